@@ -1,0 +1,197 @@
+/** Every environment variable that Tally reads, parsed once; nothing else in the code touches `process.env`. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const limit = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+const flag = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((text) => ['on', 'true', '1'].includes(text));
+
+const variables = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  PORT: port.optional(),
+  HOST: z.string().default('127.0.0.1'),
+  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  REDIS_URL: z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(url('redis:', 'rediss:')).min(1))
+    .optional(),
+  DATA_DIR: z
+    .string()
+    .default('.data')
+    .transform((path) => resolve(path)),
+  OPENAI_API_KEY: z.string().optional(),
+  OPENAI_BASE_URL: url('http:', 'https:').optional(),
+  AI_MODEL: z.string().default('gpt-4o-mini'),
+  MODEL_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(60_000),
+  REDIS_KEY_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 letters, digits, - or _')
+    .default('tally'),
+  JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  ENCRYPTION_KEY: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits (openssl rand -hex 32)')
+    .optional(),
+  SIGNUP_PLAN: z.enum(['starter', 'growth', 'scale']).optional(),
+  DEMO_DATA: flag.optional(),
+  WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
+  LIMIT_SUBMISSIONS_PER_MINUTE: limit(600),
+  LIMIT_READS_PER_MINUTE: limit(6_000),
+  LIMIT_LOGINS: limit(10),
+  LIMIT_QUEUED_JOBS: limit(20_000),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** All settings of a process. Optional services are undefined where nobody named one: `npm start` then brings its own. */
+export type Settings = {
+  production: boolean;
+  /** Undefined: 8000, or the next free port where another process of ours has that. */
+  port: number | undefined;
+  host: string;
+  databaseUrl: string | undefined;
+  /** More than one address means a Redis Cluster. */
+  redisUrls: string[] | undefined;
+  dataDir: string;
+  openai: { apiKey: string | undefined; baseUrl: string | undefined; model: string; timeoutMs: number };
+  redisKeyPrefix: string;
+  jwtSecret: string | undefined;
+  encryptionKey: string | undefined;
+  signupPlan: 'starter' | 'growth' | 'scale' | undefined;
+  demoData: boolean;
+  workerConcurrency: number;
+  limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number; queuedJobs: number };
+  logLevel: string;
+};
+
+/** Settings of a process that does work: every service is known. */
+export type Config = Settings & {
+  databaseUrl: string;
+  redisUrls: string[];
+  openai: Settings['openai'] & { apiKey: string };
+  jwtSecret: string;
+  encryptionKey: string;
+};
+
+/** All faults of an environment in one message. */
+export class ConfigError extends Error {
+  constructor(faults: string[]) {
+    super(`The settings are not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** Parses `env`; an empty variable counts as unset. @throws ConfigError naming every fault at once */
+export function readSettings(env: Environment = process.env): Settings {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = variables.safeParse(given);
+  const faults = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path.slice(0, 1).join('.')}: ${issue.message}`);
+  if (given.NODE_ENV === 'production') {
+    for (const [name, how] of Object.entries(requiredInProduction))
+      if (given[name] === undefined) faults.push(`${name}: required when NODE_ENV=production (${how})`);
+  }
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
+  const v = parsed.data;
+  return {
+    production: v.NODE_ENV === 'production',
+    port: v.PORT,
+    host: v.HOST,
+    databaseUrl: v.DATABASE_URL,
+    redisUrls: v.REDIS_URL,
+    dataDir: v.DATA_DIR,
+    openai: {
+      // A server of one's own (Ollama, vLLM) often wants no key, but the client insists on one.
+      apiKey: v.OPENAI_API_KEY ?? (v.OPENAI_BASE_URL === undefined ? undefined : 'none'),
+      baseUrl: v.OPENAI_BASE_URL,
+      model: v.AI_MODEL,
+      timeoutMs: v.MODEL_TIMEOUT_MS,
+    },
+    redisKeyPrefix: v.REDIS_KEY_PREFIX,
+    jwtSecret: v.JWT_SECRET,
+    encryptionKey: v.ENCRYPTION_KEY,
+    signupPlan: v.SIGNUP_PLAN,
+    demoData: v.DEMO_DATA ?? v.NODE_ENV !== 'production',
+    workerConcurrency: v.WORKER_CONCURRENCY,
+    limits: {
+      submissionsPerMinute: v.LIMIT_SUBMISSIONS_PER_MINUTE,
+      readsPerMinute: v.LIMIT_READS_PER_MINUTE,
+      logins: v.LIMIT_LOGINS,
+      queuedJobs: v.LIMIT_QUEUED_JOBS,
+    },
+    logLevel: v.LOG_LEVEL,
+  };
+}
+
+const requiredInProduction = {
+  DATABASE_URL: 'postgres://user:password@host:5432/tally',
+  REDIS_URL: 'redis://host:6379',
+  JWT_SECRET: 'openssl rand -hex 32',
+  ENCRYPTION_KEY: 'openssl rand -hex 32',
+  OPENAI_API_KEY: 'or OPENAI_BASE_URL; the sandbox model is for development',
+};
+
+/** Where a running `npm start` leaves the variables of its services, so that `npm run api` and `worker` can join it. */
+export const servicesFile = (dataDir: string): string => join(dataDir, 'services.json');
+
+/**
+ * Settings for a process that needs every service. What the environment leaves open is taken from the
+ * `npm start` that runs on the same DATA_DIR. @throws ConfigError saying what to set or start
+ */
+export function loadConfig(env: Environment = process.env): Config {
+  const own = readSettings(env);
+  const settings = own.production ? own : readSettings({ ...readServices(own.dataDir), ...dropEmpty(env) });
+  const faults: string[] = [];
+  const hint = `set it, or run \`npm start\` first (no running one was found in ${settings.dataDir})`;
+  const { databaseUrl, redisUrls } = settings;
+  const { apiKey } = settings.openai;
+  if (databaseUrl === undefined) faults.push(`DATABASE_URL: ${hint}`);
+  if (redisUrls === undefined) faults.push(`REDIS_URL: ${hint}`);
+  if (apiKey === undefined) faults.push(`OPENAI_API_KEY or OPENAI_BASE_URL: ${hint}`);
+  if (databaseUrl === undefined || redisUrls === undefined || apiKey === undefined) throw new ConfigError(faults);
+  const secrets =
+    settings.jwtSecret !== undefined && settings.encryptionKey !== undefined
+      ? { jwtSecret: settings.jwtSecret, encryptionKey: settings.encryptionKey }
+      : keepSecrets(settings);
+  return { ...settings, ...secrets, databaseUrl, redisUrls, openai: { ...settings.openai, apiKey } };
+}
+
+/** The secrets of an installation without configured ones: made once, kept in DATA_DIR, readable by their owner only. */
+export function keepSecrets(settings: Settings): { jwtSecret: string; encryptionKey: string } {
+  const path = join(settings.dataDir, 'secrets.json');
+  mkdirSync(settings.dataDir, { recursive: true });
+  try {
+    const made = { jwtSecret: randomBytes(32).toString('hex'), encryptionKey: randomBytes(32).toString('hex') };
+    writeFileSync(path, JSON.stringify(made), { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const kept = z
+    .object({ jwtSecret: z.string().min(32), encryptionKey: z.string().length(64) })
+    .parse(JSON.parse(readFileSync(path, 'utf8')));
+  return {
+    jwtSecret: settings.jwtSecret ?? kept.jwtSecret,
+    encryptionKey: settings.encryptionKey ?? kept.encryptionKey,
+  };
+}
+
+function readServices(dataDir: string): Environment {
+  try {
+    return z.record(z.string(), z.string()).parse(JSON.parse(readFileSync(servicesFile(dataDir), 'utf8')));
+  } catch {
+    return {};
+  }
+}
+
+function dropEmpty(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+}

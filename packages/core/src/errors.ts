@@ -1,0 +1,81 @@
+/** The one error class and the one list of codes that every part of Tally speaks. */
+
+/** What an account is told when it may not use AI; each is HTTP 402. */
+export const accessRefusals = [
+  'no_tokens_remaining',
+  'subscription_expired',
+  'subscription_inactive',
+  'no_subscription',
+] as const;
+export type AccessRefusal = (typeof accessRefusals)[number];
+
+type CodeTraits = {
+  /** HTTP status where a request ends with this code. A job's code never reaches HTTP as a status. */
+  status: number;
+  /** True where the same attempt may succeed later. */
+  retryable: boolean;
+};
+
+/** Every error code, its HTTP status, and whether trying again can help (DESIGN section 6). */
+export const errorCodes = {
+  no_tokens_remaining: { status: 402, retryable: false },
+  subscription_expired: { status: 402, retryable: false },
+  subscription_inactive: { status: 402, retryable: false },
+  no_subscription: { status: 402, retryable: false },
+  invalid_input: { status: 400, retryable: false },
+  unauthenticated: { status: 401, retryable: false },
+  forbidden: { status: 403, retryable: false },
+  not_found: { status: 404, retryable: false },
+  idempotency_conflict: { status: 409, retryable: false },
+  conflict: { status: 409, retryable: false },
+  payload_too_large: { status: 413, retryable: false },
+  rate_limited: { status: 429, retryable: true },
+  unavailable: { status: 503, retryable: true },
+  internal: { status: 500, retryable: false },
+  model_refused: { status: 500, retryable: false },
+  model_output_invalid: { status: 500, retryable: true },
+  model_unavailable: { status: 500, retryable: true },
+  timeout: { status: 500, retryable: true },
+  poisoned: { status: 500, retryable: false },
+} as const satisfies Record<string, CodeTraits>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** Whether `code` is one of Tally's own error codes. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}
+
+/** Whether `code` is one of the four answers to an account that may not use AI. */
+export function isAccessRefusal(code: string): code is AccessRefusal {
+  return (accessRefusals as readonly string[]).includes(code);
+}
+
+/** An error whose message may be shown to whoever caused it. Anything else is shown as fixed text. */
+export class TallyError extends Error {
+  readonly code: ErrorCode;
+  /** Extra JSON for the client: validation issues, the balance of a 402. */
+  readonly details: unknown;
+  /** The earliest moment at which trying again makes sense, from now. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: unknown; retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'TallyError';
+    this.code = code;
+    this.details = options.details;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get status(): number {
+    return errorCodes[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return errorCodes[this.code].retryable;
+  }
+}

@@ -1,0 +1,7 @@
+/** What every part of Tally shares: errors, settings, logs, ids, grouping. Imports nothing of ours. */
+export * from './config.ts';
+export * from './errors.ts';
+export * from './group.ts';
+export * from './ids.ts';
+export * from './lifeline.ts';
+export * from './logger.ts';
