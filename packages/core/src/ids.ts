@@ -1,8 +1,13 @@
 /** Identifiers: UUIDs that sort by the time they were made, so that index pages fill from one end. */
-import { v7, validate } from 'uuid';
+import { v5, v7, validate } from 'uuid';
 
 /** A new UUID, version 7 (RFC 9562). */
 export const newId: () => string = () => v7();
 
 /** Whether `text` is a UUID of any version, as Postgres would accept it. */
 export const isId: (text: string) => boolean = validate;
+
+const namespace = '6f1d1c1e-5a0b-4c55-9f0e-7a11e0000001';
+
+/** The same UUID for the same text, version 5. */
+export const idFrom = (text: string): string => v5(text, namespace);

@@ -5,3 +5,5 @@ export * from './group.ts';
 export * from './ids.ts';
 export * from './lifeline.ts';
 export * from './logger.ts';
+export * from './passwords.ts';
+export * from './redis.ts';

@@ -1,0 +1,23 @@
+/** `npm run ops -- create-operator EMAIL`: the first operator of an installation, and further ones. */
+import { randomBytes } from 'node:crypto';
+import type { Billing } from '@tally/billing';
+import { hashPassword } from '@tally/core';
+import { findAccountByEmail, insertAccount, setRole } from '@tally/db';
+
+/** Makes the account an operator, creating it with a password that is shown once. Returns the exit code. */
+export async function createOperator({ db }: Billing, email: string): Promise<number> {
+  if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
+    console.error(`${email} is not an e-mail address`);
+    return 1;
+  }
+  const existing = await findAccountByEmail(db, email);
+  if (existing !== undefined) {
+    await setRole(db, existing.id, 'operator');
+    console.log(`${existing.email} is an operator; its password is unchanged.`);
+    return 0;
+  }
+  const password = randomBytes(15).toString('base64url');
+  await insertAccount(db, { email, passwordHash: await hashPassword(password), role: 'operator' });
+  console.log(`${email.toLowerCase()} is an operator. Its password, shown only now: ${password}`);
+  return 0;
+}

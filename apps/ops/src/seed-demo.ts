@@ -1,0 +1,83 @@
+/** The accounts that a newcomer can try at once: one that works, one operator, and one for each refusal. */
+import { type Billing, grantTokens } from '@tally/billing';
+import { hashPassword } from '@tally/core';
+import { insertAccount, insertKnowledge, startPeriod } from '@tally/db';
+import { demoKnowledge } from './demo-knowledge.ts';
+
+const password = 'tally-demo';
+const dayMs = 86_400_000;
+const starterTokens = 10_000;
+
+type DemoAccount = {
+  email: string;
+  role: 'tenant' | 'operator';
+  fill: (billing: Billing, accountId: string) => Promise<void>;
+};
+
+const demoAccounts: DemoAccount[] = [
+  {
+    email: 'demo@example.com',
+    role: 'tenant',
+    fill: async (billing, accountId) => {
+      await subscribe(billing, accountId, {});
+      for (const entry of demoKnowledge) await insertKnowledge(billing.db, { accountId, ...entry });
+    },
+  },
+  { email: 'operator@example.com', role: 'operator', fill: (billing, accountId) => subscribe(billing, accountId, {}) },
+  {
+    email: 'empty@example.com',
+    role: 'tenant',
+    fill: async (billing, accountId) => {
+      await subscribe(billing, accountId, {});
+      await grantTokens(billing, {
+        accountId,
+        tokens: -starterTokens,
+        reason: 'Used up, for the demonstration',
+        idempotencyKey: `demo:${accountId}`,
+        grantedBy: null,
+      });
+    },
+  },
+  {
+    email: 'expired@example.com',
+    role: 'tenant',
+    fill: (billing, accountId) => subscribe(billing, accountId, { endsInDays: -1 }),
+  },
+  {
+    email: 'inactive@example.com',
+    role: 'tenant',
+    fill: (billing, accountId) => subscribe(billing, accountId, { status: 'inactive' }),
+  },
+  { email: 'none@example.com', role: 'tenant', fill: async () => undefined },
+];
+
+async function subscribe(
+  billing: Billing,
+  accountId: string,
+  { status = 'active', endsInDays = 30 }: { status?: 'active' | 'inactive'; endsInDays?: number },
+): Promise<void> {
+  const endsAt = new Date(Date.now() + endsInDays * dayMs);
+  await startPeriod(billing.db, {
+    accountId,
+    planId: 'starter',
+    tokens: starterTokens,
+    status,
+    renews: endsInDays > 0,
+    startsAt: new Date(endsAt.getTime() - 30 * dayMs),
+    endsAt,
+    grantedBy: null,
+  });
+}
+
+/** Creates the demo accounts that are missing; returns their addresses. */
+export async function seedDemo(billing: Billing): Promise<string[]> {
+  const passwordHash = await hashPassword(password);
+  const created: string[] = [];
+  for (const { email, role, fill } of demoAccounts) {
+    const account = await insertAccount(billing.db, { email, role, passwordHash });
+    if (account === undefined) continue;
+    await fill(billing, account.id);
+    created.push(email);
+  }
+  return created;
+}

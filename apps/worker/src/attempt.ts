@@ -1,0 +1,174 @@
+/** One attempt at a job: the context that its task runs in, and the writes that it owes the ledger. */
+import { refusalMessages, reserve, settle } from '@tally/billing';
+import { type Logger, TallyError } from '@tally/core';
+import { type CallRecord, type Claim, type Move, readSteps, searchKnowledge } from '@tally/db';
+import type { AnyTask, LlmAnswer, LlmRequest, TaskContext } from '@tally/tasks';
+import { ModelCallError, type ModelReply } from './model-client.ts';
+import { untilReachable } from './outages.ts';
+import { holdLeaseMarginMs, type WorkerServices } from './services.ts';
+import { FencedOut, TokensHeld } from './stops.ts';
+import { countInputTokens, inputMarginTokens, readUsage, type Usage, unknownUsage } from './usage.ts';
+
+export type ClaimedJob = Extract<Claim, { verdict: 'claimed' }> & { jobId: string; task: AnyTask };
+
+export type Attempt = {
+  ctx: TaskContext;
+  /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
+  commit(move: Omit<Move, 'jobId' | 'fence'>): Promise<boolean>;
+};
+
+/** What a paid step gave, as it is stored for replay. */
+type StepOutput = { text: string; cutOff: boolean } | { refused: true };
+
+/** Begins an attempt under a claim. `modelTimeoutMs` bounds each model call, its reserve included. */
+export function beginAttempt(
+  services: WorkerServices,
+  job: ClaimedJob,
+  options: { signal: AbortSignal; log: Logger; modelTimeoutMs: number },
+): Attempt {
+  const { signal, log } = options;
+  const claimedAt = performance.now();
+  let owed: CallRecord | undefined;
+  let steps: Map<string, unknown> | undefined;
+
+  /**
+   * A call's settlement waits for the job's next write, so that the last one travels with the job's end. Nothing leaves
+   * the job before it: the next call, and everything that others can see, comes after.
+   */
+  async function settleOwed(): Promise<void> {
+    if (owed === undefined) return;
+    const call = owed;
+    const { call: outcome } = await untilReachable(() => settle(services.billing, { call }), { log });
+    owed = undefined;
+    if (outcome?.verdict === 'fenced_out') throw new FencedOut();
+  }
+
+  async function storedStep(step: string): Promise<StepOutput | undefined> {
+    // A first claim can't have anything stored.
+    if (job.fence === 1) return undefined;
+    steps ??= await untilReachable(() => readSteps(services.db, job.jobId), { log, signal });
+    return steps.get(step) as StepOutput | undefined;
+  }
+
+  async function llm(step: string, request: LlmRequest): Promise<LlmAnswer> {
+    await settleOwed();
+    const stored = await storedStep(step);
+    if (stored !== undefined) return toAnswer(stored);
+    const inputTokens = countInputTokens(request.messages);
+    const overhead = inputTokens + inputMarginTokens(inputTokens);
+    const limits = request.outputTokens ?? job.task.outputTokens;
+    const timeoutMs = Math.min(job.task.queue.timeoutMs, options.modelTimeoutMs);
+    const { grant, startedAt } = await untilReachable(
+      async () => {
+        // The call's deadline counts from before the intent, so that it always ends before the hold's lease does.
+        const startedAt = performance.now();
+        const grant = await reserve(services.billing, {
+          accountId: job.accountId,
+          jobId: job.jobId,
+          step,
+          fence: job.fence,
+          wantTokens: overhead + limits.max,
+          minTokens: overhead + limits.min,
+          leaseMs: timeoutMs + holdLeaseMarginMs,
+          ageMs: job.ageMs + (startedAt - claimedAt),
+        });
+        return { grant, startedAt };
+      },
+      { log, signal },
+    );
+    if (grant.outcome === 'wait') throw new TokensHeld();
+    if (grant.outcome === 'refused') throw new TallyError(grant.reason, refusalMessages[grant.reason]);
+
+    const record = (
+      usage: Usage,
+      rest: Pick<CallRecord, 'billable' | 'outcome'> & Partial<CallRecord>,
+    ): CallRecord => ({
+      holdId: grant.holdId,
+      accountId: job.accountId,
+      subscriptionId: grant.subscriptionId,
+      jobId: job.jobId,
+      step,
+      fence: job.fence,
+      task: job.task.name,
+      model: services.model.name,
+      ...usage,
+      totalTokens: usage.inputTokens + usage.outputTokens,
+      holdTokens: grant.tokens,
+      latencyMs: Math.round(performance.now() - startedAt),
+      ...rest,
+    });
+
+    let reply: ModelReply;
+    try {
+      reply = await services.model.complete({
+        holdId: grant.holdId,
+        accountId: job.accountId,
+        messages: request.messages,
+        maxOutputTokens: Math.min(limits.max, grant.tokens - overhead),
+        timeoutMs: Math.max(1, Math.floor(timeoutMs - (performance.now() - startedAt))),
+        signal,
+      });
+    } catch (error) {
+      if (!(error instanceof ModelCallError)) throw error;
+      owed = record(unknownUsage, { billable: false, outcome: error.kind, providerRequestId: error.requestId });
+      throw error.kind === 'aborted' ? signal.reason : toTallyError(error);
+    }
+    const usage = readUsage(reply.reportedUsage, inputTokens, reply.text);
+    if (usage.refusedUsage !== undefined)
+      log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
+    const output = toStepOutput(reply);
+    owed = record(usage, {
+      billable: output !== undefined,
+      outcome: output === undefined ? 'malformed' : reply.refusal ? 'refused' : reply.cutOff ? 'cut_off' : 'answered',
+      output,
+      providerRequestId: reply.requestId,
+    });
+    if (output === undefined) throw new TallyError('model_unavailable', 'The model sent no usable answer');
+    return toAnswer(output);
+  }
+
+  return {
+    ctx: {
+      llm,
+      knowledge: {
+        search: (question, limit) =>
+          untilReachable(() => searchKnowledge(services.db, { accountId: job.accountId, question, limit }), {
+            log,
+            signal,
+          }),
+      },
+      log,
+      signal,
+    },
+    async commit(move) {
+      const settlement = { call: owed, move: { ...move, jobId: job.jobId, fence: job.fence } };
+      const outcome = await untilReachable(() => settle(services.billing, settlement), { log });
+      owed = undefined;
+      return outcome.moved;
+    },
+  };
+}
+
+function toStepOutput(reply: ModelReply): StepOutput | undefined {
+  if (reply.refusal) return { refused: true };
+  return reply.text === null ? undefined : { text: reply.text, cutOff: reply.cutOff };
+}
+
+function toAnswer(output: StepOutput): LlmAnswer {
+  if ('refused' in output) throw new TallyError('model_refused', 'The model refused to answer');
+  return output;
+}
+
+function toTallyError(error: ModelCallError): TallyError {
+  switch (error.kind) {
+    case 'timeout':
+      return new TallyError('timeout', 'The model did not answer in time', { cause: error });
+    case 'rejected':
+      return new TallyError('internal', 'The model rejected the request', { cause: error });
+    default:
+      return new TallyError('model_unavailable', 'The model is not available', {
+        cause: error,
+        retryAfterMs: error.retryAfterMs,
+      });
+  }
+}

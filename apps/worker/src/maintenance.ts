@@ -1,0 +1,94 @@
+/** The duties that keep the house in order; any number of workers may run them, and each is done by one at a time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
+import { carryOverRests, deleteOldIdempotencyKeys, listRenewalsDue, onDuty, renewPeriod, sweepHolds } from '@tally/db';
+import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs, scanStart } from '@tally/queue';
+import { tasks } from '@tally/tasks';
+import type { WorkerServices } from './services.ts';
+
+type Duty = { name: string; everyMs: number; run: () => Promise<void> };
+
+const page = 500;
+const auditPageSize = 100;
+// A settlement reaches Redis within this, or the difference is real.
+const auditSettleMs = 1_000;
+
+function listDuties(services: WorkerServices): Duty[] {
+  const { db, billing, log } = services;
+  const recovery = { db, queues: services.queues, log };
+  let auditedUpTo = scanStart;
+  const scannedUpTo = new Map(tasks.map((task) => [task.name, scanStart]));
+  return [
+    {
+      name: 'recover',
+      everyMs: 1_000,
+      run: async () => {
+        for (const { name } of tasks) {
+          await refillLostQueue(recovery, name);
+          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? scanStart));
+        }
+        await recoverAbandonedJobs(recovery);
+      },
+    },
+    {
+      name: 'sweep-holds',
+      everyMs: 2_000,
+      run: async () => {
+        const gone = await sweepHolds(db, page);
+        await removeFromRedis(billing, gone);
+        if (gone.length > 0) log.warn({ holds: gone.length }, 'holds whose lease had run out were swept');
+      },
+    },
+    {
+      name: 'renew',
+      everyMs: 5_000,
+      run: async () => {
+        for (const accountId of await listRenewalsDue(db, page))
+          if (await renewPeriod(db, accountId)) log.info({ account_id: accountId }, 'subscription renewed');
+        await carryOverRests(db, page);
+      },
+    },
+    {
+      name: 'audit',
+      everyMs: 2_000,
+      run: async () => {
+        const { findings, lastId } = await auditPageTwice(billing, {
+          afterId: auditedUpTo,
+          limit: auditPageSize,
+          settleMs: auditSettleMs,
+          sleep,
+        });
+        auditedUpTo = lastId ?? scanStart;
+        for (const { subscriptionId, where, what } of findings) {
+          if (where === 'postgres') log.fatal({ subscription_id: subscriptionId }, `ALARM, ledger differs: ${what}`);
+          else {
+            log.error({ subscription_id: subscriptionId }, `Redis differs and is rebuilt: ${what}`);
+            await repairRedis(billing, subscriptionId);
+          }
+        }
+      },
+    },
+    {
+      name: 'forget-idempotency-keys',
+      everyMs: 60_000,
+      run: async () => {
+        await deleteOldIdempotencyKeys(db, page);
+      },
+    },
+  ];
+}
+
+/** Starts the duties; the returned function stops them and waits for those that run. */
+export function startMaintenance(services: WorkerServices): () => Promise<void> {
+  const stop = new AbortController();
+  const loops = listDuties(services).map(async ({ name, everyMs, run }) => {
+    while (!stop.signal.aborted) {
+      await onDuty(services.db, name, run).catch((err) => services.log.warn({ err, duty: name }, 'a duty failed'));
+      await sleep(everyMs * (0.75 + Math.random() / 2), undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  });
+  return async () => {
+    stop.abort();
+    await Promise.all(loops);
+  };
+}

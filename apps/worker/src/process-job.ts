@@ -1,0 +1,120 @@
+/** What happens to one job that BullMQ hands out: claim, run, and one move to where it goes from there. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { removeFromRedis } from '@tally/billing';
+import { type ErrorCode, isAccessRefusal, type Logger, TallyError } from '@tally/core';
+import { deleteHoldsBefore, type Move } from '@tally/db';
+import { announceEnded, fromQueueId, type JobData } from '@tally/queue';
+import type { AnyTask } from '@tally/tasks';
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
+import { type Attempt, beginAttempt, type ClaimedJob } from './attempt.ts';
+import { untilReachable } from './outages.ts';
+import { jobLeaseMs, type WorkerServices } from './services.ts';
+import { FencedOut, ShuttingDown, TokensHeld } from './stops.ts';
+
+type Ending = Omit<Move, 'jobId' | 'fence'>;
+
+/** Returns BullMQ's processor for a task. It returns nothing: results live in Postgres. */
+export function createProcessor(services: WorkerServices, task: AnyTask, modelTimeoutMs: number) {
+  return async (queued: Job<JobData>, token?: string): Promise<void> => {
+    const id = fromQueueId(queued.id ?? '');
+    if (id === undefined) throw new UnrecoverableError('not a job of ours');
+    const log = services.log.child({ job_id: id.jobId, account_id: queued.data.account_id, task: task.name });
+    const claim = await untilReachable(() => services.claim({ ...id, leaseMs: jobLeaseMs }), { log });
+    if (claim.verdict === 'stale') return;
+    if (claim.verdict === 'not_yet') return delay(queued, token, claim.retryInMs);
+    const ending = await runClaimed(services, { ...claim, jobId: id.jobId, task }, log, modelTimeoutMs);
+    if (ending === undefined) return;
+    if (ending.status === 'queued') return delay(queued, token, ending.delayMs ?? 0);
+    announceEnded(services.redis, services.keyPrefix, id.jobId).catch(() => undefined);
+    // BullMQ's failed list shows operators the code; the row says the rest.
+    if (ending.status !== 'completed') throw new UnrecoverableError(ending.errorCode);
+  };
+}
+
+/** Runs a claimed job and makes its move. Undefined where the job is no longer this worker's. */
+async function runClaimed(
+  services: WorkerServices,
+  job: ClaimedJob,
+  log: Logger,
+  modelTimeoutMs: number,
+): Promise<Ending | undefined> {
+  const abort = new AbortController();
+  services.running.set(job.jobId, { fence: job.fence, abort });
+  const startedAt = performance.now();
+  try {
+    if (job.mayHaveLeftHolds) await untilReachable(() => dropLeftHolds(services, job), { log });
+    const attempt = beginAttempt(services, job, { signal: abort.signal, log, modelTimeoutMs });
+    log.info({ status: 'running', fence: job.fence, attempt: job.attempts }, 'job running');
+    const ending = await run(job, attempt, log);
+    if (ending === undefined || !(await attempt.commit(ending))) {
+      log.warn({ fence: job.fence }, 'the job was taken over: this attempt stops');
+      return undefined;
+    }
+    const { status, errorCode, delayMs } = ending;
+    const durationMs = Math.round(performance.now() - startedAt);
+    log.info({ status, error_code: errorCode, delay_ms: delayMs, duration_ms: durationMs }, `job ${status}`);
+    return ending;
+  } finally {
+    if (services.running.get(job.jobId)?.fence === job.fence) services.running.delete(job.jobId);
+  }
+}
+
+async function run(job: ClaimedJob, attempt: Attempt, log: Logger): Promise<Ending | undefined> {
+  const { task } = job;
+  if (job.attempts > task.queue.attempts)
+    return failed('poisoned', `The job ended its worker ${task.queue.attempts} times`);
+  const input = task.input.safeParse(job.input);
+  if (!input.success) return failed('invalid_input', 'The stored input does not fit the task any more');
+  try {
+    const result = await task.run(input.data as never, attempt.ctx);
+    return { status: 'completed', result: task.output.parse(result) };
+  } catch (error) {
+    return endingOf(error, job, log);
+  }
+}
+
+/** Where an attempt's error sends its job; undefined where it is not this worker's to say. */
+function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefined {
+  if (error instanceof FencedOut) return undefined;
+  if (error instanceof ShuttingDown) return { status: 'queued', delayMs: 0, giveBack: true };
+  if (error instanceof TokensHeld) return { status: 'queued', delayMs: waitDelayMs(job.waits), giveBack: true };
+  if (!(error instanceof TallyError)) {
+    log.error({ err: error }, 'a task threw an unknown error');
+    return failed('internal', 'Internal error');
+  }
+  if (isAccessRefusal(error.code)) return { status: 'rejected', errorCode: error.code, error: error.message };
+  if (error.retryable && job.attempts < job.task.queue.attempts) {
+    const delayMs = Math.max(retryDelayMs(job.attempts), error.retryAfterMs ?? 0);
+    log.warn({ err: error, delay_ms: delayMs }, 'the attempt failed and will be repeated');
+    return { status: 'queued', delayMs, errorCode: error.code, error: error.message };
+  }
+  log.warn({ err: error }, 'the job failed');
+  return failed(error.code, error.message);
+}
+
+const failed = (errorCode: ErrorCode, error: string): Ending => ({ status: 'failed', errorCode, error });
+
+/** Exponential back-off with jitter: 1 to 2 s, 2 to 4 s, … at most a minute. */
+const retryDelayMs = (attempts: number): number =>
+  Math.round(Math.min(60_000, 1_000 * 2 ** attempts) * (0.5 + Math.random() / 2));
+
+/** How soon a job asks again for tokens that others hold; within the life of its ticket (reserve.lua). */
+const waitDelayMs = (waits: number): number =>
+  Math.round(Math.min(3_000, 100 * 1.5 ** waits) * (0.5 + Math.random() / 2));
+
+async function dropLeftHolds(services: WorkerServices, job: ClaimedJob): Promise<void> {
+  await removeFromRedis(services.billing, await deleteHoldsBefore(services.db, job.jobId, job.fence));
+}
+
+/** Gives the BullMQ job back until later. The row already says so, and wins where Redis forgets. */
+async function delay(queued: Job<JobData>, token: string | undefined, delayMs: number): Promise<never> {
+  // A little late is free; a little early costs a claim.
+  await queued.moveToDelayed(Date.now() + delayMs + 5, token);
+  throw new DelayedError();
+}
+
+/** Resolves when `running` is empty, or after `limitMs`. */
+export async function drained(services: WorkerServices, limitMs: number): Promise<void> {
+  const until = performance.now() + limitMs;
+  while (services.running.size > 0 && performance.now() < until) await sleep(50);
+}

@@ -1,0 +1,31 @@
+/** What a worker process is made of, and the limits it works within. */
+import type { Billing } from '@tally/billing';
+import type { Logger, RedisClient } from '@tally/core';
+import type { Claim, ClaimRequest, Database } from '@tally/db';
+import type { Queues } from '@tally/queue';
+import type { ModelClient } from './model-client.ts';
+
+export type WorkerServices = {
+  db: Database;
+  redis: RedisClient;
+  billing: Billing;
+  queues: Queues;
+  model: ModelClient;
+  keyPrefix: string;
+  log: Logger;
+  claim: (request: ClaimRequest) => Promise<Claim>;
+  running: RunningAttempts;
+};
+
+/** The attempts that run in this process, for lease renewal and shutdown. */
+export type RunningAttempts = Map<string, { fence: number; abort: AbortController }>;
+
+/** How long a claim lives without renewal: with BullMQ's own lock, what recovery from a kill takes. */
+export const jobLeaseMs = 8_000;
+export const jobLeaseRenewalMs = 2_500;
+/** How much longer than its model call a hold lives: time to settle. */
+export const holdLeaseMarginMs = 5_000;
+/** How long running jobs may go on after SIGTERM before they are handed back. */
+export const drainMs = 15_000;
+/** After that the process ends, whatever happens. */
+export const shutdownLimitMs = 25_000;

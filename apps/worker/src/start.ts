@@ -1,0 +1,84 @@
+/** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
+import { createBilling } from '@tally/billing';
+import { type Config, connectRedis, group, type Logger, newId } from '@tally/core';
+import { type ClaimRequest, claimJobs, connectDatabase, isOutage } from '@tally/db';
+import { beat, openQueues, queuePrefix, stopBeating } from '@tally/queue';
+import { type AnyTask, tasks as allTasks } from '@tally/tasks';
+import { Worker } from 'bullmq';
+import { keepLeases } from './leases.ts';
+import { startMaintenance } from './maintenance.ts';
+import { createModelClient } from './model-client.ts';
+import { untilReachable } from './outages.ts';
+import { createProcessor, drained } from './process-job.ts';
+import { drainMs, type WorkerServices } from './services.ts';
+import { ShuttingDown } from './stops.ts';
+
+export type RunningWorker = { services: WorkerServices; close(): Promise<void> };
+
+/** Starts taking jobs. `tasks` defaults to the registry. Resolves once every queue is being consumed. */
+export async function startWorker(
+  config: Config,
+  log: Logger,
+  options: { tasks?: readonly AnyTask[]; fetch?: typeof fetch } = {},
+): Promise<RunningWorker> {
+  const tasks = options.tasks ?? allTasks;
+  const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
+  const db = connectDatabase({ url: config.databaseUrl, name: 'worker', log });
+  const redis = connectRedis(config.redisUrls, 'ledger', onRedisError);
+  const consumer = connectRedis(config.redisUrls, 'consumer', onRedisError);
+  // BullMQ looks at the server's version at once.
+  await untilReachable(() => redis.ping(), { log });
+  const keyPrefix = config.redisKeyPrefix;
+  const { apiKey, baseUrl, model, timeoutMs } = config.openai;
+  const services: WorkerServices = {
+    db,
+    redis,
+    billing: createBilling({ db, redis, keyPrefix, log }),
+    queues: openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log }),
+    model: createModelClient({ apiKey, baseUrl, model, ...(options.fetch && { fetch: options.fetch }) }),
+    keyPrefix,
+    log,
+    claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone: (error) => !isOutage(error) }),
+    running: new Map(),
+  };
+  const workerId = newId();
+  const workers = tasks.map((task) => {
+    const worker = new Worker(task.name, createProcessor(services, task, timeoutMs), {
+      connection: consumer,
+      prefix: queuePrefix(keyPrefix),
+      concurrency: config.workerConcurrency,
+      // Recovery from kill -9 in seconds; a second crash must not fail a job for good: Postgres counts attempts.
+      lockDuration: 10_000,
+      stalledInterval: 5_000,
+      maxStalledCount: 1_000_000,
+      autorun: false,
+    });
+    worker.on('error', (err) => log.warn({ err, queue: task.name }, 'queue'));
+    return worker;
+  });
+  await Promise.all(workers.map((worker) => untilReachable(() => worker.waitUntilReady(), { log })));
+  for (const worker of workers) void worker.run();
+
+  const sayAlive = () => beat(redis, keyPrefix, workerId).catch((err) => log.warn({ err }, 'no heartbeat'));
+  await sayAlive();
+  const heartbeat = setInterval(() => void sayAlive(), 3_000);
+  const stopLeases = keepLeases(services);
+  const stopMaintenance = startMaintenance(services);
+
+  async function close(): Promise<void> {
+    clearInterval(heartbeat);
+    await stopBeating(redis, keyPrefix, workerId).catch(() => undefined);
+    const closing = Promise.all(workers.map((worker) => worker.close()));
+    const stoppedMaintenance = stopMaintenance();
+    await drained(services, drainMs);
+    for (const { abort } of services.running.values()) abort.abort(new ShuttingDown());
+    await closing;
+    await stoppedMaintenance;
+    stopLeases();
+    await services.queues.close();
+    redis.disconnect();
+    consumer.disconnect();
+    await db.close();
+  }
+  return { services, close };
+}

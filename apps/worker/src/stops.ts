@@ -1,0 +1,16 @@
+/** The ways in which an attempt ends that are not the task's own error. */
+
+/** Tokens exist, but running jobs hold them: the attempt is given back. */
+export class TokensHeld extends Error {
+  override name = 'TokensHeld';
+}
+
+/** Another worker has claimed the job since: this attempt must not write anything any more. */
+export class FencedOut extends Error {
+  override name = 'FencedOut';
+}
+
+/** The process is shutting down: the job is handed back. */
+export class ShuttingDown extends Error {
+  override name = 'ShuttingDown';
+}

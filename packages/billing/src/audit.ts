@@ -1,0 +1,91 @@
+/** Comparing the three accounts of the same thing: the ledgers' rows, the balances, and Redis. */
+import { type AuditRow, auditSubscriptions } from '@tally/db';
+import { keysOf, runScript, scripts } from './scripts.ts';
+import type { Billing } from './services.ts';
+
+export type Finding = {
+  subscriptionId: string;
+  /** `postgres`: the ledger itself is wrong, which no program may mend. `redis`: it can be rebuilt. */
+  where: 'postgres' | 'redis';
+  what: string;
+};
+
+export type AuditPage = { findings: Finding[]; subscriptions: number; lastId: string | undefined };
+
+/** Audits a page of subscriptions by id. Redis being behind Postgres for a moment is no finding; differing from it is. */
+export async function auditPage(billing: Billing, input: { afterId: string; limit: number }): Promise<AuditPage> {
+  const rows = await auditSubscriptions(billing.db, input);
+  const findings = await Promise.all(
+    rows.map(async (row) => [...auditPostgres(row), ...(await auditRedis(billing, row))]),
+  );
+  return { findings: findings.flat(), subscriptions: rows.length, lastId: rows.at(-1)?.subscriptionId };
+}
+
+function auditPostgres({ subscriptionId, balance, fold }: AuditRow): Finding[] {
+  const findings: Finding[] = [];
+  const differs = (name: string, shown: number, rows: number) =>
+    findings.push({ subscriptionId, where: 'postgres', what: `${name} is ${shown}, its rows add up to ${rows}` });
+  if (balance.tokensGranted !== fold.tokensGranted)
+    differs('tokens_granted', balance.tokensGranted, fold.tokensGranted);
+  if (balance.tokensConsumed !== fold.tokensConsumed)
+    differs('tokens_consumed', balance.tokensConsumed, fold.tokensConsumed);
+  if (fold.tokensConsumed > fold.tokensGranted)
+    findings.push({
+      subscriptionId,
+      where: 'postgres',
+      what: `overdrawn: ${fold.tokensConsumed} billed of ${fold.tokensGranted} granted`,
+    });
+  return findings;
+}
+
+async function auditRedis(billing: Billing, row: AuditRow): Promise<Finding[]> {
+  const keys = keysOf(billing.keyPrefix, row.subscriptionId);
+  const answer = await runScript(billing.redis, scripts.inspect, [keys.account, keys.holds, keys.sizes], []);
+  const [isThisServer, granted, consumed, version, held, sum, ...holdIds] = answer as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    ...string[],
+  ];
+  // Nothing there, or left by another server process: the next reserve hydrates it.
+  if (isThisServer !== 1) return [];
+  const { subscriptionId, balance } = row;
+  const finding = (what: string): Finding => ({ subscriptionId, where: 'redis', what });
+  const findings: Finding[] = [];
+  if (held !== sum) findings.push(finding(`held is ${held}, its holds add up to ${sum}`));
+  if (version > balance.version) findings.push(finding(`version ${version} is ahead of Postgres' ${balance.version}`));
+  if (version === balance.version && (granted !== balance.tokensGranted || consumed !== balance.tokensConsumed))
+    findings.push(
+      finding(
+        `says ${consumed} of ${granted} at version ${version}, Postgres ${balance.tokensConsumed} of ${balance.tokensGranted}`,
+      ),
+    );
+  const known = new Set(row.holdIds);
+  for (const id of holdIds) if (!known.has(id)) findings.push(finding(`hold ${id} has no row in Postgres`));
+  return findings;
+}
+
+/**
+ * Audits a page twice, `settleMs` apart, and returns what was found both times: a settlement on its way from Postgres
+ * to Redis looks like a difference for an instant.
+ */
+export async function auditPageTwice(
+  billing: Billing,
+  input: { afterId: string; limit: number; settleMs: number; sleep: (ms: number) => Promise<unknown> },
+): Promise<AuditPage> {
+  const first = await auditPage(billing, input);
+  if (first.findings.length === 0) return first;
+  await input.sleep(input.settleMs);
+  const again = await auditPage(billing, input);
+  const seen = new Set(first.findings.map((finding) => `${finding.subscriptionId} ${finding.what}`));
+  return { ...again, findings: again.findings.filter((f) => seen.has(`${f.subscriptionId} ${f.what}`)) };
+}
+
+/** Makes Redis forget an account, so that the next reserve rebuilds it from Postgres. */
+export async function repairRedis(billing: Billing, subscriptionId: string): Promise<void> {
+  const keys = keysOf(billing.keyPrefix, subscriptionId);
+  await runScript(billing.redis, scripts.repair, [keys.account, keys.nonce], []);
+}

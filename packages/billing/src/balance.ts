@@ -1,0 +1,44 @@
+/** What an account has left: the one source of every number that anybody is shown. */
+import type { AccessRefusal } from '@tally/core';
+import { readStanding, renewPeriod, type Standing } from '@tally/db';
+import type { Billing } from './services.ts';
+
+/** Reads an account's balance and subscription, starting the next period first where one is due. */
+export async function getBalance(billing: Billing, accountId: string): Promise<Standing> {
+  const standing = await readStanding(billing.db, accountId);
+  if (!standing.isRenewalDue) return standing;
+  await renewPeriod(billing.db, accountId);
+  return readStanding(billing.db, accountId);
+}
+
+export type Access =
+  | { has_access: true; reason: null; message: null }
+  | { has_access: false; reason: AccessRefusal; message: string };
+
+/** What each refusal says to the person who meets it. */
+export const refusalMessages: Record<AccessRefusal, string> = {
+  no_tokens_remaining: 'No tokens remaining in subscription',
+  subscription_expired: 'Subscription has expired',
+  subscription_inactive: 'Subscription is not active',
+  no_subscription: 'No subscription found',
+};
+
+/**
+ * Whether an account may run a task that needs about `estimatedTokens`. Tokens that running jobs hold refuse nobody:
+ * only what is really gone does. At least one token must remain, also for a task that may turn out free.
+ */
+export async function checkAccess(
+  billing: Billing,
+  input: { accountId: string; estimatedTokens: number; task: string },
+): Promise<Access> {
+  const standing = await getBalance(billing, input.accountId);
+  const reason = refusalOf(standing, input.estimatedTokens);
+  if (reason === null) return { has_access: true, reason, message: null };
+  billing.log.info({ account_id: input.accountId, task: input.task, reason }, 'access refused');
+  return { has_access: false, reason, message: refusalMessages[reason] };
+}
+
+function refusalOf(standing: Standing, estimatedTokens: number): AccessRefusal | null {
+  if (standing.refusal !== null) return standing.refusal;
+  return standing.balance.remainingTokens < Math.max(1, estimatedTokens) ? 'no_tokens_remaining' : null;
+}

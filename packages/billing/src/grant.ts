@@ -1,0 +1,62 @@
+/** Adding tokens to a running subscription, and taking them away: the two acts of an operator on a balance. */
+import { idFrom, TallyError } from '@tally/core';
+import { insertGrant, isDuplicate, readHydration, settleAdjustment } from '@tally/db';
+import { applyToRedis, release } from './release.ts';
+import { reserve } from './reserve.ts';
+import type { Billing } from './services.ts';
+
+export type GrantRequest = {
+  accountId: string;
+  /** Positive adds, negative takes away; never 0. */
+  tokens: number;
+  reason: string;
+  /** Repeating a grant with the same key changes nothing. */
+  idempotencyKey: string;
+  grantedBy: string | null;
+};
+
+const takeLeaseMs = 30_000;
+
+/**
+ * Adds to, or takes from, the running subscription.
+ * @throws TallyError `conflict` where there is no subscription, or where fewer tokens are free than are to be taken
+ */
+export async function grantTokens(billing: Billing, request: GrantRequest): Promise<void> {
+  if (request.tokens < 0) return takeTokens(billing, request);
+  const granted = await insertGrant(billing.db, { ...request, kind: 'top_up' });
+  if (granted === undefined) throw new TallyError('conflict', 'The account has no subscription to add tokens to');
+  const balance = await readHydration(billing.db, granted.subscriptionId);
+  await applyToRedis(billing, granted.subscriptionId, balance, []).catch((err) =>
+    billing.log.warn({ err }, 'Redis learns of a grant at the next reserve'),
+  );
+}
+
+/** Taking tokens is a use like any other: reserved, so that no running call loses what it holds, and settled. */
+async function takeTokens(billing: Billing, request: GrantRequest): Promise<void> {
+  const tokens = -request.tokens;
+  const adjustmentId = idFrom(request.idempotencyKey);
+  const reservation = await reserve(billing, {
+    accountId: request.accountId,
+    jobId: adjustmentId,
+    step: 'adjustment',
+    fence: 0,
+    wantTokens: tokens,
+    minTokens: tokens,
+    leaseMs: takeLeaseMs,
+    ageMs: 0,
+  });
+  if (reservation.outcome !== 'granted')
+    throw new TallyError('conflict', `${tokens} tokens are not free to be taken from this account`);
+  const { holdId, subscriptionId } = reservation;
+  const balance = await settleAdjustment(billing.db, { holdId, reason: request.reason }).catch(async (error) => {
+    await release(billing, { holdId, subscriptionId });
+    // The log bills one adjustment once: this key has been taken before.
+    if (isDuplicate(error)) return 'taken before' as const;
+    throw error;
+  });
+  if (balance === 'taken before') return;
+  if (balance === undefined) throw new TallyError('conflict', 'The reservation ran out before it could be settled');
+  await applyToRedis(billing, subscriptionId, balance, [holdId]).catch((err) =>
+    billing.log.warn({ err, hold_id: holdId }, 'a settled hold stays in Redis until its lease ends'),
+  );
+}

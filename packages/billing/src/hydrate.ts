@@ -1,0 +1,42 @@
+/** Rebuilding an account in Redis from Postgres: at most one worker at a time, Postgres the judge of every lease. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newId } from '@tally/core';
+import { readHydration } from '@tally/db';
+import { keysOf, runScript, scripts } from './scripts.ts';
+import type { Billing } from './services.ts';
+
+// Longer than one read of a subscription's balance and holds; when it runs out, the next worker starts over.
+const nonceTtlMs = 5_000;
+
+/**
+ * Hydrates the account, or waits a moment while somebody else does; either way the caller reserves again.
+ * @throws what Postgres or Redis throw when they can't be reached
+ */
+export async function hydrate(billing: Billing, subscriptionId: string): Promise<void> {
+  const keys = keysOf(billing.keyPrefix, subscriptionId);
+  const nonce = newId();
+  const [isOurs, ...expired] = (await runScript(
+    billing.redis,
+    scripts.hydrateBegin,
+    [keys.nonce, keys.holds],
+    [nonce, nonceTtlMs],
+  )) as [number, ...string[]];
+  if (isOurs !== 1) {
+    await sleep(5 + Math.random() * 25);
+    return;
+  }
+  const snapshot = await readHydration(billing.db, subscriptionId);
+  await runScript(
+    billing.redis,
+    scripts.hydrateApply,
+    [keys.account, keys.holds, keys.sizes, keys.nonce],
+    [
+      nonce,
+      snapshot.tokensGranted,
+      snapshot.tokensConsumed,
+      snapshot.version,
+      JSON.stringify(expired),
+      JSON.stringify(snapshot.holds.map((hold) => [hold.id, hold.tokens, hold.leaseMs])),
+    ],
+  );
+}

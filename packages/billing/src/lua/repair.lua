@@ -1,0 +1,9 @@
+#!lua flags=allow-oom
+--[[
+Forgets an account; the next reserve hydrates it from Postgres. The nonce goes too: a hydration under way read
+Postgres before the difference was found.
+
+KEYS  1 account  2 nonce
+Returns the number of keys deleted.
+--]]
+return redis.call('DEL', KEYS[1], KEYS[2])

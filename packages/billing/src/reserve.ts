@@ -1,0 +1,129 @@
+/** Reserving tokens before a model call: the intent in Postgres, then the decision in Redis. */
+import { type AccessRefusal, newId, TallyError } from '@tally/core';
+import { renewPeriod, type Snapshot } from '@tally/db';
+import { hydrate } from './hydrate.ts';
+import { release } from './release.ts';
+import { keysOf, runScript, scripts } from './scripts.ts';
+import type { Billing } from './services.ts';
+
+export type ReserveRequest = {
+  accountId: string;
+  jobId: string;
+  step: string;
+  fence: number;
+  /** Counted input + margin + the task's output limit. */
+  wantTokens: number;
+  /** Counted input + margin + the task's smallest useful output; at most `wantTokens`. */
+  minTokens: number;
+  /** How long the hold lives: longer than the call may take, counted from before this request. */
+  leaseMs: number;
+  /** How long ago the job was accepted: older jobs go first where tokens are short. */
+  ageMs: number;
+};
+
+export type Reservation =
+  /** The call may use `tokens`, input included. */
+  | { outcome: 'granted'; holdId: string; subscriptionId: string; tokens: number }
+  /** Tokens exist, but running jobs hold them. */
+  | { outcome: 'wait' }
+  | { outcome: 'refused'; reason: AccessRefusal };
+
+type Decision = 'GRANTED' | 'WAIT' | 'EXHAUSTED' | 'HYDRATE';
+
+const noSnapshot: Snapshot = { tokensGranted: 0, tokensConsumed: 0, version: 0 };
+const hydrationTries = 100;
+// How long an account that was told to wait asks Redis alone, before Postgres is looked at again.
+const waitMemoryMs = 2_000;
+const waitMemoryAccounts = 10_000;
+
+/**
+ * Holds tokens for one model call under a new hold id. Where it doesn't answer `granted`, nothing is held any more.
+ * @throws TallyError `unavailable` where Redis keeps losing the account; what Postgres or Redis throw when they are away
+ */
+export async function reserve(billing: Billing, request: ReserveRequest): Promise<Reservation> {
+  if (await isStillWaiting(billing, request)) return { outcome: 'wait' };
+  const holdId = newId();
+  const intent = await insertIntent(billing, holdId, request);
+  if (intent.outcome === 'refused') return intent;
+  const { subscriptionId, snapshot } = intent;
+  let decision: [Decision, number];
+  try {
+    decision = await decideHydrated(billing, subscriptionId, holdId, request, snapshot);
+  } catch (error) {
+    await release(billing, { holdId, subscriptionId }).catch(() => undefined);
+    throw error;
+  }
+  if (decision[0] === 'GRANTED') return { outcome: 'granted', holdId, subscriptionId, tokens: decision[1] };
+  await release(billing, { holdId, subscriptionId });
+  if (decision[0] === 'EXHAUSTED') return { outcome: 'refused', reason: 'no_tokens_remaining' };
+  rememberWaiting(billing, request.accountId, subscriptionId);
+  return { outcome: 'wait' };
+}
+
+async function insertIntent(billing: Billing, holdId: string, request: ReserveRequest) {
+  for (let tries = 0; tries < 3; tries++) {
+    const intent = await billing.writes.insertHold({ ...request, holdId });
+    if (intent.outcome !== 'renewal_due') return intent;
+    await renewPeriod(billing.db, request.accountId);
+  }
+  return { outcome: 'refused', reason: 'subscription_expired' } as const;
+}
+
+async function decideHydrated(
+  billing: Billing,
+  subscriptionId: string,
+  holdId: string,
+  request: ReserveRequest,
+  snapshot: Snapshot,
+): Promise<[Decision, number]> {
+  for (let tries = 0; tries < hydrationTries; tries++) {
+    const decision = await decide(billing, subscriptionId, holdId, request, snapshot);
+    if (decision[0] !== 'HYDRATE') return decision;
+    await hydrate(billing, subscriptionId);
+  }
+  throw new TallyError('unavailable', 'The token ledger is being rebuilt', { retryAfterMs: 1_000 });
+}
+
+async function decide(
+  billing: Billing,
+  subscriptionId: string,
+  holdId: string,
+  request: ReserveRequest,
+  snapshot: Snapshot,
+): Promise<[Decision, number]> {
+  const keys = keysOf(billing.keyPrefix, subscriptionId);
+  const answer = await runScript(
+    billing.redis,
+    scripts.reserve,
+    [keys.account, keys.holds, keys.sizes],
+    [
+      holdId,
+      request.wantTokens,
+      request.minTokens,
+      request.leaseMs,
+      snapshot.tokensGranted,
+      snapshot.tokensConsumed,
+      snapshot.version,
+      request.jobId,
+      Math.round(request.ageMs),
+    ],
+  );
+  return answer as [Decision, number];
+}
+
+/** An account known to be waiting asks Redis first, so that its jobs don't write and delete a hold row each time. */
+async function isStillWaiting(billing: Billing, request: ReserveRequest): Promise<boolean> {
+  const known = billing.waiting.get(request.accountId);
+  if (known === undefined) return false;
+  if (known.untilMs > Date.now()) {
+    const [decision] = await decide(billing, known.subscriptionId, '', request, noSnapshot);
+    if (decision === 'WAIT') return true;
+  }
+  billing.waiting.delete(request.accountId);
+  return false;
+}
+
+function rememberWaiting(billing: Billing, accountId: string, subscriptionId: string): void {
+  if (billing.waiting.size >= waitMemoryAccounts) billing.waiting.clear();
+  billing.waiting.set(accountId, { subscriptionId, untilMs: Date.now() + waitMemoryMs });
+}

@@ -1,0 +1,50 @@
+/** What the ledger's verbs need, built once per process. */
+import { group, type Logger, type RedisClient } from '@tally/core';
+import {
+  type Database,
+  deleteHolds,
+  type Intent,
+  type IntentOutcome,
+  insertHolds,
+  isOutage,
+  type Settlement,
+  type SettleOutcome,
+  settle,
+} from '@tally/db';
+
+export type Billing = {
+  db: Database;
+  redis: RedisClient;
+  keyPrefix: string;
+  log: Logger;
+  /** Writes of a kind that are under way at the same time share one statement. */
+  writes: {
+    insertHold: (intent: Intent) => Promise<IntentOutcome>;
+    deleteHold: (holdId: string) => Promise<void>;
+    settle: (settlement: Settlement) => Promise<SettleOutcome>;
+  };
+  /** Accounts that were told to wait a moment ago, with the subscription that keeps them waiting. */
+  waiting: Map<string, { subscriptionId: string; untilMs: number }>;
+};
+
+/** Builds the services; connections belong to the caller. */
+export function createBilling(options: { db: Database; redis: RedisClient; keyPrefix: string; log: Logger }): Billing {
+  const { db } = options;
+  // While Postgres is away each row alone would fail as well, only more slowly.
+  const retryAlone = (error: unknown) => !isOutage(error);
+  return {
+    ...options,
+    writes: {
+      insertHold: group((intents: Intent[]) => insertHolds(db, intents), { retryAlone }),
+      deleteHold: group(
+        async (holdIds: string[]) => {
+          await deleteHolds(db, holdIds);
+          return holdIds.map(() => undefined);
+        },
+        { retryAlone },
+      ),
+      settle: group((settlements: Settlement[]) => settle(db, settlements), { retryAlone, maxBatch: 64 }),
+    },
+    waiting: new Map(),
+  };
+}

@@ -1,0 +1,109 @@
+/** Accounts and their API keys. */
+import { newId } from '@tally/core';
+import { and, desc, eq, sql } from 'drizzle-orm';
+import type { Database } from '../connect.ts';
+import { accounts, apiKeys } from '../schema.ts';
+
+export type Account = typeof accounts.$inferSelect;
+export type Role = Account['role'];
+
+/** Whose request it is. */
+export type Identity = { accountId: string; role: Role; tokenVersion: number };
+
+/** Inserts an account; undefined where the e-mail address (any case) is taken. */
+export async function insertAccount(
+  db: Database,
+  input: { email: string; passwordHash: string; role: Role },
+): Promise<Account | undefined> {
+  const rows = await db.orm
+    .insert(accounts)
+    .values({ id: newId(), ...input, email: input.email.toLowerCase() })
+    .onConflictDoNothing()
+    .returning();
+  return rows[0];
+}
+
+export async function findAccountByEmail(db: Database, email: string): Promise<Account | undefined> {
+  const rows = await db.orm.select().from(accounts).where(eq(accounts.email, email.toLowerCase()));
+  return rows[0];
+}
+
+export async function findAccount(db: Database, accountId: string): Promise<Account | undefined> {
+  const rows = await db.orm.select().from(accounts).where(eq(accounts.id, accountId));
+  return rows[0];
+}
+
+/** Stores a new password and thereby ends every bearer token given out before; returns the new token version. */
+export async function changePassword(db: Database, accountId: string, passwordHash: string): Promise<number> {
+  const rows = await db.orm
+    .update(accounts)
+    .set({ passwordHash, tokenVersion: sql`${accounts.tokenVersion} + 1` })
+    .where(eq(accounts.id, accountId))
+    .returning({ tokenVersion: accounts.tokenVersion });
+  return rows[0]?.tokenVersion ?? 0;
+}
+
+export async function setRole(db: Database, accountId: string, role: Role): Promise<void> {
+  await db.orm.update(accounts).set({ role }).where(eq(accounts.id, accountId));
+}
+
+type IdentityRow = { id: string; role: Role; token_version: number };
+const toIdentity = (row: IdentityRow): Identity => ({
+  accountId: row.id,
+  role: row.role,
+  tokenVersion: row.token_version,
+});
+
+/** The identities of accounts, in order; undefined where there is no such account. */
+export async function readIdentities(db: Database, accountIds: string[]): Promise<(Identity | undefined)[]> {
+  const { rows } = await db.hot.query<IdentityRow>({
+    name: 'read_identities',
+    text: 'select id, role, token_version from accounts where id = any($1::uuid[])',
+    values: [accountIds],
+  });
+  const byId = new Map(rows.map((row) => [row.id, toIdentity(row)]));
+  return accountIds.map((id) => byId.get(id));
+}
+
+/** The identity behind an API key's SHA-256 hash. */
+export async function findIdentityByKey(db: Database, keyHash: Buffer): Promise<Identity | undefined> {
+  const { rows } = await db.hot.query<IdentityRow>({
+    name: 'find_identity_by_key',
+    text: 'select a.id, a.role, a.token_version from api_keys k join accounts a on a.id = k.account_id where k.key_hash = $1',
+    values: [keyHash],
+  });
+  return rows[0] && toIdentity(rows[0]);
+}
+
+export type ApiKey = Pick<typeof apiKeys.$inferSelect, 'id' | 'name' | 'hint' | 'createdAt'>;
+const keyColumns = { id: apiKeys.id, name: apiKeys.name, hint: apiKeys.hint, createdAt: apiKeys.createdAt };
+
+export async function insertApiKey(
+  db: Database,
+  input: { accountId: string; name: string; keyHash: Buffer; hint: string },
+): Promise<ApiKey> {
+  const [row] = await db.orm
+    .insert(apiKeys)
+    .values({ id: newId(), ...input })
+    .returning(keyColumns);
+  if (row === undefined) throw new Error('an insert returned no row');
+  return row;
+}
+
+export async function listApiKeys(db: Database, accountId: string): Promise<ApiKey[]> {
+  return db.orm
+    .select(keyColumns)
+    .from(apiKeys)
+    .where(eq(apiKeys.accountId, accountId))
+    .orderBy(desc(apiKeys.id))
+    .limit(100);
+}
+
+/** False where the account has no such key. */
+export async function deleteApiKey(db: Database, accountId: string, keyId: string): Promise<boolean> {
+  const rows = await db.orm
+    .delete(apiKeys)
+    .where(and(eq(apiKeys.accountId, accountId), eq(apiKeys.id, keyId)))
+    .returning({ id: apiKeys.id });
+  return rows.length > 0;
+}

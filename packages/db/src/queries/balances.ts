@@ -1,0 +1,120 @@
+/** The one query behind every displayed token count. */
+import type { AccessRefusal } from '@tally/core';
+import type { Database } from '../connect.ts';
+
+export type SubscriptionStatus = 'active' | 'inactive' | 'expired';
+
+/** Tokens are integers; `remainingTokens = grantedTokens − consumedTokens`, never negative. */
+export type Balance = {
+  grantedTokens: number;
+  consumedTokens: number;
+  /** Set aside for calls that run right now; at most what remains. */
+  heldTokens: number;
+  remainingTokens: number;
+  availableTokens: number;
+};
+
+export type CurrentSubscription = {
+  id: string;
+  plan: { id: string; name: string };
+  status: SubscriptionStatus;
+  startsAt: Date;
+  endsAt: Date;
+  renews: boolean;
+};
+
+/** What an account has: its balance (zeros without a subscription) and why it may not use AI, if so. */
+export type Standing = {
+  balance: Balance;
+  subscription: CurrentSubscription | undefined;
+  /** Null while the subscription is usable; says nothing of tokens. */
+  refusal: Exclude<AccessRefusal, 'no_tokens_remaining'> | null;
+  /** The period has ended and renews: start the next one and read again. */
+  isRenewalDue: boolean;
+};
+
+type Row = {
+  subscription_id: string;
+  plan_id: string;
+  plan_name: string;
+  status: string;
+  starts_at: Date;
+  ends_at: Date;
+  renews: boolean;
+  refusal: Exclude<AccessRefusal, 'no_tokens_remaining'> | null;
+  tokens_granted: number;
+  tokens_consumed: number;
+  tokens_held: number;
+};
+
+/** Reads one account's standing; an account without a subscription, or an unknown one, has `no_subscription`. */
+export async function readStanding(db: Database, accountId: string): Promise<Standing> {
+  const { rows } = await db.hot.query<Row>({
+    name: 'read_standing',
+    text: `
+      select s.id as subscription_id, s.plan_id, p.name as plan_name, s.status, s.starts_at, s.ends_at, s.renews,
+        subscription_refusal(s.status, s.starts_at, s.ends_at) as refusal, b.tokens_granted, b.tokens_consumed,
+        (select coalesce(sum(h.tokens), 0)::bigint from token_holds h
+          where h.subscription_id = s.id and h.expires_at > now()) as tokens_held
+      from subscriptions s
+      join subscription_balances b on b.subscription_id = s.id
+      join plans p on p.id = s.plan_id
+      where s.account_id = $1 and s.is_current`,
+    values: [accountId],
+  });
+  const row = rows[0];
+  if (row === undefined)
+    return { balance: toBalance(0, 0, 0), subscription: undefined, refusal: 'no_subscription', isRenewalDue: false };
+  return {
+    balance: toBalance(row.tokens_granted, row.tokens_consumed, row.tokens_held),
+    subscription: {
+      id: row.subscription_id,
+      plan: { id: row.plan_id, name: row.plan_name },
+      status: shownStatus(row),
+      startsAt: row.starts_at,
+      endsAt: row.ends_at,
+      renews: row.renews,
+    },
+    refusal: row.refusal,
+    isRenewalDue: row.refusal === 'subscription_expired' && row.renews && row.status === 'active',
+  };
+}
+
+function shownStatus(row: Row): SubscriptionStatus {
+  if (row.refusal === null) return 'active';
+  return row.refusal === 'subscription_expired' ? 'expired' : 'inactive';
+}
+
+function toBalance(grantedTokens: number, consumedTokens: number, heldTokens: number): Balance {
+  const remainingTokens = Math.max(0, grantedTokens - consumedTokens);
+  const held = Math.min(heldTokens, remainingTokens);
+  return {
+    grantedTokens,
+    consumedTokens,
+    heldTokens: held,
+    remainingTokens,
+    availableTokens: remainingTokens - held,
+  };
+}
+
+export type UsageRow = {
+  day: string;
+  task: string;
+  model: string;
+  calls: number;
+  inputTokens: number;
+  outputTokens: number;
+  billedTokens: number;
+};
+
+/** What an account used by UTC day, task and model, newest day first, over the last `days` days. */
+export async function readUsage(db: Database, accountId: string, days: number): Promise<UsageRow[]> {
+  const { rows } = await db.pool.query<UsageRow>(
+    `select to_char(created_at at time zone 'utc', 'YYYY-MM-DD') as day, task, model, count(*) as calls,
+       sum(input_tokens) as "inputTokens", sum(output_tokens) as "outputTokens", sum(billed_tokens) as "billedTokens"
+     from ai_usage_log where account_id = $1 and created_at > now() - make_interval(days => $2)
+     group by 1, 2, 3 order by 1 desc, 2, 3`,
+    [accountId, days],
+  );
+  return rows;
+}

@@ -1,0 +1,102 @@
+/** Claiming: before it runs anything a worker takes the row, under the next fence and a short lease. */
+import type { Database } from '../connect.ts';
+
+export type ClaimRequest = { jobId: string; dispatch: number; leaseMs: number };
+
+export type Claim =
+  | {
+      verdict: 'claimed';
+      fence: number;
+      /** How often the job has been claimed, this time included, less the attempts it gave back. */
+      attempts: number;
+      waits: number;
+      accountId: string;
+      input: unknown;
+      ageMs: number;
+      /** True where an earlier attempt may have died with its holds: they must go before this one reserves. */
+      mayHaveLeftHolds: boolean;
+    }
+  /** The job is not to be run now: ask again after `retryInMs`. */
+  | { verdict: 'not_yet'; retryInMs: number }
+  /** The job has ended, was dispatched anew since, or is unknown: drop this copy. */
+  | { verdict: 'stale' };
+
+const sql = `
+with wanted as (
+  select * from unnest($1::uuid[], $2::integer[], $3::integer[]) with ordinality as u (id, dispatch, lease_ms, position)
+), locked as (
+  select j.id, j.status, j.run_after, j.lease_expires_at, w.dispatch = j.dispatch as is_latest, w.lease_ms
+  from wanted w join jobs j on j.id = w.id
+  order by j.id for update of j
+), claimed as (
+  update jobs j set status = 'running', fence = j.fence + 1, attempts = j.attempts + 1,
+    started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
+  from locked l
+  where j.id = l.id and l.is_latest
+    and ((l.status = 'queued' and l.run_after <= now()) or (l.status = 'running' and l.lease_expires_at <= now()))
+  returning j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
+)
+select c.fence, c.attempts, c.waits, c.account_id, c.input, c.may_have_left_holds,
+  (extract(epoch from now() - c.created_at) * 1000)::bigint as age_ms,
+  c.id is not null as is_claimed,
+  case when c.id is null and l.is_latest and l.status in ('queued', 'running') then
+    greatest(1, ceil(extract(epoch from case l.status when 'queued' then l.run_after else l.lease_expires_at end - now()) * 1000))::bigint
+  end as retry_in_ms
+from wanted w left join locked l on l.id = w.id left join claimed c on c.id = w.id
+order by w.position`;
+
+type Row = {
+  fence: number;
+  attempts: number;
+  waits: number;
+  account_id: string;
+  input: unknown;
+  age_ms: number;
+  may_have_left_holds: boolean;
+  is_claimed: boolean;
+  retry_in_ms: number | null;
+};
+
+/** Takes every job that is due or whose lease has run out; one answer each, in order. */
+export async function claimJobs(db: Database, requests: ClaimRequest[]): Promise<Claim[]> {
+  const { rows } = await db.hot.query<Row>({
+    name: 'claim_jobs',
+    text: sql,
+    values: [requests.map((r) => r.jobId), requests.map((r) => r.dispatch), requests.map((r) => r.leaseMs)],
+  });
+  return rows.map((row) => {
+    if (row.is_claimed)
+      return {
+        verdict: 'claimed',
+        fence: row.fence,
+        attempts: row.attempts,
+        waits: row.waits,
+        accountId: row.account_id,
+        input: row.input,
+        ageMs: Math.max(0, row.age_ms),
+        mayHaveLeftHolds: row.may_have_left_holds,
+      };
+    return row.retry_in_ms === null ? { verdict: 'stale' } : { verdict: 'not_yet', retryInMs: row.retry_in_ms };
+  });
+}
+
+/** Renews the leases of a process's running jobs in one statement; returns the ids that are still its own. */
+export async function renewLeases(
+  db: Database,
+  owned: { jobId: string; fence: number }[],
+  leaseMs: number,
+): Promise<Set<string>> {
+  const { rows } = await db.hot.query<{ id: string }>({
+    name: 'renew_leases',
+    text: `
+      with mine as (
+        select j.id from unnest($1::uuid[], $2::integer[]) as u (id, fence)
+        join jobs j on j.id = u.id and j.fence = u.fence and j.status = 'running'
+        order by j.id for update of j
+      )
+      update jobs j set lease_expires_at = now() + make_interval(secs => $3 / 1000.0) from mine where j.id = mine.id
+      returning j.id`,
+    values: [owned.map((o) => o.jobId), owned.map((o) => o.fence), leaseMs],
+  });
+  return new Set(rows.map((row) => row.id));
+}

@@ -1,0 +1,147 @@
+/** Holds in Postgres: the intent before a reserve, giving one back, sweeping, and the snapshot that hydrates Redis. */
+import type { AccessRefusal } from '@tally/core';
+import type { Database } from '../connect.ts';
+
+export type Intent = {
+  holdId: string;
+  accountId: string;
+  jobId: string;
+  step: string;
+  fence: number;
+  wantTokens: number;
+  leaseMs: number;
+};
+
+/** A subscription's balance at one version; of two, the one with the higher version is newer. */
+export type Snapshot = { tokensGranted: number; tokensConsumed: number; version: number };
+
+export type IntentOutcome =
+  | { outcome: 'held'; subscriptionId: string; snapshot: Snapshot }
+  | { outcome: 'refused'; reason: AccessRefusal }
+  | { outcome: 'renewal_due' };
+
+type IntentRow = {
+  refusal: AccessRefusal | null;
+  is_renewal_due: boolean;
+  subscription_id: string;
+  tokens_granted: number;
+  tokens_consumed: number;
+  version: number;
+};
+
+/** Records that calls are about to be paid for by the accounts' current subscriptions; in order. */
+export async function insertHolds(db: Database, intents: Intent[]): Promise<IntentOutcome[]> {
+  const { rows } = await db.hot.query<IntentRow>({
+    name: 'insert_holds',
+    text: `
+      with intent as (
+        select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bigint[], $7::integer[])
+          with ordinality as u (id, account_id, job_id, step, fence, tokens, lease_ms, position)
+      ), judged as (
+        select u.*, s.id as subscription_id, subscription_refusal(s.status, s.starts_at, s.ends_at) as refusal,
+          coalesce(s.renews and s.status = 'active' and s.ends_at <= now(), false) as is_renewal_due,
+          b.tokens_granted, b.tokens_consumed, b.version
+        from intent u
+        left join subscriptions s on s.account_id = u.account_id and s.is_current
+        left join subscription_balances b on b.subscription_id = s.id
+      ), held as (
+        insert into token_holds (id, account_id, subscription_id, job_id, step, fence, tokens, expires_at)
+        select id, account_id, subscription_id, job_id, step, fence, tokens, now() + make_interval(secs => lease_ms / 1000.0)
+        from judged where refusal is null order by id
+      )
+      select refusal, is_renewal_due, subscription_id, tokens_granted, tokens_consumed, version
+      from judged order by position`,
+    values: [
+      intents.map((i) => i.holdId),
+      intents.map((i) => i.accountId),
+      intents.map((i) => i.jobId),
+      intents.map((i) => i.step),
+      intents.map((i) => i.fence),
+      intents.map((i) => i.wantTokens),
+      intents.map((i) => i.leaseMs),
+    ],
+  });
+  return rows.map((row) => {
+    if (row.is_renewal_due) return { outcome: 'renewal_due' };
+    if (row.refusal !== null) return { outcome: 'refused', reason: row.refusal };
+    return { outcome: 'held', subscriptionId: row.subscription_id, snapshot: toSnapshot(row) };
+  });
+}
+
+/** Gives holds back; those that are gone already are no error. */
+export async function deleteHolds(db: Database, holdIds: string[]): Promise<void> {
+  await db.hot.query({
+    name: 'delete_holds',
+    text: `
+      with held as (select id from token_holds where id = any($1::uuid[]) order by id for update)
+      delete from token_holds h using held where h.id = held.id`,
+    values: [holdIds],
+  });
+}
+
+export type GoneHold = { holdId: string; subscriptionId: string };
+
+/** Deletes what attempts under earlier fences still hold for a job that was taken over. */
+export async function deleteHoldsBefore(db: Database, jobId: string, fence: number): Promise<GoneHold[]> {
+  const { rows } = await db.hot.query<{ id: string; subscription_id: string }>({
+    name: 'delete_holds_before',
+    text: `
+      with held as (select id from token_holds where job_id = $1 and fence < $2 order by id for update)
+      delete from token_holds h using held where h.id = held.id returning h.id, h.subscription_id`,
+    values: [jobId, fence],
+  });
+  return rows.map((row) => ({ holdId: row.id, subscriptionId: row.subscription_id }));
+}
+
+/** Deletes up to `limit` holds whose lease has run out; those that a settlement has locked are left to it. */
+export async function sweepHolds(db: Database, limit: number): Promise<GoneHold[]> {
+  const { rows } = await db.hot.query<{ id: string; subscription_id: string }>({
+    name: 'sweep_holds',
+    text: `
+      with held as (
+        select id from token_holds where expires_at <= now() order by expires_at limit $1 for update skip locked
+      )
+      delete from token_holds h using held where h.id = held.id returning h.id, h.subscription_id`,
+    values: [limit],
+  });
+  return rows.map((row) => ({ holdId: row.id, subscriptionId: row.subscription_id }));
+}
+
+export type HydrationSnapshot = Snapshot & { holds: { id: string; tokens: number; leaseMs: number }[] };
+
+/**
+ * What Redis is rebuilt from: deletes the subscription's holds whose lease has run out, then reads balance and live
+ * holds in one snapshot. Leases cross as remaining milliseconds, for the two stores' clocks differ.
+ */
+export async function readHydration(db: Database, subscriptionId: string): Promise<HydrationSnapshot> {
+  await db.hot.query({
+    name: 'delete_expired_holds',
+    text: `
+      with held as (
+        select id from token_holds where subscription_id = $1 and expires_at <= now() order by id for update
+      )
+      delete from token_holds h using held where h.id = held.id`,
+    values: [subscriptionId],
+  });
+  const { rows } = await db.hot.query<SnapshotRow & { holds: { id: string; tokens: number; leaseMs: number }[] }>({
+    name: 'read_hydration',
+    text: `
+      select b.tokens_granted, b.tokens_consumed, b.version, coalesce((
+          select json_agg(json_build_object('id', h.id, 'tokens', h.tokens,
+            'leaseMs', greatest(0, ceil(extract(epoch from h.expires_at - now()) * 1000))))
+          from token_holds h where h.subscription_id = b.subscription_id), '[]') as holds
+      from subscription_balances b where b.subscription_id = $1`,
+    values: [subscriptionId],
+  });
+  const row = rows[0];
+  if (row === undefined) throw new Error(`no balance for subscription ${subscriptionId}`);
+  return { ...toSnapshot(row), holds: row.holds };
+}
+
+type SnapshotRow = { tokens_granted: number; tokens_consumed: number; version: number };
+
+const toSnapshot = (row: SnapshotRow): Snapshot => ({
+  tokensGranted: row.tokens_granted,
+  tokensConsumed: row.tokens_consumed,
+  version: row.version,
+});

@@ -1,0 +1,183 @@
+/** Settling model calls and moving jobs on: one grouped round trip over the SQL function of migration 3. */
+import type { Database } from '../connect.ts';
+import type { JobStatus } from '../schema.ts';
+import type { Snapshot } from './holds.ts';
+
+export type Evidence = 'reported' | 'estimated' | 'unknown';
+
+/** One model call that was sent, as the log will have it. Token counts are non-negative integers. */
+export type CallRecord = {
+  holdId: string;
+  accountId: string;
+  subscriptionId: string;
+  jobId: string;
+  step: string;
+  fence: number;
+  task: string;
+  model: string;
+  inputTokens: number;
+  cachedInputTokens: number;
+  outputTokens: number;
+  reasoningTokens: number;
+  totalTokens: number;
+  /** What the reserve granted: billing stops there. */
+  holdTokens: number;
+  /** False where the tenant must not pay: the call failed, or its answer was not what the task asked for. */
+  billable: boolean;
+  /** What the step gives the task, kept for replay until the job is completed; undefined where it gave nothing. */
+  output?: unknown;
+  evidence: Evidence;
+  outcome: string;
+  refusedUsage?: unknown;
+  providerRequestId?: string | undefined;
+  latencyMs: number;
+};
+
+/** Where a job goes from `running`, under its fence. */
+export type Move = {
+  jobId: string;
+  fence: number;
+  status: Exclude<JobStatus, 'running'>;
+  result?: unknown;
+  error?: string;
+  errorCode?: string;
+  /** For `queued`: how long to wait before the next claim. */
+  delayMs?: number;
+  /** For `queued`: the attempt did not count, tokens were only held by others. */
+  giveBack?: boolean;
+};
+
+export type Settlement = { call?: CallRecord | undefined; move?: Move | undefined };
+
+export type SettleOutcome = {
+  call:
+    | {
+        verdict: 'billed' | 'unbilled' | 'fenced_out';
+        billedTokens: number;
+        snapshot: Snapshot;
+        subscriptionId: string;
+      }
+    | undefined;
+  /** False where the job was no longer running under that fence, or had been moved by an earlier try of this very call. */
+  moved: boolean;
+};
+
+type Row = {
+  kind: 'call' | 'move';
+  id: string;
+  verdict: 'billed' | 'unbilled' | 'fenced_out' | 'moved';
+  billed_tokens: number;
+  subscription_id: string;
+  tokens_granted: number;
+  tokens_consumed: number;
+  version: number;
+};
+
+/** Settles each entry's call and makes its move, all entries or none; one outcome each, in order. */
+export async function settle(db: Database, settlements: Settlement[]): Promise<SettleOutcome[]> {
+  const calls = settlements.flatMap(({ call, move }) => (call === undefined ? [] : [toCallJson(call, move)]));
+  const moves = settlements.flatMap(({ move }) => (move === undefined ? [] : [toMoveJson(move)]));
+  const { rows } = await db.hot.query<Row>({
+    name: 'settle',
+    text: 'select * from settle($1::jsonb, $2::jsonb)',
+    values: [JSON.stringify(calls), JSON.stringify(moves)],
+  });
+  const byId = new Map(rows.map((row) => [`${row.kind} ${row.id}`, row]));
+  return settlements.map(({ call, move }) => {
+    const row = call === undefined ? undefined : byId.get(`call ${call.holdId}`);
+    return {
+      call:
+        row === undefined || row.verdict === 'moved'
+          ? undefined
+          : {
+              verdict: row.verdict,
+              billedTokens: row.billed_tokens,
+              subscriptionId: row.subscription_id,
+              snapshot: {
+                tokensGranted: row.tokens_granted,
+                tokensConsumed: row.tokens_consumed,
+                version: row.version,
+              },
+            },
+      moved: move !== undefined && byId.has(`move ${move.jobId}`),
+    };
+  });
+}
+
+function toCallJson(call: CallRecord, move: Move | undefined): object {
+  return {
+    hold_id: call.holdId,
+    account_id: call.accountId,
+    subscription_id: call.subscriptionId,
+    job_id: call.jobId,
+    step: call.step,
+    fence: call.fence,
+    task: call.task,
+    model: call.model,
+    input_tokens: call.inputTokens,
+    cached_input_tokens: call.cachedInputTokens,
+    output_tokens: call.outputTokens,
+    reasoning_tokens: call.reasoningTokens,
+    total_tokens: call.totalTokens,
+    hold_tokens: call.holdTokens,
+    billable: call.billable,
+    // A job that completes in the same statement is never run again: nothing would ever read its step.
+    keep_output: move?.status !== 'completed',
+    output: move?.status === 'completed' ? null : (call.output ?? null),
+    evidence: call.evidence,
+    outcome: call.outcome,
+    refused_usage: call.refusedUsage ?? null,
+    provider_request_id: call.providerRequestId ?? null,
+    latency_ms: call.latencyMs,
+  };
+}
+
+function toMoveJson(move: Move): object {
+  return {
+    job_id: move.jobId,
+    fence: move.fence,
+    status: move.status,
+    result: move.result ?? null,
+    error: move.error ?? null,
+    error_code: move.errorCode ?? null,
+    delay_ms: move.delayMs ?? 0,
+    give_back: move.giveBack ?? false,
+  };
+}
+
+/** The outputs of the steps that a job has paid for already, by name. */
+export async function readSteps(db: Database, jobId: string): Promise<Map<string, unknown>> {
+  const { rows } = await db.hot.query<{ step: string; output: unknown }>({
+    name: 'read_steps',
+    text: 'select step, output from job_steps where job_id = $1',
+    values: [jobId],
+  });
+  return new Map(rows.map((row) => [row.step, row.output]));
+}
+
+/**
+ * Settles a hold that an operator took, not a model call: logged and billed in full if the hold is still there.
+ * Returns the balance after it; undefined where the hold was gone and nothing was billed.
+ */
+export async function settleAdjustment(
+  db: Database,
+  input: { holdId: string; reason: string },
+): Promise<Snapshot | undefined> {
+  const { rows } = await db.hot.query<{ subscription_id: string }>(
+    `with unheld as (delete from token_holds where id = $1 returning *)
+     insert into ai_usage_log (id, account_id, subscription_id, job_id, step, fence, task, model, input_tokens,
+       cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, billed_tokens, evidence, outcome, latency_ms, reason)
+     select id, account_id, subscription_id, job_id, step, fence, 'adjustment', 'none', 0, 0, 0, 0, tokens, tokens,
+       'reported', 'taken', 0, $2 from unheld
+     returning subscription_id`,
+    [input.holdId, input.reason],
+  );
+  const subscriptionId = rows[0]?.subscription_id;
+  if (subscriptionId === undefined) return undefined;
+  const after = await db.hot.query<{ tokens_granted: number; tokens_consumed: number; version: number }>(
+    'select tokens_granted, tokens_consumed, version from subscription_balances where subscription_id = $1',
+    [subscriptionId],
+  );
+  const row = after.rows[0];
+  return row && { tokensGranted: row.tokens_granted, tokensConsumed: row.tokens_consumed, version: row.version };
+}

@@ -1,0 +1,97 @@
+/** Words for full-text search in any language: English is stemmed by Postgres, the rest is normalised here. */
+
+export type Terms = {
+  /** Latin-script words, for Postgres' English stemmer (harmless to other languages: both sides go through it). */
+  stemmed: string;
+  /** Words of every other script, for the `simple` configuration. */
+  plain: string;
+};
+
+const words = new Intl.Segmenter('und', { granularity: 'word' });
+// Question words and particles of Persian and Arabic; Postgres drops the English ones itself.
+const stopWords = new Set(
+  'از به در با را که و یا این آن است هست بود شد می من ما شما تو او آیا چه چند چقدر چگونه چطور کی کجا برای تا هر هم نه بر یک ها های هایی في من على عن ما هل كم كيف متى أين هذا هذه التي الذي إلى أن أو لا'
+    .split(' ')
+    .map(normalise),
+);
+const persianSuffix = /^(.{3,}?)(?:هایی|های|هایم|هایش|ها|ترین|تر|ان|ات)$/u;
+const longestWord = 60;
+
+/** The words of a text as a stored passage is searched by. */
+export function toDocumentTerms(text: string): Terms {
+  const { stemmed, plain } = split(text);
+  return { stemmed: stemmed.join(' '), plain: plain.join(' ') };
+}
+
+/** A tsquery for each configuration: any word may match; empty where the text has no word worth looking for. */
+export function toQuery(text: string): Terms {
+  const { stemmed, plain } = split(text);
+  const either = (terms: string[]) =>
+    [...new Set(terms)]
+      .slice(0, 64)
+      .map((term) => `'${term}'`)
+      .join(' | ');
+  return { stemmed: either(stemmed), plain: either(plain) };
+}
+
+function split(text: string): { stemmed: string[]; plain: string[] } {
+  const stemmed: string[] = [];
+  const plain: string[] = [];
+  for (const { segment, isWordLike } of words.segment(normalise(text))) {
+    if (!isWordLike || segment.length > longestWord) continue;
+    for (const word of segment.split(/[^\p{L}\p{N}]+/u)) {
+      if (word === '') continue;
+      if (/^[\p{Script=Latin}\p{N}]+$/u.test(word)) stemmed.push(word);
+      else if (!stopWords.has(word)) plain.push(word.replace(persianSuffix, '$1'));
+    }
+  }
+  return { stemmed, plain };
+}
+
+/** One spelling for what readers take as one: letter forms, digits, case, joiners and vowel marks. */
+function normalise(text: string): string {
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[يى]/g, 'ی')
+    .replace(/ك/g, 'ک')
+    .replace(/[ۀة]/g, 'ه')
+    .replace(/[أإٱ]/g, 'ا')
+    .replace(/[۰-۹]/g, (digit) => String(digit.charCodeAt(0) - 0x06f0))
+    .replace(/[٠-٩]/g, (digit) => String(digit.charCodeAt(0) - 0x0660))
+    .replace(/\u200c/g, ' ')
+    .replace(/\u0640|\u200d|[\u064b-\u0652]|\u0670/g, '');
+}
+
+const passageCharacters = 900;
+
+/** Cuts a text into passages of about 900 characters, at paragraphs where possible, else sentences, else anywhere. */
+export function cutPassages(text: string): string[] {
+  const sentences = new Intl.Segmenter('und', { granularity: 'sentence' });
+  const pieces = text
+    .split(/\n\s*\n/)
+    .flatMap((paragraph) =>
+      paragraph.length <= passageCharacters
+        ? [`${paragraph.trim()}\n`]
+        : [...sentences.segment(paragraph.trim())].flatMap(({ segment }) => cutEvenly(segment)),
+    );
+  const passages: string[] = [];
+  let passage = '';
+  for (const piece of pieces) {
+    if (passage !== '' && passage.length + piece.length > passageCharacters) {
+      passages.push(passage.trim());
+      passage = '';
+    }
+    passage += piece;
+  }
+  if (passage.trim() !== '') passages.push(passage.trim());
+  return passages;
+}
+
+function cutEvenly(text: string): string[] {
+  const letters = [...text];
+  const pieces: string[] = [];
+  for (let start = 0; start < letters.length; start += passageCharacters)
+    pieces.push(letters.slice(start, start + passageCharacters).join(''));
+  return pieces;
+}

@@ -1,0 +1,6 @@
+/** Moving jobs: submitting, queueing, recovering, and hearing of their end. */
+export * from './ended.ts';
+export * from './heartbeat.ts';
+export * from './queues.ts';
+export * from './recover.ts';
+export * from './submit.ts';

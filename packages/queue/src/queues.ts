@@ -1,0 +1,89 @@
+/** The BullMQ queues: one a task, moving ids only; Postgres is the record. */
+import { type Logger, type RedisClient, TallyError } from '@tally/core';
+import type { Dispatch } from '@tally/db';
+import { Queue } from 'bullmq';
+
+/** Everything a job carries through Redis; its input and result stay in Postgres. */
+export type JobData = { account_id: string };
+
+export type Queues = {
+  byTask: ReadonlyMap<string, Queue<JobData>>;
+  /** For commands of our own beside BullMQ's keys. */
+  redis: RedisClient;
+  /** BullMQ's key prefix, hash-tagged for a cluster. */
+  prefix: string;
+  close(): Promise<void>;
+};
+
+/** BullMQ's key prefix for an installation; the braces keep a queue's keys on one node of a cluster. */
+export const queuePrefix = (keyPrefix: string): string => `{${keyPrefix}}`;
+
+/** Opens the named queues over one connection, which stays the caller's. */
+export function openQueues(options: {
+  redis: RedisClient;
+  keyPrefix: string;
+  taskNames: string[];
+  log: Logger;
+}): Queues {
+  const prefix = queuePrefix(options.keyPrefix);
+  const open = (name: string) => {
+    const queue = new Queue<JobData>(name, {
+      connection: options.redis,
+      prefix,
+      skipWaitingForReady: true,
+      defaultJobOptions: {
+        removeOnComplete: { age: 3_600, count: 1_000 },
+        removeOnFail: { age: 14 * 86_400, count: 10_000 },
+      },
+    });
+    queue.on('error', (err) => options.log.warn({ err, queue: name }, 'queue connection'));
+    return [name, queue] as const;
+  };
+  const byTask = new Map(options.taskNames.map(open));
+  return {
+    byTask,
+    redis: options.redis,
+    prefix,
+    close: async () => {
+      await Promise.all([...byTask.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+/** The queue of a task. @throws TallyError `internal` for a task that this process does not know */
+export function queueOf(queues: Queues, task: string): Queue<JobData> {
+  const queue = queues.byTask.get(task);
+  if (queue === undefined) throw new TallyError('internal', `no queue for task ${task}`);
+  return queue;
+}
+
+/** BullMQ silently ignores an id that it remembers, ended ones too, so every dispatch of a row has an id of its own. */
+export const toQueueId = (jobId: string, dispatch: number): string => `${jobId}_${dispatch}`;
+
+/** The row and dispatch behind a BullMQ id; undefined for an id that is not ours. */
+export function fromQueueId(queueId: string): { jobId: string; dispatch: number } | undefined {
+  const [, jobId, dispatch] = /^([0-9a-f-]{36})_(\d{1,9})$/.exec(queueId) ?? [];
+  return jobId === undefined ? undefined : { jobId, dispatch: Number(dispatch) };
+}
+
+/** Puts rows on their queues; one that is there already stays as it is. @throws what Redis throws when it is away */
+export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<void> {
+  const byTask = Map.groupBy(dispatches, (dispatch) => dispatch.task);
+  for (const [task, ofTask] of byTask) {
+    await queueOf(queues, task).addBulk(
+      ofTask.map((dispatch) => ({
+        name: task,
+        data: { account_id: dispatch.accountId },
+        opts: { jobId: toQueueId(dispatch.jobId, dispatch.dispatch), delay: dispatch.delayMs },
+      })),
+    );
+  }
+}
+
+/** Which of these dispatches Redis has lost, or never had. */
+export async function findUnknown(queues: Queues, dispatches: Dispatch[]): Promise<Dispatch[]> {
+  const known = await Promise.all(
+    dispatches.map((d) => queues.redis.exists(`${queues.prefix}:${d.task}:${toQueueId(d.jobId, d.dispatch)}`)),
+  );
+  return dispatches.filter((_, i) => known[i] === 0);
+}

@@ -1,0 +1,105 @@
+/** Accepting a job: committed to Postgres, then put on the queue. The commit is the promise; the queue is only told. */
+import { type AccessRefusal, group, type Logger, newId, TallyError } from '@tally/core';
+import {
+  type Database,
+  type Dispatch,
+  findIdempotencyKey,
+  isOutage,
+  renewPeriod,
+  type Submission,
+  type SubmissionOutcome,
+  submitJobs,
+} from '@tally/db';
+import type { AnyTask } from '@tally/tasks';
+import { enqueue, type Queues } from './queues.ts';
+
+export type Submitter = {
+  db: Database;
+  log: Logger;
+  insert: (submission: Submission) => Promise<SubmissionOutcome>;
+  enqueue: (dispatch: Dispatch) => Promise<void>;
+};
+
+/** Builds what {@link submit} needs: writes of concurrent submissions share a statement, their adds a pipeline. */
+export function createSubmitter(options: { db: Database; queues: Queues; log: Logger }): Submitter {
+  return {
+    db: options.db,
+    log: options.log,
+    insert: group((submissions: Submission[]) => submitJobs(options.db, submissions), {
+      retryAlone: (error) => !isOutage(error),
+    }),
+    enqueue: group(
+      async (dispatches: Dispatch[]) => {
+        await enqueue(options.queues, dispatches);
+        return dispatches.map(() => undefined);
+      },
+      { retryAlone: () => false },
+    ),
+  };
+}
+
+export type SubmitRequest = {
+  accountId: string;
+  task: AnyTask;
+  /** Parsed by the task's schema. */
+  input: unknown;
+  idempotency?: { key: string; requestHash: Buffer } | undefined;
+};
+
+export type SubmitOutcome =
+  | { outcome: 'accepted'; jobId: string; isReplay: boolean }
+  | { outcome: 'refused'; reason: AccessRefusal; tokensGranted: number; tokensConsumed: number };
+
+/**
+ * Accepts a job, or says why the account may not run it. What the queue can't take now is dispatched later.
+ * @throws TallyError `idempotency_conflict` where the key belongs to another request; what Postgres throws when it is away
+ */
+export async function submit(submitter: Submitter, request: SubmitRequest): Promise<SubmitOutcome> {
+  const earlier = await findEarlier(submitter, request);
+  if (earlier !== undefined) return earlier;
+  const jobId = newId();
+  const outcome = await insert(submitter, request, jobId);
+  if (outcome.outcome === 'refused') return outcome;
+  if (outcome.outcome === 'key_taken') {
+    const winner = await findEarlier(submitter, request);
+    if (winner === undefined) throw new TallyError('unavailable', 'The idempotency key is changing hands, try again');
+    return winner;
+  }
+  const { accountId, task } = request;
+  submitter.log.info({ job_id: jobId, account_id: accountId, task: task.name, status: 'queued' }, 'job queued');
+  try {
+    await submitter.enqueue({ jobId, accountId, task: task.name, dispatch: 1, delayMs: 0 });
+  } catch (err) {
+    submitter.log.warn({ err, job_id: jobId }, 'the job waits in Postgres until the queue is back');
+  }
+  return { outcome: 'accepted', jobId, isReplay: false };
+}
+
+async function insert(submitter: Submitter, request: SubmitRequest, jobId: string) {
+  const submission: Submission = {
+    id: jobId,
+    accountId: request.accountId,
+    task: request.task.name,
+    inputJson: JSON.stringify(request.input),
+    minTokens: Math.max(1, request.task.outputTokens.min),
+    idempotency: request.idempotency,
+  };
+  for (let tries = 0; tries < 3; tries++) {
+    const outcome = await submitter.insert(submission);
+    if (outcome.outcome !== 'renewal_due') return outcome;
+    await renewPeriod(submitter.db, request.accountId);
+  }
+  return { outcome: 'refused', reason: 'subscription_expired', tokensGranted: 0, tokensConsumed: 0 } as const;
+}
+
+async function findEarlier(
+  submitter: Submitter,
+  { accountId, idempotency }: SubmitRequest,
+): Promise<SubmitOutcome | undefined> {
+  if (idempotency === undefined) return undefined;
+  const record = await findIdempotencyKey(submitter.db, accountId, idempotency.key);
+  if (record === undefined) return undefined;
+  if (record.jobId === null || !record.requestHash.equals(idempotency.requestHash))
+    throw new TallyError('idempotency_conflict', 'This Idempotency-Key was used for another request');
+  return { outcome: 'accepted', jobId: record.jobId, isReplay: true };
+}

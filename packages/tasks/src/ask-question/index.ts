@@ -1,0 +1,37 @@
+/** Answers a question from the account's own knowledge, naming its sources. */
+import { z } from 'zod';
+import { defineTask } from '../define-task.ts';
+import { maxQuestionCharacters } from '../limits.ts';
+import { toMessages } from './prompt.ts';
+
+const passagesShown = 4;
+
+export const askQuestion = defineTask({
+  name: 'ask-question',
+  path: '/api/ai/ask-question',
+  summary: 'Answer a question from the account’s knowledge, naming the sources',
+  input: z.object({
+    question: z
+      .string()
+      .trim()
+      .min(1)
+      .max(maxQuestionCharacters)
+      .meta({ example: 'How long do I have to return a lamp?' }),
+  }),
+  output: z.object({
+    answer: z.string(),
+    /** False where the knowledge does not hold the answer. */
+    known: z.boolean(),
+    sources: z.array(z.object({ knowledge_id: z.string(), title: z.string() })),
+  }),
+  queue: { attempts: 5, timeoutMs: 60_000 },
+  outputTokens: { min: 60, max: 400 },
+  async run({ question }, ctx) {
+    const passages = await ctx.knowledge.search(question, passagesShown);
+    const { text } = await ctx.llm('answer', { messages: toMessages(question, passages) });
+    const cited = new Set([...text.matchAll(/\[(\d{1,2})\]/g)].map((match) => Number(match[1])));
+    const used = passages.filter((_, i) => cited.has(i + 1));
+    const sources = new Map(used.map((p) => [p.knowledgeId, { knowledge_id: p.knowledgeId, title: p.title }]));
+    return { answer: text.trim(), known: sources.size > 0, sources: [...sources.values()] };
+  },
+});
