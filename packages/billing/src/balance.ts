@@ -1,14 +1,14 @@
 /** What an account has left: the one source of every number that anybody is shown. */
 import type { AccessRefusal } from '@tally/core';
-import { readStanding, renewPeriod, type Standing } from '@tally/db';
+import { renewPeriod, type Standing } from '@tally/db';
 import type { Billing } from './services.ts';
 
 /** Reads an account's balance and subscription, starting the next period first where one is due. */
 export async function getBalance(billing: Billing, accountId: string): Promise<Standing> {
-  const standing = await readStanding(billing.db, accountId);
+  const standing = await billing.readStanding(accountId);
   if (!standing.isRenewalDue) return standing;
   await renewPeriod(billing.db, accountId);
-  return readStanding(billing.db, accountId);
+  return billing.readStanding(accountId);
 }
 
 export type Access =

@@ -7,8 +7,10 @@ import {
   type IntentOutcome,
   insertHolds,
   isOutage,
+  readStandings,
   type Settlement,
   type SettleOutcome,
+  type Standing,
   settle,
 } from '@tally/db';
 
@@ -23,6 +25,7 @@ export type Billing = {
     deleteHold: (holdId: string) => Promise<void>;
     settle: (settlement: Settlement) => Promise<SettleOutcome>;
   };
+  readStanding: (accountId: string) => Promise<Standing>;
   /** Accounts that were told to wait a moment ago, with the subscription that keeps them waiting. */
   waiting: Map<string, { subscriptionId: string; untilMs: number }>;
 };
@@ -45,6 +48,7 @@ export function createBilling(options: { db: Database; redis: RedisClient; keyPr
       ),
       settle: group((settlements: Settlement[]) => settle(db, settlements), { retryAlone, maxBatch: 64 }),
     },
+    readStanding: group((accountIds: string[]) => readStandings(db, accountIds), { retryAlone }),
     waiting: new Map(),
   };
 }

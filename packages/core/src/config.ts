@@ -140,6 +140,15 @@ const requiredInProduction = {
   OPENAI_API_KEY: 'or OPENAI_BASE_URL; the sandbox model is for development',
 };
 
+/** Variables that say something of one process only. All others must be the same in every process of an installation. */
+const ownVariables = ['NODE_ENV', 'PORT', 'HOST', 'DATA_DIR', 'LOG_LEVEL', 'WORKER_CONCURRENCY'];
+
+/** What of `env` the processes of one installation must agree on. */
+export function sharedVariables(env: Environment = process.env): Record<string, string> {
+  const names = Object.keys(variables.shape).filter((name) => !ownVariables.includes(name));
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}
+
 /** Where a running `npm start` leaves the variables of its services, so that `npm run api` and `worker` can join it. */
 export const servicesFile = (dataDir: string): string => join(dataDir, 'services.json');
 

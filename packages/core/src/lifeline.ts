@@ -1,7 +1,7 @@
 /** Lets a process started by another one notice that its parent is gone, and end with it. */
 
 /**
- * Calls `shutDown` once, on SIGTERM, on SIGINT, or when the parent that holds this process's IPC channel is gone,
+ * Calls `shutDown` once, on SIGTERM, SIGINT or SIGHUP (a closed terminal), or when the parent that holds this process's IPC channel is gone,
  * and then exits: 0 when it resolves, 1 when it throws or takes longer than `limitMs`.
  */
 export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: number): void {
@@ -17,7 +17,7 @@ export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: nu
       process.exit(1);
     }
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal));
   if (process.channel) process.on('disconnect', () => void end('parent gone'));
 }
 

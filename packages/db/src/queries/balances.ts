@@ -34,6 +34,7 @@ export type Standing = {
 };
 
 type Row = {
+  account_id: string;
   subscription_id: string;
   plan_id: string;
   plan_name: string;
@@ -47,24 +48,26 @@ type Row = {
   tokens_held: number;
 };
 
-/** Reads one account's standing; an account without a subscription, or an unknown one, has `no_subscription`. */
-export async function readStanding(db: Database, accountId: string): Promise<Standing> {
+/** Reads accounts' standings, in order; one without a subscription, or unknown, has `no_subscription`. */
+export async function readStandings(db: Database, accountIds: string[]): Promise<Standing[]> {
   const { rows } = await db.hot.query<Row>({
-    name: 'read_standing',
+    name: 'read_standings',
     text: `
-      select s.id as subscription_id, s.plan_id, p.name as plan_name, s.status, s.starts_at, s.ends_at, s.renews,
-        subscription_refusal(s.status, s.starts_at, s.ends_at) as refusal, b.tokens_granted, b.tokens_consumed,
+      select s.account_id, s.id as subscription_id, s.plan_id, p.name as plan_name, s.status, s.starts_at, s.ends_at,
+        s.renews, subscription_refusal(s.status, s.starts_at, s.ends_at) as refusal, b.tokens_granted, b.tokens_consumed,
         (select coalesce(sum(h.tokens), 0)::bigint from token_holds h
           where h.subscription_id = s.id and h.expires_at > now()) as tokens_held
       from subscriptions s
       join subscription_balances b on b.subscription_id = s.id
       join plans p on p.id = s.plan_id
-      where s.account_id = $1 and s.is_current`,
-    values: [accountId],
+      where s.account_id = any($1::uuid[]) and s.is_current`,
+    values: [accountIds],
   });
-  const row = rows[0];
-  if (row === undefined)
-    return { balance: toBalance(0, 0, 0), subscription: undefined, refusal: 'no_subscription', isRenewalDue: false };
+  const byAccount = new Map(rows.map((row) => [row.account_id, toStanding(row)]));
+  return accountIds.map((id) => byAccount.get(id) ?? withoutSubscription);
+}
+
+function toStanding(row: Row): Standing {
   return {
     balance: toBalance(row.tokens_granted, row.tokens_consumed, row.tokens_held),
     subscription: {
@@ -96,6 +99,13 @@ function toBalance(grantedTokens: number, consumedTokens: number, heldTokens: nu
     availableTokens: remainingTokens - held,
   };
 }
+
+const withoutSubscription: Standing = {
+  balance: toBalance(0, 0, 0),
+  subscription: undefined,
+  refusal: 'no_subscription',
+  isRenewalDue: false,
+};
 
 export type UsageRow = {
   day: string;

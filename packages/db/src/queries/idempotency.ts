@@ -26,3 +26,39 @@ export async function deleteOldIdempotencyKeys(db: Database, limit: number): Pro
   );
   return rowCount ?? 0;
 }
+
+/** Takes a key for a request whose answer comes later; returns what it was taken for before, if it was. */
+export async function beginIdempotent(
+  db: Database,
+  input: { accountId: string; key: string; requestHash: Buffer },
+): Promise<IdempotencyRecord | undefined> {
+  const { rowCount } = await db.pool.query(
+    `insert into idempotency_keys (account_id, key, request_hash) values ($1, $2, $3)
+     on conflict (account_id, key) do update set request_hash = excluded.request_hash, response = null, created_at = now()
+     where idempotency_keys.created_at < now() - interval '24 hours'
+       -- A process that died over a request must not block its repetition for a day.
+       or (idempotency_keys.response is null and idempotency_keys.created_at < now() - interval '1 minute')`,
+    [input.accountId, input.key, input.requestHash],
+  );
+  return rowCount === 1 ? undefined : findIdempotencyKey(db, input.accountId, input.key);
+}
+
+/** Keeps the answer for repetitions. */
+export async function endIdempotent(
+  db: Database,
+  input: { accountId: string; key: string; response: unknown },
+): Promise<void> {
+  await db.pool.query('update idempotency_keys set response = $3 where account_id = $1 and key = $2', [
+    input.accountId,
+    input.key,
+    JSON.stringify(input.response),
+  ]);
+}
+
+/** Frees the key of a request that failed. */
+export async function forgetIdempotent(db: Database, input: { accountId: string; key: string }): Promise<void> {
+  await db.pool.query('delete from idempotency_keys where account_id = $1 and key = $2 and response is null', [
+    input.accountId,
+    input.key,
+  ]);
+}

@@ -1,0 +1,79 @@
+/** Composes the HTTP interface: what every request passes, then who may go where. */
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
+import { newId, TallyError } from '@tally/core';
+import { type AnyTask, tasks as allTasks } from '@tally/tasks';
+import { secureHeaders } from 'hono/secure-headers';
+import { requireAccount, requireOperator } from './auth/authenticate.ts';
+import { createErrorHandler, sendError } from './http/errors.ts';
+import { limitBody, readableJson } from './http/json-body.ts';
+import { createMetrics } from './http/metrics.ts';
+import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
+import { adminRoutes } from './routes/admin.ts';
+import { billingRoutes } from './routes/billing.ts';
+import { bullBoardRoutes } from './routes/bull-board.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { healthRoutes } from './routes/health.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { knowledgeRoutes } from './routes/knowledge.ts';
+import { taskRoutes } from './routes/tasks.ts';
+import type { Api, ApiEnv, ApiServices } from './services.ts';
+
+/** Builds the app over its services; `tasks` defaults to the registry. */
+export function createApp(services: ApiServices, tasks: readonly AnyTask[] = allTasks): Api {
+  const app: Api = new OpenAPIHono<ApiEnv>({ strict: false });
+  const metrics = createMetrics(services.queues);
+  app.onError(createErrorHandler(services.log));
+  app.notFound((c) => sendError(c, new TallyError('not_found', 'There is nothing at this address')));
+  app.use(async (c, next) => {
+    const requestId = newId();
+    c.set('requestId', requestId);
+    await next();
+    c.res.headers.set('x-request-id', requestId);
+  });
+  app.use(metrics.middleware);
+  app.use(secureHeaders());
+  app.route('/', healthRoutes(services, metrics));
+  app.route('/', docsRoutes());
+  app.route('/', bullBoardRoutes(services));
+
+  app.use('/api/*', limitBody, readableJson);
+  mount(app, publicAccountRoutes(services));
+  app.use('/api/*', requireAccount(services.authenticator));
+  app.use('/api/admin/*', requireOperator);
+  app.get('/api/*', async (c, next) => {
+    await services.rateLimits.read(c.get('identity').accountId);
+    await next();
+  });
+  mount(app, accountRoutes(services));
+  mount(app, billingRoutes(services));
+  mount(app, knowledgeRoutes(services));
+  mount(app, jobRoutes(services));
+  mount(app, adminRoutes(services));
+  mount(app, taskRoutes(services, tasks));
+
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An access token from /api/accounts/login, or an API key',
+  });
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Tally', version: '0.1.0', description: 'AI tasks from a queue, every token counted exactly once.' },
+  });
+  return app;
+}
+
+/** Adds routes; a body, query or path that doesn't fit its schema becomes `invalid_input` with where and why. */
+function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
+  routes.defaultHook = (result) => {
+    if (!result.success) throw invalidInput(result.error);
+  };
+  app.route('/', routes);
+}
+
+function invalidInput(error: z.ZodError): TallyError {
+  const details = error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+  const first = details[0];
+  const where = first === undefined || first.path === '' ? '' : `${first.path}: `;
+  return new TallyError('invalid_input', `The input is not valid: ${where}${first?.message ?? ''}`, { details });
+}

@@ -1,0 +1,92 @@
+/** Who is asking: a bearer token or an API key, looked up on every request so that a change counts at once. */
+import { createHash, randomBytes } from 'node:crypto';
+import { group, hashPassword, isId, isPassword, TallyError } from '@tally/core';
+import {
+  type Database,
+  findAccountByEmail,
+  findIdentityByKey,
+  type Identity,
+  isOutage,
+  readIdentities,
+} from '@tally/db';
+import type { Context, MiddlewareHandler } from 'hono';
+import type { RateLimits } from '../http/rate-limits.ts';
+import type { ApiEnv } from '../services.ts';
+import type { Tokens } from './tokens.ts';
+
+export type Authenticator = {
+  tokens: Tokens;
+  /** The identity behind an `Authorization: Bearer` value; undefined where it proves nothing. */
+  identify(bearer: string): Promise<Identity | undefined>;
+  /** Checks e-mail and password. @throws TallyError `unauthenticated`, the same for an unknown e-mail; `rate_limited` */
+  login(email: string, password: string, address: string): Promise<Identity>;
+};
+
+const keyPrefix = 'tally_';
+
+/** A new API key: shown once, stored as its hash. */
+export function newApiKey(): { key: string; keyHash: Buffer; hint: string } {
+  const key = `${keyPrefix}${randomBytes(32).toString('base64url')}`;
+  return { key, keyHash: hashKey(key), hint: `${key.slice(0, 9)}…${key.slice(-4)}` };
+}
+
+// A key has 256 random bits: a fast hash is as good as a slow one.
+const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest();
+
+/** Builds the authenticator of an API process. */
+export function createAuthenticator(options: { db: Database; tokens: Tokens; rateLimits: RateLimits }): Authenticator {
+  const { db, tokens, rateLimits } = options;
+  const readIdentity = group((accountIds: string[]) => readIdentities(db, accountIds), {
+    retryAlone: (error) => !isOutage(error),
+  });
+  // Somebody who isn't there takes as long to refuse as somebody who is.
+  const nobody = hashPassword(randomBytes(16).toString('hex'));
+  return {
+    tokens,
+    identify: async (bearer) => {
+      if (bearer.startsWith(keyPrefix)) return findIdentityByKey(db, hashKey(bearer));
+      const claims = await tokens.verify(bearer);
+      if (claims === undefined || !isId(claims.accountId)) return undefined;
+      const identity = await readIdentity(claims.accountId);
+      return identity?.tokenVersion === claims.tokenVersion ? identity : undefined;
+    },
+    login: async (email, password, address) => {
+      await rateLimits.login.check(email, address);
+      const account = await findAccountByEmail(db, email);
+      const isRight = await isPassword(account?.passwordHash ?? (await nobody), password);
+      if (account === undefined || !isRight) {
+        await rateLimits.login.failed(email, address);
+        throw new TallyError('unauthenticated', 'E-mail or password is wrong');
+      }
+      await rateLimits.login.succeeded(email, address);
+      return { accountId: account.id, role: account.role, tokenVersion: account.tokenVersion };
+    },
+  };
+}
+
+/** The address a request came from; behind a proxy, the proxy's. */
+export const addressOf = (c: Context<ApiEnv>): string => c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+
+/** The bearer value of a request, if there is one. */
+export const bearerOf = (c: Context<ApiEnv>): string | undefined =>
+  /^Bearer +(\S{1,4096})$/i.exec(c.req.header('authorization') ?? '')?.[1];
+
+/** Lets known accounts pass and puts their identity on the context. */
+export function requireAccount(authenticator: Authenticator): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const bearer = bearerOf(c);
+    const identity = bearer === undefined ? undefined : await authenticator.identify(bearer);
+    if (identity === undefined) {
+      c.header('WWW-Authenticate', 'Bearer');
+      throw new TallyError('unauthenticated', 'Log in first: send a valid bearer token or API key');
+    }
+    c.set('identity', identity);
+    await next();
+  };
+}
+
+/** Lets operators pass; comes after {@link requireAccount}. */
+export const requireOperator: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  if (c.get('identity').role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
+  await next();
+};

@@ -1,0 +1,53 @@
+/** Bearer tokens: JWTs with a pinned algorithm, issuer and audience. */
+import { createSecretKey } from 'node:crypto';
+import { jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { limits } from '../limits.ts';
+
+export type TokenClaims = { accountId: string; tokenVersion: number };
+export type Tokens = {
+  issue(claims: TokenClaims): Promise<string>;
+  /** Undefined for anything that is not a valid, unexpired token of ours. */
+  verify(token: string): Promise<TokenClaims | undefined>;
+};
+
+const issuer = 'tally';
+const audience = 'tally-api';
+const algorithm = 'HS256';
+
+/** Builds the issuer and verifier for one secret of at least 32 characters. */
+export function createTokens(secret: string): Tokens {
+  const key = createSecretKey(Buffer.from(secret, 'utf8'));
+  // A signature once checked stays checked until it expires; the account behind it is looked up every time.
+  const verified = new LRUCache<string, TokenClaims>({ max: 10_000 });
+  return {
+    issue: ({ accountId, tokenVersion }) =>
+      new SignJWT({ ver: tokenVersion })
+        .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
+        .setSubject(accountId)
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setIssuedAt()
+        .setExpirationTime(`${limits.tokenLifetimeSeconds}s`)
+        .sign(key),
+    verify: async (token) => {
+      const known = verified.get(token);
+      if (known !== undefined) return known;
+      try {
+        const { payload } = await jwtVerify(token, key, {
+          algorithms: [algorithm],
+          issuer,
+          audience,
+          requiredClaims: ['sub', 'exp', 'ver'],
+        });
+        if (typeof payload.sub !== 'string' || typeof payload.ver !== 'number' || payload.exp === undefined)
+          return undefined;
+        const claims = { accountId: payload.sub, tokenVersion: payload.ver };
+        verified.set(token, claims, { ttl: Math.max(1, payload.exp * 1_000 - Date.now()) });
+        return claims;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** Turns every error into the one envelope that clients know. */
+import { createHash } from 'node:crypto';
+import { isRedisOutage, type Logger, TallyError } from '@tally/core';
+import { isOutage } from '@tally/db';
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { ApiEnv } from '../services.ts';
+
+/** What a 402 adds to the envelope: the account's tokens, 0s where it has no subscription. */
+export type RefusalDetails = { tokens_remaining: number; original_tokens: number; consumed_tokens: number };
+
+/** Hono's error handler. An unknown error is logged under its request id and shown as fixed text. */
+export function createErrorHandler(log: Logger) {
+  return (error: Error, c: Context<ApiEnv>): Response => {
+    const known = toTallyError(error);
+    if (known.code === 'internal') log.error({ err: error, request_id: c.get('requestId') }, 'request failed');
+    if (known.code === 'unavailable') log.warn({ err: error, request_id: c.get('requestId') }, 'dependency away');
+    return sendError(c, known);
+  };
+}
+
+/** Writes an error as `{success: false, error, error_code, request_id}` with its status. */
+export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
+  if (error.retryAfterMs !== undefined)
+    c.header('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
+  const details = error.details === undefined ? {} : error.status === 402 ? error.details : { details: error.details };
+  return c.json(
+    {
+      success: false,
+      error: error.code === 'internal' ? 'Internal error' : error.message,
+      error_code: error.code,
+      request_id: c.get('requestId'),
+      ...(details as object),
+    },
+    error.status as ContentfulStatusCode,
+  );
+}
+
+function toTallyError(error: Error): TallyError {
+  if (error instanceof TallyError) return error;
+  if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached', { retryAfterMs: 2_000 });
+  if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached', { retryAfterMs: 2_000 });
+  if (error instanceof HTTPException) {
+    if (error.status === 413) return new TallyError('payload_too_large', 'The request body is too large');
+    if (error.status === 400) return new TallyError('invalid_input', 'The request body is not valid JSON');
+  }
+  return new TallyError('internal', 'Internal error', { cause: error });
+}
+
+/** A fingerprint of a request for idempotency: route and body, byte for byte as parsed. */
+export const requestHash = (route: string, body: unknown): Buffer =>
+  createHash('sha256')
+    .update(`${route}\n${JSON.stringify(body)}`)
+    .digest();

@@ -1,0 +1,43 @@
+/** Prometheus metrics of an API process. */
+import type { Queues } from '@tally/queue';
+import type { MiddlewareHandler } from 'hono';
+import { routePath } from 'hono/route';
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ApiEnv } from '../services.ts';
+
+export type Metrics = { middleware: MiddlewareHandler<ApiEnv>; text(): Promise<string>; contentType: string };
+
+/** Request durations by route and status, and the length of every queue as of the moment of asking. */
+export function createMetrics(queues: Queues): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const duration = new Histogram({
+    name: 'tally_http_request_duration_seconds',
+    help: 'How long requests took',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30],
+    registers: [registry],
+  });
+  new Gauge({
+    name: 'tally_queue_jobs',
+    help: 'Jobs on the queues by state',
+    labelNames: ['queue', 'state'],
+    registers: [registry],
+    async collect() {
+      for (const [name, queue] of queues.byTask) {
+        const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'failed').catch(() => ({}));
+        for (const [state, count] of Object.entries(counts)) this.set({ queue: name, state }, count);
+      }
+    },
+  });
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    middleware: async (c, next) => {
+      const startedAt = performance.now();
+      await next();
+      const labels = { method: c.req.method, route: routePath(c, -1), status: c.res.status };
+      duration.observe(labels, (performance.now() - startedAt) / 1_000);
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** The API process. */
+import { createLogger, loadConfig, onShutdown, reportReady } from '@tally/core';
+import { startApi } from './start.ts';
+
+const shutdownLimitMs = 15_000;
+
+try {
+  const config = loadConfig();
+  const log = createLogger('api', config.logLevel);
+  const api = await startApi(config, log);
+  onShutdown(async (why) => {
+    log.info({ why }, 'api stops accepting requests');
+    await api.close();
+    log.info('api stopped');
+  }, shutdownLimitMs);
+  log.info({ url: api.url }, 'api ready');
+  reportReady({ url: api.url });
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

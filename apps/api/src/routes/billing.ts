@@ -1,0 +1,132 @@
+/** What an account pays for and what it used; every number comes from the one balance. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { getBalance } from '@tally/billing';
+import { listPlans, readUsage } from '@tally/db';
+import {
+  AiUsage,
+  bearer,
+  errorResponses,
+  jsonResponse,
+  Plan,
+  Subscription,
+  toAiUsage,
+  toSubscription,
+} from '../schemas.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
+
+const overview = createRoute({
+  method: 'get',
+  path: '/api/billing/overview',
+  tags: ['Billing'],
+  summary: 'Tokens: consumed, included, remaining, held',
+  security: bearer,
+  responses: {
+    200: jsonResponse('The balance', {
+      ai_tokens_total: z.int(),
+      original_tokens_included: z.int(),
+      actual_tokens_remaining: z.int(),
+      tokens_held: z.int(),
+    }),
+    ...errorResponses(401),
+  },
+});
+const subscription = createRoute({
+  method: 'get',
+  path: '/api/billing/subscription',
+  tags: ['Billing'],
+  summary: 'The running subscription',
+  security: bearer,
+  responses: { 200: jsonResponse('The subscription', Subscription.shape), ...errorResponses(401) },
+});
+const plans = createRoute({
+  method: 'get',
+  path: '/api/billing/plans',
+  tags: ['Billing'],
+  summary: 'The plans on offer, and the one that runs',
+  security: bearer,
+  responses: {
+    200: jsonResponse('The plans', {
+      plans: z.array(Plan),
+      current: z.object({ plan: z.string().nullable(), tokens_remaining: z.int(), ai_usage: AiUsage }),
+    }),
+    ...errorResponses(401),
+  },
+});
+const usage = createRoute({
+  method: 'get',
+  path: '/api/billing/usage',
+  tags: ['Billing'],
+  summary: 'Usage by UTC day, task and model',
+  security: bearer,
+  request: { query: z.object({ days: z.coerce.number().int().min(1).max(366).default(31) }) },
+  responses: {
+    200: jsonResponse('Newest day first', {
+      usage: z.array(
+        z.object({
+          day: z.string(),
+          task: z.string(),
+          model: z.string(),
+          calls: z.int(),
+          input_tokens: z.int(),
+          output_tokens: z.int(),
+          tokens_billed: z.int(),
+        }),
+      ),
+    }),
+    ...errorResponses(400, 401),
+  },
+});
+
+export function billingRoutes({ db, billing }: ApiServices) {
+  return new OpenAPIHono<ApiEnv>()
+    .openapi(overview, async (c) => {
+      const { balance } = await getBalance(billing, c.get('identity').accountId);
+      return c.json(
+        {
+          success: true as const,
+          ai_tokens_total: balance.consumedTokens,
+          original_tokens_included: balance.grantedTokens,
+          actual_tokens_remaining: balance.remainingTokens,
+          tokens_held: balance.heldTokens,
+        },
+        200,
+      );
+    })
+    .openapi(subscription, async (c) => {
+      const standing = await getBalance(billing, c.get('identity').accountId);
+      return c.json({ success: true as const, ...toSubscription(standing) }, 200);
+    })
+    .openapi(plans, async (c) => {
+      const [all, standing] = await Promise.all([listPlans(db), getBalance(billing, c.get('identity').accountId)]);
+      return c.json(
+        {
+          success: true as const,
+          plans: all.map(({ id, name, tokens, periodDays }) => ({ id, name, tokens, period_days: periodDays })),
+          current: {
+            plan: standing.subscription?.plan.id ?? null,
+            tokens_remaining: standing.balance.remainingTokens,
+            ai_usage: toAiUsage(standing),
+          },
+        },
+        200,
+      );
+    })
+    .openapi(usage, async (c) => {
+      const rows = await readUsage(db, c.get('identity').accountId, c.req.valid('query').days);
+      return c.json(
+        {
+          success: true as const,
+          usage: rows.map((row) => ({
+            day: row.day,
+            task: row.task,
+            model: row.model,
+            calls: row.calls,
+            input_tokens: row.inputTokens,
+            output_tokens: row.outputTokens,
+            tokens_billed: row.billedTokens,
+          })),
+        },
+        200,
+      );
+    });
+}

@@ -1,0 +1,80 @@
+/** Bull Board, for operators: a browser signs in with HTTP Basic, a program with its bearer token. */
+import { createHash } from 'node:crypto';
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { HonoAdapter } from '@bull-board/hono';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { TallyError } from '@tally/core';
+import type { Identity } from '@tally/db';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { LRUCache } from 'lru-cache';
+import { addressOf, bearerOf, requireOperator } from '../auth/authenticate.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
+
+export const bullBoardPath = '/admin/queues';
+
+export function bullBoardRoutes(services: ApiServices) {
+  const adapter = new HonoAdapter(serveStatic);
+  adapter.setBasePath(bullBoardPath);
+  createBullBoard({
+    // Read only: a job is retried by its row in Postgres, which BullMQ's own buttons don't touch.
+    queues: [...services.queues.byTask.values()].map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
+    serverAdapter: adapter,
+    options: { uiConfig: { boardTitle: 'Tally queues' } },
+  });
+  return new Hono<ApiEnv>()
+    .use(bullBoardPath, signIn(services), requireOperator)
+    .use(`${bullBoardPath}/*`, signIn(services), requireOperator, sameSiteOnly)
+    .route(bullBoardPath, adapter.registerPlugin() as unknown as Hono<ApiEnv>);
+}
+
+/** Accepts a bearer token, or e-mail and password; what a browser asks for is remembered for a minute. */
+function signIn({ authenticator }: ApiServices): MiddlewareHandler<ApiEnv> {
+  // The board polls every few seconds, and a password takes tens of milliseconds to check.
+  const recent = new LRUCache<string, string>({ max: 100, ttl: 60_000 });
+  const byPassword = async (c: Context<ApiEnv>, email: string, password: string): Promise<Identity | undefined> => {
+    const fingerprint = createHash('sha256').update(`${email}\n${password}`).digest('base64');
+    const token = recent.get(fingerprint);
+    const remembered = token === undefined ? undefined : await authenticator.identify(token);
+    if (remembered !== undefined) return remembered;
+    const identity = await authenticator.login(email, password, addressOf(c)).catch((error) => {
+      if (error instanceof TallyError && error.code === 'unauthenticated') return undefined;
+      throw error;
+    });
+    if (identity !== undefined) recent.set(fingerprint, await authenticator.tokens.issue(identity));
+    return identity;
+  };
+  return async (c, next) => {
+    const bearer = bearerOf(c);
+    const basic = basicOf(c);
+    const identity = bearer
+      ? await authenticator.identify(bearer)
+      : basic && (await byPassword(c, basic.email, basic.password));
+    if (identity === undefined) {
+      c.header('WWW-Authenticate', 'Basic realm="Tally operators", charset="UTF-8"');
+      throw new TallyError('unauthenticated', 'Operators sign in with e-mail and password');
+    }
+    c.set('identity', identity);
+    await next();
+  };
+}
+
+function basicOf(c: Context<ApiEnv>): { email: string; password: string } | undefined {
+  const encoded = /^Basic +([A-Za-z0-9+/=]{1,1024})$/i.exec(c.req.header('authorization') ?? '')?.[1];
+  if (encoded === undefined) return undefined;
+  const decoded = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = decoded.indexOf(':');
+  return colon < 1 ? undefined : { email: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+}
+
+/** A browser sends Basic credentials with requests that other sites cause: those may change nothing. */
+const sameSiteOnly: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+    const origin = c.req.header('origin');
+    const isOwn = origin === undefined || (URL.canParse(origin) && new URL(origin).host === c.req.header('host'));
+    const site = c.req.header('sec-fetch-site');
+    if (!isOwn || (site !== undefined && site !== 'same-origin' && site !== 'none'))
+      throw new TallyError('forbidden', 'Cross-site request refused');
+  }
+  await next();
+};

@@ -1,0 +1,42 @@
+/** The OpenAPI document as a page: Swagger UI from its own package, nothing from elsewhere. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Hono } from 'hono';
+import type { ApiEnv } from '../services.ts';
+
+const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+const files: Record<string, string> = {
+  'swagger-ui.css': 'text/css',
+  'swagger-ui-bundle.js': 'text/javascript',
+  'favicon-32x32.png': 'image/png',
+};
+const page = `<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+  <title>Tally API</title>
+  <link rel="stylesheet" href="/docs/swagger-ui.css"><link rel="icon" href="/docs/favicon-32x32.png">
+</head>
+<body>
+  <div id="ui"></div>
+  <script src="/docs/swagger-ui-bundle.js"></script>
+  <script src="/docs/start.js"></script>
+</body>
+</html>`;
+const script = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true, persistAuthorization: true });`;
+const security = {
+  'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+};
+
+export function docsRoutes() {
+  return new Hono<ApiEnv>()
+    .get('/docs', (c) => c.html(page, 200, security))
+    .get('/docs/start.js', (c) => c.text(script, 200, { 'content-type': 'text/javascript' }))
+    .get('/docs/:file', async (c) => {
+      const file = c.req.param('file');
+      const type = Object.hasOwn(files, file) ? files[file] : undefined;
+      if (type === undefined) return c.notFound();
+      return c.body(await readFile(join(folder, file)), 200, { 'content-type': type, 'cache-control': 'max-age=3600' });
+    });
+}

@@ -1,0 +1,78 @@
+/** What an account's answers are drawn from. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { TallyError } from '@tally/core';
+import { deleteKnowledge, insertKnowledge, type KnowledgeEntry, listKnowledge } from '@tally/db';
+import { limits } from '../limits.ts';
+import { bearer, Created, errorResponses, jsonBody, jsonResponse } from '../schemas.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
+
+const Knowledge = z
+  .object({ id: z.uuid(), title: z.string(), text: z.string(), created_at: Created })
+  .openapi('Knowledge');
+const toKnowledge = ({ id, title, text, createdAt }: KnowledgeEntry) => ({
+  id,
+  title,
+  text,
+  created_at: createdAt.toISOString(),
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/api/knowledge',
+  tags: ['Knowledge'],
+  summary: 'List entries, newest first',
+  security: bearer,
+  request: {
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(limits.maxPageSize).default(20),
+      cursor: z.uuid().optional(),
+    }),
+  },
+  responses: {
+    200: jsonResponse('A page', { knowledge: z.array(Knowledge), next_cursor: z.string().nullable() }),
+    ...errorResponses(400, 401),
+  },
+});
+const create = createRoute({
+  method: 'post',
+  path: '/api/knowledge',
+  tags: ['Knowledge'],
+  summary: 'Add an entry',
+  security: bearer,
+  request: jsonBody(
+    z.object({
+      title: z.string().trim().min(1).max(limits.maxTitleCharacters),
+      text: z.string().trim().min(1).max(limits.maxKnowledgeCharacters),
+    }),
+  ),
+  responses: { 201: jsonResponse('The entry', { knowledge: Knowledge }), ...errorResponses(400, 401, 413) },
+});
+const remove = createRoute({
+  method: 'delete',
+  path: '/api/knowledge/{id}',
+  tags: ['Knowledge'],
+  summary: 'Delete an entry',
+  security: bearer,
+  request: { params: z.object({ id: z.uuid() }) },
+  responses: { 200: jsonResponse('Deleted', {}), ...errorResponses(401, 404) },
+});
+
+export function knowledgeRoutes({ db }: ApiServices) {
+  return new OpenAPIHono<ApiEnv>()
+    .openapi(list, async (c) => {
+      const { limit, cursor } = c.req.valid('query');
+      const rows = await listKnowledge(db, { accountId: c.get('identity').accountId, limit, beforeId: cursor });
+      const next = rows.length === limit ? (rows.at(-1)?.id ?? null) : null;
+      return c.json({ success: true as const, knowledge: rows.map(toKnowledge), next_cursor: next }, 200);
+    })
+    .openapi(create, async (c) => {
+      const { accountId } = c.get('identity');
+      const entry = await insertKnowledge(db, { accountId, ...c.req.valid('json') });
+      return c.json({ success: true as const, knowledge: toKnowledge(entry) }, 201);
+    })
+    .openapi(remove, async (c) => {
+      const found = await deleteKnowledge(db, c.get('identity').accountId, c.req.valid('param').id);
+      if (!found) throw new TallyError('not_found', 'There is no such entry');
+      return c.json({ success: true as const }, 200);
+    });
+}

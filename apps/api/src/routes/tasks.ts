@@ -1,0 +1,93 @@
+/** One route a task, made from the registry: submit, and wait for the end where the client prefers that. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { TallyError } from '@tally/core';
+import { findJob, isEnded } from '@tally/db';
+import { submit } from '@tally/queue';
+import type { AnyTask } from '@tally/tasks';
+import type { Context, MiddlewareHandler } from 'hono';
+import { requestHash } from '../http/errors.ts';
+import { limits } from '../limits.ts';
+import { refusal, requireTokens } from '../require-tokens.ts';
+import { bearer, errorResponses, Job, jsonBody, jsonResponse, toJob } from '../schemas.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
+
+function taskRoute(task: AnyTask, middleware: MiddlewareHandler<ApiEnv>[]) {
+  return createRoute({
+    method: 'post',
+    path: task.path,
+    tags: ['Tasks'],
+    summary: task.summary,
+    security: bearer,
+    middleware,
+    request: {
+      ...jsonBody(task.input),
+      headers: z.object({
+        'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional(),
+        prefer: z
+          .string()
+          .optional()
+          .openapi({
+            example: 'wait=10',
+            description: `Wait up to N seconds (at most ${limits.maxWaitSeconds}) for the end`,
+          }),
+      }),
+    },
+    responses: {
+      200: jsonResponse('With `Prefer: wait`: the job, ended', { job: Job }),
+      202: jsonResponse('Accepted: the job will end as completed, failed, rejected or cancelled', {
+        job_id: z.uuid(),
+        status: z.string(),
+        status_url: z.string(),
+      }),
+      ...errorResponses(400, 401, 402, 409, 413),
+    },
+  });
+}
+
+/** Routes for every task; each refuses accounts without tokens before it looks at the input. */
+export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
+  const app = new OpenAPIHono<ApiEnv>();
+  for (const task of tasks) {
+    const limitRate: MiddlewareHandler<ApiEnv> = async (c, next) => {
+      await services.rateLimits.submission(c.get('identity').accountId);
+      await next();
+    };
+    const paid = requireTokens(services, { estimatedTokens: task.outputTokens.min, task: task.name });
+    app.openapi(taskRoute(task, [limitRate, paid]), async (c) => {
+      const { accountId } = c.get('identity');
+      const input = c.req.valid('json');
+      const headers = c.req.valid('header');
+      const key = headers['idempotency-key'];
+      const outcome = await submit(services.submitter, {
+        accountId,
+        task,
+        input,
+        idempotency: key === undefined ? undefined : { key, requestHash: requestHash(task.path, input) },
+      });
+      if (outcome.outcome === 'refused')
+        throw refusal(outcome.reason, { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed });
+      return answer(c, services, outcome.jobId, waitMs(headers.prefer));
+    });
+  }
+  return app;
+}
+
+async function answer(c: Context<ApiEnv>, { endedJobs, db }: ApiServices, jobId: string, limitMs: number) {
+  const statusUrl = `/api/jobs/${jobId}`;
+  c.header('Location', statusUrl);
+  let status = 'queued';
+  if (limitMs > 0) {
+    await endedJobs.wait(jobId, limitMs, c.req.raw.signal);
+    const job = await findJob(db, c.get('identity').accountId, jobId);
+    if (job === undefined) throw new TallyError('not_found', 'There is no such job');
+    if (isEnded(job.status)) return c.json({ success: true as const, job: toJob(job) }, 200);
+    status = job.status;
+  }
+  return c.json({ success: true as const, job_id: jobId, status, status_url: statusUrl }, 202);
+}
+
+/** `Prefer: wait=N` in milliseconds (RFC 7240, 4.3); 0 where there is none. */
+function waitMs(prefer: string | undefined): number {
+  const seconds = Number(/(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer ?? '')?.[1] ?? 0);
+  return Math.min(seconds, limits.maxWaitSeconds) * 1_000;
+}

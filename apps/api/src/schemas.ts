@@ -1,0 +1,153 @@
+/** The shapes that several routes answer with. */
+import { z } from '@hono/zod-openapi';
+import type { Standing } from '@tally/db';
+import { type JobView, jobStatuses } from '@tally/db';
+
+export const AiUsage = z
+  .object({
+    total_tokens_consumed: z.int(),
+    original_tokens_included: z.int(),
+    actual_tokens_remaining: z.int(),
+  })
+  .openapi('AiUsage');
+
+export const Plan = z
+  .object({ id: z.string(), name: z.string(), tokens: z.int(), period_days: z.int() })
+  .openapi('Plan');
+
+export const Subscription = z
+  .object({
+    plan: z.object({ id: z.string(), name: z.string() }).nullable(),
+    status: z.enum(['active', 'inactive', 'expired', 'none']),
+    starts_at: z.iso.datetime().nullable(),
+    ends_at: z.iso.datetime().nullable(),
+    renews: z.boolean(),
+    tokens_remaining: z.int(),
+    ai_usage: AiUsage,
+  })
+  .openapi('Subscription');
+
+/** The three token numbers as every page names them. */
+export function toAiUsage({ balance }: Standing): z.infer<typeof AiUsage> {
+  return {
+    total_tokens_consumed: balance.consumedTokens,
+    original_tokens_included: balance.grantedTokens,
+    actual_tokens_remaining: balance.remainingTokens,
+  };
+}
+
+/** The running subscription; an account without one has status `none` and zeros. */
+export function toSubscription(standing: Standing): z.infer<typeof Subscription> {
+  const { subscription, balance } = standing;
+  return {
+    plan: subscription?.plan ?? null,
+    status: subscription?.status ?? 'none',
+    starts_at: subscription?.startsAt.toISOString() ?? null,
+    ends_at: subscription?.endsAt.toISOString() ?? null,
+    renews: subscription?.renews ?? false,
+    tokens_remaining: balance.remainingTokens,
+    ai_usage: toAiUsage(standing),
+  };
+}
+
+export const Job = z
+  .object({
+    id: z.uuid(),
+    task: z.string(),
+    status: z.enum(jobStatuses),
+    progress: z.string().nullable(),
+    result: z.unknown(),
+    error: z.string().nullable(),
+    error_code: z.string().nullable(),
+    tokens_consumed: z.int(),
+    created_at: z.iso.datetime(),
+    started_at: z.iso.datetime().nullable(),
+    finished_at: z.iso.datetime().nullable(),
+  })
+  .openapi('Job');
+
+export const JobSummary = Job.omit({ result: true, progress: true, tokens_consumed: true }).openapi('JobSummary');
+
+type SummaryFields = Omit<JobView, 'result' | 'progress' | 'tokensConsumed'>;
+
+export function toJobSummary(job: SummaryFields): z.infer<typeof JobSummary> {
+  return {
+    id: job.id,
+    task: job.task,
+    status: job.status,
+    error: job.error,
+    error_code: job.errorCode,
+    created_at: job.createdAt.toISOString(),
+    started_at: job.startedAt?.toISOString() ?? null,
+    finished_at: job.finishedAt?.toISOString() ?? null,
+  };
+}
+
+export function toJob(job: JobView): z.infer<typeof Job> {
+  return { ...toJobSummary(job), progress: job.progress, result: job.result, tokens_consumed: job.tokensConsumed };
+}
+
+export const Created = z.iso.datetime();
+
+const ErrorBody = z
+  .object({
+    success: z.literal(false),
+    error: z.string(),
+    error_code: z.string(),
+    request_id: z.string(),
+    details: z.unknown().optional(),
+  })
+  .openapi('Error');
+
+const RefusalBody = z
+  .object({
+    success: z.literal(false),
+    error: z.string(),
+    error_code: z.enum(['no_tokens_remaining', 'subscription_expired', 'subscription_inactive', 'no_subscription']),
+    request_id: z.string(),
+    tokens_remaining: z.int(),
+    original_tokens: z.int(),
+    consumed_tokens: z.int(),
+  })
+  .openapi('Refusal');
+
+const descriptions: Record<number, string> = {
+  400: 'The input is not valid (`details` says where)',
+  401: 'Not logged in',
+  402: 'The account may not use AI now',
+  403: 'Not allowed',
+  404: 'Not found, or not yours',
+  409: 'In conflict with what is there',
+  413: 'Too large',
+  429: 'Too many requests; see `Retry-After`',
+  503: 'A dependency is away; see `Retry-After`',
+};
+
+/** Documents which errors a route may answer with. */
+export function errorResponses(...statuses: number[]) {
+  return Object.fromEntries(
+    [...statuses, 429, 503].map((status) => [
+      status,
+      {
+        description: descriptions[status] ?? 'Error',
+        content: { 'application/json': { schema: status === 402 ? RefusalBody : ErrorBody } },
+      },
+    ]),
+  );
+}
+
+/** A route's answer of `{success: true, …}`. */
+export function jsonResponse<Shape extends z.ZodRawShape>(description: string, shape: Shape) {
+  return {
+    description,
+    content: { 'application/json': { schema: z.object({ success: z.literal(true), ...shape }) } },
+  };
+}
+
+/** A required JSON body. */
+export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
+  return { body: { required: true, content: { 'application/json': { schema } } } };
+}
+
+/** Every route but the public ones needs a bearer token or an API key. */
+export const bearer = [{ bearer: [] }];

@@ -1,0 +1,29 @@
+/** What the API is made of, and the names that requests carry through it. */
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Billing } from '@tally/billing';
+import type { Config, Logger, RedisClient } from '@tally/core';
+import type { Database, Identity } from '@tally/db';
+import type { Queues, Submitter } from '@tally/queue';
+import type { Authenticator } from './auth/authenticate.ts';
+import type { EndedJobs } from './ended-jobs.ts';
+import type { RateLimits } from './http/rate-limits.ts';
+
+export type ApiServices = {
+  config: Config;
+  db: Database;
+  redis: RedisClient;
+  billing: Billing;
+  queues: Queues;
+  submitter: Submitter;
+  authenticator: Authenticator;
+  rateLimits: RateLimits;
+  endedJobs: EndedJobs;
+  log: Logger;
+};
+
+export type ApiEnv = {
+  Variables: { requestId: string; identity: Identity };
+  Bindings: { incoming?: { socket?: { remoteAddress?: string } } };
+};
+
+export type Api = OpenAPIHono<ApiEnv>;

@@ -1,0 +1,88 @@
+/** Builds an API process from its settings: connections, services, the app, and a server on a free port if need be. */
+import { createServer } from 'node:net';
+import { serve } from '@hono/node-server';
+import { createBilling } from '@tally/billing';
+import { type Config, connectRedis, type Logger, redisReady } from '@tally/core';
+import { connectDatabase } from '@tally/db';
+import { createSubmitter, openQueues } from '@tally/queue';
+import { type AnyTask, tasks as allTasks } from '@tally/tasks';
+import { createApp } from './app.ts';
+import { createAuthenticator } from './auth/authenticate.ts';
+import { createTokens } from './auth/tokens.ts';
+import { createEndedJobs } from './ended-jobs.ts';
+import { createRateLimits } from './http/rate-limits.ts';
+import type { Api, ApiServices } from './services.ts';
+
+export type RunningApi = { url: string; app: Api; services: ApiServices; close(): Promise<void> };
+
+const defaultPort = 8_000;
+const redisStartMs = 10_000;
+// Requests that wait for a job may take 30 s; a deploy doesn't wait for all of that.
+const drainMs = 10_000;
+
+/** Connects and listens. @throws Error where the port is taken or Redis doesn't answer within 10 s */
+export async function startApi(
+  config: Config,
+  log: Logger,
+  options: { tasks?: readonly AnyTask[] } = {},
+): Promise<RunningApi> {
+  const tasks = options.tasks ?? allTasks;
+  const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
+  const db = connectDatabase({ url: config.databaseUrl, name: 'api', log });
+  const redis = connectRedis(config.redisUrls, 'producer', onRedisError);
+  await redisReady(redis, redisStartMs);
+  const keyPrefix = config.redisKeyPrefix;
+  const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log });
+  const rateLimits = createRateLimits(redis, config);
+  const services: ApiServices = {
+    config,
+    db,
+    redis,
+    queues,
+    rateLimits,
+    log,
+    billing: createBilling({ db, redis, keyPrefix, log }),
+    submitter: createSubmitter({ db, queues, log }),
+    authenticator: createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits }),
+    endedJobs: createEndedJobs({ db, redisUrls: config.redisUrls, keyPrefix, log }),
+  };
+  const app = createApp(services, tasks);
+  const port = config.port ?? (await freePortFrom(defaultPort, config.host));
+  const server = serve({ fetch: app.fetch, hostname: config.host, port });
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+
+  async function close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), drainMs);
+      server.close(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+      if ('closeIdleConnections' in server) server.closeIdleConnections();
+    });
+    services.endedJobs.close();
+    await queues.close();
+    redis.disconnect();
+    await db.close();
+  }
+  return { url: `http://${config.host}:${bound}`, app, services, close };
+}
+
+/** The first port from `port` up that nobody listens on. */
+async function freePortFrom(port: number, host: string): Promise<number> {
+  for (let candidate = port; candidate < port + 100; candidate++) {
+    const isFree = await new Promise<boolean>((resolve) => {
+      const probe = createServer();
+      probe.once('error', () => resolve(false));
+      probe.listen(candidate, host, () => probe.close(() => resolve(true)));
+    });
+    if (isFree) return candidate;
+  }
+  throw new Error(`no free port from ${port} to ${port + 99}: set PORT`);
+}

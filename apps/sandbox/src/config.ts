@@ -1,0 +1,36 @@
+/** Every environment variable that the sandbox reads, parsed once. */
+import { ConfigError } from '@tally/core';
+import { z } from 'zod';
+
+const variables = z.object({
+  SANDBOX_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  SANDBOX_HOST: z.string().default('127.0.0.1'),
+  SANDBOX_API_KEY: z.string().optional(),
+  SANDBOX_DELAY_MS: z.coerce.number().min(0).max(600_000).default(0),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export type SandboxConfig = {
+  /** 0: any free one. */
+  port: number;
+  host: string;
+  /** Undefined: every key is good. */
+  apiKey: string | undefined;
+  delayMs: number;
+  logLevel: string;
+};
+
+/** Parses `env`; an empty variable counts as unset. @throws ConfigError naming every fault at once */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): SandboxConfig {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = variables.safeParse(given);
+  if (!parsed.success)
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  return {
+    port: parsed.data.SANDBOX_PORT,
+    host: parsed.data.SANDBOX_HOST,
+    apiKey: parsed.data.SANDBOX_API_KEY,
+    delayMs: parsed.data.SANDBOX_DELAY_MS,
+    logLevel: parsed.data.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,16 @@
+/** The page at `/`, for whoever opens the sandbox in a browser. */
+export const homePage = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Tally sandbox</title>
+<h1>Tally sandbox</h1>
+<p>Stand-ins for the outside world, so that Tally can be tried and tested without keys or cost.</p>
+<ul>
+<li><code>POST /v1/chat/completions</code>, <a href="/v1/models"><code>GET /v1/models</code></a>:
+a model that speaks OpenAI's protocol and counts real tokens
+<li><a href="/sandbox/book">the book</a>: every request it served
+(<a href="/sandbox/book/totals">totals by user</a>)
+<li><a href="/sandbox/faults">faults</a> and <a href="/sandbox/settings">settings</a>: how it is told to misbehave
+</ul>
+</html>
+`;

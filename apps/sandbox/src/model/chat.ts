@@ -1,0 +1,118 @@
+/** `POST /v1/chat/completions`, on plain node:http: faults need the socket, and benchmarks need the speed. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from '@tally/core';
+import { z } from 'zod';
+import { readBody } from '../body.ts';
+import type { Book, BookEntry } from '../book.ts';
+import { type Fault, type Faults, parseFaultHeader } from '../faults.ts';
+import type { Settings } from '../settings.ts';
+import { delayOf, deliver, waitUnlessGone } from './deliver.ts';
+import { badRequest, modelErrors } from './errors.ts';
+import { errorReply, planReply, type Reply } from './reply.ts';
+import { type ChatRequest, readChatRequest, userOf } from './request.ts';
+
+export type ChatServices = {
+  book: Book;
+  faults: Faults;
+  /** Read anew for every request: it can be changed while the sandbox runs. */
+  settings: () => Settings;
+  /** Undefined: every key is good. */
+  apiKey: string | undefined;
+  logger: Logger | undefined;
+};
+
+/** What is said, and how it is put on the wire. */
+type Plan = { reply: Reply; fault?: Fault | undefined };
+
+export type ChatHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Answers chat completions and writes each into the book. */
+export function createChatHandler(services: ChatServices): ChatHandler {
+  return (request, response) => {
+    serve(services, request, response).catch((err: unknown) => {
+      services.logger?.error({ err }, 'the sandbox could not write a chat completion');
+      response.destroy();
+    });
+  };
+}
+
+async function serve(services: ChatServices, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  const id = `chatcmpl-${randomUUID()}`;
+  const requestId = `req_${randomUUID()}`;
+  response.setHeader('x-request-id', requestId);
+  const body = await readBody(incoming);
+  if (body === 'gone') return;
+  const parsed = body === 'too_large' ? undefined : readChatRequest(body);
+  const request = parsed && 'request' in parsed ? parsed.request : undefined;
+  const entry = services.book.open({
+    id,
+    request_id: requestId,
+    model: request?.model ?? null,
+    user: request ? userOf(request) : null,
+    metadata: request?.metadata ?? null,
+    key: headerOf(incoming, 'x-tally-hold') ?? null,
+  });
+
+  let plan: Plan;
+  if (!isAuthorized(incoming, services.apiKey)) plan = { reply: errorReply(modelErrors.unauthorized) };
+  else if (parsed === undefined) plan = { reply: errorReply(modelErrors.too_large) };
+  else if ('request' in parsed) plan = planFor(services, incoming, parsed.request, id);
+  else plan = { reply: errorReply(badRequest(parsed.param, parsed.message)) };
+  await answerWith(services, response, entry, plan);
+}
+
+function planFor(services: ChatServices, incoming: IncomingMessage, request: ChatRequest, id: string): Plan {
+  const header = headerOf(incoming, 'x-sandbox-fault');
+  try {
+    const fault =
+      header === undefined
+        ? services.faults.pick({
+            user: userOf(request),
+            contains: (text) => request.messages.some(({ content }) => content.includes(text)),
+          })
+        : parseFaultHeader(header);
+    return { reply: planReply(request, id, fault, services.settings()), fault };
+  } catch (error) {
+    if (error instanceof z.ZodError)
+      return { reply: errorReply(badRequest('x-sandbox-fault', z.prettifyError(error))) };
+    services.logger?.error({ err: error }, 'the sandbox model failed');
+    return { reply: errorReply(modelErrors.server_error) };
+  }
+}
+
+async function answerWith(
+  services: ChatServices,
+  response: ServerResponse,
+  entry: BookEntry,
+  { reply, fault }: Plan,
+): Promise<void> {
+  entry.fault = fault?.kind ?? null;
+  entry.prompt_tokens = reply.usage.promptTokens;
+  entry.completion_tokens = reply.usage.completionTokens;
+  entry.total_tokens = reply.usage.promptTokens + reply.usage.completionTokens;
+  if (fault?.kind === 'hang') entry.status = 'hang';
+  let cutByUs = false;
+  response.once('close', () => {
+    const aborted = !cutByUs && !response.writableFinished;
+    services.book.close(entry, {
+      status: cutByUs ? 'reset' : (entry.status ?? (response.headersSent ? reply.status : null)),
+      outcome: cutByUs ? 'reset' : aborted ? 'aborted' : reply.outcome,
+      aborted,
+    });
+  });
+
+  const delayMs = delayOf(fault, services.settings().delay_ms);
+  if (delayMs > 0) await waitUnlessGone(response, delayMs);
+  cutByUs = fault?.kind === 'reset' && !response.destroyed;
+  await deliver(response, reply, fault);
+}
+
+function isAuthorized(incoming: IncomingMessage, apiKey: string | undefined): boolean {
+  return apiKey === undefined || incoming.headers.authorization === `Bearer ${apiKey}`;
+}
+
+function headerOf(incoming: IncomingMessage, name: string): string | undefined {
+  const value = incoming.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

@@ -1,0 +1,63 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import { createSandbox } from '../src/server.ts';
+import { model, useSandbox } from './fixture.ts';
+
+const { url } = useSandbox();
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+
+test('the process says where it listens, and ends when told to', async () => {
+  const child = fork(main, { env: { SANDBOX_DELAY_MS: '5' }, stdio: 'ignore' });
+  const [message] = await once(child, 'message');
+  expect(message).toEqual({ ready: true, url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) });
+  const settings = await fetch(`${message.url}/sandbox/settings`);
+  expect(await settings.json()).toEqual({ delay_ms: 5, output_tokens: null });
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+test('a process whose parent is gone ends too', async () => {
+  const child = fork(main, { env: {}, stdio: 'ignore' });
+  await once(child, 'message');
+  child.disconnect();
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+test('closing ends a request that hangs at once', async () => {
+  const sandbox = createSandbox();
+  const listener = await sandbox.listen(0);
+  const hanging = fetch(`${listener.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'x-sandbox-fault': 'hang' },
+    body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello?' }] }),
+  });
+  hanging.catch(() => undefined);
+  await expect.poll(() => sandbox.book.list().length).toBe(1);
+  const startedAt = performance.now();
+  await listener.close();
+  expect(performance.now() - startedAt).toBeLessThan(200);
+  await expect(hanging).rejects.toThrow();
+});
+
+test('the home page links the book, and the health check is well', async () => {
+  const home = await fetch(url());
+  expect(home.headers.get('content-type')).toContain('text/html');
+  expect(await home.text()).toContain('/sandbox/book');
+  expect(await (await fetch(`${url()}/health`)).json()).toEqual({ status: 'ok' });
+});
+
+test('an address that is unknown is a 404 in the shape of the API', async () => {
+  const answer = await fetch(`${url()}/v1/embeddings`, { method: 'POST' });
+  expect(answer.status).toBe(404);
+  expect(await answer.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
+});
+
+test('settings that are unusable are all named at once', () => {
+  expect(() => readConfig({ SANDBOX_PORT: 'many', SANDBOX_DELAY_MS: '-1' })).toThrow(
+    /SANDBOX_PORT[\s\S]*SANDBOX_DELAY_MS/,
+  );
+  expect(readConfig({ SANDBOX_PORT: '' }).port).toBe(0);
+});

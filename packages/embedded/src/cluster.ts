@@ -1,0 +1,107 @@
+/** Makes a database cluster: what `initdb` and `CREATE DATABASE` do, all or nothing. */
+import { randomBytes } from 'node:crypto';
+import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { spawnGuarded } from './guarded.ts';
+import type { Place } from './place.ts';
+
+/** Role and database of everything of ours. */
+export const databaseName = 'tally';
+
+/**
+ * Which characters are letters, for text search. The order and case of text come from Postgres itself, whatever the
+ * system; only its text search still asks the system's locale, and in plain C it takes `«لامپ»` for one word.
+ */
+const characterTypes = ['C.UTF-8', 'en_US.UTF-8', 'C'];
+
+/** The Postgres programs read no variable of ours: PGDATA, PGPORT and the like would lead them elsewhere. */
+export const bareEnvironment = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+
+/**
+ * Makes the cluster of `place` unless it is there already.
+ * @returns the folder of its data, and the password of the role `tally`
+ * @throws with initdb's last words
+ */
+export async function prepareCluster(
+  place: Place,
+  options: { durable: boolean; logFile: string; log: (line: string) => void },
+): Promise<{ data: string; password: string }> {
+  const data = join(place.home, 'data');
+  const passwordFile = join(place.home, 'password');
+  if (!existsSync(data)) {
+    options.log('Creating the database…');
+    const unfinished = join(place.home, 'data.new');
+    rmSync(unfinished, { recursive: true, force: true });
+    rmSync(passwordFile, { force: true });
+    writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
+    if (place.user) chownSync(passwordFile, place.user.uid, place.user.gid);
+    await initialize(place, unfinished, passwordFile, options);
+    await createDatabase(place, unfinished, options);
+    // Only a finished cluster gets the name by which it is found again.
+    renameSync(unfinished, data);
+  }
+  return { data, password: readFileSync(passwordFile, 'utf8').trim() };
+}
+
+type Run = { durable: boolean; logFile: string };
+
+async function initialize(place: Place, folder: string, passwordFile: string, options: Run): Promise<void> {
+  let how = '';
+  for (const characterType of characterTypes) {
+    rmSync(folder, { recursive: true, force: true });
+    const args = [
+      `--pgdata=${folder}`,
+      `--username=${databaseName}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--locale=C',
+      `--lc-ctype=${characterType}`,
+      '--text-search-config=simple',
+      ...(options.durable ? [] : ['--no-sync']),
+    ];
+    how = await runToEnd(place, 'initdb', args, options);
+    if (how === 'code 0') return;
+  }
+  throw new Error(`initdb failed (${how}): see ${options.logFile}`);
+}
+
+/** In single-user mode, which needs no server, port or connection. */
+async function createDatabase(place: Place, folder: string, options: Run): Promise<void> {
+  const statement = join(place.home, 'create.sql');
+  writeFileSync(statement, `CREATE DATABASE ${databaseName}\n`);
+  const settings = ['-c', 'exit_on_error=on', '-c', `fsync=${options.durable ? 'on' : 'off'}`];
+  const how = await runToEnd(
+    place,
+    'postgres',
+    ['--single', '-j', '-D', folder, ...settings, 'postgres'],
+    options,
+    statement,
+  );
+  rmSync(statement);
+  if (how !== 'code 0') throw new Error(`creating the database failed (${how}): see ${options.logFile}`);
+}
+
+async function runToEnd(
+  place: Place,
+  program: string,
+  args: string[],
+  { logFile }: Run,
+  inputFile?: string,
+): Promise<string> {
+  const guarded = await spawnGuarded({
+    command: join(place.programs, 'bin', program),
+    args,
+    env: bareEnvironment,
+    user: place.user,
+    logFile,
+    endSteps: [
+      { signal: 'SIGTERM', seconds: 5 },
+      { signal: 'SIGKILL', seconds: 2 },
+    ],
+    ...(inputFile === undefined ? {} : { inputFile }),
+  });
+  return guarded.exited;
+}

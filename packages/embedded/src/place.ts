@@ -1,0 +1,159 @@
+/**
+ * Where Postgres's programs and data lie, and who runs it. Mostly: in node_modules, under DATA_DIR, as whoever we are.
+ *
+ * But Postgres refuses to run as root. As root it runs as an unprivileged user, and what that user cannot reach
+ * (a repository under /root, say) is laid under /var/lib/tally. A pointer in DATA_DIR ties the data there to that very
+ * folder: without it, or with another id in it, the data belong to a DATA_DIR that was deleted, and go.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { User } from './guarded.ts';
+import { endLeftover } from './leftover.ts';
+import { findNative, type Native } from './native.ts';
+
+export type Place = {
+  /** Holds `bin`, `lib` and `share`. */
+  programs: string;
+  /** The folder of the cluster and its password; belongs to `user`. */
+  home: string;
+  user: User;
+};
+
+const outside = '/var/lib/tally';
+const ownDatabase = 'set DATABASE_URL to a Postgres of your own';
+
+/** Settles on a place for the data of `dataDir`, and makes the folders. @throws where there is none */
+export async function choosePlace(dataDir: string): Promise<Place> {
+  const native = findNative();
+  const inside = join(dataDir, 'postgres');
+  const pointer = join(dataDir, 'postgres-elsewhere.json');
+  mkdirSync(dataDir, { recursive: true });
+
+  if (process.getuid?.() !== 0) {
+    mkdirSync(inside, { recursive: true, mode: 0o700 });
+    refuseForeign([inside, pointer]);
+    const { runs, fault } = tryPrograms(native.folder, undefined);
+    if (!runs) throw new Error(`Postgres does not run on this machine (${fault}): ${ownDatabase}`);
+    return { programs: native.folder, home: inside, user: undefined };
+  }
+
+  const user = ownerOf(inside) ?? unprivilegedUser();
+  const programs = reachablePrograms(native, user);
+  const home = existsSync(pointer) ? undefined : useInside(inside, user);
+  return { programs, home: home ?? (await useOutside(dataDir, pointer, user)), user };
+}
+
+/** A folder that root used before belongs to another user now, and Postgres would say so in less helpful words. */
+function refuseForeign(paths: string[]): void {
+  for (const path of paths) {
+    const uid = statSync(path, { throwIfNoEntry: false })?.uid;
+    if (uid !== undefined && uid !== process.getuid?.())
+      throw new Error(`${path} was made by another user (uid ${uid}): start as root or as that user, or set DATA_DIR`);
+  }
+}
+
+/** Whoever owns the data already, unless that is root. */
+function ownerOf(home: string): User {
+  const owner = statSync(home, { throwIfNoEntry: false });
+  return owner === undefined || owner.uid === 0 ? undefined : { uid: owner.uid, gid: owner.gid };
+}
+
+function unprivilegedUser(): NonNullable<User> {
+  for (const name of ['postgres', '_postgres', 'nobody']) {
+    const [uid, gid] = ['-u', '-g'].map((flag) => spawnSync('id', [flag, name], { encoding: 'utf8' }));
+    if (uid?.status === 0 && gid?.status === 0) return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
+  }
+  throw new Error(`Postgres may not run as root, and there is no user postgres or nobody: ${ownDatabase}`);
+}
+
+/** The programs in node_modules, or else a copy for all the data folders of this machine: made once for each build. */
+function reachablePrograms(native: Native, user: User): string {
+  if (tryPrograms(native.folder, user).runs) return native.folder;
+  const copy = join(outside, native.build);
+  if (!existsSync(copy)) {
+    makeOutside();
+    const unfinished = `${copy}.${process.pid}`;
+    cpSync(native.folder, unfinished, { recursive: true, verbatimSymlinks: true });
+    spawnSync('chmod', ['-R', 'a+rX', unfinished]);
+    // Whoever else was copying it just now has laid the same there.
+    if (existsSync(copy)) rmSync(unfinished, { recursive: true });
+    else renameSync(unfinished, copy);
+  }
+  const { runs, fault } = tryPrograms(copy, user);
+  if (!runs) throw new Error(`Postgres does not run as an unprivileged user (${fault}): ${ownDatabase}`);
+  return copy;
+}
+
+/** By trying, because modes, mount options, access lists and missing libraries all have their say. */
+function tryPrograms(folder: string, user: User): { runs: boolean; fault: string } {
+  const script = '"$1/bin/postgres" --version && test -r "$1/share/postgresql/postgres.bki"';
+  return tryAs(user, script, folder);
+}
+
+/** @returns `inside`, made over to `user`, or undefined where that user cannot work in it */
+function useInside(inside: string, user: NonNullable<User>): string | undefined {
+  const known = existsSync(inside);
+  mkdirSync(inside, { recursive: true, mode: 0o700 });
+  if (statSync(inside).uid === 0) spawnSync('chown', ['-R', `${user.uid}:${user.gid}`, inside]);
+  const { runs, fault } = tryAs(user, 'cd "$1" && : > probe && rm probe', inside);
+  if (runs) return inside;
+  // Starting on an empty database elsewhere would look as if everything were lost.
+  if (known) throw new Error(`uid ${user.uid}, who owns ${inside}, cannot reach it any more (${fault})`);
+  rmdirSync(inside);
+  return undefined;
+}
+
+async function useOutside(dataDir: string, pointer: string, user: NonNullable<User>): Promise<string> {
+  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
+  const home = join(outside, name);
+  const idFile = join(home, 'id');
+  const id = readIfThere(pointer);
+  if (id === undefined || readIfThere(idFile) !== id) {
+    await endLeftover(join(home, 'data', 'postmaster.pid'), { trait: home, signal: 'SIGQUIT' });
+    rmSync(home, { recursive: true, force: true });
+    makeOutside();
+    mkdirSync(home, { mode: 0o700 });
+    const newId = JSON.stringify({ id: randomUUID(), home });
+    writeFileSync(idFile, newId, { mode: 0o600 });
+    writeFileSync(pointer, newId, { mode: 0o600 });
+    chownSync(home, user.uid, user.gid);
+  }
+  const { runs, fault } = tryAs(user, 'cd "$1" && : > probe && rm probe', home);
+  if (!runs)
+    throw new Error(`uid ${user.uid} can work neither in ${dataDir} nor in ${home} (${fault}): ${ownDatabase}`);
+  return home;
+}
+
+function makeOutside(): void {
+  mkdirSync(outside, { recursive: true });
+  // Whatever the umask.
+  chmodSync(outside, 0o755);
+}
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
+
+function tryAs(user: User, script: string, argument: string): { runs: boolean; fault: string } {
+  const { status, stderr, error } = spawnSync('/bin/sh', ['-c', script, 'sh', argument], {
+    encoding: 'utf8',
+    cwd: '/',
+    ...user,
+  });
+  return { runs: status === 0, fault: (error?.message ?? stderr ?? '').trim().split('\n').at(-1) ?? '' };
+}

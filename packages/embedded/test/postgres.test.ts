@@ -1,0 +1,115 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Postgres, type PostgresOptions, startPostgres } from '../src/index.ts';
+import { query, temporaryFolder, until } from './fixtures/folders.ts';
+
+async function start(options: Partial<PostgresOptions> = {}): Promise<Postgres> {
+  const postgres = await startPostgres({ dataDir: temporaryFolder(), durable: false, ...options });
+  onTestFinished(() => postgres.discard());
+  return postgres;
+}
+
+describe('an embedded Postgres', { timeout: 60_000 }, () => {
+  test('takes connections to a UTF-8 database of version 18, with a password only, and is durable when asked', async () => {
+    const postgres = await start({ durable: true });
+
+    const [row] = await query(
+      postgres.url,
+      `SELECT current_setting('server_version_num')::int / 10000 AS version, current_setting('server_encoding') AS encoding,
+              current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit, current_database() AS name`,
+    );
+
+    expect(row).toEqual({ version: 18, encoding: 'UTF8', fsync: 'on', commit: 'on', name: 'tally' });
+    const withoutPassword = postgres.url.replace(/:[^:@]+@/, ':wrong@');
+    await expect(query(withoutPassword, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
+  });
+
+  test('knows letters, case and words of Persian and accented text, whatever the locale of the machine', async () => {
+    const postgres = await start();
+
+    const [row] = await query(
+      postgres.url,
+      `SELECT lower('ÉCOLE') AS lower, 'É' ILIKE 'é' AS same,
+              to_tsvector('«لامپ» و چراغ، چند است؟') @@ websearch_to_tsquery('لامپ چراغ است') AS found`,
+    );
+
+    expect(row).toEqual({ lower: 'école', same: true, found: true });
+  });
+
+  test('keeps its password in a file that only its user reads', async () => {
+    const dataDir = temporaryFolder();
+    const postgres = await start({ dataDir });
+    const file = join(dataDir, 'postgres', 'password');
+
+    expect(postgres.url).toContain(readFileSync(file, 'utf8').trim());
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test.for(['fast', 'immediate'] as const)('has its data and its port after a %s restart', async (mode) => {
+    const postgres = await start();
+    await query(postgres.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    const before = postgres.pid;
+
+    await postgres.restart(mode);
+
+    expect(await query(postgres.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+    expect(postgres.pid).not.toBe(before);
+  });
+
+  test('has its data after kill -9, again and again', async () => {
+    const postgres = await start();
+    await query(postgres.url, 'CREATE TABLE kept (round int)');
+
+    for (let round = 0; round < 5; round++) {
+      await query(postgres.url, `INSERT INTO kept VALUES (${round})`);
+      await postgres.kill();
+      await postgres.restart();
+    }
+
+    expect(await query(postgres.url, 'SELECT count(*)::int AS rows FROM kept')).toEqual([{ rows: 5 }]);
+  });
+
+  test('has its data at the next start', async () => {
+    const dataDir = temporaryFolder();
+    const first = await start({ dataDir });
+    await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    await first.stop();
+
+    const second = await start({ dataDir });
+
+    expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+  });
+
+  test('runs beside another one', async () => {
+    const [one, two] = await Promise.all([start(), start()]);
+
+    await Promise.all([
+      query(one.url, 'CREATE TABLE mine AS SELECT 1 AS n'),
+      query(two.url, 'CREATE TABLE mine AS SELECT 2 AS n'),
+    ]);
+
+    expect(await query(one.url, 'SELECT n FROM mine')).toEqual([{ n: 1 }]);
+    expect(await query(two.url, 'SELECT n FROM mine')).toEqual([{ n: 2 }]);
+  });
+
+  test('tells of a death that nobody asked for, and of no other', async () => {
+    const deaths: string[] = [];
+    const postgres = await start({ onDeath: (how) => deaths.push(how) });
+
+    await postgres.restart();
+    expect(deaths).toEqual([]);
+    process.kill(postgres.pid, 'SIGKILL');
+    await until(() => deaths.length > 0, 5_000);
+    await postgres.restart();
+
+    expect(deaths).toEqual(['signal SIGKILL']);
+    expect(await query(postgres.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  test('says why it does not start', async () => {
+    const other = await start();
+
+    await expect(start({ port: other.port })).rejects.toThrow(/did not start: could not create any TCP\/IP sockets/);
+  });
+});

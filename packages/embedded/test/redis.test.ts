@@ -1,0 +1,95 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis as Client } from 'ioredis';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Redis, type RedisOptions, startRedis } from '../src/index.ts';
+import { temporaryFolder, until } from './fixtures/folders.ts';
+
+async function start(options: Partial<RedisOptions> = {}): Promise<Redis> {
+  const redis = await startRedis({ dataDir: temporaryFolder(), persist: true, ...options });
+  onTestFinished(() => redis.stop());
+  return redis;
+}
+
+function clientOf(redis: Pick<Redis, 'url'>): Client {
+  const client = new Client(redis.url);
+  client.on('error', () => {});
+  onTestFinished(() => client.disconnect());
+  return client;
+}
+
+describe('an embedded Redis', { timeout: 30_000 }, () => {
+  test('answers to its password only, and never evicts a key', async () => {
+    const redis = await start();
+    const stranger = clientOf({ url: `redis://127.0.0.1:${redis.port}` });
+
+    expect(await clientOf(redis).config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
+    await expect(stranger.set('key', 'value')).rejects.toThrow(/NOAUTH/);
+  });
+
+  test('keeps its password in a file that only its user reads, and out of its command line', async () => {
+    const dataDir = temporaryFolder();
+    await start({ dataDir });
+
+    expect(statSync(join(dataDir, 'redis', 'redis.conf')).mode & 0o777).toBe(0o600);
+  });
+
+  test('has its data and its port after a restart, and neither data after one without', async () => {
+    const redis = await start();
+    const client = clientOf(redis);
+    await client.set('key', 'value');
+
+    await redis.restart({ keepData: true });
+    expect(await client.get('key')).toBe('value');
+    await redis.restart({ keepData: false });
+    expect(await client.get('key')).toBeNull();
+  });
+
+  test('has after kill -9 what was a second old', async () => {
+    const redis = await start();
+    const client = clientOf(redis);
+    await client.set('key', 'value');
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+
+    await redis.kill();
+    await redis.restart();
+
+    expect(await client.get('key')).toBe('value');
+  });
+
+  test('writes nothing where it shall not persist', async () => {
+    const redis = await start({ persist: false });
+    const client = clientOf(redis);
+    await client.set('key', 'value');
+
+    await redis.restart();
+
+    expect(await client.get('key')).toBeNull();
+  });
+
+  test('runs beside another one', async () => {
+    const [one, two] = await Promise.all([start(), start()]);
+
+    await clientOf(one).set('key', 'value');
+
+    expect(await clientOf(two).get('key')).toBeNull();
+  });
+
+  test('tells of a death that nobody asked for', async () => {
+    const deaths: string[] = [];
+    const redis = await start({ onDeath: (how) => deaths.push(how) });
+
+    process.kill(redis.pid, 'SIGKILL');
+    await until(() => deaths.length > 0, 5_000);
+    await redis.restart();
+
+    expect(deaths).toEqual(['signal SIGKILL']);
+    expect(await clientOf(redis).ping()).toBe('PONG');
+  });
+
+  test('says why it does not start', async () => {
+    const other = await start();
+
+    await expect(start({ port: other.port })).rejects.toThrow(/did not start: .*Address already in use/);
+  });
+});
