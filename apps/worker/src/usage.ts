@@ -77,7 +77,12 @@ export const inputMarginTokens = (inputTokens: number): number => 8 + Math.ceil(
 // A run without a space is one piece to the tokenizer, whose work grows with its square: 100,000 letters take minutes.
 const longRun = /\S{256,}/g;
 
+// Customers may write <|endoftext|>: it is text like any other, where the library's default is to throw.
+const asText = { allowedSpecial: new Set<string>(), disallowedSpecial: new Set<string>() };
+
 function countText(text: string): number {
-  if (!longRun.test(text)) return countTokens(text);
-  return countTokens(text.replace(longRun, (run) => run.replace(/(.{128})/gsu, '$1 ')));
+  return countTokens(
+    text.replace(longRun, (run) => run.replace(/(.{128})/gsu, '$1 ')),
+    asText,
+  );
 }

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['{apps,packages}/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    globalSetup: ['test/harness/services.ts'],
+    // Real services on small machines: a test that waits for a lease to run out takes its time.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Two cores are shared with Postgres, Redis and the processes under test.
+    maxWorkers: 2,
+  },
+});
