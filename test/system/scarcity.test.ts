@@ -1,0 +1,83 @@
+/** What happens when more is asked than there are tokens for. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Installation, type Process, startInstallation } from './installation.ts';
+import { expectSound, newTenant, until } from './tenant.ts';
+
+let system: Installation;
+let api: Process;
+
+beforeAll(async () => {
+  system = await startInstallation();
+  api = await system.startApi();
+  await Promise.all([system.startWorker(), system.startWorker()]);
+}, 120_000);
+afterAll(() => system?.stop());
+
+describe('two hundred questions with tokens for about fifty', () => {
+  it('answers as many as there are tokens for, and never bills more than was granted', async () => {
+    const probe = await newTenant(system, api.url, 10_000);
+    await probe.ask();
+    await probe.allEnded();
+    const answerTokens = await probe.consumed();
+    const granted = answerTokens * 50;
+
+    const tenant = await newTenant(system, api.url, granted);
+    let sampling = true;
+    let most = 0;
+    const samples = (async () => {
+      while (sampling) most = Math.max(most, await tenant.consumed());
+    })();
+    await Promise.all(Array.from({ length: 200 }, () => tenant.ask()));
+    const rows = await tenant.allEnded(120_000);
+    sampling = false;
+    await samples;
+
+    expect(most).toBeLessThanOrEqual(granted);
+    const completed = rows.filter(({ status }) => status === 'completed');
+    const rejected = rows.filter(({ error_code }) => error_code === 'no_tokens_remaining');
+    expect(completed.length + rejected.length).toBe(200);
+    const { rows: calls } = await system.billing.db.pool.query<{ dearest: number; input: number }>(
+      'select max(billed_tokens) as dearest, max(input_tokens) as input from ai_usage_log where account_id = $1',
+      [tenant.accountId],
+    );
+    const { dearest = 0, input = 0 } = calls[0] ?? {};
+    // The least that a job must find free: its input with the margin, and the shortest useful answer.
+    const minTokens = input + 8 + Math.ceil(input * 0.05) + 60;
+    expect(completed.length).toBeGreaterThanOrEqual(Math.floor((granted - minTokens) / dearest));
+    await expectSound(system, tenant);
+    expect(await tenant.consumed()).toBe((await tenant.book()).total_tokens);
+  }, 180_000);
+});
+
+describe('a big job among a stream of small ones', () => {
+  it('gets its turn before the stream ends', async () => {
+    await fetch(`${system.sandbox.url}/sandbox/settings`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ delay_ms: 150 }),
+    });
+    const bigQuestion = `How many days do I have to return a lamp? ${'I like this lamp very much indeed. '.repeat(200)}`;
+    const tenant = await newTenant(system, api.url, 60_000);
+    // Enough of them at a time that the tokens they hold leave no room for the big one by chance.
+    await tenant.ask(bigQuestion);
+    await tenant.allEnded();
+    const bigTokens = await tenant.consumed();
+    await system.billing.db.pool.query('select 1');
+
+    const scarce = await newTenant(system, api.url, bigTokens * 8);
+    let streaming = true;
+    const stream = (async () => {
+      while (streaming) await Promise.all(Array.from({ length: 12 }, () => scarce.ask().catch(() => undefined)));
+    })();
+    await until(async () => (await scarce.jobs()).filter(({ status }) => status === 'running').length > 3);
+    const big = await scarce.ask(bigQuestion);
+    const row = await until(async () => {
+      const job = (await scarce.jobs()).find(({ id }) => id === big);
+      return job !== undefined && job.status !== 'queued' && job.status !== 'running' && job;
+    }, 60_000);
+    streaming = false;
+    await stream;
+    expect(row.status).toBe('completed');
+    await expectSound(system, scarce);
+  }, 180_000);
+});

@@ -1,0 +1,116 @@
+/** A tenant of an installation under test: submits over HTTP, and is checked against the ledger and the model's book. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { insertKnowledge } from '@tally/db';
+import { expect } from 'vitest';
+import { newAccount, testPassword } from '../harness/tally.ts';
+import { holdLeaseMs, type Installation } from './installation.ts';
+
+export type JobRow = { id: string; status: string; error_code: string | null; attempts: number; fence: number };
+
+export type Tenant = {
+  accountId: string;
+  subscriptionId: string;
+  /** Submits one question; the job's id. @throws where the answer is not 202 */
+  ask(question?: string): Promise<string>;
+  jobs(): Promise<JobRow[]>;
+  /** Resolves when every job has ended; fails after `limitMs`. */
+  allEnded(limitMs?: number): Promise<JobRow[]>;
+  consumed(): Promise<number>;
+  /** What the model's own book says it served this account. */
+  book(): Promise<{ requests: number; answered: number; total_tokens: number }>;
+};
+
+/** Opens an account with tokens and a little knowledge, logged in at `apiUrl`. */
+export async function newTenant(system: Installation, apiUrl: string, tokens: number): Promise<Tenant> {
+  const { db } = system.billing;
+  const { accountId, subscriptionId, email } = await newAccount(system.billing, { tokens });
+  await insertKnowledge(db, { accountId, title: 'Returns', text: 'You have 30 days to return a lamp.' });
+  const login = await fetch(`${apiUrl}/api/accounts/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email, password: testPassword }),
+  });
+  const { access_token: token } = (await login.json()) as { access_token: string };
+
+  async function jobs(): Promise<JobRow[]> {
+    const { rows } = await db.pool.query<JobRow>(
+      'select id, status, error_code, attempts, fence from jobs where account_id = $1 order by id',
+      [accountId],
+    );
+    return rows;
+  }
+
+  return {
+    accountId,
+    subscriptionId,
+    ask: async (question = 'How many days do I have to return a lamp?') => {
+      const response = await fetch(`${apiUrl}/api/ai/ask-question`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({ question }),
+      });
+      const body = (await response.json()) as { job_id: string };
+      expect(response.status, JSON.stringify(body)).toBe(202);
+      return body.job_id;
+    },
+    jobs,
+    allEnded: async (limitMs = 60_000) =>
+      until(async () => {
+        const rows = await jobs();
+        return rows.every(({ status }) => !['queued', 'running'].includes(status)) && rows;
+      }, limitMs),
+    consumed: async () => {
+      const { rows } = await db.pool.query<{ tokens: number }>(
+        'select coalesce(sum(billed_tokens), 0)::bigint as tokens from ai_usage_log where account_id = $1',
+        [accountId],
+      );
+      return rows[0]?.tokens ?? 0;
+    },
+    book: async () => {
+      const response = await fetch(`${system.sandbox.url}/sandbox/book?user=${accountId}&limit=1`);
+      const { totals } = (await response.json()) as { totals: { requests: number; answered: number; total_tokens: number } };
+      return totals;
+    },
+  };
+}
+
+/** Polls until `probe` gives something; fails after `limitMs`. A probe that throws, as in an outage, is asked again. */
+export async function until<T>(probe: () => Promise<T | false | undefined>, limitMs = 30_000): Promise<T> {
+  const end = performance.now() + limitMs;
+  let last: unknown;
+  while (performance.now() < end) {
+    try {
+      const value = await probe();
+      if (value !== false && value !== undefined) return value;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(25);
+  }
+  throw new Error(`not within ${limitMs} ms`, { cause: last });
+}
+
+/**
+ * The end state that every fault must leave: each job ended and billed at most once, no hold left in Postgres once its
+ * lease and a sweep have passed, and rows, balances and Redis in agreement.
+ */
+export async function expectSound(system: Installation, tenant: Tenant): Promise<JobRow[]> {
+  const { db } = system.billing;
+  const rows = await tenant.allEnded();
+  const billed = await db.pool.query<{ job_id: string; charges: number }>(
+    'select job_id, count(*) as charges from ai_usage_log where account_id = $1 and billed_tokens > 0 group by job_id',
+    [tenant.accountId],
+  );
+  const charges = new Map(billed.rows.map((row) => [row.job_id, row.charges]));
+  for (const { id, status } of rows) expect(charges.get(id) ?? 0, `${id} ${status}`).toBe(status === 'completed' ? 1 : 0);
+  await until(async () => {
+    const { rows: holds } = await db.pool.query('select id from token_holds where account_id = $1', [tenant.accountId]);
+    return holds.length === 0;
+  }, holdLeaseMs + 10_000);
+  const verified = await until(async () => {
+    const result = await system.ops('verify');
+    return result.code === 0 && result;
+  }, holdLeaseMs + 10_000);
+  expect(verified.output).toContain('agree');
+  return rows;
+}
