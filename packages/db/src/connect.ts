@@ -50,8 +50,10 @@ export function connectDatabase(options: { url: string; name: string; log: Logge
       keepAlive: true,
       types,
     });
-    // An idle connection that breaks is replaced at the next query; unheard, it would end the process.
-    pool.on('error', (err) => options.log.warn({ err }, 'an idle database connection broke'));
+    // A connection that breaks fails its query, or is replaced at the next one; unheard, its event ends the process.
+    const note = (err: Error) => options.log.warn({ err }, 'a database connection broke');
+    pool.on('error', () => undefined);
+    pool.on('connect', (client) => client.on('error', note));
     return pool;
   };
   const max = options.connections ?? 8;
