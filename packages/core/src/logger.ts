@@ -21,11 +21,17 @@ export function createLogger(name: string, level: string, destination?: Destinat
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error).slice(0, 500) };
   const { code } = error as { code?: unknown };
+  // Drizzle puts the values of a query into its message, and every message begins the stack: names and places are kept.
+  const message = error.message.split('\nparams: ', 1)[0] ?? '';
   return {
     type: error.name,
-    message: error.message.slice(0, 500),
+    message: message.slice(0, 500),
     ...(typeof code === 'string' ? { code } : {}),
-    stack: error.stack?.split('\n').slice(0, 12).join('\n'),
+    stack: error.stack
+      ?.replace(error.message, () => message)
+      .split('\n')
+      .slice(0, 12)
+      .join('\n'),
     ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   };
 }
