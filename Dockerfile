@@ -28,5 +28,9 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
 CMD ["node", "apps/api/src/main.ts"]
 
 FROM base AS worker
+# Pages are read in Debian's Chromium; its sandbox works for an ordinary user.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends chromium fonts-noto-core fonts-noto-cjk \
+  && rm -rf /var/lib/apt/lists/*
 USER node
 CMD ["node", "apps/worker/src/main.ts"]
