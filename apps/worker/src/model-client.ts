@@ -1,6 +1,6 @@
 /** The one door to the model. Nothing else in the repository may import `openai` (the linter sees to it). */
 import type { Message } from '@tally/tasks';
-import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai';
 import { retryAfterMs } from './retry-after.ts';
 
 export type ModelRequest = {
@@ -74,6 +74,8 @@ export function createModelClient(options: {
   return {
     name: options.model,
     complete: async (request) => {
+      // The library's own timeout ends with the headers; a body that drips would outlive the hold.
+      const deadline = AbortSignal.timeout(request.timeoutMs);
       try {
         const { data, response } = await client.chat.completions
           .create(
@@ -85,7 +87,7 @@ export function createModelClient(options: {
             },
             {
               timeout: request.timeoutMs,
-              signal: request.signal,
+              signal: AbortSignal.any([request.signal, deadline]),
               headers: { 'x-client-request-id': request.holdId },
             },
           )
@@ -99,6 +101,8 @@ export function createModelClient(options: {
           requestId: response.headers.get('x-request-id') ?? undefined,
         };
       } catch (error) {
+        if (request.signal.aborted) throw new ModelCallError('aborted', { cause: error });
+        if (deadline.aborted) throw new ModelCallError('timeout', { cause: error });
         throw toModelCallError(error);
       }
     },
@@ -106,7 +110,6 @@ export function createModelClient(options: {
 }
 
 function toModelCallError(error: unknown): ModelCallError {
-  if (error instanceof APIUserAbortError) return new ModelCallError('aborted', { cause: error });
   if (error instanceof APIConnectionTimeoutError) return new ModelCallError('timeout', { cause: error });
   if (error instanceof APIConnectionError)
     return new ModelCallError(isUnknownHost(error) ? 'rejected' : 'unavailable', { cause: error });

@@ -1,0 +1,128 @@
+/** Each way in which a provider fails, and what the job, the ledger and the tenant see of it. */
+
+import { describe, expect, it } from 'vitest';
+import { type Job, startPlatform } from '../../../test/harness/platform.ts';
+import type { Fault } from '../../sandbox/src/faults.ts';
+
+const platform = await startPlatform({ env: { MODEL_TIMEOUT_MS: '1500' } });
+
+type Call = {
+  outcome: string;
+  evidence: string;
+  billed_tokens: number;
+  total_tokens: number;
+  refused_usage: unknown;
+  provider_request_id: string | null;
+};
+
+/** Asks one question of a model that fails `times` times as told, and reads what the ledger says. */
+async function askWith(fault: Fault, times = 1): Promise<{ job: Job; calls: Call[]; booked: number }> {
+  const person = await platform.newPerson({ tokens: 10_000 });
+  platform.sandbox.faults.set([{ ...fault, match: { user: person.accountId }, times }]);
+  const job = await platform.ask(person.token, 'Anything at all?');
+  const { rows: calls } = await platform.api.services.db.pool.query<Call>(
+    'select * from ai_usage_log where account_id = $1 order by created_at',
+    [person.accountId],
+  );
+  expect(job.tokens_consumed).toBe(calls.reduce((sum, call) => sum + call.billed_tokens, 0));
+  return { job, calls, booked: platform.sandbox.book.totals(person.accountId).total_tokens };
+}
+
+describe('a transient fault', () => {
+  const faults: [string, Fault, string][] = [
+    ['too many requests', { kind: 'rate_limit', retry_after_ms: 100 }, 'unavailable'],
+    ['an internal error', { kind: 'server_error' }, 'unavailable'],
+    ['an outage', { kind: 'unavailable' }, 'unavailable'],
+    ['a connection reset before any byte', { kind: 'reset' }, 'unavailable'],
+    ['a connection cut in the middle of the answer', { kind: 'reset', after_headers: true }, 'malformed'],
+    ['a page of HTML', { kind: 'html' }, 'malformed'],
+    ['JSON that is cut short', { kind: 'invalid_json' }, 'malformed'],
+    ['no choice at all', { kind: 'empty_choices' }, 'malformed'],
+    ['silence until the deadline', { kind: 'hang' }, 'timeout'],
+    ['an answer that drips past the deadline', { kind: 'drip' }, 'timeout'],
+  ];
+  it.each(faults)('%s is logged unbilled, and the job is answered on the next attempt', async (_, fault, outcome) => {
+    const { job, calls } = await askWith(fault);
+    expect(job.status).toBe('completed');
+    expect(calls.map((call) => call.billed_tokens > 0)).toEqual([false, true]);
+    expect([calls[0]?.outcome, calls[1]?.outcome]).toEqual([outcome, 'answered']);
+  });
+
+  it('asks again no sooner than Retry-After says', async () => {
+    const { job } = await askWith({ kind: 'rate_limit', retry_after_s: 4 });
+    const tookMs = Date.parse(job.finished_at ?? '') - Date.parse(job.started_at ?? '');
+    expect(job.status).toBe('completed');
+    expect(tookMs).toBeGreaterThanOrEqual(4_000);
+  });
+
+  it('that stays ends the job after its attempts, and costs nothing', async () => {
+    const { job, calls } = await askWith({ kind: 'rate_limit', retry_after_ms: 1 }, 100);
+    expect(job).toMatchObject({ status: 'failed', error_code: 'model_unavailable', tokens_consumed: 0 });
+    expect(calls).toHaveLength(5);
+  });
+});
+
+describe('a permanent fault', () => {
+  it.each([{ kind: 'bad_request' }, { kind: 'unauthorized' }, { kind: 'context_length' }] satisfies Fault[])(
+    '$kind fails the job at once, unbilled',
+    async (fault) => {
+      const { job, calls } = await askWith(fault, 100);
+      expect(job).toMatchObject({ status: 'failed', error_code: 'internal', tokens_consumed: 0 });
+      expect(calls).toMatchObject([{ outcome: 'rejected', evidence: 'unknown' }]);
+    },
+  );
+
+  it.each([{ kind: 'refusal' }, { kind: 'content_filter' }] satisfies Fault[])(
+    '$kind fails the job, and is billed: the model did the work',
+    async (fault) => {
+      const { job, calls, booked } = await askWith(fault, 100);
+      expect(job).toMatchObject({ status: 'failed', error_code: 'model_refused', tokens_consumed: booked });
+      expect(calls).toMatchObject([{ outcome: 'refused', evidence: 'reported' }]);
+    },
+  );
+});
+
+describe('usage', () => {
+  it('is billed as the provider reports it', async () => {
+    const { job, calls, booked } = await askWith({ kind: 'slow', delay_ms: 1 });
+    expect(calls).toMatchObject([{ outcome: 'answered', evidence: 'reported', billed_tokens: booked }]);
+    expect(calls[0]?.provider_request_id).toBeTruthy();
+    expect(job.tokens_consumed).toBe(booked);
+  });
+
+  it('that is missing is counted, and marked as estimated', async () => {
+    const { calls, booked } = await askWith({ kind: 'no_usage' });
+    expect(calls).toMatchObject([{ evidence: 'estimated', refused_usage: null, billed_tokens: booked }]);
+  });
+
+  it.each(['negative', 'fractional', 'huge', 'strings'] as const)(
+    'that is %s is not believed: counted, marked, and kept as it came',
+    async (usage) => {
+      const { calls, booked } = await askWith({ kind: 'absurd_usage', usage });
+      expect(calls).toMatchObject([{ evidence: 'estimated', billed_tokens: booked }]);
+      expect(calls[0]?.refused_usage).not.toBeNull();
+    },
+  );
+
+  it('beyond what was allowed is billed up to the hold, and the operator pays the rest', async () => {
+    const { calls } = await askWith({ kind: 'over_limit', tokens: 3_000 });
+    const [call] = calls;
+    expect(call?.total_tokens).toBeGreaterThan(3_000);
+    expect(call?.billed_tokens).toBeGreaterThan(0);
+    expect(call?.billed_tokens).toBeLessThan(call?.total_tokens ?? 0);
+  });
+
+  it('of an answer cut off at its limit is billed, and the answer used', async () => {
+    const { job, calls } = await askWith({ kind: 'length', tokens: 4 });
+    expect(job.status).toBe('completed');
+    expect(calls).toMatchObject([{ outcome: 'cut_off', evidence: 'reported' }]);
+  });
+});
+
+describe('a question full of the tokenizer’s own markers', () => {
+  it('is counted and answered like any other', async () => {
+    const person = await platform.newPerson({ tokens: 20_000 });
+    const job = await platform.ask(person.token, `<|endoftext|> ${'ا'.repeat(3_000)} <|im_start|>`);
+    expect(job.status).toBe('completed');
+  });
+});
