@@ -1,5 +1,5 @@
 /** One Postgres and one Redis for the whole test run, with a migrated template that test files clone. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@tally/core';
@@ -18,6 +18,8 @@ export const templateName = 'tally_template';
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'tally-test-'));
+  // As root Postgres runs as another user, who has to reach it.
+  await chmod(folder, 0o755);
   const [postgres, redis] = await Promise.all([
     startPostgres({ dataDir: join(folder, 'postgres'), durable: false }),
     startRedis({ dataDir: join(folder, 'redis'), persist: false }),
@@ -37,7 +39,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgresUrl', postgres.url);
   project.provide('redisUrl', redis.url);
   return async () => {
-    await Promise.all([postgres.stop('immediate'), redis.kill()]);
+    await Promise.all([postgres.discard(), redis.kill()]);
     await rm(folder, { recursive: true, force: true });
   };
 }

@@ -36,7 +36,9 @@ const tenantWith = (tokens: number): Promise<Tenant> => newTenant(system, api.ur
 
 const held = (tenant: Tenant) =>
   until(async () => {
-    const { rows } = await system.billing.db.pool.query('select id from token_holds where account_id = $1', [tenant.accountId]);
+    const { rows } = await system.billing.db.pool.query('select id from token_holds where account_id = $1', [
+      tenant.accountId,
+    ]);
     return rows.length > 0;
   });
 const calling = (tenant: Tenant, requests = 1) => until(async () => (await tenant.book()).requests >= requests);
@@ -88,7 +90,9 @@ describe('a worker that is killed', () => {
     await answered(tenant);
     await first?.kill();
     // Postgres would otherwise finish the statement of a client that is gone.
-    await client.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tally-worker'`);
+    await client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tally-worker'`,
+    );
     await client.query('rollback');
     client.release();
     await haveWorkers(1);

@@ -1,7 +1,7 @@
 /** A whole installation of real processes, for tests that kill them: Postgres, Redis, sandbox, APIs and workers. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,8 @@ export const holdLeaseMs = modelTimeoutMs + 5_000;
 /** Starts services and the sandbox, migrated and empty; APIs and workers come when asked for. */
 export async function startInstallation(): Promise<Installation> {
   const folder = await mkdtemp(join(tmpdir(), 'tally-system-'));
+  // As root Postgres runs as another user, who has to reach it.
+  await chmod(folder, 0o755);
   const children = new Set<ChildProcess>();
   let count = 0;
 
@@ -62,7 +64,9 @@ export async function startInstallation(): Promise<Installation> {
     const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
     void exited.then(() => children.delete(child));
     const ready = await Promise.race([
-      new Promise<{ url?: string }>((resolve) => child.once('message', (message) => resolve(message as { url?: string }))),
+      new Promise<{ url?: string }>((resolve) =>
+        child.once('message', (message) => resolve(message as { url?: string })),
+      ),
       exited.then(async (code) => {
         throw new Error(`${name} ended with code ${code}: ${await readFile(logFile, 'utf8')}`);
       }),

@@ -68,7 +68,9 @@ export async function newTenant(system: Installation, apiUrl: string, tokens: nu
     },
     book: async () => {
       const response = await fetch(`${system.sandbox.url}/sandbox/book?user=${accountId}&limit=1`);
-      const { totals } = (await response.json()) as { totals: { requests: number; answered: number; total_tokens: number } };
+      const { totals } = (await response.json()) as {
+        totals: { requests: number; answered: number; total_tokens: number };
+      };
       return totals;
     },
   };
@@ -102,7 +104,8 @@ export async function expectSound(system: Installation, tenant: Tenant): Promise
     [tenant.accountId],
   );
   const charges = new Map(billed.rows.map((row) => [row.job_id, row.charges]));
-  for (const { id, status } of rows) expect(charges.get(id) ?? 0, `${id} ${status}`).toBe(status === 'completed' ? 1 : 0);
+  for (const { id, status } of rows)
+    expect(charges.get(id) ?? 0, `${id} ${status}`).toBe(status === 'completed' ? 1 : 0);
   await until(async () => {
     const { rows: holds } = await db.pool.query('select id from token_holds where account_id = $1', [tenant.accountId]);
     return holds.length === 0;

@@ -1,8 +1,8 @@
 /** Lets a process started by another one notice that its parent is gone, and end with it. */
 
 /**
- * Calls `shutDown` once, on SIGTERM, SIGINT or SIGHUP (a closed terminal), or when the parent that holds this process's IPC channel is gone,
- * and then exits: 0 when it resolves, 1 when it throws or takes longer than `limitMs`.
+ * Calls `shutDown` once, on SIGTERM, SIGINT or SIGHUP (a closed terminal), or when the parent that holds this process's
+ * IPC channel is gone, and then exits: 0 when it resolves, 1 when it throws or takes longer than `limitMs`.
  */
 export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: number): void {
   let asked = false;

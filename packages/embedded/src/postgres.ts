@@ -25,7 +25,7 @@ export type PostgresOptions = {
 };
 
 /** fast: running transactions are rolled back, everything is written. immediate: like a crash, recovered at the next start. */
-export type StopMode = 'fast' | 'immediate';
+type StopMode = 'fast' | 'immediate';
 
 export type Postgres = {
   /** `postgres://tally:password@127.0.0.1:port/tally` of a superuser, the same after a restart. */

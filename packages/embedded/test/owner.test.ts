@@ -16,7 +16,7 @@ function traces(dataDir: string, pids: number[]): string[] {
     .filter((line) => line.includes(dataDir) || pids.some((pid) => line.includes(`guard.sh ${pid} `)));
 }
 
-describe('services whose owner is gone', { timeout: 60_000 }, () => {
+describe('services whose owner is gone', { timeout: 120_000 }, () => {
   test('end with it, though it was killed with -9, and leave no guard behind', async () => {
     const dataDir = temporaryFolder();
     const { owner, pids } = await startOwner(ownerScript, dataDir);
@@ -24,8 +24,8 @@ describe('services whose owner is gone', { timeout: 60_000 }, () => {
 
     owner.kill('SIGKILL');
 
-    await until(() => pids.every((pid) => commandOf(pid) === undefined), 5_000);
-    await until(() => traces(dataDir, pids).length === 0, 5_000);
+    await until(() => pids.every((pid) => commandOf(pid) === undefined), 20_000);
+    await until(() => traces(dataDir, pids).length === 0, 20_000);
   });
 
   test('end with it while they are frozen', async () => {
@@ -34,7 +34,7 @@ describe('services whose owner is gone', { timeout: 60_000 }, () => {
 
     owner.kill('SIGKILL');
 
-    await until(() => pids.every((pid) => commandOf(pid) === undefined), 5_000);
+    await until(() => pids.every((pid) => commandOf(pid) === undefined), 20_000);
   });
 
   test('end with it though their guards were killed before', async () => {
@@ -47,11 +47,11 @@ describe('services whose owner is gone', { timeout: 60_000 }, () => {
         .map((line) => Number.parseInt(line, 10));
     const first = pids.flatMap(guardsOf);
     for (const guard of first) process.kill(guard, 'SIGKILL');
-    await until(() => pids.every((pid) => guardsOf(pid).some((guard) => !first.includes(guard))), 5_000);
+    await until(() => pids.every((pid) => guardsOf(pid).some((guard) => !first.includes(guard))), 20_000);
 
     owner.kill('SIGKILL');
 
-    await until(() => traces(dataDir, pids).length === 0, 5_000);
+    await until(() => traces(dataDir, pids).length === 0, 20_000);
   });
 
   test('make room for the next owner though their guards were killed with it', async () => {
@@ -91,13 +91,13 @@ describe.runIf(process.getuid?.() === 0)(
       const second = await startOwner(script, dataDir);
       expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
       second.owner.kill('SIGKILL');
-      await until(() => second.pids.every((pid) => commandOf(pid) === undefined), 5_000);
+      await until(() => second.pids.every((pid) => commandOf(pid) === undefined), 20_000);
       rmSync(dataDir, { recursive: true });
 
       const third = await startOwner(script, dataDir);
       await expect(query(third.url, 'SELECT answer FROM kept')).rejects.toThrow(/does not exist/);
       third.owner.kill('SIGKILL');
-      await until(() => third.pids.every((pid) => commandOf(pid) === undefined), 5_000);
+      await until(() => third.pids.every((pid) => commandOf(pid) === undefined), 20_000);
     });
   },
 );

@@ -10,7 +10,7 @@ async function start(options: Partial<PostgresOptions> = {}): Promise<Postgres> 
   return postgres;
 }
 
-describe('an embedded Postgres', { timeout: 60_000 }, () => {
+describe('an embedded Postgres', { timeout: 120_000 }, () => {
   test('takes connections to a UTF-8 database of version 18, with a password only, and is durable when asked', async () => {
     const postgres = await start({ durable: true });
 
@@ -100,7 +100,7 @@ describe('an embedded Postgres', { timeout: 60_000 }, () => {
     await postgres.restart();
     expect(deaths).toEqual([]);
     process.kill(postgres.pid, 'SIGKILL');
-    await until(() => deaths.length > 0, 5_000);
+    await until(() => deaths.length > 0, 20_000);
     await postgres.restart();
 
     expect(deaths).toEqual(['signal SIGKILL']);

@@ -18,7 +18,7 @@ function clientOf(redis: Pick<Redis, 'url'>): Client {
   return client;
 }
 
-describe('an embedded Redis', { timeout: 30_000 }, () => {
+describe('an embedded Redis', { timeout: 120_000 }, () => {
   test('answers to its password only, and never evicts a key', async () => {
     const redis = await start();
     const stranger = clientOf({ url: `redis://127.0.0.1:${redis.port}` });
@@ -80,7 +80,7 @@ describe('an embedded Redis', { timeout: 30_000 }, () => {
     const redis = await start({ onDeath: (how) => deaths.push(how) });
 
     process.kill(redis.pid, 'SIGKILL');
-    await until(() => deaths.length > 0, 5_000);
+    await until(() => deaths.length > 0, 20_000);
     await redis.restart();
 
     expect(deaths).toEqual(['signal SIGKILL']);

@@ -1,0 +1,70 @@
+/** One `npm start` for each DATA_DIR: two database servers on the same files would destroy them. */
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commandOf } from '@tally/embedded';
+import { LaunchFault } from './fault.ts';
+
+export type Lock = {
+  /** True where the last holder ended without release: what it started may still be ending. */
+  tookOver: boolean;
+  release(): void;
+};
+
+type Holder = { pid: number; url: string };
+
+/** Others who found the same holder dead have written their own name by then. */
+const settleMs = 100;
+
+/** Takes the folder for this process, which will answer at `url`. @throws LaunchFault naming who has it */
+export async function takeLock(dataDir: string, url: string): Promise<Lock> {
+  const path = join(dataDir, 'launcher.lock');
+  const mine = `${path}.${process.pid}`;
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(mine, JSON.stringify({ pid: process.pid, url }));
+  } catch (error) {
+    throw new LaunchFault(`DATA_DIR ${dataDir} can't be written: ${(error as Error).message}`);
+  }
+  const release = (): void => {
+    if (readHolder(path)?.pid === process.pid) rmSync(path, { force: true });
+  };
+  try {
+    // Linking is atomic, and the file is whole from the start.
+    if (tryLink(mine, path)) return { tookOver: false, release };
+    refuseLiving(dataDir, readHolder(path));
+    renameSync(mine, path);
+    await sleep(settleMs);
+    refuseLiving(dataDir, readHolder(path));
+    return { tookOver: true, release };
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function refuseLiving(dataDir: string, holder: Holder | undefined): void {
+  if (holder === undefined || holder.pid === process.pid) return;
+  // After a crash the same number may be anybody's.
+  if (!commandOf(holder.pid)?.includes('launcher')) return;
+  throw new LaunchFault(
+    `Tally already runs on ${dataDir} (pid ${holder.pid}, ${holder.url}). Stop it or set DATA_DIR and PORT.`,
+  );
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Holder;
+  } catch {
+    return undefined;
+  }
+}

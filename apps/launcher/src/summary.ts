@@ -1,0 +1,47 @@
+/** What `npm start` says once all is ready. */
+import { join } from 'node:path';
+import type { Settings } from '@tally/core';
+
+export type SummaryInput = { url: string; settings: Settings; sandboxed: boolean; startMs: number };
+
+export function summary({ url, settings, sandboxed, startMs }: SummaryInput): string {
+  const parts = [
+    `
+Tally is ready after ${(startMs / 1_000).toFixed(1)} s.
+
+  API         ${url}
+  Docs        ${url}/docs
+  Queues      ${url}/admin/queues (operators)
+  Logs        ${join(settings.dataDir, 'logs')}`,
+    sandboxed ? sandboxNotice : '',
+    settings.demoData ? demoAccounts + firstRequest(url) : '',
+    '\nCtrl-C stops everything. `npm run worker` adds a worker, `npm run api` another API.\n',
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+const sandboxNotice = `
+The sandbox model answers (no OPENAI_API_KEY or OPENAI_BASE_URL set): answers are stand-ins, tokens are counted for real.`;
+
+const demoAccounts = `
+Accounts, password tally-demo:
+
+  demo@example.com       plan starter: 10,000 tokens, a little knowledge, a few products
+  operator@example.com   sees every account, and the queues
+  empty@example.com      no_tokens_remaining
+  expired@example.com    subscription_expired
+  inactive@example.com   subscription_inactive
+  none@example.com       no_subscription
+`;
+
+const firstRequest = (url: string): string => `
+Log in, ask, and look at the job (again until it is completed):
+
+  TALLY=${url}
+  TOKEN=$(curl -s $TALLY/api/accounts/login -H 'content-type: application/json' \\
+    -d '{"email":"demo@example.com","password":"tally-demo"}' | sed -n 's/.*"access_token":"\\([^"]*\\)".*/\\1/p')
+  JOB=$(curl -s $TALLY/api/ai/ask-question -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+    -d '{"question":"How long do I have to return a lamp?"}' | sed -n 's/.*"job_id":"\\([^"]*\\)".*/\\1/p')
+  curl -s $TALLY/api/jobs/$JOB -H "authorization: Bearer $TOKEN"
+
+With -H 'Prefer: wait=10' the question itself waits for its answer.`;

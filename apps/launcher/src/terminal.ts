@@ -1,0 +1,24 @@
+/** What the person at the terminal reads. */
+
+const patienceMs = 2_000;
+
+export function say(text: string): void {
+  console.log(text);
+}
+
+/** Waits for `work`, and says what it waits for where that takes more than 2 s. */
+export async function during<T>(what: string, work: Promise<T>): Promise<T> {
+  const started = Date.now();
+  let told = false;
+  const timer = setTimeout(() => {
+    told = true;
+    say(`${what}…`);
+  }, patienceMs);
+  try {
+    const result = await work;
+    if (told) say(`${what}: done after ${((Date.now() - started) / 1_000).toFixed(1)} s`);
+    return result;
+  } finally {
+    clearTimeout(timer);
+  }
+}

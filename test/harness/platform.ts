@@ -1,0 +1,184 @@
+/** A whole platform in the test's process, API, worker and sandbox over storage of their own, and a client's hands on it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config, Logger } from '@tally/core';
+import { connectDatabase, migrate } from '@tally/db';
+import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
+import { afterAll, onTestFinished } from 'vitest';
+import { type RunningApi, startApi } from '../../apps/api/src/start.ts';
+import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
+import { startWorker } from '../../apps/worker/src/start.ts';
+import { newAccount, newConfig, testLog, testPassword } from './tally.ts';
+
+export type Body = Record<string, unknown>;
+export type Answer<Shape = Body> = { status: number; headers: Headers; body: Shape; text: string };
+
+export type CallOptions = {
+  /** A bearer token or API key. */
+  token?: string;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Sent as it is, in the place of `body`. */
+  raw?: string | Uint8Array | ReadableStream;
+  headers?: Record<string, string>;
+};
+
+export type Job = {
+  id: string;
+  task: string;
+  status: string;
+  progress: string | null;
+  result: { answer: string; known: boolean; sources: { knowledge_id: string; title: string }[] } | null;
+  error: string | null;
+  error_code: string | null;
+  tokens_consumed: number;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+};
+
+export type Person = { accountId: string; email: string; token: string };
+
+export type Platform = {
+  config: Config;
+  api: RunningApi;
+  url: string;
+  sandbox: Sandbox;
+  /** One request to the API; a body that is no JSON is `{}`, see `text`. */
+  call<Shape = Body>(method: string, path: string, options?: CallOptions): Promise<Answer<Shape>>;
+  /** An account made over HTTP. */
+  register(email: string, password?: string): Promise<string>;
+  login(email: string, password?: string): Promise<string>;
+  /** A logged-in account, as `newAccount` makes them. */
+  newPerson(input?: { tokens?: number; role?: 'tenant' | 'operator'; email?: string }): Promise<Person>;
+  /** Submits a question and returns the id of its job. @throws where the answer is not 202 */
+  submit(token: string, question: string, headers?: Record<string, string>): Promise<string>;
+  /** Asks for the job until it has ended. @throws after `limitMs` */
+  poll(token: string, jobId: string, limitMs?: number): Promise<Job>;
+  /** Submits and waits for the end. */
+  ask(token: string, question: string): Promise<Job>;
+  /** One more worker in this process, with settings of its own if need be; ended with the platform. */
+  startWorker(config?: Config): Promise<void>;
+};
+
+export const questionPath = '/api/ai/ask-question';
+
+type PlatformOptions = {
+  /** Environment variables beside those of `newConfig`. */
+  env?: Record<string, string>;
+  /** False: nothing takes jobs. */
+  worker?: boolean;
+  log?: Logger;
+};
+
+type CloseLater = (cleanUp: () => Promise<void>) => void;
+
+/** Starts a platform that ends with its test file, or with the test where `closeLater` is `onTestFinished`. */
+export async function startPlatform(
+  { env = {}, worker = true, log = testLog }: PlatformOptions = {},
+  closeLater: CloseLater = afterAll,
+): Promise<Platform> {
+  const sandbox = createSandbox();
+  const listener = await sandbox.listen(0);
+  closeLater(() => listener.close());
+  const config = await newConfig({ OPENAI_BASE_URL: `${listener.url}/v1`, ...env });
+  const api = await startApi(config, log);
+  closeLater(() => api.close());
+  const start = async (own = config) => {
+    const { close } = await startWorker(own, log);
+    closeLater(close);
+  };
+  if (worker) await start();
+  return { config, api, url: api.url, sandbox, startWorker: start, ...clientOf(api) };
+}
+
+type Client = Pick<Platform, 'call' | 'register' | 'login' | 'newPerson' | 'submit' | 'poll' | 'ask'>;
+
+function clientOf(api: RunningApi): Client {
+  const call: Platform['call'] = (method, path, options) => send(`${api.url}${path}`, method, options);
+  const tokenFrom = async (path: string, email: string, password: string): Promise<string> => {
+    const { body, text } = await call('POST', path, { body: { email, password } });
+    if (typeof body.access_token !== 'string') throw new Error(`no token: ${text}`);
+    return body.access_token;
+  };
+  const login: Client['login'] = (email, password = testPassword) => tokenFrom('/api/accounts/login', email, password);
+  const poll: Client['poll'] = async (token, jobId, limitMs = 30_000) => {
+    for (const until = Date.now() + limitMs; ; await sleep(15)) {
+      const { body, text } = await call<{ job?: Job }>('GET', `/api/jobs/${jobId}`, { token });
+      if (body.job && !['queued', 'running'].includes(body.job.status)) return body.job;
+      if (Date.now() > until) throw new Error(`the job has not ended within ${limitMs} ms: ${text}`);
+    }
+  };
+  const submit: Client['submit'] = async (token, question, headers = {}) => {
+    const { status, body, text } = await call('POST', questionPath, { token, body: { question }, headers });
+    if (status !== 202 || typeof body.job_id !== 'string') throw new Error(`not accepted: ${status} ${text}`);
+    return body.job_id;
+  };
+  return {
+    call,
+    login,
+    poll,
+    submit,
+    register: (email, password = testPassword) => tokenFrom('/api/accounts/register', email, password),
+    async newPerson(input = {}) {
+      const { accountId, email } = await newAccount(api.services, input);
+      return { accountId, email, token: await login(email) };
+    },
+    ask: async (token, question) => poll(token, await submit(token, question)),
+  };
+}
+
+/** One HTTP request, its answer read as JSON where it is that. */
+async function send<Shape>(
+  url: string,
+  method: string,
+  { token, body, raw, headers = {} }: CallOptions = {},
+): Promise<Answer<Shape>> {
+  const content = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+  const response = await fetch(url, {
+    method,
+    headers: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(content === undefined ? {} : { body: content as string, duplex: 'half' }),
+    redirect: 'manual',
+  });
+  const text = await response.text();
+  const isJson = text !== '' && response.headers.get('content-type')?.includes('json') === true;
+  return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : {}) as Shape };
+}
+
+/** Asks until `isReached` says so: for what happens by itself and tells nobody. @throws after `limitMs` */
+export async function until(isReached: () => Promise<boolean> | boolean, limitMs = 20_000): Promise<void> {
+  for (const end = Date.now() + limitMs; !(await isReached()); await sleep(15))
+    if (Date.now() > end) throw new Error(`it did not happen within ${limitMs} ms: ${isReached}`);
+}
+
+/** A Postgres that a test may stop, migrated; gone with the test. */
+export async function ownPostgres(): Promise<Postgres> {
+  const folder = await mkdtemp(join(tmpdir(), 'tally-own-'));
+  const postgres = await startPostgres({ dataDir: folder, durable: false });
+  onTestFinished(async () => {
+    await postgres.discard();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const db = connectDatabase({ url: postgres.url, name: 'test', log: testLog, connections: 1 });
+  await migrate(db);
+  await db.close();
+  return postgres;
+}
+
+/** A Redis that a test may kill, empty after a restart; gone with the test. */
+export async function ownRedis(): Promise<Redis> {
+  const folder = await mkdtemp(join(tmpdir(), 'tally-own-'));
+  const redis = await startRedis({ dataDir: folder, persist: false });
+  onTestFinished(async () => {
+    await redis.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return redis;
+}
