@@ -14,8 +14,8 @@ COPY packages/db/package.json packages/db/
 COPY packages/embedded/package.json packages/embedded/
 COPY packages/queue/package.json packages/queue/
 COPY packages/tasks/package.json packages/tasks/
-# The image brings Node 24, Postgres and Redis are containers of their own: no install script is needed.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# The image brings Node 24, and Postgres and Redis are containers of their own: no install script is needed.
+RUN npm install --omit=dev --no-save --ignore-scripts --no-audit --no-fund
 COPY packages packages
 COPY apps apps
 

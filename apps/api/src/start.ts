@@ -1,6 +1,6 @@
 /** Builds an API process from its settings: connections, services, the app, and a server on a free port if need be. */
-import { createServer } from 'node:net';
-import { serve } from '@hono/node-server';
+import { once } from 'node:events';
+import { type ServerType, serve } from '@hono/node-server';
 import { createBilling } from '@tally/billing';
 import { type Config, connectRedis, type Logger, redisReady } from '@tally/core';
 import { connectDatabase } from '@tally/db';
@@ -16,6 +16,7 @@ import type { Api, ApiServices } from './services.ts';
 export type RunningApi = { url: string; app: Api; services: ApiServices; close(): Promise<void> };
 
 const defaultPort = 8_000;
+const portsTried = 100;
 const redisStartMs = 10_000;
 // Requests that wait for a job may take 30 s; a deploy doesn't wait for all of that.
 const drainMs = 10_000;
@@ -47,15 +48,7 @@ export async function startApi(
     endedJobs: createEndedJobs({ db, redisUrls: config.redisUrls, keyPrefix, log }),
   };
   const app = createApp(services, tasks);
-  const port = config.port ?? (await freePortFrom(defaultPort, config.host));
-  const server = serve({ fetch: app.fetch, hostname: config.host, port });
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.once('error', reject);
-    server.once('listening', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
+  const { server, port } = await listen(app, config);
 
   async function close(): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -71,18 +64,22 @@ export async function startApi(
     redis.disconnect();
     await db.close();
   }
-  return { url: `http://${config.host}:${bound}`, app, services, close };
+  return { url: `http://${config.host}:${port}`, app, services, close };
 }
 
-/** The first port from `port` up that nobody listens on. */
-async function freePortFrom(port: number, host: string): Promise<number> {
-  for (let candidate = port; candidate < port + 100; candidate++) {
-    const isFree = await new Promise<boolean>((resolve) => {
-      const probe = createServer();
-      probe.once('error', () => resolve(false));
-      probe.listen(candidate, host, () => probe.close(() => resolve(true)));
-    });
-    if (isFree) return candidate;
+/** Listens on the configured port or, where none is configured, on the first from 8000 up that is free. */
+async function listen(app: Api, { host, port }: Config): Promise<{ server: ServerType; port: number }> {
+  const last = port ?? defaultPort + portsTried - 1;
+  for (let candidate = port ?? defaultPort; ; candidate++) {
+    const server = serve({ fetch: app.fetch, hostname: host, port: candidate });
+    try {
+      await once(server, 'listening');
+      const address = server.address();
+      return { server, port: typeof address === 'object' && address !== null ? address.port : candidate };
+    } catch (error) {
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      if (!isTaken) throw error;
+      if (candidate >= last) throw new Error(`Port ${candidate} is taken: set PORT to another one`, { cause: error });
+    }
   }
-  throw new Error(`no free port from ${port} to ${port + 99}: set PORT`);
 }

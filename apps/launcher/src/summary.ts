@@ -26,7 +26,7 @@ The sandbox model answers (no OPENAI_API_KEY or OPENAI_BASE_URL set): answers ar
 const demoAccounts = `
 Accounts, password tally-demo:
 
-  demo@example.com       plan starter: 10,000 tokens, a little knowledge, a few products
+  demo@example.com       plan starter: 10,000 tokens, a little knowledge
   operator@example.com   sees every account, and the queues
   empty@example.com      no_tokens_remaining
   expired@example.com    subscription_expired

@@ -91,10 +91,13 @@ export function isOutage(error: unknown): boolean {
   return outageMessages.test(error.message) || (error.cause !== undefined && isOutage(error.cause));
 }
 
+// Serialization failure, deadlock, lock not available, and a statement cancelled because it waited too long.
+const collisionStates = new Set(['40001', '40P01', '55P03', '57014']);
+
 /** Whether Postgres rolled a statement back only because it met another one: it may be run again at once. */
 export function isCollision(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return code === '40001' || code === '40P01';
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && collisionStates.has(code);
 }
 
 /** Whether a write was refused because its row is there already. */

@@ -80,10 +80,14 @@ export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<v
   }
 }
 
-/** Which of these dispatches Redis has lost, or never had. */
+/** Which of these dispatches Redis has lost, never had, or takes for finished. */
 export async function findUnknown(queues: Queues, dispatches: Dispatch[]): Promise<Dispatch[]> {
   const known = await Promise.all(
-    dispatches.map((d) => queues.redis.exists(`${queues.prefix}:${d.task}:${toQueueId(d.jobId, d.dispatch)}`)),
+    dispatches.map(async (d) => {
+      const key = `${queues.prefix}:${d.task}:${toQueueId(d.jobId, d.dispatch)}`;
+      const [addedAt, finishedAt] = await queues.redis.hmget(key, 'timestamp', 'finishedOn');
+      return addedAt !== null && finishedAt === null;
+    }),
   );
-  return dispatches.filter((_, i) => known[i] === 0);
+  return dispatches.filter((_, i) => !known[i]);
 }
