@@ -9,7 +9,7 @@ import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/emb
 import { afterAll, onTestFinished } from 'vitest';
 import { type RunningApi, startApi } from '../../apps/api/src/start.ts';
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
-import { startWorker } from '../../apps/worker/src/start.ts';
+import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
 import { newAccount, newConfig, testLog, testPassword } from './tally.ts';
 
 export type Body = Record<string, unknown>;
@@ -61,6 +61,8 @@ export type Platform = {
   ask(token: string, question: string): Promise<Job>;
   /** One more worker in this process, with settings of its own if need be; ended with the platform. */
   startWorker(config?: Config): Promise<void>;
+  /** Shuts down every worker of this platform. */
+  stopWorkers(): Promise<void>;
 };
 
 export const questionPath = '/api/ai/ask-question';
@@ -86,12 +88,16 @@ export async function startPlatform(
   const config = await newConfig({ OPENAI_BASE_URL: `${listener.url}/v1`, ...env });
   const api = await startApi(config, log);
   closeLater(() => api.close());
+  const workers: RunningWorker[] = [];
   const start = async (own = config) => {
-    const { close } = await startWorker(own, log);
-    closeLater(close);
+    workers.push(await startWorker(own, log));
   };
+  const stopWorkers = async () => {
+    await Promise.all(workers.splice(0).map(({ close }) => close()));
+  };
+  closeLater(stopWorkers);
   if (worker) await start();
-  return { config, api, url: api.url, sandbox, startWorker: start, ...clientOf(api) };
+  return { config, api, url: api.url, sandbox, startWorker: start, stopWorkers, ...clientOf(api) };
 }
 
 type Client = Pick<Platform, 'call' | 'register' | 'login' | 'newPerson' | 'submit' | 'poll' | 'ask'>;
@@ -124,7 +130,8 @@ function clientOf(api: RunningApi): Client {
     register: (email, password = testPassword) => tokenFrom('/api/accounts/register', email, password),
     async newPerson(input = {}) {
       const { accountId, email } = await newAccount(api.services, input);
-      return { accountId, email, token: await login(email) };
+      // What a login would give, without the work of its password hash.
+      return { accountId, email, token: await api.services.authenticator.tokens.issue({ accountId, tokenVersion: 1 }) };
     },
     ask: async (token, question) => poll(token, await submit(token, question)),
   };

@@ -1,0 +1,81 @@
+/** The container files can't be run everywhere; what they refer to can be checked anywhere. */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { readSettings } from '@tally/core';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+type Service = {
+  environment?: Record<string, string>;
+  command?: string[];
+  healthcheck?: { test?: string[]; disable?: boolean };
+  volumes?: string[];
+  build?: { target: string };
+  deploy?: { replicas: number };
+};
+
+const root = new URL('..', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, Service> };
+const { postgres, redis, api, worker, migrate } = compose.services;
+
+describe('docker-compose.yml', () => {
+  it('keeps the services’ data, and checks their health', () => {
+    for (const service of [postgres, redis]) {
+      expect(service?.volumes).toHaveLength(1);
+      expect(service?.healthcheck?.test).toBeDefined();
+    }
+    expect(redis?.command?.join(' ')).toContain('--appendonly yes');
+    expect(redis?.command?.join(' ')).toContain('--maxmemory-policy noeviction');
+    expect(worker?.deploy?.replicas).toBe(2);
+  });
+
+  it('asks for every secret with a message that says how to make it', () => {
+    const required = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?([^}]*)\}/g)];
+    const names = new Set(required.map(([, name]) => name));
+    expect(names).toEqual(new Set(['POSTGRES_PASSWORD', 'JWT_SECRET', 'ENCRYPTION_KEY', 'OPENAI_API_KEY']));
+    for (const [, name, message] of required) expect(message, name).toMatch(/^set \w+ in \.env/);
+  });
+
+  it('gives the processes an environment that they accept', () => {
+    for (const service of [api, worker, migrate]) {
+      const filled = Object.entries(service?.environment ?? {}).map(([name, value]) => [name, fill(String(value))]);
+      expect(readSettings(Object.fromEntries(filled)).production).toBe(true);
+    }
+  });
+});
+
+describe('the Dockerfile', () => {
+  const dockerfile = read('Dockerfile');
+
+  it('copies the manifest of every workspace before it installs', () => {
+    const manifests = globSync('{apps,packages}/*/package.json', { cwd: root });
+    for (const manifest of manifests) expect(dockerfile).toContain(`COPY ${manifest} `);
+  });
+
+  it('starts files that exist, and not as root', () => {
+    const commands = [...dockerfile.matchAll(/^CMD \["node", "([^"]+)"\]/gm)].map(([, path]) => path ?? '');
+    expect(commands).toHaveLength(2);
+    for (const path of [...commands, migrate?.command?.[1] ?? ''])
+      expect(existsSync(new URL(path, root)), path).toBe(true);
+    const stages = dockerfile.split(/^FROM /m).filter((stage) => stage.includes('CMD ['));
+    for (const stage of stages) expect(stage).toContain('USER node');
+  });
+
+  it('builds the stages that compose names', () => {
+    for (const service of [api, worker, migrate]) expect(dockerfile).toContain(`AS ${service?.build?.target}`);
+  });
+});
+
+describe('.env.example', () => {
+  it('names only variables that something reads', () => {
+    const known = `${read('packages/core/src/config.ts')}\n${read('docker-compose.yml')}`;
+    const named = [...read('.env.example').matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name ?? '');
+    expect(named.length).toBeGreaterThan(10);
+    for (const name of named) expect(known, name).toContain(name);
+  });
+});
+
+/** What compose makes of `${NAME:?message}` and `${NAME:-default}` with secrets of the right form. */
+function fill(value: string): string {
+  return value.replace(/\$\{\w+:\?[^}]*\}/g, 'ab'.repeat(32)).replace(/\$\{\w+:-([^}]*)\}/g, '$1');
+}
