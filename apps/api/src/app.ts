@@ -23,7 +23,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   const app: Api = new OpenAPIHono<ApiEnv>({ strict: false });
   const metrics = createMetrics(services.queues);
   app.onError(createErrorHandler(services.log));
-  app.notFound((c) => sendError(c, new TallyError('not_found', 'There is nothing at this address')));
+  app.notFound((c) => sendError(c, nothingThere()));
   app.use(async (c, next) => {
     const requestId = newId();
     c.set('requestId', requestId);
@@ -36,11 +36,16 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.route('/', docsRoutes());
   app.route('/', bullBoardRoutes(services));
 
-  app.use('/api/*', limitBody, readableJson);
+  // Of strangers, only these two read a body.
+  app.use('/api/accounts/register', limitBody, readableJson);
+  app.use('/api/accounts/login', limitBody, readableJson);
   mount(app, publicAccountRoutes(services));
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
-  app.get('/api/*', async (c, next) => {
+  app.use('/api/*', limitBody, readableJson);
+  mount(app, taskRoutes(services, tasks));
+  // Submissions have a limit of their own; everything else counts as a read.
+  app.use('/api/*', async (c, next) => {
     await services.rateLimits.read(c.get('identity').accountId);
     await next();
   });
@@ -49,7 +54,6 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   mount(app, knowledgeRoutes(services));
   mount(app, jobRoutes(services));
   mount(app, adminRoutes(services));
-  mount(app, taskRoutes(services, tasks));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
@@ -63,13 +67,18 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   return app;
 }
 
-/** Adds routes; a body, query or path that doesn't fit its schema becomes `invalid_input` with where and why. */
+/** Adds routes; a body, query or header that doesn't fit its schema becomes `invalid_input` with where and why. */
 function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
   routes.defaultHook = (result) => {
-    if (!result.success) throw invalidInput(result.error);
+    if (result.success) return;
+    // An id that can't be one is an id that nothing has.
+    if (result.target === 'param') throw nothingThere();
+    throw invalidInput(result.error);
   };
   app.route('/', routes);
 }
+
+const nothingThere = () => new TallyError('not_found', 'There is nothing at this address');
 
 function invalidInput(error: z.ZodError): TallyError {
   const details = error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message }));

@@ -36,6 +36,8 @@ export function createEndedJobs(options: {
   return {
     wait: (jobId, limitMs, signal) =>
       new Promise((resolve) => {
+        // One that has gone already is not announced again.
+        if (signal.aborted) return resolve();
         const done = () => {
           clearTimeout(timer);
           signal.removeEventListener('abort', done);

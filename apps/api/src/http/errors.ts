@@ -41,10 +41,9 @@ function toTallyError(error: Error): TallyError {
   if (error instanceof TallyError) return error;
   if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached', { retryAfterMs: 2_000 });
   if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached', { retryAfterMs: 2_000 });
-  if (error instanceof HTTPException) {
-    if (error.status === 413) return new TallyError('payload_too_large', 'The request body is too large');
-    if (error.status === 400) return new TallyError('invalid_input', 'The request body is not valid JSON');
-  }
+  // Thrown by Hono's own parts, with texts that are not ours.
+  if (error instanceof HTTPException && error.status < 500)
+    return new TallyError('invalid_input', 'The request is not valid');
   return new TallyError('internal', 'Internal error', { cause: error });
 }
 

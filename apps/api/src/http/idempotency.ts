@@ -13,8 +13,8 @@ export async function withIdempotency<T extends object>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (request.key === undefined) return work();
-  // Tenants' own keys for their submissions must not meet the operators' keys for the same account.
-  const key = `admin ${request.key}`;
+  // Tenants' own keys for their submissions must not meet the operators' keys for the same account: no header holds a \n.
+  const key = `admin\n${request.key}`;
   const hash = requestHash(request.route, request.input);
   const earlier = await beginIdempotent(db, { accountId: request.accountId, key, requestHash: hash });
   if (earlier !== undefined) {

@@ -36,7 +36,8 @@ export function createMetrics(queues: Queues): Metrics {
     middleware: async (c, next) => {
       const startedAt = performance.now();
       await next();
-      const labels = { method: c.req.method, route: routePath(c, -1), status: c.res.status };
+      // The route that answered, as it was registered: an address that nobody serves is no label of its own.
+      const labels = { method: c.req.method, route: routePath(c), status: c.res.status };
       duration.observe(labels, (performance.now() - startedAt) / 1_000);
     },
   };

@@ -11,7 +11,9 @@ export type RateLimits = {
   login: {
     /** @throws TallyError `rate_limited` where this address has failed too often, for this account or for all */
     check(email: string, address: string): Promise<void>;
+    /** @throws TallyError `rate_limited` where this failure is one too many */
     failed(email: string, address: string): Promise<void>;
+    /** Forgets the failures. @throws TallyError `rate_limited` where too many came at the same time */
     succeeded(email: string, address: string): Promise<void>;
   };
 };
@@ -32,25 +34,28 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const ofAccount = limiter('login', logins, limits.loginWindowSeconds);
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
+  const check = async (email: string, address: string): Promise<void> => {
+    const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
+    const spent = [
+      { state: account, points: logins },
+      { state: all, points: logins * limits.loginsPerAddressFactor },
+    ].find(({ state, points }) => state !== undefined && state !== null && state.consumedPoints >= points);
+    if (spent?.state) throw tooMany('failed logins', spent.state.msBeforeNext);
+  };
   return {
     submission: (accountId) => consume(submissions, accountId, 'submissions'),
     read: (accountId) => consume(reads, accountId, 'requests'),
     login: {
-      check: async (email, address) => {
-        const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
-        const spent = [
-          { state: account, points: logins },
-          { state: all, points: logins * limits.loginsPerAddressFactor },
-        ].find(({ state, points }) => state !== undefined && state !== null && state.consumedPoints >= points);
-        if (spent?.state) throw tooMany('failed logins', spent.state.msBeforeNext);
-      },
+      check,
       failed: async (email, address) => {
         await Promise.all([
-          ofAccount?.consume(pair(email, address)).catch(() => undefined),
-          ofAddress?.consume(address).catch(() => undefined),
+          consume(ofAccount, pair(email, address), 'failed logins'),
+          consume(ofAddress, address, 'failed logins'),
         ]);
       },
       succeeded: async (email, address) => {
+        // Guesses that run at the same time all pass the first check; none of them may be right once they are too many.
+        await check(email, address);
         await ofAccount?.delete(pair(email, address));
       },
     },

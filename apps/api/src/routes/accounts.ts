@@ -160,18 +160,24 @@ async function startSignupPlan({ db }: ApiServices, accountId: string, planId: s
   });
 }
 
-export function accountRoutes({ db, billing, authenticator }: ApiServices) {
+export function accountRoutes({ db, billing, authenticator, rateLimits, log }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(password, async (c) => {
       const { accountId, role } = c.get('identity');
       const input = c.req.valid('json');
       const account = await findAccount(db, accountId);
-      if (account === undefined || !(await isPassword(account.passwordHash, input.current_password)))
+      if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      // Whoever has found a token may guess here no oftener than at the login.
+      await rateLimits.login.check(account.email, addressOf(c));
+      if (!(await isPassword(account.passwordHash, input.current_password))) {
+        await rateLimits.login.failed(account.email, addressOf(c));
         throw new TallyError('unauthenticated', 'The current password is wrong');
+      }
+      await rateLimits.login.succeeded(account.email, addressOf(c));
       const tokenVersion = await changePassword(db, accountId, await hashPassword(input.new_password));
       const token = await authenticator.tokens.issue({ accountId, tokenVersion });
       const body = { access_token: token, token_type: 'bearer', expires_in: limits.tokenLifetimeSeconds } as const;
-      billing.log.info({ account_id: accountId, role }, 'password changed');
+      log.info({ account_id: accountId, role }, 'password changed');
       return c.json({ success: true as const, ...body }, 200);
     })
     .openapi(listKeys, async (c) => {

@@ -78,14 +78,12 @@ export function adminRoutes(services: ApiServices) {
       const input = c.req.valid('json');
       const account = await target(input.email);
       const plan = (await listPlans(db)).find(({ id }) => id === input.plan);
-      if (plan === undefined)
-        throw new TallyError('invalid_input', 'There is no such plan', { details: { path: 'plan' } });
+      if (plan === undefined) throw invalidField('plan', 'There is no such plan');
       const startsAt =
         input.starts_at === undefined ? impliedStart(input.ends_at, plan.periodDays) : new Date(input.starts_at);
       const endsAt =
         input.ends_at === undefined ? new Date(startsAt.getTime() + plan.periodDays * dayMs) : new Date(input.ends_at);
-      if (endsAt < startsAt)
-        throw new TallyError('invalid_input', 'ends_at is before starts_at', { details: { path: 'ends_at' } });
+      if (endsAt < startsAt) throw invalidField('ends_at', 'ends_at is before starts_at');
       const request = {
         key: c.req.valid('header')['idempotency-key'],
         accountId: account.id,
@@ -131,6 +129,9 @@ export function adminRoutes(services: ApiServices) {
       return c.json(body, 201);
     });
 }
+
+const invalidField = (path: string, message: string) =>
+  new TallyError('invalid_input', message, { details: [{ path, message }] });
 
 /** A subscription that is to end in the past has to have begun before that. */
 function impliedStart(endsAt: string | undefined, periodDays: number): Date {

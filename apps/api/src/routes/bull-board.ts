@@ -23,7 +23,6 @@ export function bullBoardRoutes(services: ApiServices) {
     options: { uiConfig: { boardTitle: 'Tally queues' } },
   });
   return new Hono<ApiEnv>()
-    .use(bullBoardPath, signIn(services), requireOperator)
     .use(`${bullBoardPath}/*`, signIn(services), requireOperator, sameSiteOnly)
     .route(bullBoardPath, adapter.registerPlugin() as unknown as Hono<ApiEnv>);
 }
@@ -64,7 +63,10 @@ function basicOf(c: Context<ApiEnv>): { email: string; password: string } | unde
   if (encoded === undefined) return undefined;
   const decoded = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = decoded.indexOf(':');
-  return colon < 1 ? undefined : { email: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+  // Postgres can't look for a NUL.
+  return colon < 1 || decoded.includes('\0')
+    ? undefined
+    : { email: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
 }
 
 /** A browser sends Basic credentials with requests that other sites cause: those may change nothing. */

@@ -1,6 +1,8 @@
 /** Whether the process lives, whether the platform works, and what it counts. */
+import { TallyError } from '@tally/core';
 import { countWorkers } from '@tally/queue';
 import { Hono } from 'hono';
+import { sendError } from '../http/errors.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
@@ -17,8 +19,14 @@ export function healthRoutes({ db, redis, config }: ApiServices, metrics: Metric
           countWorkers(redis, config.redisKeyPrefix).then((count) => count > 0 || Promise.reject(new Error('none'))),
         ),
       ]);
-      const ready = postgres && cache && workers;
-      return c.json({ success: ready, ready, checks: { postgres, redis: cache, workers } }, ready ? 200 : 503);
+      const checks = { postgres, redis: cache, workers };
+      const missing = Object.entries(checks).flatMap(([name, isThere]) => (isThere ? [] : [name]));
+      if (missing.length > 0)
+        return sendError(
+          c,
+          new TallyError('unavailable', `Not ready: no ${missing.join(', no ')}`, { details: checks }),
+        );
+      return c.json({ success: true, ready: true, checks });
     })
     .get('/metrics', async (c) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }));
 }

@@ -44,7 +44,7 @@ function taskRoute(task: AnyTask, middleware: MiddlewareHandler<ApiEnv>[]) {
   });
 }
 
-/** Routes for every task; each refuses accounts without tokens before it looks at the input. */
+/** Routes for every task; each refuses accounts without tokens, as a rule before it looks at the input. */
 export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   const app = new OpenAPIHono<ApiEnv>();
   for (const task of tasks) {
@@ -52,7 +52,10 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
       await services.rateLimits.submission(c.get('identity').accountId);
       await next();
     };
-    const paid = requireTokens(services, { estimatedTokens: task.outputTokens.min, task: task.name });
+    const requirePaid = requireTokens(services, { estimatedTokens: task.outputTokens.min, task: task.name });
+    // A repeated request gets its first answer, also when that job has used up the tokens: submit() checks the others.
+    const paid: MiddlewareHandler<ApiEnv> = (c, next) =>
+      c.req.header('idempotency-key') ? next() : requirePaid(c, next);
     app.openapi(taskRoute(task, [limitRate, paid]), async (c) => {
       const { accountId } = c.get('identity');
       const input = c.req.valid('json');

@@ -1,0 +1,221 @@
+import { SignJWT, UnsecuredJWT } from 'jose';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startPlatform } from '../../../test/harness/platform.ts';
+import { testPassword } from '../../../test/harness/tally.ts';
+
+const { call, login, register, newPerson, config } = await startPlatform({ worker: false });
+const profile = '/api/accounts/profile';
+const person = await newPerson();
+
+type ApiKeys = { api_keys: { id: string; name: string; hint: string; key?: string }[] };
+type NewApiKey = { api_key: { id: string; name: string; hint: string; key: string } };
+
+describe('registering and logging in', () => {
+  it('opens an account, and lets it in by the token that came with it', async () => {
+    const { status, body } = await call('POST', '/api/accounts/register', {
+      body: { email: 'New@Example.com', password: testPassword },
+    });
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      success: true,
+      access_token: expect.any(String),
+      token_type: 'bearer',
+      expires_in: expect.any(Number),
+    });
+    const me = await call('GET', profile, { token: String(body.access_token) });
+    expect(me.status).toBe(200);
+    expect(Object.keys(me.body).sort()).toEqual(
+      ['success', 'id', 'email', 'role', 'token_usage_remaining', 'subscription_remaining', 'created_at'].sort(),
+    );
+    expect(me.body).toMatchObject({ email: 'new@example.com', role: 'tenant' });
+  });
+
+  it('takes an e-mail address once, in whatever case', async () => {
+    await register('twice@example.com');
+    const again = await call('POST', '/api/accounts/register', {
+      body: { email: 'TWICE@example.com', password: testPassword },
+    });
+    expect(again).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
+  });
+
+  it('opens one account where ten ask for the same address at once', async () => {
+    const body = { email: 'race@example.com', password: testPassword };
+    const all = await Promise.all(Array.from({ length: 10 }, () => call('POST', '/api/accounts/register', { body })));
+    expect(all.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)]);
+  });
+
+  it('refuses short passwords and addresses that are none', async () => {
+    for (const body of [
+      { email: 'short@example.com', password: 'seven77' },
+      { email: 'no address', password: testPassword },
+      { email: 'long@example.com', password: 'x'.repeat(201) },
+    ])
+      expect((await call('POST', '/api/accounts/register', { body })).status).toBe(400);
+  });
+
+  it('logs in with the address in any case', async () => {
+    const { email } = await newPerson();
+    expect((await call('GET', profile, { token: await login(email.toUpperCase()) })).body).toMatchObject({ email });
+  });
+
+  it('says the same of an unknown address as of a wrong password', async () => {
+    const { email } = await newPerson();
+    const known = await call('POST', '/api/accounts/login', { body: { email, password: 'wrong' } });
+    const unknown = await call('POST', '/api/accounts/login', {
+      body: { email: 'nobody@example.com', password: 'wrong' },
+    });
+    expect(known.status).toBe(401);
+    expect({ ...known.body, request_id: '' }).toEqual({ ...unknown.body, request_id: '' });
+    expect(unknown.status).toBe(known.status);
+  });
+});
+
+describe('changing the password', () => {
+  it('ends every older token at once, and gives one that works', async () => {
+    const { email, token } = await newPerson();
+    const other = await login(email);
+    const changed = await call('POST', '/api/accounts/password', {
+      token,
+      body: { current_password: testPassword, new_password: 'another password' },
+    });
+    expect(changed.status).toBe(200);
+    for (const old of [token, other]) expect((await call('GET', profile, { token: old })).status).toBe(401);
+    expect((await call('GET', profile, { token: String(changed.body.access_token) })).status).toBe(200);
+    await expect(login(email)).rejects.toThrow('unauthenticated');
+    await login(email, 'another password');
+  });
+
+  it('needs the current one', async () => {
+    const { email, token } = await newPerson();
+    const body = { current_password: 'a wrong guess', new_password: 'another password' };
+    expect((await call('POST', '/api/accounts/password', { token, body })).status).toBe(401);
+    expect((await call('GET', profile, { token })).status).toBe(200);
+    await login(email);
+  });
+});
+
+describe('API keys', () => {
+  it('are shown once, work like a token, and are refused once revoked', async () => {
+    const { token } = await newPerson();
+    const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'shop' } });
+    expect(made.status).toBe(201);
+    const { id, key, hint } = made.body.api_key;
+    expect(key).toMatch(/^tally_[\w-]{40,}$/);
+    const listed = await call<ApiKeys>('GET', '/api/accounts/api-keys', { token: key });
+    expect(listed.body.api_keys).toEqual([{ id, name: 'shop', hint, created_at: expect.any(String) }]);
+    expect(listed.text).not.toContain(key);
+    expect((await call('DELETE', `/api/accounts/api-keys/${id}`, { token: key })).status).toBe(200);
+    expect((await call('GET', profile, { token: key })).status).toBe(401);
+    expect((await call<ApiKeys>('GET', '/api/accounts/api-keys', { token })).body.api_keys).toEqual([]);
+  });
+
+  it('open every door that a token opens', async () => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'all' } });
+    const { key } = made.body.api_key;
+    for (const path of ['/api/accounts/overview', '/api/billing/usage', '/api/jobs', '/api/knowledge'])
+      expect((await call('GET', path, { token: key })).status).toBe(200);
+    const question = { token: key, body: { question: 'How are you?' } };
+    expect((await call('POST', '/api/ai/ask-question', question)).status).toBe(202);
+  });
+
+  it('of another account are not there', async () => {
+    const mine = await newPerson();
+    const theirs = await newPerson();
+    const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token: theirs.token, body: { name: 'x' } });
+    const { id, key } = made.body.api_key;
+    const removed = await call('DELETE', `/api/accounts/api-keys/${id}`, { token: mine.token });
+    expect(removed).toMatchObject({ status: 404, body: { error_code: 'not_found' } });
+    expect((await call('GET', profile, { token: key })).body).toMatchObject({ email: theirs.email });
+  });
+
+  it('are at most fifty', async () => {
+    const { token } = await newPerson();
+    const make = () => call('POST', '/api/accounts/api-keys', { token, body: { name: 'one of many' } });
+    for (let i = 0; i < 50; i++) expect((await make()).status).toBe(201);
+    expect(await make()).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
+  });
+});
+
+describe('a bearer token', () => {
+  type Forgery = { alg?: string; key?: string; audience?: string; issuer?: string; subject?: string; expires?: string };
+  const forge = (of: Forgery = {}) =>
+    new SignJWT({ ver: 1 })
+      .setProtectedHeader({ alg: of.alg ?? 'HS256', typ: 'JWT' })
+      .setSubject(of.subject ?? person.accountId)
+      .setIssuer(of.issuer ?? 'tally')
+      .setAudience(of.audience ?? 'tally-api')
+      .setIssuedAt()
+      .setExpirationTime(of.expires ?? '1h')
+      .sign(new TextEncoder().encode(of.key ?? config.jwtSecret));
+
+  const statusWith = async (token: string) => (await call('GET', profile, { token })).status;
+
+  it('made with our secret, algorithm, issuer and audience is taken: the refusals below have one reason each', async () => {
+    expect(await statusWith(await forge())).toBe(200);
+  });
+
+  it.each<[string, Forgery]>([
+    ['another algorithm', { alg: 'HS512' }],
+    ['another key', { key: 'another secret that is long enough to be one' }],
+    ['another audience', { audience: 'somebody-else' }],
+    ['another issuer', { issuer: 'somebody-else' }],
+    ['an end in the past', { expires: '-1s' }],
+    ['an account that is unknown', { subject: '019a0000-0000-7000-8000-000000000000' }],
+    ['a subject that is no id', { subject: "'; drop table accounts" }],
+  ])('with %s is refused', async (_, forgery) => {
+    expect(await statusWith(await forge(forgery))).toBe(401);
+  });
+
+  it('without a signature is refused', async () => {
+    const unsigned = new UnsecuredJWT({ ver: 1 })
+      .setSubject(person.accountId)
+      .setIssuer('tally')
+      .setAudience('tally-api')
+      .setExpirationTime('1h')
+      .encode();
+    expect(await statusWith(unsigned)).toBe(401);
+  });
+
+  it('is refused when a part of it was changed, also after it was taken unchanged', async () => {
+    expect(await statusWith(person.token)).toBe(200);
+    const [header, , signature] = person.token.split('.');
+    const claims = { sub: (await newPerson()).accountId, ver: 1, iss: 'tally', aud: 'tally-api', exp: 9_999_999_999 };
+    const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
+    expect(await statusWith(`${header}.${payload}.${signature}`)).toBe(401);
+    expect(await statusWith(`${person.token.slice(0, -4)}AAAA`)).toBe(401);
+  });
+
+  it('without an expiry or a version is refused', async () => {
+    const bare = new SignJWT({}).setProtectedHeader({ alg: 'HS256' }).setSubject(person.accountId);
+    const signed = bare.setIssuer('tally').setAudience('tally-api');
+    expect(await statusWith(await signed.sign(new TextEncoder().encode(config.jwtSecret)))).toBe(401);
+  });
+
+  it('is asked for with WWW-Authenticate', async () => {
+    for (const authorization of ['', 'Bearer', 'Bearer x y', 'Basic eDp5', 'bearer tally_unknown']) {
+      const { status, headers } = await call('GET', profile, { headers: { authorization } });
+      expect(status).toBe(401);
+      expect(headers.get('www-authenticate')).toBe('Bearer');
+    }
+  });
+});
+
+describe('the plan of a new account', () => {
+  it('is none where SIGNUP_PLAN is not set: its tasks are refused', async () => {
+    const token = await register('no-plan@example.com');
+    const refused = await call('POST', '/api/ai/ask-question', { token, body: { question: 'Anything?' } });
+    expect(refused).toMatchObject({ status: 402, body: { error_code: 'no_subscription' } });
+  });
+
+  it('is the one that SIGNUP_PLAN names, with its tokens', async () => {
+    const other = await startPlatform({ env: { SIGNUP_PLAN: 'growth' }, worker: false }, onTestFinished);
+    const token = await other.register('with-plan@example.com');
+    const { body } = await other.call('GET', '/api/accounts/overview', { token });
+    expect(body).toMatchObject({
+      token_usage_remaining: 100,
+      current_subscription: { plan: { id: 'growth' }, status: 'active', tokens_remaining: 100_000 },
+    });
+    await other.submit(token, 'Anything?');
+  });
+});

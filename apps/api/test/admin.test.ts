@@ -1,0 +1,232 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startPlatform, until } from '../../../test/harness/platform.ts';
+
+const { call, newPerson, poll, sandbox, submit } = await startPlatform();
+const operator = await newPerson({ role: 'operator' });
+
+type Shown = {
+  plan: { id: string } | null;
+  status: string;
+  starts_at: string;
+  ends_at: string;
+  tokens_remaining: number;
+  ai_usage: { original_tokens_included: number; total_tokens_consumed: number };
+};
+type Done = { email: string; subscription: Shown; error_code?: string; details?: unknown };
+
+const administer = (path: 'grants' | 'subscriptions', body: object, headers: Record<string, string> = {}) =>
+  call<Done>('POST', `/api/admin/${path}`, { token: operator.token, body, headers });
+const grant = (email: string, tokens: number, headers?: Record<string, string>) =>
+  administer('grants', { email, tokens, reason: 'for a test' }, headers);
+const balanceOf = async (token: string) =>
+  (await call<{ actual_tokens_remaining: number }>('GET', '/api/billing/overview', { token })).body
+    .actual_tokens_remaining;
+
+describe('operators’ calls', () => {
+  it('are forbidden to tenants, by token and by API key, whatever they send', async () => {
+    const { email, token } = await newPerson({ tokens: 100 });
+    const { body } = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
+      token,
+      body: { name: 'x' },
+    });
+    for (const credential of [token, body.api_key.key])
+      for (const path of [
+        '/api/admin/grants',
+        '/api/admin/subscriptions',
+        '/api/admin/grants/',
+        '/api/admin/nothing',
+      ]) {
+        const request = { token: credential, body: { email, tokens: 1_000_000, plan: 'scale', reason: 'greed' } };
+        expect(await call('POST', path, request)).toMatchObject({ status: 403, body: { error_code: 'forbidden' } });
+      }
+    expect(await balanceOf(token)).toBe(100);
+  });
+
+  it('say where they don’t fit: address, plan, tokens, reason, dates', async () => {
+    const { email } = await newPerson({ tokens: 100 });
+    const unknown = { email: 'nobody@example.com', tokens: 1, reason: 'x' };
+    expect(await administer('grants', unknown)).toMatchObject({ status: 404, body: { error_code: 'not_found' } });
+    expect((await administer('subscriptions', { ...unknown, plan: 'starter' })).status).toBe(404);
+    const wrong: ['grants' | 'subscriptions', object, string][] = [
+      ['grants', { email, tokens: 0, reason: 'x' }, 'tokens'],
+      ['grants', { email, tokens: 1.5, reason: 'x' }, 'tokens'],
+      ['grants', { email, tokens: '5', reason: 'x' }, 'tokens'],
+      ['grants', { email, tokens: 1e300, reason: 'x' }, 'tokens'],
+      ['grants', { email, tokens: 1, reason: ' ' }, 'reason'],
+      ['grants', { email: 'no address', tokens: 1, reason: 'x' }, 'email'],
+      ['subscriptions', { email, plan: 'platinum' }, 'plan'],
+      ['subscriptions', { email, plan: 'starter', tokens: -1 }, 'tokens'],
+      ['subscriptions', { email, plan: 'starter', status: 'ended' }, 'status'],
+      ['subscriptions', { email, plan: 'starter', ends_at: 'tomorrow' }, 'ends_at'],
+      ['subscriptions', { email, plan: 'starter', starts_at: '2026-02-30T00:00:00Z' }, 'starts_at'],
+      [
+        'subscriptions',
+        { email, plan: 'starter', starts_at: '2026-02-02T00:00:00Z', ends_at: '2026-02-01T00:00:00Z' },
+        'ends_at',
+      ],
+    ];
+    for (const [path, body, field] of wrong)
+      expect(await administer(path, body)).toMatchObject({
+        status: 400,
+        body: {
+          error_code: 'invalid_input',
+          details: expect.arrayContaining([{ path: field, message: expect.any(String) }]),
+        },
+      });
+  });
+});
+
+describe('a grant', () => {
+  it('adds to the running subscription, and a negative one takes away what is free', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    const added = await grant(email.toUpperCase(), 500);
+    expect(added).toMatchObject({
+      status: 201,
+      body: { success: true, email, tokens: 500, subscription: { tokens_remaining: 1_500 } },
+    });
+    expect((await grant(email, -1_500)).body.subscription.tokens_remaining).toBe(0);
+    expect(await call('POST', '/api/ai/ask-question', { token, body: { question: 'Still?' } })).toMatchObject({
+      status: 402,
+      body: { error_code: 'no_tokens_remaining', tokens_remaining: 0, original_tokens: 1_500, consumed_tokens: 1_500 },
+    });
+  });
+
+  it('takes nothing where not all of it is free, also while jobs hold it', async () => {
+    const { accountId, email, token } = await newPerson({ tokens: 1_000 });
+    expect(await grant(email, -1_001)).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
+    expect(await balanceOf(token)).toBe(1_000);
+    sandbox.faults.set([{ kind: 'slow', delay_ms: 1_000, match: { user: accountId } }]);
+    onTestFinished(() => sandbox.faults.clear());
+    const jobId = await submit(token, 'Who holds the tokens?');
+    await until(() => sandbox.book.list({ user: accountId }).length === 1);
+    expect((await grant(email, -900)).status).toBe(409);
+    const job = await poll(token, jobId);
+    expect(job.status).toBe('completed');
+    expect(await balanceOf(token)).toBe(1_000 - job.tokens_consumed);
+  });
+
+  it('needs a subscription', async () => {
+    const { email } = await newPerson();
+    for (const tokens of [5, -5]) expect(await grant(email, tokens)).toMatchObject({ status: 409 });
+  });
+
+  it.each([700, -700])(
+    'of %d with a key is made once, and later repeated calls get the first answer',
+    async (tokens) => {
+      const { email, token } = await newPerson({ tokens: 1_000 });
+      const key = { 'idempotency-key': 'once' };
+      const first = await grant(email, tokens, key);
+      expect(first.status).toBe(201);
+      expect(await grant(email, tokens, key)).toMatchObject({ status: 201, body: first.body });
+      expect(await balanceOf(token)).toBe(1_000 + tokens);
+      expect(await grant(email, tokens + 1, key)).toMatchObject({
+        status: 409,
+        body: { error_code: 'idempotency_conflict' },
+      });
+    },
+  );
+
+  it.each([300, -300])('of %d with a key is made once also when ten come at once', async (tokens) => {
+    const { email, token } = await newPerson({ tokens: 5_000 });
+    const all = await Promise.all(
+      Array.from({ length: 10 }, () => grant(email, tokens, { 'idempotency-key': 'race' })),
+    );
+    expect(all.some(({ status }) => status === 201)).toBe(true);
+    for (const { status, body } of all)
+      if (status !== 201) expect({ status, code: body.error_code }).toEqual({ status: 409, code: 'conflict' });
+    expect(await balanceOf(token)).toBe(5_000 + tokens);
+  });
+
+  it('without a key is made each time', async () => {
+    const { email, token } = await newPerson({ tokens: 100 });
+    await Promise.all([grant(email, 10), grant(email, 10), grant(email, 10)]);
+    expect(await balanceOf(token)).toBe(130);
+  });
+
+  it('that was refused frees its key', async () => {
+    const { email, token } = await newPerson({ tokens: 100 });
+    const key = { 'idempotency-key': 'later' };
+    expect((await grant(email, -200, key)).status).toBe(409);
+    await grant(email, 100);
+    expect((await grant(email, -200, key)).status).toBe(201);
+    expect(await balanceOf(token)).toBe(0);
+  });
+
+  it('has a key that no key of the tenant’s own can be in the way of', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    for (const key of ['may', 'admin may', 'admin\\nmay'])
+      await submit(token, 'Is this key taken?', { 'idempotency-key': key });
+    expect((await grant(email, 10, { 'idempotency-key': 'may' })).status).toBe(201);
+  });
+
+  it('has a key of its target: the same one may be used for another account', async () => {
+    const [one, two] = [await newPerson({ tokens: 1 }), await newPerson({ tokens: 1 })];
+    for (const { email, token } of [one, two]) {
+      expect((await grant(email, 9, { 'idempotency-key': 'both' })).status).toBe(201);
+      expect(await balanceOf(token)).toBe(10);
+    }
+  });
+});
+
+describe('a new subscription', () => {
+  it('starts now with its plan’s tokens and days, unless told otherwise', async () => {
+    const { email } = await newPerson();
+    const { status, body } = await administer('subscriptions', { email, plan: 'growth' });
+    expect(status).toBe(201);
+    expect(body.subscription).toMatchObject({ plan: { id: 'growth' }, status: 'active', tokens_remaining: 100_000 });
+    const { starts_at, ends_at } = body.subscription;
+    expect(Date.parse(ends_at) - Date.parse(starts_at)).toBe(30 * 86_400_000);
+    const small = await administer('subscriptions', { email, plan: 'starter', tokens: 5 });
+    expect(small.body.subscription.tokens_remaining).toBe(5);
+  });
+
+  it('ends the running one with its tokens; top-ups that are left move over', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    await grant(email, 400);
+    // 1,100 used of 1,400: of the top-up 300 are left.
+    await grant(email, -1_100);
+    const { body } = await administer('subscriptions', { email, plan: 'starter' });
+    expect(body.subscription).toMatchObject({
+      tokens_remaining: 10_300,
+      ai_usage: { original_tokens_included: 10_300, total_tokens_consumed: 0 },
+    });
+    expect(await balanceOf(token)).toBe(10_300);
+  });
+
+  it('while a job runs costs the old one what the job uses, and moves the rest of the top-ups when it is done', async () => {
+    const { accountId, email, token } = await newPerson({ tokens: 0 });
+    await grant(email, 2_000);
+    sandbox.faults.set([{ kind: 'slow', delay_ms: 1_000, match: { user: accountId } }]);
+    onTestFinished(() => sandbox.faults.clear());
+    const jobId = await submit(token, 'Which subscription pays?');
+    await until(() => sandbox.book.list({ user: accountId }).length === 1);
+    await administer('subscriptions', { email, plan: 'starter' });
+    const { tokens_consumed } = await poll(token, jobId);
+    await until(async () => (await balanceOf(token)) === 12_000 - tokens_consumed);
+  });
+
+  it.each([
+    ['inactive', { status: 'inactive' }, 'subscription_inactive'],
+    ['expired', { status: 'expired' }, 'subscription_expired'],
+    ['over', { ends_at: '2024-01-01T00:00:00Z' }, 'subscription_expired'],
+    ['of the year 0', { starts_at: '0000-01-01T00:00:00Z', ends_at: '0000-01-02T00:00:00Z' }, 'subscription_expired'],
+    ['yet to come', { starts_at: '9998-01-01T00:00:00+03:30' }, 'subscription_inactive'],
+  ])('that is %s refuses with its reason', async (_, more, code) => {
+    const { email, token } = await newPerson();
+    expect((await administer('subscriptions', { email, plan: 'starter', ...more })).status).toBe(201);
+    const refused = await call('POST', '/api/ai/ask-question', { token, body: { question: 'May I?' } });
+    expect(refused).toMatchObject({ status: 402, body: { error_code: code } });
+  });
+
+  it('with a key starts once, also when ten come at once', async () => {
+    const { email, token } = await newPerson({ tokens: 0 });
+    await grant(email, 100);
+    const start = () => administer('subscriptions', { email, plan: 'starter' }, { 'idempotency-key': 'new period' });
+    const all = await Promise.all(Array.from({ length: 10 }, start));
+    expect(all.some(({ status }) => status === 201)).toBe(true);
+    await grant(email, -50);
+    // Started again, it would be 10,100 once more.
+    expect(await start()).toMatchObject({ status: 201, body: { subscription: { tokens_remaining: 10_100 } } });
+    expect(await balanceOf(token)).toBe(10_050);
+  });
+});

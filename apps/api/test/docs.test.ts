@@ -1,0 +1,145 @@
+import { tasks } from '@tally/tasks';
+import { describe, expect, it } from 'vitest';
+import { startPlatform } from '../../../test/harness/platform.ts';
+
+const { call, newPerson } = await startPlatform({ worker: false });
+
+type Operation = {
+  summary?: string;
+  security?: Record<string, string[]>[];
+  parameters?: { name: string; in: string; required?: boolean; schema: unknown }[];
+  requestBody?: { required?: boolean; content: Record<string, { schema: unknown }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: unknown }> }>;
+};
+type Document = {
+  openapi: string;
+  info: { title: string; version: string };
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, unknown>; securitySchemes: Record<string, { type: string; scheme: string }> };
+};
+
+const { body: document } = await call<Document>('GET', '/openapi.json');
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({
+    name: `${method.toUpperCase()} ${path}`,
+    method,
+    path,
+    operation,
+  })),
+);
+const open = ['POST /api/accounts/register', 'POST /api/accounts/login'];
+
+describe('/openapi.json', () => {
+  it('lists every route of the API, and each task of the registry', () => {
+    const names = operations.map(({ name }) => name);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        ...open,
+        'POST /api/accounts/password',
+        'GET /api/accounts/api-keys',
+        'POST /api/accounts/api-keys',
+        'DELETE /api/accounts/api-keys/{id}',
+        'GET /api/accounts/profile',
+        'GET /api/accounts/overview',
+        'GET /api/billing/overview',
+        'GET /api/billing/subscription',
+        'GET /api/billing/plans',
+        'GET /api/billing/usage',
+        'GET /api/jobs',
+        'GET /api/jobs/{id}',
+        'GET /api/knowledge',
+        'POST /api/knowledge',
+        'DELETE /api/knowledge/{id}',
+        'POST /api/admin/subscriptions',
+        'POST /api/admin/grants',
+        ...tasks.map(({ path }) => `POST ${path}`),
+      ]),
+    );
+    expect(tasks.length).toBeGreaterThan(0);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('is OpenAPI 3.1 that a generator can follow: references resolve, path parameters are declared, answers described', () => {
+    expect(document.openapi).toBe('3.1.0');
+    expect(document.info).toMatchObject({ title: expect.any(String), version: expect.any(String) });
+    expect(document.components.securitySchemes.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)];
+    expect(references.length).toBeGreaterThan(0);
+    for (const [, name] of references) expect(Object.keys(document.components.schemas)).toContain(name);
+    // 3.0's word, which 3.1 replaced by a type of null.
+    expect(JSON.stringify(document)).not.toContain('"nullable"');
+    for (const { path, operation } of operations) {
+      expect(operation.summary).toBeTruthy();
+      const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
+      expect(declared.map(({ name }) => `{${name}}`)).toEqual(path.match(/\{\w+\}/g) ?? []);
+      for (const parameter of declared) expect(parameter.required).toBe(true);
+      expect(Object.keys(operation.responses).some((status) => status.startsWith('2'))).toBe(true);
+      for (const { description, content } of Object.values(operation.responses)) {
+        expect(description).toBeTruthy();
+        expect(content?.['application/json']?.schema).toBeTruthy();
+      }
+    }
+  });
+
+  it('says of a task what it takes, and what it may answer', () => {
+    const { operation } = operations.find(({ path }) => path === '/api/ai/ask-question') ?? {};
+    expect(Object.keys(operation?.responses ?? {})).toEqual(
+      expect.arrayContaining(['200', '202', '400', '401', '402', '409', '413', '429', '503']),
+    );
+    expect(operation?.requestBody).toMatchObject({
+      required: true,
+      content: { 'application/json': { schema: { required: ['question'] } } },
+    });
+    expect(operation?.parameters?.map(({ name }) => name).sort()).toEqual(['idempotency-key', 'prefer']);
+  });
+
+  it.each(operations)('$name is for accounts only, unless it is a door', async ({ name, method, path, operation }) => {
+    if (open.includes(name)) {
+      expect(operation.security).toBeUndefined();
+      return;
+    }
+    expect(operation.security).toEqual([{ bearer: [] }]);
+    const address = path.replaceAll(/\{\w+\}/g, '019a0000-0000-7000-8000-000000000000');
+    for (const suffix of ['', '/']) {
+      const answer = await call(method.toUpperCase(), address + suffix);
+      expect(answer).toMatchObject({ status: 401, body: { success: false, error_code: 'unauthenticated' } });
+    }
+  });
+
+  it.each(operations.filter(({ method }) => method === 'get'))(
+    '$name answers in the shape it promises',
+    async ({ path, operation }) => {
+      const { token } = await newPerson({ tokens: 1_000 });
+      const { status, body } = await call('GET', path.replace('{id}', '1'), { token });
+      const schema = operation.responses[status]?.content?.['application/json']?.schema as {
+        $ref?: string;
+        properties?: object;
+      };
+      const promised = schema.$ref
+        ? ['success', 'error', 'error_code', 'request_id']
+        : Object.keys(schema.properties ?? {});
+      expect(Object.keys(body).sort()).toEqual(promised.sort());
+    },
+  );
+});
+
+describe('/docs', () => {
+  it('is a page that loads what it needs from here, and may load nothing else', async () => {
+    const page = await call('GET', '/docs');
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+    const assets = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address ?? '');
+    expect(assets.length).toBeGreaterThan(2);
+    for (const address of assets) {
+      expect(address).toMatch(/^\/docs\//);
+      const asset = await call('GET', address);
+      expect(asset.status).toBe(200);
+      expect(asset.text.length).toBeGreaterThan(50);
+    }
+    const start = await call('GET', '/docs/start.js');
+    expect(start.headers.get('content-type')).toContain('text/javascript');
+    expect(start.text).toContain("url: '/openapi.json'");
+    expect(page.text + start.text).not.toMatch(/https?:\/\//);
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ownPostgres, ownRedis, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
+import { testPassword } from '../../../test/harness/tally.ts';
+
+const unavailable = {
+  success: false,
+  error: expect.any(String),
+  error_code: 'unavailable',
+  request_id: expect.any(String),
+};
+
+describe('while Postgres is away', () => {
+  it('every door answers 503 with Retry-After, says nothing of why, and opens again by itself', async () => {
+    const postgres = await ownPostgres();
+    const { call, newPerson, submit } = await startPlatform(
+      { env: { DATABASE_URL: postgres.url }, worker: false },
+      onTestFinished,
+    );
+    const { email, token } = await newPerson({ tokens: 10_000 });
+    const jobId = await submit(token, 'Before?');
+    await postgres.stop('immediate');
+    for (const [method, path, body] of [
+      ['POST', questionPath, { question: 'During?' }],
+      ['GET', `/api/jobs/${jobId}`, undefined],
+      ['GET', '/api/accounts/overview', undefined],
+      ['POST', '/api/accounts/login', { email, password: testPassword }],
+      ['POST', '/api/accounts/register', { email: 'new@example.com', password: testPassword }],
+    ] as const) {
+      const answer = await call(method, path, { token, ...(body && { body }) });
+      expect({ path, status: answer.status, body: answer.body }).toEqual({ path, status: 503, body: unavailable });
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(answer.text).not.toMatch(/select|insert|ECONN|127\.0\.0\.1|postgres/i);
+    }
+    expect(await call('GET', '/ready')).toMatchObject({
+      status: 503,
+      body: { details: { postgres: false, redis: true } },
+    });
+    expect((await call('GET', '/health')).status).toBe(200);
+    expect((await call('GET', '/metrics')).status).toBe(200);
+    await postgres.restart();
+    await until(async () => (await call('GET', `/api/jobs/${jobId}`, { token })).status === 200);
+    await submit(token, 'After?');
+  });
+});
+
+describe('while Redis is away', () => {
+  it('submissions are accepted and once, the rest works, and the jobs run when it is back, having lost all', async () => {
+    const redis = await ownRedis();
+    const { call, login, newPerson, poll, sandbox, submit } = await startPlatform(
+      { env: { REDIS_URL: redis.url, LIMIT_SUBMISSIONS_PER_MINUTE: '4' } },
+      onTestFinished,
+    );
+    const { accountId, email, token } = await newPerson({ tokens: 10_000 });
+    const before = await submit(token, 'Before?');
+    await poll(token, before);
+    await redis.kill();
+    const during = [await submit(token, 'During?'), await submit(token, 'Still?', { 'idempotency-key': 'away' })];
+    expect(await submit(token, 'Still?', { 'idempotency-key': 'away' })).toBe(during[1]);
+    for (const path of ['/api/jobs', '/api/billing/overview', '/metrics', '/health'])
+      expect((await call('GET', path, { token })).status).toBe(200);
+    const queued = await call('GET', `/api/jobs/${during[0]}`, { token });
+    expect(queued.body).toMatchObject({ job: { status: 'queued' } });
+    await login(email);
+    expect(await call('GET', '/ready')).toMatchObject({ status: 503, body: { details: { redis: false } } });
+    // Limits are kept by this process alone meanwhile: three of four were taken above.
+    await submit(token, 'The fourth?');
+    expect((await call('POST', questionPath, { token, body: { question: 'The fifth?' } })).status).toBe(429);
+    await redis.restart({ keepData: false });
+    for (const id of during) expect(await poll(token, id)).toMatchObject({ status: 'completed' });
+    await until(() => sandbox.book.totals(accountId).answered === 4);
+    const { body } = await call<{ ai_tokens_total: number }>('GET', '/api/billing/overview', { token });
+    expect(body.ai_tokens_total).toBe(sandbox.book.totals(accountId).total_tokens);
+  });
+
+  it('a request that waits for its job hears of the end once Redis is back', async () => {
+    const redis = await ownRedis();
+    const { call, newPerson } = await startPlatform({ env: { REDIS_URL: redis.url } }, onTestFinished);
+    const { token } = await newPerson({ tokens: 10_000 });
+    await redis.kill();
+    const headers = { prefer: 'wait=30' };
+    const waiting = call('POST', questionPath, { token, body: { question: 'Patience?' }, headers });
+    await redis.restart({ keepData: false });
+    expect(await waiting).toMatchObject({ status: 200, body: { job: { status: 'completed' } } });
+  });
+});

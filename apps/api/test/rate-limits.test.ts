@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { type Answer, questionPath, startPlatform } from '../../../test/harness/platform.ts';
+import { testPassword } from '../../../test/harness/tally.ts';
+
+const env = { LIMIT_SUBMISSIONS_PER_MINUTE: '3', LIMIT_READS_PER_MINUTE: '20' };
+const { call, newPerson, login } = await startPlatform({ env, worker: false });
+
+const tryLogin = (email: string, password: string) =>
+  call('POST', '/api/accounts/login', { body: { email, password } });
+
+function expectRateLimited({ status, headers, body }: Answer, mostSeconds: number) {
+  expect(status).toBe(429);
+  expect(body).toEqual({
+    success: false,
+    error: expect.any(String),
+    error_code: 'rate_limited',
+    request_id: expect.any(String),
+  });
+  const seconds = Number(headers.get('retry-after'));
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThanOrEqual(mostSeconds);
+}
+
+describe('submissions', () => {
+  it('beyond the limit of a minute are refused with Retry-After, whatever they are; other accounts are not', async () => {
+    const { token } = await newPerson({ tokens: 10_000 });
+    const other = await newPerson({ tokens: 10_000 });
+    const ask = (as: string) => call('POST', questionPath, { token: as, body: { question: 'How many?' } });
+    const statuses = (await Promise.all([1, 2, 3, 4, 5].map(() => ask(token)))).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([202, 202, 202, 429, 429]);
+    expectRateLimited(await ask(token), 60);
+    expect((await ask(other.token)).status).toBe(202);
+    expect((await call('GET', '/api/jobs', { token })).status).toBe(200);
+  });
+});
+
+describe('everything else', () => {
+  it('is limited together, writing too', async () => {
+    const { token } = await newPerson();
+    for (let i = 0; i < 10; i++) {
+      expect((await call('GET', '/api/accounts/profile', { token })).status).toBe(200);
+      expect((await call('DELETE', '/api/knowledge/1', { token })).status).toBe(404);
+    }
+    expectRateLimited(await call('GET', '/api/billing/overview', { token }), 60);
+    expectRateLimited(await call('POST', '/api/knowledge', { token, body: { title: 'x', text: 'y' } }), 60);
+  });
+});
+
+describe('failed logins', () => {
+  it('are ten; the eleventh is 429 with Retry-After, also with the right password', async () => {
+    const { email } = await newPerson();
+    for (let i = 0; i < 10; i++) expect((await tryLogin(email, `guess ${i}`)).status).toBe(401);
+    expectRateLimited(await tryLogin(email, 'guess 11'), 900);
+    expectRateLimited(await tryLogin(email.toUpperCase(), testPassword), 900);
+  });
+
+  it('are counted for addresses that no account has, too', async () => {
+    for (let i = 0; i < 10; i++) expect((await tryLogin('ghost@example.com', 'boo')).status).toBe(401);
+    expectRateLimited(await tryLogin('ghost@example.com', 'boo'), 900);
+  });
+
+  it('are forgotten after the right password', async () => {
+    const { email } = await newPerson();
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 6; i++) expect((await tryLogin(email, 'wrong')).status).toBe(401);
+      await login(email);
+    }
+  });
+
+  it('are ten also when twenty-five guess at once: nobody guesses more by hurrying', async () => {
+    const { email } = await newPerson();
+    const all = await Promise.all(Array.from({ length: 25 }, (_, i) => tryLogin(email, `guess ${i}`)));
+    expect(all.filter(({ status }) => status === 401)).toHaveLength(10);
+    expect(all.filter(({ status }) => status === 429)).toHaveLength(15);
+  });
+
+  it('don’t stand in the way of fifteen right ones at once', async () => {
+    const { email } = await newPerson();
+    await Promise.all(Array.from({ length: 15 }, () => login(email)));
+  });
+
+  it('are also guesses at the current password of whoever holds a token', async () => {
+    const { token } = await newPerson();
+    const guess = (i: number) =>
+      call('POST', '/api/accounts/password', {
+        token,
+        body: { current_password: `guess ${i}`, new_password: 'taken over' },
+      });
+    for (let i = 0; i < 10; i++) expect((await guess(i)).status).toBe(401);
+    expectRateLimited(await guess(10), 900);
+  });
+});
