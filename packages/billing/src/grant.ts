@@ -1,6 +1,6 @@
 /** Adding tokens to a running subscription, and taking them away: the two acts of an operator on a balance. */
 import { idFrom, TallyError } from '@tally/core';
-import { insertGrant, isDuplicate, readHydration, settleAdjustment } from '@tally/db';
+import { insertGrant, isDuplicate, isOutage, isTaken, readHydration, settleAdjustment } from '@tally/db';
 import { applyToRedis, release } from './release.ts';
 import { reserve } from './reserve.ts';
 import type { Billing } from './services.ts';
@@ -35,6 +35,7 @@ export async function grantTokens(billing: Billing, request: GrantRequest): Prom
 async function takeTokens(billing: Billing, request: GrantRequest): Promise<void> {
   const tokens = -request.tokens;
   const adjustmentId = idFrom(request.idempotencyKey);
+  if (await isTaken(billing.db, adjustmentId)) return;
   const reservation = await reserve(billing, {
     accountId: request.accountId,
     jobId: adjustmentId,
@@ -44,11 +45,14 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
     minTokens: tokens,
     leaseMs: takeLeaseMs,
     ageMs: 0,
+    mayWait: false,
   });
   if (reservation.outcome !== 'granted')
     throw new TallyError('conflict', `${tokens} tokens are not free to be taken from this account`);
   const { holdId, subscriptionId } = reservation;
   const balance = await settleAdjustment(billing.db, { holdId, reason: request.reason }).catch(async (error) => {
+    // If it was settled all the same, Redis must not see the hold go before it hears of the use: its lease ends it.
+    if (isOutage(error)) throw error;
     await release(billing, { holdId, subscriptionId });
     // The log bills one adjustment once: this key has been taken before.
     if (isDuplicate(error)) return 'taken before' as const;

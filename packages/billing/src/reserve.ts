@@ -19,6 +19,8 @@ export type ReserveRequest = {
   leaseMs: number;
   /** How long ago the job was accepted: older jobs go first where tokens are short. */
   ageMs: number;
+  /** False for who will not ask again: it leaves no ticket that others would have to keep tokens free for. */
+  mayWait?: boolean;
 };
 
 export type Reservation =
@@ -63,8 +65,9 @@ export async function reserve(billing: Billing, request: ReserveRequest): Promis
 async function insertIntent(billing: Billing, holdId: string, request: ReserveRequest) {
   for (let tries = 0; tries < 3; tries++) {
     const intent = await billing.writes.insertHold({ ...request, holdId });
-    if (intent.outcome !== 'renewal_due') return intent;
-    await renewPeriod(billing.db, request.accountId);
+    if (intent.outcome === 'renewal_due') await renewPeriod(billing.db, request.accountId);
+    // One period may have ended, and the next begun, in that instant.
+    else if (intent.outcome === 'held' || intent.reason !== 'no_subscription' || tries > 0) return intent;
   }
   return { outcome: 'refused', reason: 'subscription_expired' } as const;
 }
@@ -104,7 +107,7 @@ async function decide(
       snapshot.tokensGranted,
       snapshot.tokensConsumed,
       snapshot.version,
-      request.jobId,
+      request.mayWait === false ? '' : request.jobId,
       Math.round(request.ageMs),
     ],
   );

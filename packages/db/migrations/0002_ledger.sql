@@ -39,10 +39,9 @@ create table ai_usage_log (
   reason              text,
   created_at          timestamptz not null default now()
 );
-create unique index ai_usage_log_billed_once on ai_usage_log (job_id, step) where billed_tokens > 0;
+create unique index ai_usage_log_billed_once on ai_usage_log (job_id, step) include (billed_tokens) where billed_tokens > 0;
 create index ai_usage_log_of_subscription on ai_usage_log (subscription_id) include (billed_tokens);
 create index ai_usage_log_of_account on ai_usage_log (account_id, created_at);
-create index ai_usage_log_of_job on ai_usage_log (job_id) include (billed_tokens);
 
 create table token_holds (
   id              uuid primary key,
@@ -156,18 +155,22 @@ create function start_period(
 ) returns void language plpgsql as $$
 declare
   old subscriptions;
+  held bigint;
   carried bigint := 0;
 begin
+  -- Grants wait for the account's row, intents for the old period's: from here on neither can reach that period.
   perform from accounts where id = p_account for update;
   select * into old from subscriptions where account_id = p_account and is_current for update;
   if found then
-    carried := greatest(0, least(
-      (select coalesce(sum(tokens), 0) from token_grants where subscription_id = old.id and kind <> 'period'),
-      (select b.tokens_granted - b.tokens_consumed
-         - (select coalesce(sum(h.tokens), 0) from token_holds h where h.subscription_id = old.id)
-       from subscription_balances b where b.subscription_id = old.id)));
+    -- One statement, for a hold that ends between two would be in neither.
+    select h.tokens, greatest(0, least(b.tokens_granted - b.tokens_consumed - h.tokens,
+        (select coalesce(sum(g.tokens), 0) from token_grants g where g.subscription_id = old.id and g.kind <> 'period')))
+      into held, carried
+      from subscription_balances b,
+        (select coalesce(sum(tokens), 0)::bigint as tokens from token_holds where subscription_id = old.id) h
+      where b.subscription_id = old.id;
     update subscriptions set is_current = false, status = 'ended', ends_at = greatest(starts_at, least(ends_at, now())),
-      carried_over = not exists (select from token_holds h where h.subscription_id = old.id)
+      carried_over = held = 0
       where id = old.id;
   end if;
   insert into subscriptions (id, account_id, plan_id, period_tokens, status, renews, starts_at, ends_at)
@@ -197,7 +200,8 @@ begin
   return true;
 end $$;
 
--- Moves what start_period() had to leave behind for one ended period without holds; true where it is dealt with.
+-- Moves what start_period() had to leave behind for one ended period without holds; true where it is dealt with. Where the
+-- heir is just ending itself, the next call finds the next one.
 create function carry_over_rest(p_subscription uuid) returns boolean language plpgsql as $$
 declare
   old subscriptions;
@@ -206,12 +210,13 @@ declare
 begin
   select * into old from subscriptions where id = p_subscription and not is_current and not carried_over for update skip locked;
   if not found or exists (select from token_holds where subscription_id = old.id) then return false; end if;
-  select id into heir from subscriptions where account_id = old.account_id and is_current;
+  select id into heir from subscriptions where account_id = old.account_id and is_current for key share;
+  if not found then return false; end if;
   select least(b.tokens_granted - b.tokens_consumed,
       (select coalesce(sum(tokens), 0) from token_grants where subscription_id = old.id and kind <> 'period'))
     - (select coalesce(sum(tokens), 0) from token_grants where idempotency_key = 'carry_over:' || old.id)
     into rest from subscription_balances b where b.subscription_id = old.id;
-  if rest > 0 and heir is not null then
+  if rest > 0 then
     insert into token_grants (id, account_id, subscription_id, kind, tokens, reason, idempotency_key)
       values (gen_random_uuid(), old.account_id, heir, 'carry_over', rest, 'Top-ups of the period before', 'carry_over_rest:' || old.id);
   end if;

@@ -68,6 +68,10 @@ declare
   outcomes settle_outcome[];
   moved uuid[];
 begin
+  -- A statement of its own: the next one sees what another try of the same call committed while this one waited here.
+  perform from jobs j
+    where j.id in (select (e ->> 'job_id')::uuid from jsonb_array_elements(calls || moves) e)
+    order by j.id for update;
   with call as (
     select * from jsonb_to_recordset(calls) as c (
       hold_id uuid, account_id uuid, subscription_id uuid, job_id uuid, step text, fence integer, task text, model text,
@@ -77,17 +81,17 @@ begin
   ), move as (
     select * from jsonb_to_recordset(moves) as m (
       job_id uuid, fence integer, status text, result jsonb, error text, error_code text, delay_ms integer, give_back boolean)
+  ), target as materialized (
+    -- The status is looked at outside the join, or the plan may read every running job.
+    select j.id, j.fence, j.status
+    from (select c.job_id from call c union select m.job_id from move m) w join jobs j on j.id = w.job_id
   ), owner as (
-    select j.id, j.fence from jobs j
+    select t.id, t.fence from target t
     join (select c.job_id, c.fence from call c union select m.job_id, m.fence from move m) w
-      on j.id = w.job_id and j.fence = w.fence and j.status = 'running'
-    order by j.id for update of j
-  ), owner_count as (
-    select count(*) from owner
+      on t.id = w.job_id and t.fence = w.fence
+    where t.status = 'running'
   ), held as (
-    select h.id from token_holds h
-    where h.id in (select c.hold_id from call c) and (select * from owner_count) >= 0
-    order by h.id for update
+    select h.id from token_holds h where h.id in (select c.hold_id from call c) order by h.id for update
   ), unheld as (
     delete from token_holds h using held where h.id = held.id returning h.id
   ), known as (
@@ -133,7 +137,9 @@ begin
   select
     (select array_agg(row(c.hold_id, c.subscription_id,
         case when coalesce(l.billed_tokens, k.billed_tokens) > 0 then 'billed'
-             when k.id is null and o.id is null then 'fenced_out' else 'unbilled' end,
+             when o.id is null and (k.id is null or exists (select from jobs j where j.id = c.job_id and j.fence > c.fence))
+               then 'fenced_out'
+             else 'unbilled' end,
         coalesce(l.billed_tokens, k.billed_tokens, 0))::settle_outcome)
      from call c
      left join logged l on l.id = c.hold_id left join known k on k.id = c.hold_id

@@ -26,7 +26,12 @@ const hotSettings = [
   'statement_timeout=15000',
   'idle_in_transaction_session_timeout=15000',
 ];
-const ordinarySettings = ['jit=off', 'statement_timeout=60000', 'idle_in_transaction_session_timeout=60000'];
+const ordinarySettings = [
+  'jit=off',
+  'client_min_messages=warning',
+  'statement_timeout=60000',
+  'idle_in_transaction_session_timeout=60000',
+];
 
 const int8 = 20;
 const numeric = 1700;

@@ -39,8 +39,9 @@ function split(text: string): { stemmed: string[]; plain: string[] } {
   const plain: string[] = [];
   for (const { segment, isWordLike } of words.segment(normalise(text))) {
     if (!isWordLike || segment.length > longestWord) continue;
-    for (const word of segment.split(/[^\p{L}\p{N}]+/u)) {
-      if (word === '') continue;
+    // Many scripts write their vowels as marks.
+    for (const word of segment.split(/[^\p{L}\p{N}\p{M}]+/u)) {
+      if (!/[\p{L}\p{N}]/u.test(word)) continue;
       if (/^[\p{Script=Latin}\p{N}]+$/u.test(word)) stemmed.push(word);
       else if (!stopWords.has(word)) plain.push(word.replace(persianSuffix, '$1'));
     }
@@ -50,17 +51,21 @@ function split(text: string): { stemmed: string[]; plain: string[] } {
 
 /** One spelling for what readers take as one: letter forms, digits, case, joiners and vowel marks. */
 function normalise(text: string): string {
-  return text
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[يى]/g, 'ی')
-    .replace(/ك/g, 'ک')
-    .replace(/[ۀة]/g, 'ه')
-    .replace(/[أإٱ]/g, 'ا')
-    .replace(/[۰-۹]/g, (digit) => String(digit.charCodeAt(0) - 0x06f0))
-    .replace(/[٠-٩]/g, (digit) => String(digit.charCodeAt(0) - 0x0660))
-    .replace(/\u200c/g, ' ')
-    .replace(/\u0640|\u200d|[\u064b-\u0652]|\u0670/g, '');
+  return (
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .replace(/[يى]/g, 'ی')
+      .replace(/ك/g, 'ک')
+      .replace(/[ۀة]/g, 'ه')
+      .replace(/[أإٱ]/g, 'ا')
+      .replace(/[۰-۹]/g, (digit) => String(digit.charCodeAt(0) - 0x06f0))
+      .replace(/[٠-٩]/g, (digit) => String(digit.charCodeAt(0) - 0x0660))
+      .replace(/\u200c/g, ' ')
+      .replace(/\u0640|\u200d|[\u064b-\u065f]|\u0670/g, '')
+      // What lower case makes of the Turkish İ.
+      .replace(/i\u0307/g, 'i')
+  );
 }
 
 const passageCharacters = 900;
@@ -73,19 +78,19 @@ export function cutPassages(text: string): string[] {
     .flatMap((paragraph) =>
       paragraph.length <= passageCharacters
         ? [`${paragraph.trim()}\n`]
-        : [...sentences.segment(paragraph.trim())].flatMap(({ segment }) => cutEvenly(segment)),
+        : [...[...sentences.segment(paragraph.trim())].flatMap(({ segment }) => cutEvenly(segment)), '\n'],
     );
   const passages: string[] = [];
   let passage = '';
   for (const piece of pieces) {
-    if (passage !== '' && passage.length + piece.length > passageCharacters) {
+    if (passage.length + piece.length > passageCharacters) {
       passages.push(passage.trim());
       passage = '';
     }
     passage += piece;
   }
-  if (passage.trim() !== '') passages.push(passage.trim());
-  return passages;
+  passages.push(passage.trim());
+  return passages.filter((text) => text !== '');
 }
 
 function cutEvenly(text: string): string[] {

@@ -9,12 +9,12 @@ ARGV  1 nonce  2 granted  3 consumed  4 version
 Returns 1, or 0 where the right was lost: start over.
 --]]
 local account, holds, sizes, nonce = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-if redis.call('GET', nonce) ~= ARGV[1] then return 0 end
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if redis.call('GET', nonce) ~= run_id .. ' ' .. ARGV[1] then return 0 end
 redis.call('DEL', nonce)
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local live = cjson.decode(ARGV[6])
 local known = redis.call('HMGET', account, 'run_id', 'version')
 

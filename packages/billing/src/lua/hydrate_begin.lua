@@ -6,7 +6,12 @@ ARGV  1 nonce  2 how long the right lasts, ms
 
 Returns {1, expired hold ids...}, or {0} where somebody else hydrates.
 --]]
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return { 0 } end
+-- The right ends with this server process, also where the key outlives it: the next one would trust a hydration that has
+-- not seen what this one granted after it was begun.
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local holder = redis.call('GET', KEYS[1])
+if holder and string.sub(holder, 1, #run_id) == run_id then return { 0 } end
+redis.call('SET', KEYS[1], run_id .. ' ' .. ARGV[1], 'PX', ARGV[2])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local answer = { 1 }

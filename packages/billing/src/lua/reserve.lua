@@ -6,7 +6,7 @@ KEYS  1 account  hash   granted, consumed, version, held, run_id; the oldest wai
       3 sizes    hash   hold id -> tokens
 ARGV  1 hold id ('' only asks: nothing is recorded but a ticket)   2 want   3 min   4 lease ms
       5 granted  6 consumed  7 version of the caller's snapshot (version 0: no snapshot)
-      8 job id   9 age of the job, ms
+      8 job id ('' leaves no ticket)   9 age of the job, ms
 
 Returns {'GRANTED', tokens} | {'WAIT', 0} | {'EXHAUSTED', remaining} | {'HYDRATE', 0}
 --]]
@@ -62,7 +62,7 @@ if tokens then
   return { 'GRANTED', tokens }
 end
 
-if not ticket or mine or born < ticket.born then
+if job ~= '' and (not ticket or mine or born < ticket.born) then
   redis.call('HSET', account, 'ticket_job', job, 'ticket_min', min, 'ticket_born', born,
     'ticket_since', mine and ticket.since or now, 'ticket_until', now + TICKET_TTL_MS)
 end

@@ -89,12 +89,13 @@ export async function renewLeases(
   const { rows } = await db.hot.query<{ id: string }>({
     name: 'renew_leases',
     text: `
-      with mine as (
-        select j.id from unnest($1::uuid[], $2::integer[]) as u (id, fence)
-        join jobs j on j.id = u.id and j.fence = u.fence and j.status = 'running'
+      with target as materialized (
+        select j.id, j.fence = u.fence and j.status = 'running' as is_mine
+        from unnest($1::uuid[], $2::integer[]) as u (id, fence) join jobs j on j.id = u.id
         order by j.id for update of j
       )
-      update jobs j set lease_expires_at = now() + make_interval(secs => $3 / 1000.0) from mine where j.id = mine.id
+      update jobs j set lease_expires_at = now() + make_interval(secs => $3 / 1000.0) from target t
+      where j.id = t.id and t.is_mine
       returning j.id`,
     values: [owned.map((o) => o.jobId), owned.map((o) => o.fence), leaseMs],
   });

@@ -29,7 +29,10 @@ type IntentRow = {
   version: number;
 };
 
-/** Records that calls are about to be paid for by the accounts' current subscriptions; in order. */
+/**
+ * Records that calls are about to be paid for by the accounts' current subscriptions; in order. Where a period ends in
+ * the same instant the answer is `no_subscription`, although the next one is there: ask again.
+ */
 export async function insertHolds(db: Database, intents: Intent[]): Promise<IntentOutcome[]> {
   const { rows } = await db.hot.query<IntentRow>({
     name: 'insert_holds',
@@ -37,12 +40,16 @@ export async function insertHolds(db: Database, intents: Intent[]): Promise<Inte
       with intent as (
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bigint[], $7::integer[])
           with ordinality as u (id, account_id, job_id, step, fence, tokens, lease_ms, position)
+      ), running as (
+        -- Waits for a period that is being ended (and then finds none): what a hold may still use must not move on.
+        select s.* from subscriptions s where s.account_id in (select account_id from intent) and s.is_current
+        order by s.id for key share
       ), judged as (
         select u.*, s.id as subscription_id, subscription_refusal(s.status, s.starts_at, s.ends_at) as refusal,
           coalesce(s.renews and s.status = 'active' and s.ends_at <= now(), false) as is_renewal_due,
           b.tokens_granted, b.tokens_consumed, b.version
         from intent u
-        left join subscriptions s on s.account_id = u.account_id and s.is_current
+        left join running s on s.account_id = u.account_id
         left join subscription_balances b on b.subscription_id = s.id
       ), held as (
         insert into token_holds (id, account_id, subscription_id, job_id, step, fence, tokens, expires_at)

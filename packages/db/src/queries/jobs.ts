@@ -25,7 +25,8 @@ export async function findJob(db: Database, accountId: string, jobId: string): P
     text: `
       select j.id, j.task, j.status, j.progress, j.result, j.error, j.error_code as "errorCode",
         j.created_at as "createdAt", j.started_at as "startedAt", j.finished_at as "finishedAt",
-        (select coalesce(sum(u.billed_tokens), 0)::bigint from ai_usage_log u where u.job_id = j.id) as "tokensConsumed"
+        (select coalesce(sum(u.billed_tokens), 0)::bigint from ai_usage_log u
+          where u.job_id = j.id and u.billed_tokens > 0) as "tokensConsumed"
       from jobs j where j.id = $2 and j.account_id = $1`,
     values: [accountId, jobId],
   });

@@ -64,23 +64,35 @@ export async function deleteKnowledge(db: Database, accountId: string, id: strin
 
 export type Passage = { knowledgeId: string; title: string; text: string };
 
-/** The account's passages that fit the question best, best first; none where no word of it occurs. */
-export async function searchKnowledge(
-  db: Database,
-  input: { accountId: string; question: string; limit: number },
-): Promise<Passage[]> {
-  const query = toQuery(input.question);
-  if (query.stemmed === '' && query.plain === '') return [];
-  const { rows } = await db.pool.query<Passage>({
-    name: 'search_knowledge',
-    // A wanted word counts more often in a short passage, and every further wanted word counts (flags 1 and 4).
+export type KnowledgeQuery = { accountId: string; question: string; limit: number };
+
+/** For each query, in order, its account's passages that fit best, best first; none where no word of it occurs. */
+export async function searchKnowledge(db: Database, queries: KnowledgeQuery[]): Promise<Passage[][]> {
+  const terms = queries.map(({ question }) => toQuery(question));
+  const { rows } = await db.pool.query<Passage & { queryPosition: number }>({
+    // Unnamed: planned each time, for the right plan changes as the table grows. A word that is found counts the more
+    // the shorter its passage is (ts_rank's flag 1).
     text: `
-      with query as (select to_tsquery('english', $2) || to_tsquery('simple', $3) as q)
-      select p.knowledge_id as "knowledgeId", p.title, p.text
-      from query, knowledge_passages p
-      where p.account_id = $1 and p.search @@ query.q
-      order by ts_rank(p.search, query.q, 1) desc, p.knowledge_id, p.position limit $4`,
-    values: [input.accountId, query.stemmed, query.plain, input.limit],
+      with wanted as materialized (
+        select account_id, most, position, to_tsquery('english', stemmed) || to_tsquery('simple', plain) as query
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[]) with ordinality
+          as u (account_id, stemmed, plain, most, position)
+      )
+      select w.position::integer as "queryPosition", f."knowledgeId", f.title, f.text
+      from wanted w cross join lateral (
+        select p.knowledge_id as "knowledgeId", p.title, p.text, p.position, ts_rank(p.search, w.query, 1) as rank
+        from knowledge_passages p where p.account_id = w.account_id and p.search @@ w.query
+        order by rank desc, p.knowledge_id, p.position limit w.most
+      ) f
+      order by w.position, f.rank desc, f."knowledgeId", f.position`,
+    values: [
+      queries.map((q) => q.accountId),
+      terms.map((t) => t.stemmed),
+      terms.map((t) => t.plain),
+      queries.map((q) => q.limit),
+    ],
   });
-  return rows;
+  const found: Passage[][] = queries.map(() => []);
+  for (const { queryPosition, ...passage } of rows) found[queryPosition - 1]?.push(passage);
+  return found;
 }

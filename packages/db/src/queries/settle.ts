@@ -80,7 +80,7 @@ export async function settle(db: Database, settlements: Settlement[]): Promise<S
   const { rows } = await db.hot.query<Row>({
     name: 'settle',
     text: 'select * from settle($1::jsonb, $2::jsonb)',
-    values: [JSON.stringify(calls), JSON.stringify(moves)],
+    values: [toJson(calls), toJson(moves)],
   });
   const byId = new Map(rows.map((row) => [`${row.kind} ${row.id}`, row]));
   return settlements.map(({ call, move }) => {
@@ -102,6 +102,16 @@ export async function settle(db: Database, settlements: Settlement[]): Promise<S
       moved: move !== undefined && byId.has(`move ${move.jobId}`),
     };
   });
+}
+
+// jsonb takes neither NUL nor half a surrogate pair. A model's answer may have both, and is paid for all the same.
+const refusedByJsonb = /\\u(?:0000|d[89a-f])/;
+const acceptable = (_key: string, value: unknown) =>
+  typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value;
+
+function toJson(value: object): string {
+  const json = JSON.stringify(value);
+  return refusedByJsonb.test(json) ? JSON.stringify(value, acceptable) : json;
 }
 
 function toCallJson(call: CallRecord, move: Move | undefined): object {
@@ -153,6 +163,14 @@ export async function readSteps(db: Database, jobId: string): Promise<Map<string
     values: [jobId],
   });
   return new Map(rows.map((row) => [row.step, row.output]));
+}
+
+/** Whether tokens were taken under this id before. */
+export async function isTaken(db: Database, adjustmentId: string): Promise<boolean> {
+  const { rowCount } = await db.hot.query('select from ai_usage_log where job_id = $1 and billed_tokens > 0', [
+    adjustmentId,
+  ]);
+  return rowCount !== 0;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Plans, periods and grants: everything that adds tokens. */
 import { newId } from '@tally/core';
 import { asc } from 'drizzle-orm';
-import type { Database } from '../connect.ts';
+import { type Database, inTransaction } from '../connect.ts';
 import { plans } from '../schema.ts';
 
 export type Plan = typeof plans.$inferSelect;
@@ -59,13 +59,18 @@ export async function listRenewalsDue(db: Database, limit: number): Promise<stri
 
 /** Moves the top-ups that ended periods kept back for their last holds; returns how many periods are now dealt with. */
 export async function carryOverRests(db: Database, limit: number): Promise<number> {
-  const { rows } = await db.pool.query<{ count: number }>(
-    `select count(*) filter (where carry_over_rest(id)) as count from (
-       select s.id from subscriptions s where not s.is_current and not s.carried_over
-         and not exists (select from token_holds h where h.subscription_id = s.id) order by s.id limit $1) due`,
+  const due = await db.pool.query<{ id: string }>(
+    `select s.id from subscriptions s where not s.is_current and not s.carried_over
+       and not exists (select from token_holds h where h.subscription_id = s.id) order by s.id limit $1`,
     [limit],
   );
-  return rows[0]?.count ?? 0;
+  let moved = 0;
+  // A transaction each: together they would lock the heirs' balances in no order.
+  for (const { id } of due.rows) {
+    const { rows } = await db.pool.query<{ is_moved: boolean }>('select carry_over_rest($1) as is_moved', [id]);
+    if (rows[0]?.is_moved) moved++;
+  }
+  return moved;
 }
 
 /** Adds tokens to the current subscription; undefined where there is none. The key makes a repetition harmless. */
@@ -80,13 +85,17 @@ export async function insertGrant(
     grantedBy: string | null;
   },
 ): Promise<{ grantId: string; subscriptionId: string } | undefined> {
-  const { rows } = await db.pool.query<{ id: string; subscription_id: string }>(
-    `with granted as (
-       insert into token_grants (id, account_id, subscription_id, kind, tokens, reason, idempotency_key, granted_by)
-       select $1, s.account_id, s.id, $3, $4, $5, $6, $7 from subscriptions s where s.account_id = $2 and s.is_current
-       on conflict (idempotency_key) do nothing returning id, subscription_id)
-     select * from granted union all select id, subscription_id from token_grants where idempotency_key = $6 limit 1`,
-    [newId(), grant.accountId, grant.kind, grant.tokens, grant.reason, grant.idempotencyKey, grant.grantedBy],
-  );
-  return rows[0] && { grantId: rows[0].id, subscriptionId: rows[0].subscription_id };
+  return inTransaction(db, async (client) => {
+    // Waits for a period that is just being started: tokens granted to the one it ends would be lost.
+    await client.query('select from accounts where id = $1 for update', [grant.accountId]);
+    const { rows } = await client.query<{ id: string; subscription_id: string }>(
+      `with granted as (
+         insert into token_grants (id, account_id, subscription_id, kind, tokens, reason, idempotency_key, granted_by)
+         select $1, s.account_id, s.id, $3, $4, $5, $6, $7 from subscriptions s where s.account_id = $2 and s.is_current
+         on conflict (idempotency_key) do nothing returning id, subscription_id)
+       select * from granted union all select id, subscription_id from token_grants where idempotency_key = $6 limit 1`,
+      [newId(), grant.accountId, grant.kind, grant.tokens, grant.reason, grant.idempotencyKey, grant.grantedBy],
+    );
+    return rows[0] && { grantId: rows[0].id, subscriptionId: rows[0].subscription_id };
+  });
 }

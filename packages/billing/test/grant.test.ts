@@ -1,0 +1,174 @@
+import { newId, TallyError } from '@tally/core';
+import { startPeriod } from '@tally/db';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
+import { type GrantRequest, getBalance, grantTokens, release, reserve, settle } from '../src/index.ts';
+import { callOf, findings, hold, inPostgres, inRedis, logged, requestFor, runningJob } from './fixtures/ledger.ts';
+
+const billing = await newBilling(await newConfig(), afterAll);
+
+let accountId: string;
+let subscriptionId: string;
+beforeEach(async () => {
+  ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 1_000 }));
+});
+
+const grant = (tokens: number, changes: Partial<GrantRequest> = {}) =>
+  grantTokens(billing, { accountId, tokens, reason: 'test', idempotencyKey: newId(), grantedBy: null, ...changes });
+const remaining = async () => (await getBalance(billing, accountId)).balance.remainingTokens;
+const someJob = () => ({ accountId, jobId: newId(), fence: 1 });
+
+describe('granting tokens', () => {
+  it('adds them, and a job that has to wait for them gets them at once', async () => {
+    const first = await hold(billing, someJob(), { wantTokens: 1_000 });
+    const waiter = someJob();
+    expect(await reserve(billing, requestFor(waiter))).toEqual({ outcome: 'wait' });
+    await grant(500);
+    expect(await reserve(billing, requestFor(waiter))).toMatchObject({ outcome: 'granted', tokens: 400 });
+    expect(await remaining()).toBe(1_500);
+    await release(billing, first);
+  });
+
+  it('reaches Redis with the next settlement, even if Redis was not told of it', async () => {
+    const job = await runningJob(billing, accountId);
+    const reservation = await hold(billing, job, { wantTokens: 1_000 });
+    await billing.db.pool.query(
+      `insert into token_grants (id, account_id, subscription_id, kind, tokens, reason, idempotency_key)
+       values ($1, $2, $3, 'top_up', 500, 'test', $1::uuid::text)`,
+      [newId(), accountId, subscriptionId],
+    );
+    await settle(billing, { call: callOf(job, reservation, 1_000) });
+    await expect.poll(async () => (await inRedis(billing, subscriptionId))?.holds).toEqual({});
+    expect(await inRedis(billing, subscriptionId)).toMatchObject({ granted: 1_500, consumed: 1_000 });
+  });
+
+  it('happens once for a key, however often and however much at once it is asked for', async () => {
+    const idempotencyKey = newId();
+    await Promise.all(Array.from({ length: 6 }, () => grant(500, { idempotencyKey })));
+    await grant(500, { idempotencyKey });
+    expect(await remaining()).toBe(1_500);
+  });
+
+  it('needs a subscription', async () => {
+    ({ accountId } = await newAccount(billing));
+    await expect(grant(500)).rejects.toMatchObject({ code: 'conflict' });
+  });
+});
+
+describe('taking tokens away', () => {
+  it('is logged like any other use, with its reason', async () => {
+    const idempotencyKey = newId();
+    await grant(-300, { reason: 'a mistake', idempotencyKey });
+    expect(await remaining()).toBe(700);
+    const { rows } = await billing.db.pool.query(
+      'select billed_tokens, total_tokens, reason, outcome from ai_usage_log where account_id = $1',
+      [accountId],
+    );
+    expect(rows).toEqual([{ billed_tokens: 300, total_tokens: 300, reason: 'a mistake', outcome: 'taken' }]);
+    expect(await inRedis(billing, subscriptionId)).toMatchObject({ consumed: 300, held: 0, holds: {} });
+  });
+
+  it('is a conflict where running calls hold the tokens, and takes nothing from them', async () => {
+    const job = await runningJob(billing, accountId);
+    const reservation = await hold(billing, job, { wantTokens: 800 });
+    await expect(grant(-300)).rejects.toThrow(TallyError);
+    await expect(grant(-300)).rejects.toMatchObject({ code: 'conflict', status: 409 });
+    expect((await settle(billing, { call: callOf(job, reservation, 800) })).call).toMatchObject({ billedTokens: 800 });
+    expect(await logged(billing, job.jobId)).toHaveLength(1);
+  });
+
+  it('is a conflict where there are not so many, and where there is no subscription', async () => {
+    await expect(grant(-1_001)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await inPostgres(billing, subscriptionId)).toMatchObject({ consumed: 0, holds: {} });
+    ({ accountId } = await newAccount(billing));
+    await expect(grant(-1)).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('happens once for a key, also at once', async () => {
+    const idempotencyKey = newId();
+    await Promise.all(Array.from({ length: 3 }, () => grant(-300, { idempotencyKey })));
+    await grant(-300, { idempotencyKey });
+    expect(await remaining()).toBe(700);
+    expect((await inPostgres(billing, subscriptionId)).holds).toEqual({});
+  });
+
+  it('may be repeated with its key also when it took the last token', async () => {
+    const idempotencyKey = newId();
+    await grant(-1_000, { idempotencyKey });
+    await grant(-1_000, { idempotencyKey });
+    expect(await remaining()).toBe(0);
+  });
+});
+
+describe('taking tokens from a Postgres that goes away in the middle', () => {
+  it('leaves the hold to its lease, for nobody knows whether it was settled, and may be repeated', async () => {
+    const idempotencyKey = newId();
+    const other = await billing.db.pool.connect();
+    try {
+      await other.query('begin');
+      await other.query('select from subscription_balances where subscription_id = $1 for update', [subscriptionId]);
+      const taking = grant(-300, { idempotencyKey });
+      await expect.poll(() => isSettledOrBlocked(taking)).toBe(true);
+      await other.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pg_backend_pid() = any(pg_blocking_pids(pid))`,
+      );
+      await expect(taking).rejects.toMatchObject({ code: '57P01' });
+      await other.query('rollback');
+    } finally {
+      other.release();
+    }
+    expect(await inRedis(billing, subscriptionId)).toMatchObject({ held: 300 });
+    await grant(-300, { idempotencyKey });
+    await grant(-300, { idempotencyKey });
+    expect(await remaining()).toBe(700);
+  });
+});
+
+describe('what an operator does', () => {
+  it('leaves nothing for the audit to find', async () => {
+    expect(await findings(billing)).toEqual([]);
+  });
+
+  it('to a subscription that is just ending goes to the next one', async () => {
+    const ending = await billing.db.pool.connect();
+    try {
+      await ending.query('begin');
+      await ending.query(
+        `select start_period($1, $2, 'starter', 1000, 'active', false, now(), now() + interval '1 day', null)`,
+        [newId(), accountId],
+      );
+      const granted = grant(500);
+      // The grant has begun, and can't have ended unless it went to the period that ends.
+      await expect.poll(() => isSettledOrBlocked(granted)).toBe(true);
+      await ending.query('commit');
+      await granted;
+    } finally {
+      ending.release();
+    }
+    expect(await remaining()).toBe(1_500);
+  });
+
+  it('while a period ends is neither lost nor counted twice, however they meet', async () => {
+    for (let round = 0; round < 10; round++) {
+      ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 1_000 }));
+      const period = { accountId, planId: 'starter', tokens: 1_000, status: 'active', renews: false } as const;
+      const dates = { startsAt: new Date(Date.now() - 1_000), endsAt: new Date(Date.now() + 86_400_000) };
+      await Promise.all([
+        startPeriod(billing.db, { ...period, ...dates, grantedBy: null }),
+        ...Array.from({ length: 4 }, () => grant(100)),
+      ]);
+      expect(await remaining()).toBe(1_400);
+    }
+  });
+});
+
+/** True once the promise is settled, or its work waits for a lock in Postgres. */
+async function isSettledOrBlocked(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol();
+  if ((await Promise.race([promise.catch(() => undefined), Promise.resolve(pending)])) !== pending) return true;
+  const { rows } = await billing.db.pool.query(
+    'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
+  );
+  return rows.length > 0;
+}

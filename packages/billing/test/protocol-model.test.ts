@@ -1,0 +1,258 @@
+import { describe, expect, it } from 'vitest';
+import { explore, type Guard, guards, type World } from './protocol-model.ts';
+
+const two = { workers: 2, granted: 1, attempts: 2 } as const;
+const three = { workers: 3, granted: 1, attempts: 1 } as const;
+
+const worlds: Record<string, World> = {
+  'a Redis that loses everything, twice, and a worker that dies': { ...two, flushes: 2, crashes: 1, lapses: 4 },
+  'workers that pause for longer than their leases': { ...two, flushes: 1, crashes: 1, lapses: 2, pauses: true },
+  'a job that two workers run': { ...two, flushes: 1, lapses: 2, pauses: true, twin: true },
+  'a Redis that restarts with old data': { ...two, restarts: 1, lapses: 1, pauses: true },
+  'a Redis that restarts, and later loses everything': { ...two, restarts: 1, flushes: 1 },
+  'a top-up in the middle': { ...two, topUps: 1, flushes: 1, restarts: 1 },
+  'maintenance that sweeps': { ...two, crashes: 1, lapses: 2, sweeps: true, pauses: true },
+  'three workers and a Redis that loses everything': { ...three, attempts: 2, flushes: 1 },
+  'three workers for two tokens': { ...three, granted: 2, flushes: 1 },
+  'three workers, one of which dies': { ...three, crashes: 1, lapses: 2 },
+  'three workers and a Redis that restarts': { ...three, restarts: 1, lapses: 1, pauses: true },
+};
+
+describe('the protocol bills no token twice, refuses nobody wrongly, and lets every job end, in a world with', () => {
+  it.each(Object.entries(worlds))('%s', (_, world) => {
+    const { states, broken } = explore(world, { checksLiveness: true });
+    expect(broken).toBeUndefined();
+    // A model that stops early would find nothing wrong either.
+    expect(states).toBeGreaterThan(10_000);
+  });
+});
+
+describe('every guard is needed:', () => {
+  /** The shortest of the runs that break a promise, over all worlds. */
+  function shortestRun(without: Guard): string[] {
+    let shortest: string[] | undefined;
+    for (const world of Object.values(worlds)) {
+      if (world.workers === 3) continue;
+      const { broken } = explore({ ...world, without });
+      if (broken && broken.run.length < (shortest?.length ?? Number.POSITIVE_INFINITY))
+        shortest = [`breaks ${broken.promise}:`, ...broken.run];
+    }
+    return shortest ?? ['breaks nothing'];
+  }
+
+  it(`nonce: ${guards.nonce}`, () => {
+    expect(shortestRun('nonce')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 1: intent",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: WAIT",
+        "worker 0: deletes its hold in Postgres",
+        "worker 1: reserves: WAIT",
+        "worker 0: releases its hold in Redis",
+        "worker 0: intent",
+        "worker 1: deletes its hold in Postgres",
+        "the lease of worker 1 runs out in Redis",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 1: releases its hold in Redis",
+        "worker 1: intent",
+        "worker 1: reserves: GRANTED",
+        "Redis restarts",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`asof: ${guards.asof}`, () => {
+    expect(shortestRun('asof')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 1: intent",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: WAIT",
+        "worker 0: deletes its hold in Postgres",
+        "worker 1: reserves: WAIT",
+        "worker 0: releases its hold in Redis",
+        "worker 0: intent",
+        "worker 1: deletes its hold in Postgres",
+        "the lease of worker 1 runs out in Redis",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 1: releases its hold in Redis",
+        "worker 1: intent",
+        "worker 1: reserves: GRANTED",
+        "the lease of worker 1 runs out in Redis",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`judge: ${guards.judge}`, () => {
+    expect(shortestRun('judge')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "the lease of worker 0 runs out in Redis",
+        "worker 1: intent",
+        "worker 1: reserves: HYDRATE",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`recheck: ${guards.recheck}`, () => {
+    expect(shortestRun('recheck')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 1: intent",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: takes its hydrated hold for a grant",
+        "worker 1: takes its hydrated hold for a grant",
+      ]
+    `);
+  });
+
+  it(`attempt-id: ${guards['attempt-id']}`, () => {
+    expect(shortestRun('attempt-id')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 1: intent",
+        "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`own-hold: ${guards['own-hold']}`, () => {
+    expect(shortestRun('own-hold')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "the lease of worker 0 runs out in Postgres",
+        "maintenance sweeps Postgres",
+        "maintenance sweeps Redis",
+        "worker 1: intent",
+        "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`run-id: ${guards['run-id']}`, () => {
+    expect(shortestRun('run-id')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "Redis restarts without its last hold",
+        "worker 1: intent",
+        "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`nonce-of-server: ${guards['nonce-of-server']}`, () => {
+    expect(shortestRun('nonce-of-server')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 1: intent",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: WAIT",
+        "worker 0: deletes its hold in Postgres",
+        "worker 1: reserves: WAIT",
+        "worker 0: releases its hold in Redis",
+        "worker 0: intent",
+        "worker 1: deletes its hold in Postgres",
+        "the lease of worker 1 runs out in Redis",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 1: releases its hold in Redis",
+        "worker 1: intent",
+        "worker 1: reserves: GRANTED",
+        "Redis restarts",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`unknown-outcome: ${guards['unknown-outcome']}`, () => {
+    expect(shortestRun('unknown-outcome')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 1: intent",
+        "worker 0: settles 1 in Postgres",
+        "worker 0: does not know that it settled, and releases",
+        "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`all-three: ${guards['all-three']}`, () => {
+    expect(shortestRun('all-three')).toMatchInlineSnapshot(`
+      [
+        "breaks refusal:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "a token is granted",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 0: settles 1 in Postgres",
+        "worker 0: settles in Redis",
+        "worker 1: intent",
+        "worker 1: reserves: EXHAUSTED",
+      ]
+    `);
+  });
+});

@@ -1,0 +1,402 @@
+/**
+ * A model of the ledger's protocol (intent, reserve, hydrate, settle), small enough to try every order in which a few
+ * workers, a top-up and the faults of both stores can meet. A job wants one token and uses none or one. Checked are
+ *   P2       consumed + what calls under way may still bill never exceeds granted
+ *   refusal  nobody is told that the tokens are gone who found some at its intent, and whose tokens are still there
+ *   live     whatever has happened, all jobs can still end
+ */
+
+/** What the protocol leans on. Without any one of these, some order of events breaks a promise. */
+export const guards = {
+  nonce: 'one hydrates at a time, and only who still has the right to applies',
+  asof: 'a hydration drops only holds whose lease had run out before it asked Postgres',
+  judge: 'a hold that ran out in Redis is dropped only if its row is gone',
+  recheck: 'a hold that a hydration brought to Redis is not yet a grant',
+  'attempt-id': 'every attempt has a hold id of its own',
+  'own-hold': 'a call is billed only if its own hold’s row is still there',
+  'run-id': 'an account that another server process wrote is not believed',
+  'nonce-of-server': 'the right to hydrate ends with the server process that gave it',
+  'unknown-outcome': 'a hold that may have been settled is never just released',
+  'all-three': 'a settlement brings granted along with consumed and version',
+} as const;
+export type Guard = keyof typeof guards;
+
+export type World = {
+  workers: 2 | 3;
+  granted: number;
+  /** How often each worker may reserve, 1 or 2. */
+  attempts: number;
+  /** Worker 1 runs worker 0's job a second time. */
+  twin?: boolean;
+  /** Workers may stop long enough for their leases to run out, and go on after that. */
+  pauses?: boolean;
+  /** Expired holds are also swept by maintenance. */
+  sweeps?: boolean;
+  topUps?: number;
+  /** Redis loses everything, or a repair makes it forget the account. */
+  flushes?: number;
+  /** Redis is restarted and has kept its data, or all but one hold. */
+  restarts?: number;
+  crashes?: number;
+  /** How many leases may run out, counted per store. */
+  lapses?: number;
+  without?: Guard;
+};
+
+export type Verdict = { states: number; broken?: { promise: 'P2' | 'refusal' | 'live'; run: string[] } };
+
+/** A set of hold ids, one bit each. */
+type Holds = number;
+type Balance = { granted: number; consumed: number; version: number };
+type Store = Balance & { live: Holds; lapsed: Holds };
+const places = [
+  'intent',
+  'reserve',
+  'hydrate a',
+  'hydrate b',
+  'hydrate c',
+  'unhold',
+  'release',
+  'call',
+  'settle',
+  'done',
+  'dead',
+] as const;
+type Worker = {
+  at: (typeof places)[number];
+  attempt: number;
+  /** Whether it reserves again after giving its hold back. */
+  willRetry: boolean;
+  /** The balance at its intent; after its settlement, the balance then. */
+  seen: Balance | null;
+  /** What its hydration has noted and read. */
+  noted: Holds;
+  read: (Balance & { holds: Holds }) | null;
+};
+type State = {
+  postgres: Store & { settled: number };
+  redis: (Store & { isForeign: boolean }) | null;
+  /** 0: nobody hydrates; otherwise one more than the worker. */
+  nonce: number;
+  /** Holds that were swept in Postgres and not yet in Redis. */
+  swept: Holds;
+  left: { flushes: number; restarts: number; crashes: number; lapses: number; topUps: number };
+  workers: Worker[];
+};
+type Move = { name: string; to: State; wrongRefusal?: boolean };
+
+/** Tries every order of events, shortest first; returns the first run that breaks a promise, if there is one. */
+export function explore(world: World, options: { checksLiveness: boolean } = { checksLiveness: false }): Verdict {
+  const start = startOf(world);
+  const indexOf = new Map([[encode(start), 0]]);
+  const cameFrom = [-1];
+  const names = [''];
+  const edges: { from: number[]; to: number[] } = { from: [], to: [] };
+  const ends: number[] = [];
+  const runTo = (index: number): string[] => {
+    const run: string[] = [];
+    for (let i = index; i > 0; i = cameFrom[i] as number) run.unshift(names[i] as string);
+    return run;
+  };
+  for (let layer = [start], first = 0; layer.length > 0; ) {
+    const next: State[] = [];
+    const firstOfNext = cameFrom.length;
+    for (const [i, state] of layer.entries()) {
+      const from = first + i;
+      if (state.workers.every(({ at }) => at === 'done' || at === 'dead')) ends.push(from);
+      for (const { name, to, wrongRefusal } of movesOf(world, state)) {
+        const code = encode(to);
+        let index = indexOf.get(code);
+        const isNew = index === undefined;
+        if (index === undefined) {
+          index = cameFrom.length;
+          indexOf.set(code, index);
+          cameFrom.push(from);
+          names.push(name);
+          next.push(to);
+        }
+        if (options.checksLiveness) {
+          edges.from.push(from);
+          edges.to.push(index);
+        }
+        const promise = wrongRefusal ? 'refusal' : isNew && isOverdrawn(world, to) ? 'P2' : undefined;
+        if (promise) return { states: cameFrom.length, broken: { promise, run: [...runTo(from), name] } };
+      }
+    }
+    layer = next;
+    first = firstOfNext;
+  }
+  const stuck = options.checksLiveness ? firstThatCannotEnd(cameFrom.length, edges, ends) : -1;
+  return {
+    states: cameFrom.length,
+    ...(stuck >= 0 && { broken: { promise: 'live' as const, run: runTo(stuck) } }),
+  };
+}
+
+function startOf(world: World): State {
+  const { flushes = 0, restarts = 0, crashes = 0, lapses = 0, topUps = 0 } = world;
+  const idle: Worker = { at: 'intent', attempt: 0, willRetry: false, seen: null, noted: 0, read: null };
+  return {
+    postgres: { granted: world.granted, consumed: 0, version: 0, live: 0, lapsed: 0, settled: 0 },
+    redis: null,
+    nonce: 0,
+    swept: 0,
+    left: { flushes, restarts, crashes, lapses, topUps },
+    workers: Array.from({ length: world.workers }, () => idle),
+  };
+}
+
+const has = (world: World, guard: Guard) => world.without !== guard;
+const jobOf = (world: World, worker: number) => (world.twin && worker === 1 ? 0 : worker);
+const holdOf = (world: World, worker: number, attempt: number): Holds =>
+  1 << (has(world, 'attempt-id') ? 2 * worker + attempt : 2 * jobOf(world, worker));
+const countOf = (holds: Holds): number => {
+  let count = 0;
+  for (let rest = holds; rest !== 0; rest &= rest - 1) count++;
+  return count;
+};
+const balanceOf = ({ granted, consumed, version }: Balance): Balance => ({ granted, consumed, version });
+/** The newer of what a store knows and what it is told. */
+const newer = <T extends Balance>(known: T, told: Balance | null): T =>
+  told !== null && told.version > known.version ? { ...known, ...balanceOf(told) } : known;
+const drop = <T extends Store>(store: T, holds: Holds): T => ({
+  ...store,
+  live: store.live & ~holds,
+  lapsed: store.lapsed & ~holds,
+});
+
+/** Whether more may be billed than was granted, once every call under way has settled. */
+function isOverdrawn(world: World, { postgres, workers }: State): boolean {
+  let mayBill = 0;
+  for (const [i, { at, attempt }] of workers.entries()) {
+    if (at !== 'call' || postgres.settled & (1 << jobOf(world, i))) continue;
+    if ((postgres.live | postgres.lapsed) & holdOf(world, i, attempt) || !has(world, 'own-hold')) mayBill++;
+  }
+  return postgres.consumed + mayBill > postgres.granted;
+}
+
+function movesOf(world: World, state: State): Move[] {
+  const moves = faultsOf(world, state);
+  for (const [i, worker] of state.workers.entries()) {
+    for (const [what, change, refusal] of stepsOf(world, state, i, worker)) {
+      const { worker: changed, ...rest } = change;
+      const workers = state.workers.with(i, { ...worker, ...changed });
+      moves.push({
+        name: `worker ${i}: ${what}`,
+        to: { ...state, ...rest, workers },
+        wrongRefusal: refusal === 'wrong',
+      });
+    }
+    moves.push(...lossesOf(world, state, i, worker));
+  }
+  return moves;
+}
+
+type Change = Partial<Omit<State, 'workers'>> & { worker: Partial<Worker> };
+type Step = [what: string, change: Change, refusal?: 'wrong'];
+
+/** What a worker may do next. */
+function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] {
+  const { postgres, redis } = state;
+  const hold = holdOf(world, i, worker.attempt);
+  const job = 1 << jobOf(world, i);
+  switch (worker.at) {
+    case 'intent':
+      if (postgres.settled & job) return [['replays what is settled', { worker: { at: 'done' } }]];
+      return [
+        [
+          'intent',
+          {
+            postgres: { ...postgres, live: postgres.live | hold },
+            worker: { at: 'reserve', seen: balanceOf(postgres) },
+          },
+        ],
+      ];
+    case 'reserve':
+      return [reserve(world, state, worker, hold)];
+    case 'hydrate a':
+      if (has(world, 'nonce') && state.nonce !== 0 && state.nonce !== i + 1)
+        return [
+          ['waits while another hydrates', { worker: { at: 'reserve' } }],
+          ['waits until the nonce runs out', { nonce: 0, worker: {} }],
+        ];
+      return [['begins to hydrate', { nonce: i + 1, worker: { at: 'hydrate b', noted: redis?.lapsed ?? 0 } }]];
+    case 'hydrate b': {
+      const swept = drop(postgres, postgres.lapsed);
+      const read = { ...balanceOf(swept), holds: swept.live };
+      return [['reads Postgres', { postgres: swept, worker: { at: 'hydrate c', read } }]];
+    }
+    case 'hydrate c':
+      return [['applies what it read', hydrate(world, state, i, worker)]];
+    case 'unhold':
+      return [['deletes its hold in Postgres', { postgres: drop(postgres, hold), worker: { at: 'release' } }]];
+    case 'release': {
+      const again: Partial<Worker> = worker.willRetry
+        ? { at: 'intent', attempt: worker.attempt + 1, willRetry: false }
+        : { at: 'done' };
+      return [['releases its hold in Redis', { redis: redis && drop(redis, hold), worker: again }]];
+    }
+    case 'call':
+      return [0, 1].map((used) => [`settles ${used} in Postgres`, settle(world, state, hold, job, used)]);
+    case 'settle': {
+      const told = worker.seen && { ...worker.seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
+      const end: Partial<Worker> = { at: 'done', seen: null };
+      const steps: Step[] = [['settles in Redis', { redis: redis && newer(drop(redis, hold), told), worker: end }]];
+      if (!has(world, 'unknown-outcome'))
+        steps.push(['does not know that it settled, and releases', { redis: redis && drop(redis, hold), worker: end }]);
+      return steps;
+    }
+    default:
+      return [];
+  }
+}
+
+function reserve(world: World, state: State, worker: Worker, hold: Holds): Step {
+  const { postgres } = state;
+  if (state.redis === null || (state.redis.isForeign && has(world, 'run-id')))
+    return ['reserves: HYDRATE', { worker: { at: 'hydrate a' } }];
+  const redis = newer(state.redis, worker.seen);
+  if (redis.lapsed !== 0) return ['reserves: HYDRATE', { redis, worker: { at: 'hydrate a' } }];
+  const granted: Partial<Worker> = { at: 'call', seen: null };
+  if (!has(world, 'recheck') && redis.live & hold)
+    return ['takes its hydrated hold for a grant', { redis, worker: granted }];
+  const remaining = redis.granted - redis.consumed;
+  if (remaining < 1) {
+    const isWrong = worker.seen?.granted === postgres.granted && postgres.granted - postgres.consumed >= 1;
+    const change: Change = { redis, worker: { at: 'unhold', seen: null } };
+    return isWrong ? ['reserves: EXHAUSTED', change, 'wrong'] : ['reserves: EXHAUSTED', change];
+  }
+  if (remaining - countOf(redis.live & ~hold) < 1) {
+    const willRetry = worker.attempt + 1 < world.attempts;
+    return ['reserves: WAIT', { redis, worker: { at: 'unhold', willRetry, seen: null } }];
+  }
+  return ['reserves: GRANTED', { redis: { ...redis, live: redis.live | hold }, worker: granted }];
+}
+
+function hydrate(world: World, { redis, nonce }: State, i: number, { read, noted }: Worker): Change {
+  const worker: Partial<Worker> = { at: 'reserve', read: null, noted: 0 };
+  if (read === null || (has(world, 'nonce') && nonce !== i + 1)) return { worker };
+  if (redis === null || (redis.isForeign && has(world, 'run-id')))
+    return { nonce: 0, redis: { ...balanceOf(read), live: read.holds, lapsed: 0, isForeign: false }, worker };
+  const known = newer(redis, read);
+  const judged = known.lapsed & (has(world, 'asof') ? noted : -1);
+  const renewed = has(world, 'judge') ? judged & read.holds : 0;
+  return { nonce: 0, redis: { ...known, lapsed: known.lapsed & ~judged, live: known.live | renewed }, worker };
+}
+
+function settle(world: World, { postgres }: State, hold: Holds, job: number, used: number): Change {
+  const isFirst = (postgres.settled & job) === 0;
+  const isHeld = ((postgres.live | postgres.lapsed) & hold) !== 0;
+  const billed = isFirst && (isHeld || !has(world, 'own-hold')) ? used : 0;
+  const after = {
+    ...drop(postgres, hold),
+    consumed: postgres.consumed + billed,
+    version: postgres.version + billed,
+    settled: postgres.settled | job,
+  };
+  return { postgres: after, worker: { at: 'settle', seen: balanceOf(after) } };
+}
+
+/** What may happen to the stores at any time. */
+function faultsOf(world: World, state: State): Move[] {
+  const { postgres, redis, left, nonce, swept } = state;
+  const moves: Move[] = [];
+  const move = (name: string, change: Partial<State>) => moves.push({ name, to: { ...state, ...change } });
+  if (left.topUps > 0)
+    move('a token is granted', {
+      postgres: { ...postgres, granted: postgres.granted + 1, version: postgres.version + 1 },
+      left: { ...left, topUps: left.topUps - 1 },
+    });
+  if (left.flushes > 0)
+    move('Redis forgets everything', { redis: null, nonce: 0, left: { ...left, flushes: left.flushes - 1 } });
+  if (left.restarts > 0 && redis !== null) {
+    const keptNonce = has(world, 'nonce-of-server') ? 0 : nonce;
+    const rest = { ...left, restarts: left.restarts - 1 };
+    move('Redis restarts', { redis: { ...redis, isForeign: true }, nonce: keptNonce, left: rest });
+    for (let lost = redis.live; lost !== 0; lost &= lost - 1)
+      move('Redis restarts without its last hold', {
+        redis: { ...drop(redis, lost & -lost), isForeign: true },
+        nonce: keptNonce,
+        left: rest,
+      });
+  }
+  if (world.sweeps && postgres.lapsed !== 0)
+    move('maintenance sweeps Postgres', { postgres: drop(postgres, postgres.lapsed), swept: swept | postgres.lapsed });
+  if (swept !== 0) move('maintenance sweeps Redis', { redis: redis && drop(redis, swept), swept: 0 });
+  return moves;
+}
+
+/** What may happen to a worker and its lease. */
+function lossesOf(world: World, state: State, i: number, worker: Worker): Move[] {
+  const { postgres, redis, left } = state;
+  const moves: Move[] = [];
+  if (left.crashes > 0 && !['intent', 'done', 'dead'].includes(worker.at)) {
+    const dead: Worker = { ...worker, at: 'dead', willRetry: false, seen: null, noted: 0, read: null };
+    moves.push({
+      name: `worker ${i} dies`,
+      to: { ...state, workers: state.workers.with(i, dead), left: { ...left, crashes: left.crashes - 1 } },
+    });
+  }
+  if (left.lapses === 0 || !(worker.at === 'dead' || world.pauses)) return moves;
+  const hold = holdOf(world, i, worker.attempt);
+  const fewer = { ...left, lapses: left.lapses - 1 };
+  const lapse = <T extends Store>(store: T): T => ({ ...store, live: store.live & ~hold, lapsed: store.lapsed | hold });
+  if (postgres.live & hold)
+    moves.push({
+      name: `the lease of worker ${i} runs out in Postgres`,
+      to: { ...state, postgres: lapse(postgres), left: fewer },
+    });
+  if (redis && redis.live & hold)
+    moves.push({
+      name: `the lease of worker ${i} runs out in Redis`,
+      to: { ...state, redis: lapse(redis), left: fewer },
+    });
+  return moves;
+}
+
+/** A state as a short string, the same for the same state: everything fits into a few 16-bit units. */
+function encode({ postgres, redis, nonce, swept, left, workers }: State): string {
+  const balance = (b: Balance) => b.granted | (b.consumed << 2) | (b.version << 4);
+  const budget = left.flushes | (left.restarts << 2) | (left.crashes << 4) | (left.lapses << 6) | (left.topUps << 9);
+  const units = [
+    balance(postgres) | (postgres.settled << 8),
+    postgres.live | (postgres.lapsed << 6),
+    redis ? 1 | (Number(redis.isForeign) << 1) | (balance(redis) << 2) : 0,
+    redis ? redis.live | (redis.lapsed << 6) : 0,
+    budget | (nonce << 11),
+    swept,
+  ];
+  for (const { at, attempt, willRetry, seen, noted, read } of workers)
+    units.push(
+      places.indexOf(at) | (attempt << 4) | (Number(willRetry) << 5) | (seen ? 64 | (balance(seen) << 7) : 0),
+      read ? 1 | (balance(read) << 1) : 0,
+      noted | (read ? read.holds << 6 : 0),
+    );
+  return String.fromCharCode(...units);
+}
+
+/** The first state from which no end can be reached; -1 where there is none. */
+function firstThatCannotEnd(states: number, edges: { from: number[]; to: number[] }, ends: number[]): number {
+  const firstOf = new Int32Array(states + 1);
+  for (const to of edges.to) firstOf[to + 1] = (firstOf[to + 1] as number) + 1;
+  for (let i = 0; i < states; i++) firstOf[i + 1] = (firstOf[i + 1] as number) + (firstOf[i] as number);
+  const before = new Int32Array(edges.to.length);
+  const filled = firstOf.slice();
+  for (const [e, to] of edges.to.entries()) {
+    const place = filled[to] as number;
+    before[place] = edges.from[e] as number;
+    filled[to] = place + 1;
+  }
+  const canEnd = new Uint8Array(states);
+  for (const end of ends) canEnd[end] = 1;
+  for (const open = [...ends]; open.length > 0; ) {
+    const state = open.pop() as number;
+    for (let e = firstOf[state] as number; e < (firstOf[state + 1] as number); e++) {
+      const earlier = before[e] as number;
+      if (canEnd[earlier]) continue;
+      canEnd[earlier] = 1;
+      open.push(earlier);
+    }
+  }
+  return canEnd.indexOf(0);
+}

@@ -1,0 +1,173 @@
+import { readSteps } from '@tally/db';
+import { afterAll, describe, expect, it } from 'vitest';
+import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
+import { createBilling, release, settle } from '../src/index.ts';
+import {
+  callOf,
+  findings,
+  goneFromRedis,
+  hold,
+  inPostgres,
+  inRedis,
+  logged,
+  runningJob,
+  takeOver,
+} from './fixtures/ledger.ts';
+
+const billing = await newBilling(await newConfig(), afterAll);
+
+async function jobWithHold(tokens = 1_000) {
+  const { accountId, subscriptionId } = await newAccount(billing, { tokens });
+  const job = await runningJob(billing, accountId);
+  return { accountId, subscriptionId, job, reservation: await hold(billing, job) };
+}
+
+describe('settling a model call', () => {
+  it('bills what was used, keeps the output, and lets the hold go in both stores', async () => {
+    const { subscriptionId, job, reservation } = await jobWithHold();
+    const { call } = await settle(billing, { call: callOf(job, reservation, 130) });
+    expect(call).toMatchObject({ verdict: 'billed', billedTokens: 130, snapshot: { tokensConsumed: 130 } });
+    expect(await readSteps(billing.db, job.jobId)).toEqual(new Map([['answer', { text: 'blue' }]]));
+    await goneFromRedis(billing, reservation);
+    const postgres = await inPostgres(billing, subscriptionId);
+    expect(postgres).toMatchObject({ consumed: 130, holds: {} });
+    expect(await inRedis(billing, subscriptionId)).toEqual({ ...postgres, held: 0, leased: [] });
+  });
+
+  it('bills a provider that reports more than it was allowed at the hold, and logs what it reported', async () => {
+    const { job, reservation } = await jobWithHold(450);
+    const { call } = await settle(billing, { call: callOf(job, reservation, 5_000) });
+    expect(call).toMatchObject({ verdict: 'billed', billedTokens: 400 });
+    expect(await logged(billing, job.jobId)).toEqual([{ billed: 400, total: 5_000 }]);
+  });
+
+  it('repeated after an unknown commit gives the first outcome and bills once', async () => {
+    const { subscriptionId, job, reservation } = await jobWithHold();
+    const settlement = { call: callOf(job, reservation, 130) };
+    const first = await settle(billing, settlement);
+    expect(await settle(billing, settlement)).toEqual(first);
+    expect(await logged(billing, job.jobId)).toHaveLength(1);
+    expect((await inPostgres(billing, subscriptionId)).consumed).toBe(130);
+  });
+
+  it('repeated together with the move that ended the job still says what was billed', async () => {
+    const { job, reservation } = await jobWithHold();
+    const move = { jobId: job.jobId, fence: job.fence, status: 'completed' as const, result: { text: 'blue' } };
+    const settlement = { call: callOf(job, reservation, 130), move };
+    expect(await settle(billing, settlement)).toMatchObject({ call: { verdict: 'billed' }, moved: true });
+    expect(await settle(billing, settlement)).toMatchObject({
+      call: { verdict: 'billed', billedTokens: 130 },
+      moved: false,
+    });
+  });
+
+  it('repeated while the first try is still under way waits for it, and gives its outcome', async () => {
+    const { subscriptionId, job, reservation } = await jobWithHold();
+    const settlement = { call: callOf(job, reservation, 130) };
+    // The first try stops where a transaction that reads the balance lets it: after its writes, before its commit.
+    const reader = await billing.db.pool.connect();
+    try {
+      await reader.query('begin');
+      await reader.query('select from subscription_balances where subscription_id = $1 for update', [subscriptionId]);
+      const { pid } = (await reader.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0] ?? { pid: 0 };
+      const first = settle(billing, settlement);
+      await expect.poll(() => waiters(pid)).toBe(1);
+      // Another process: its writes share no batch with ours.
+      const second = settle(createBilling({ ...billing }), settlement);
+      await expect.poll(() => waiters()).toBe(2);
+      await reader.query('commit');
+      expect(await first).toMatchObject({ call: { verdict: 'billed', billedTokens: 130 } });
+      expect(await second).toMatchObject({ call: { verdict: 'billed', billedTokens: 130 } });
+    } finally {
+      reader.release();
+    }
+    expect((await inPostgres(billing, subscriptionId)).consumed).toBe(130);
+  });
+
+  it('bills one of two calls for the same step of a job', async () => {
+    const { subscriptionId, job, reservation } = await jobWithHold();
+    const second = await hold(billing, job);
+    const outcomes = await Promise.all([
+      settle(billing, { call: callOf(job, reservation, 100, { output: { text: 'blue' } }) }),
+      settle(billing, { call: callOf(job, second, 200, { output: { text: 'green' } }) }),
+    ]);
+    expect(outcomes.map(({ call }) => call?.verdict).sort()).toEqual(['billed', 'unbilled']);
+    expect(await logged(billing, job.jobId)).toHaveLength(2);
+    const billed = (await inPostgres(billing, subscriptionId)).consumed;
+    expect((await readSteps(billing.db, job.jobId)).get('answer')).toEqual({ text: billed === 100 ? 'blue' : 'green' });
+  });
+
+  it('logs a call whose hold was swept unbilled, and keeps its output', async () => {
+    const { subscriptionId, job, reservation } = await jobWithHold();
+    await release(billing, reservation);
+    const { call } = await settle(billing, { call: callOf(job, reservation, 130) });
+    expect(call).toMatchObject({ verdict: 'unbilled', billedTokens: 0 });
+    expect(await logged(billing, job.jobId)).toEqual([{ billed: 0, total: 130 }]);
+    expect((await readSteps(billing.db, job.jobId)).get('answer')).toEqual({ text: 'blue' });
+    expect((await inPostgres(billing, subscriptionId)).consumed).toBe(0);
+  });
+
+  it('logs a fenced-out worker’s call unbilled, keeps nothing of it, and tells it to stop', async () => {
+    const { subscriptionId, job, reservation } = await jobWithHold();
+    const fence = await takeOver(billing, job.jobId);
+    const { call } = await settle(billing, { call: callOf(job, reservation, 130) });
+    expect(call).toMatchObject({ verdict: 'fenced_out', billedTokens: 0 });
+    expect(await logged(billing, job.jobId)).toEqual([{ billed: 0, total: 130 }]);
+    expect(await readSteps(billing.db, job.jobId)).toEqual(new Map());
+    const next = { ...job, fence };
+    const { call: second } = await settle(billing, { call: callOf(next, await hold(billing, next), 70) });
+    expect(second).toMatchObject({ verdict: 'billed', billedTokens: 70 });
+    expect((await inPostgres(billing, subscriptionId)).consumed).toBe(70);
+  });
+
+  it('tells a fenced-out worker to stop when it repeats its settlement, too', async () => {
+    const { job, reservation } = await jobWithHold();
+    await takeOver(billing, job.jobId);
+    const settlement = { call: callOf(job, reservation, 130) };
+    await settle(billing, settlement);
+    expect((await settle(billing, settlement)).call).toMatchObject({ verdict: 'fenced_out' });
+  });
+
+  it('logs a call that failed unbilled, and frees its tokens for the retry', async () => {
+    const { job, reservation } = await jobWithHold(400);
+    const failure = { billable: false, output: undefined, outcome: 'timeout' };
+    const { call } = await settle(billing, { call: callOf(job, reservation, 50, failure) });
+    expect(call).toMatchObject({ verdict: 'unbilled', billedTokens: 0 });
+    await goneFromRedis(billing, reservation);
+    expect((await hold(billing, job)).tokens).toBe(400);
+  });
+
+  it('writes one batch for calls of many tenants, and one tenant’s bad row fails only itself', async () => {
+    const jobs = await Promise.all(Array.from({ length: 12 }, () => jobWithHold()));
+    const outcomes = await Promise.allSettled(
+      jobs.map(({ job, reservation }, i) =>
+        settle(billing, { call: callOf(job, reservation, 130, i === 5 ? { inputTokens: -1 } : {}) }),
+      ),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(jobs.map((_, i) => (i === 5 ? 'rejected' : 'fulfilled')));
+    const consumed = await Promise.all(jobs.map(({ subscriptionId }) => inPostgres(billing, subscriptionId)));
+    expect(consumed.map((books) => books.consumed)).toEqual(jobs.map((_, i) => (i === 5 ? 0 : 130)));
+  });
+
+  it('stores an answer that holds what jsonb refuses: NUL and half a surrogate pair', async () => {
+    const { job, reservation } = await jobWithHold();
+    const text = 'a\u0000b \ud83d c \\u0000 😀';
+    await settle(billing, { call: callOf(job, reservation, 130, { output: { text } }) });
+    expect((await readSteps(billing.db, job.jobId)).get('answer')).toEqual({ text: 'ab \ufffd c \\u0000 😀' });
+  });
+
+  it('leaves nothing for the audit to find', async () => {
+    await expect.poll(() => findings(billing)).toEqual([]);
+  });
+});
+
+/** How many connections to this database wait for a lock, of `holder` if one is named. */
+async function waiters(holder?: number): Promise<number> {
+  const { rows } = await billing.db.pool.query<{ count: number }>(
+    `select count(*) from pg_stat_activity
+     where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0
+       and ($1::integer is null or $1 = any(pg_blocking_pids(pid)))`,
+    [holder ?? null],
+  );
+  return rows[0]?.count ?? 0;
+}

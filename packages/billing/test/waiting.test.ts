@@ -1,0 +1,119 @@
+import { newId } from '@tally/core';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
+import { release, reserve } from '../src/index.ts';
+import { keysOf } from '../src/scripts.ts';
+import { type Granted, hold, inPostgres, requestFor } from './fixtures/ledger.ts';
+
+const billing = await newBilling(await newConfig(), afterAll);
+
+let accountId: string;
+let subscriptionId: string;
+let holds: Granted[];
+/** Wants 900 of 1,000 and could make do with 500, and has waited for longer than the small ones have existed. */
+const big = { jobId: newId(), wantTokens: 900, minTokens: 500, ageMs: 60_000 };
+const small = { wantTokens: 300, minTokens: 300, ageMs: 0 };
+
+const ask = (changes: object) => reserve(billing, requestFor({ accountId, jobId: newId(), fence: 1 }, changes));
+const ticket = (changes: Record<string, number>) =>
+  billing.redis.hset(keysOf(billing.keyPrefix, subscriptionId).account, changes);
+
+describe('a big job among small ones', () => {
+  beforeEach(async () => {
+    ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 1_000 }));
+    holds = [];
+    for (let i = 0; i < 3; i++) holds.push(await hold(billing, { accountId, jobId: newId(), fence: 1 }, small));
+  });
+  const free = async () => release(billing, holds.pop() as Granted);
+
+  it('waits once, and then younger jobs leave it what it needs', async () => {
+    expect(await ask(big)).toEqual({ outcome: 'wait' });
+    await free();
+    expect(await ask(small)).toEqual({ outcome: 'wait' });
+    await free();
+    expect(await ask(small)).toEqual({ outcome: 'wait' });
+    await free();
+    expect(await ask(big)).toMatchObject({ outcome: 'granted', tokens: 900 });
+  });
+
+  it('takes what there is after 5 s, if that is enough to be useful', async () => {
+    await ask(big);
+    await free();
+    await ticket({ ticket_since: 1 });
+    expect(await ask(big)).toEqual({ outcome: 'wait' });
+    await free();
+    expect(await ask(big)).toMatchObject({ outcome: 'granted', tokens: 700 });
+  });
+
+  it('does not take less than it wants before that', async () => {
+    await ask(big);
+    await free();
+    await free();
+    expect(await ask(big)).toEqual({ outcome: 'wait' });
+  });
+
+  it('holds up no job that is older than itself', async () => {
+    await ask(big);
+    await free();
+    expect(await ask({ ...small, ageMs: 120_000 })).toMatchObject({ outcome: 'granted', tokens: 300 });
+  });
+
+  it('gives its place to an older one that has to wait', async () => {
+    await ask(big);
+    expect(await ask({ ...big, jobId: newId(), ageMs: 120_000 })).toEqual({ outcome: 'wait' });
+    await free();
+    await free();
+    await ticket({ ticket_since: 1 });
+    expect(await ask(big)).toEqual({ outcome: 'wait' });
+  });
+
+  it('keeps its place only while it goes on asking', async () => {
+    await ask(big);
+    await free();
+    await ticket({ ticket_until: 1 });
+    expect(await ask(small)).toMatchObject({ outcome: 'granted' });
+  });
+
+  it('keeps nothing free any more once it has its tokens', async () => {
+    await ask(big);
+    for (let i = 0; i < 3; i++) await free();
+    const granted = await hold(billing, { accountId, jobId: big.jobId, fence: 1 }, big);
+    await release(billing, granted);
+    expect(await ask(small)).toMatchObject({ outcome: 'granted' });
+  });
+
+  it('is served whatever small jobs keep coming', async () => {
+    expect(await ask(big)).toEqual({ outcome: 'wait' });
+    await ticket({ ticket_since: 1 });
+    let rounds = 0;
+    for (let served = false; !served && rounds < 20; rounds++) {
+      const taken = await ask(small);
+      if (taken.outcome === 'granted') holds.push(taken);
+      served = (await ask(big)).outcome === 'granted';
+      await free();
+    }
+    // Two of the three small holds had to end: 700 tokens are enough for it.
+    expect(rounds).toBe(3);
+  });
+});
+
+describe('an account known to be waiting', () => {
+  it('asks Redis alone, so that a Postgres that is slow to lock does not matter, until tokens are free', async () => {
+    ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 400 }));
+    const first = await hold(billing, { accountId, jobId: newId(), fence: 1 });
+    const waiter = { jobId: newId() };
+    expect(await ask(waiter)).toEqual({ outcome: 'wait' });
+    const client = await billing.db.pool.connect();
+    try {
+      await client.query('begin');
+      await client.query('lock table token_holds in exclusive mode');
+      expect(await ask(waiter)).toEqual({ outcome: 'wait' });
+      await client.query('rollback');
+    } finally {
+      client.release();
+    }
+    await release(billing, first);
+    expect(await ask(waiter)).toMatchObject({ outcome: 'granted' });
+    expect(Object.keys((await inPostgres(billing, subscriptionId)).holds)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { cutPassages, toDocumentTerms, toQuery } from '../src/search-terms.ts';
+
+/** Paragraphs of words in several scripts, some words and paragraphs too long for one passage. */
+const texts = fc
+  .array(
+    fc.array(
+      fc.oneof(
+        { weight: 20, arbitrary: fc.stringMatching(/^[a-wA-Zäéا-ی가-힣😀,;]{1,12}[.!?]?$/u) },
+        { weight: 1, arbitrary: fc.integer({ min: 880, max: 2_000 }).map((length) => 'x'.repeat(length)) },
+      ),
+      { maxLength: 250 },
+    ),
+    { maxLength: 6 },
+  )
+  .map((paragraphs) => paragraphs.map((words) => words.join(' ')).join('\n\n'));
+
+const withoutSpace = (text: string) => text.replace(/\s+/gu, '');
+
+describe('cutting a text into passages', () => {
+  it('loses no letter, changes no order, and leaves none empty or too long', () => {
+    fc.assert(
+      fc.property(fc.oneof(texts, fc.string({ unit: 'grapheme', maxLength: 3_000 })), (text) => {
+        const passages = cutPassages(text);
+        expect(withoutSpace(passages.join(''))).toBe(withoutSpace(text));
+        for (const passage of passages) {
+          expect(passage.trim()).not.toBe('');
+          expect([...passage].length).toBeLessThanOrEqual(900);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('never joins two words into one', () => {
+    const wordsOf = (text: string) => text.split(/\s+/u).filter((word) => word !== '');
+    fc.assert(
+      fc.property(texts, (text) => {
+        const words = wordsOf(text);
+        // A word may be cut, where a sentence is longer than a passage: the next piece of it is then the rest.
+        let rest = '';
+        for (const piece of cutPassages(text).flatMap(wordsOf)) {
+          if (rest === '') rest = words.shift() ?? '';
+          if (!rest.startsWith(piece)) expect.fail(`${piece} is no piece of ${rest}`);
+          rest = rest.slice(piece.length);
+        }
+        expect([rest, ...words]).toEqual(['']);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('cuts where a paragraph ends, if it can', () => {
+    const paragraph = (letter: string) => `${letter.repeat(5)} `.repeat(80).trim();
+    expect(cutPassages([paragraph('a'), paragraph('b'), paragraph('c')].join('\n\n'))).toEqual([
+      paragraph('a'),
+      paragraph('b'),
+      paragraph('c'),
+    ]);
+  });
+
+  it('cuts between sentences where a paragraph is too long', () => {
+    const sentence = `${'Word '.repeat(60).trim()}. `;
+    for (const passage of cutPassages(sentence.repeat(10))) expect(passage).toMatch(/^Word.*\.$/su);
+  });
+});
+
+describe('the words of a text', () => {
+  const plain = (text: string) => toDocumentTerms(text).plain;
+
+  it('are one for readers of Persian and Arabic, however they are typed', () => {
+    expect(plain('كتابي')).toBe(plain('کتابی'));
+    expect(plain('موسى')).toBe(plain('موسی'));
+    expect(plain('مُحَمَّد')).toBe(plain('محمد'));
+    expect(plain('ســـلام')).toBe(plain('سلام'));
+    expect(plain('کتاب‌ها')).toBe(plain('کتاب ها'));
+    expect(plain('کتابها')).toBe(plain('کتاب'));
+    expect(plain('خانهٔ')).toBe(plain('خانه'));
+    expect(plain('أحمد')).toBe(plain('احمد'));
+  });
+
+  it('include numbers in one spelling', () => {
+    expect(toDocumentTerms('۱۲۳ ٤٥٦ 789 １０').stemmed).toBe('123 456 789 10');
+  });
+
+  it('keep the vowel signs of scripts that write them as marks', () => {
+    expect(plain('हिन्दी')).toBe('हिन्दी');
+    expect(plain('ที่')).toBe('ที่');
+    expect(toDocumentTerms('İstanbul').stemmed).toBe(toDocumentTerms('istanbul').stemmed);
+  });
+
+  it('are found where the language writes none of their borders', () => {
+    const terms = plain('東京都の天気はどうですか').split(' ');
+    expect(terms).toContain('天気');
+    expect(toQuery('天気').plain).toBe(`'天気'`);
+  });
+
+  it('make no query out of question words and punctuation', () => {
+    expect(toQuery('آیا این چه ؟')).toEqual({ stemmed: '', plain: '' });
+    expect(toQuery(`?! ' | & :* \\`)).toEqual({ stemmed: '', plain: '' });
+  });
+
+  it('are always a query that Postgres can read: letters, marks and numbers between quotes', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+        for (const query of Object.values(toQuery(text)))
+          expect(query).toMatch(/^$|^'[\p{L}\p{N}\p{M}]+'( \| '[\p{L}\p{N}\p{M}]+')*$/u);
+      }),
+    );
+  });
+});
