@@ -1,10 +1,10 @@
 /** Composes the HTTP interface: what every request passes, then who may go where. */
-import { OpenAPIHono, type z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { newId, TallyError } from '@tally/core';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { secureHeaders } from 'hono/secure-headers';
 import { requireAccount, requireOperator } from './auth/authenticate.ts';
-import { createErrorHandler, sendError } from './http/errors.ts';
+import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
 import { createMetrics } from './http/metrics.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
@@ -79,10 +79,3 @@ function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
 }
 
 const nothingThere = () => new TallyError('not_found', 'There is nothing at this address');
-
-function invalidInput(error: z.ZodError): TallyError {
-  const details = error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
-  const first = details[0];
-  const where = first === undefined || first.path === '' ? '' : `${first.path}: `;
-  return new TallyError('invalid_input', `The input is not valid: ${where}${first?.message ?? ''}`, { details });
-}

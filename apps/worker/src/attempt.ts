@@ -1,7 +1,7 @@
 /** One attempt at a job: the context that its task runs in, and the writes that it owes the ledger. */
 import { refusalMessages, reserve, settle } from '@tally/billing';
 import { type Logger, TallyError } from '@tally/core';
-import { type CallRecord, type Claim, type Move, readSteps, searchKnowledge } from '@tally/db';
+import { type CallRecord, type Claim, type Move, readSteps } from '@tally/db';
 import type { AnyTask, LlmAnswer, LlmRequest, TaskContext } from '@tally/tasks';
 import { ModelCallError, type ModelReply } from './model-client.ts';
 import { untilReachable } from './outages.ts';
@@ -50,7 +50,15 @@ export function beginAttempt(
     return steps.get(step) as StepOutput | undefined;
   }
 
-  async function llm(step: string, request: LlmRequest): Promise<LlmAnswer> {
+  /** One call at a time: what a call owes is settled before the next one begins. */
+  let calls: Promise<unknown> = Promise.resolve();
+  function llm(step: string, request: LlmRequest): Promise<LlmAnswer> {
+    const answer = calls.then(() => callModel(step, request));
+    calls = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async function callModel(step: string, request: LlmRequest): Promise<LlmAnswer> {
     await settleOwed();
     const stored = await storedStep(step);
     if (stored !== undefined) return toAnswer(stored);
@@ -132,7 +140,7 @@ export function beginAttempt(
       llm,
       knowledge: {
         search: (question, limit) =>
-          untilReachable(() => searchKnowledge(services.db, { accountId: job.accountId, question, limit }), {
+          untilReachable(() => services.searchKnowledge({ accountId: job.accountId, question, limit }), {
             log,
             signal,
           }),

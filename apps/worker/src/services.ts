@@ -1,7 +1,7 @@
 /** What a worker process is made of, and the limits it works within. */
 import type { Billing } from '@tally/billing';
 import type { Logger, RedisClient } from '@tally/core';
-import type { Claim, ClaimRequest, Database } from '@tally/db';
+import type { Claim, ClaimRequest, Database, KnowledgeQuery, Passage } from '@tally/db';
 import type { Queues } from '@tally/queue';
 import type { ModelClient } from './model-client.ts';
 
@@ -14,6 +14,7 @@ export type WorkerServices = {
   keyPrefix: string;
   log: Logger;
   claim: (request: ClaimRequest) => Promise<Claim>;
+  searchKnowledge: (query: KnowledgeQuery) => Promise<Passage[]>;
   running: RunningAttempts;
 };
 

@@ -1,7 +1,14 @@
 /** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
 import { createBilling } from '@tally/billing';
 import { type Config, connectRedis, group, type Logger, newId } from '@tally/core';
-import { type ClaimRequest, claimJobs, connectDatabase, isOutage } from '@tally/db';
+import {
+  type ClaimRequest,
+  claimJobs,
+  connectDatabase,
+  isOutage,
+  type KnowledgeQuery,
+  searchKnowledge,
+} from '@tally/db';
 import { beat, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
@@ -30,6 +37,7 @@ export async function startWorker(
   await untilReachable(() => redis.ping(), { log });
   const keyPrefix = config.redisKeyPrefix;
   const { apiKey, baseUrl, model, timeoutMs } = config.openai;
+  const retryAlone = (error: unknown) => !isOutage(error);
   const services: WorkerServices = {
     db,
     redis,
@@ -38,7 +46,8 @@ export async function startWorker(
     model: createModelClient({ apiKey, baseUrl, model, ...(options.fetch && { fetch: options.fetch }) }),
     keyPrefix,
     log,
-    claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone: (error) => !isOutage(error) }),
+    claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone }),
+    searchKnowledge: group((queries: KnowledgeQuery[]) => searchKnowledge(db, queries), { retryAlone }),
     running: new Map(),
   };
   const workerId = newId();

@@ -1,5 +1,6 @@
 /** Turns every error into the one envelope that clients know. */
 import { createHash } from 'node:crypto';
+import type { z } from '@hono/zod-openapi';
 import { isRedisOutage, type Logger, TallyError } from '@tally/core';
 import { isOutage } from '@tally/db';
 import type { Context } from 'hono';
@@ -52,3 +53,11 @@ export const requestHash = (route: string, body: unknown): Buffer =>
   createHash('sha256')
     .update(`${route}\n${JSON.stringify(body)}`)
     .digest();
+
+/** The error for input that doesn't fit its schema: where, and why. */
+export function invalidInput(error: z.ZodError): TallyError {
+  const details = error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+  const first = details[0];
+  const where = first === undefined || first.path === '' ? '' : `${first.path}: `;
+  return new TallyError('invalid_input', `The input is not valid: ${where}${first?.message ?? ''}`, { details });
+}

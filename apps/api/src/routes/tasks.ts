@@ -1,11 +1,11 @@
 /** One route a task, made from the registry: submit, and wait for the end where the client prefers that. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, OpenAPIHono, type RouteHandler, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJob, isEnded } from '@tally/db';
 import { submit } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import type { Context, MiddlewareHandler } from 'hono';
-import { requestHash } from '../http/errors.ts';
+import { invalidInput, requestHash } from '../http/errors.ts';
 import { limits } from '../limits.ts';
 import { refusal, requireTokens } from '../require-tokens.ts';
 import { bearer, errorResponses, Job, jsonBody, jsonResponse, toJob } from '../schemas.ts';
@@ -44,7 +44,7 @@ function taskRoute(task: AnyTask, middleware: MiddlewareHandler<ApiEnv>[]) {
   });
 }
 
-/** Routes for every task; each refuses accounts without tokens, as a rule before it looks at the input. */
+/** Routes for every task; each refuses accounts without tokens, whatever their input. */
 export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   const app = new OpenAPIHono<ApiEnv>();
   for (const task of tasks) {
@@ -52,11 +52,9 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
       await services.rateLimits.submission(c.get('identity').accountId);
       await next();
     };
-    const requirePaid = requireTokens(services, { estimatedTokens: task.outputTokens.min, task: task.name });
-    // A repeated request gets its first answer, also when that job has used up the tokens: submit() checks the others.
-    const paid: MiddlewareHandler<ApiEnv> = (c, next) =>
-      c.req.header('idempotency-key') ? next() : requirePaid(c, next);
-    app.openapi(taskRoute(task, [limitRate, paid]), async (c) => {
+    const paid = requireTokens(services, { estimatedTokens: task.outputTokens.min, task: task.name });
+    const route = taskRoute(task, [limitRate]);
+    const handle: RouteHandler<typeof route, ApiEnv> = async (c) => {
       const { accountId } = c.get('identity');
       const input = c.req.valid('json');
       const headers = c.req.valid('header');
@@ -70,7 +68,13 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
       if (outcome.outcome === 'refused')
         throw refusal(outcome.reason, { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed });
       return answer(c, services, outcome.jobId, waitMs(headers.prefer));
-    });
+    };
+    // What submit() does for good input, in the same statement: no tokens is said before what is wrong with the input.
+    const refuse = async (c: Context<ApiEnv>, error: z.ZodError): Promise<never> => {
+      await paid(c, async () => undefined);
+      throw invalidInput(error);
+    };
+    app.openapi(route, handle, (result, c) => (result.success ? undefined : refuse(c, result.error)));
   }
   return app;
 }

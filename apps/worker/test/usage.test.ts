@@ -1,0 +1,40 @@
+import fc from 'fast-check';
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+import { describe, expect, it } from 'vitest';
+import { countInputTokens, readUsage } from '../src/usage.ts';
+
+const frame = 7;
+const count = (content: string) => countInputTokens([{ role: 'user', content }]) - frame;
+
+describe('counting input tokens', () => {
+  it('gives what the tokenizer gives for the whole text, whatever lines it has', () => {
+    const line = fc.oneof(
+      fc.string({ unit: 'grapheme', maxLength: 40 }),
+      fc.constantFrom('\n', '\n\n', ' \n', '/path\n', '.\n', '\t', '۱۲۳\n', 'چراغ\n', '日本語\n', "it's\n", '  '),
+    );
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
+        const text = lines.join('');
+        expect(count(text)).toBe(countTokens(text, { disallowedSpecial: new Set(), allowedSpecial: new Set() }));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('takes no longer for a text without a space, and counts no fewer tokens', () => {
+    const text = 'ا'.repeat(8_000);
+    expect(count(text)).toBeGreaterThan(1_000);
+  });
+});
+
+describe('reading usage', () => {
+  it('never believes what is no count of tokens, and never throws', () => {
+    fc.assert(
+      fc.property(fc.anything(), (reported) => {
+        const usage = readUsage(reported, 10, 'two words');
+        for (const tokens of [usage.inputTokens, usage.outputTokens, usage.cachedInputTokens, usage.reasoningTokens])
+          expect(Number.isSafeInteger(tokens) && tokens >= 0).toBe(true);
+      }),
+    );
+  });
+});

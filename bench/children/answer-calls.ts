@@ -1,0 +1,29 @@
+/** The child's end of a bench process: it offers functions to the bench, and ends when the bench does. */
+import { onShutdown, reportReady } from '@tally/core';
+
+export type Call = { id: number; name: string; input: unknown };
+export type Answer = { id: number; output?: unknown; error?: string };
+
+const shutdownLimitMs = 15_000;
+
+/** Offers `functions` until the bench is gone, then closes. */
+export function answerCalls(
+  functions: Record<string, (input: never) => unknown>,
+  options: { close?: () => Promise<void>; url?: string } = {},
+): void {
+  const offered: typeof functions = { cpuMs, ...functions };
+  process.on('message', async ({ id, name, input }: Call) => {
+    try {
+      process.send?.({ id, output: await offered[name]?.(input as never) } satisfies Answer);
+    } catch (error) {
+      process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  });
+  onShutdown(async () => options.close?.(), shutdownLimitMs);
+  reportReady(options.url === undefined ? {} : { url: options.url });
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}

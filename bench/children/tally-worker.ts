@@ -1,0 +1,23 @@
+/** The worker as `npm run worker` has it, but told when to take jobs, so that it rests while the other side is measured. */
+import { createLogger, loadConfig } from '@tally/core';
+import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
+import { answerCalls } from './answer-calls.ts';
+
+const config = loadConfig();
+const log = createLogger('worker', config.logLevel);
+let worker: RunningWorker | undefined;
+
+async function rest(): Promise<void> {
+  await worker?.close();
+  worker = undefined;
+}
+
+answerCalls(
+  {
+    work: async () => {
+      worker = await startWorker(config, log);
+    },
+    rest,
+  },
+  { close: rest },
+);

@@ -1,0 +1,130 @@
+/** An installation of Tally for one section of the bench: a database, a key prefix, accounts with knowledge. */
+import { randomBytes } from 'node:crypto';
+import { type Config, connectRedis, createLogger, hashPassword, loadConfig, newId, redisReady } from '@tally/core';
+import { connectDatabase, type Database, insertAccount, insertKnowledge, startPeriod, submitJobs } from '@tally/db';
+import { enqueue, openQueues, type Queues } from '@tally/queue';
+import { type AnyTask, findTask } from '@tally/tasks';
+import { createTokens } from '../apps/api/src/auth/tokens.ts';
+import { demoKnowledge } from '../apps/ops/src/demo-knowledge.ts';
+import { openBareQueue } from './children/bare-queue.ts';
+import { atEnd, type World } from './world.ts';
+
+export type Account = { accountId: string; subscriptionId: string; bearer: string };
+
+export type Installation = {
+  /** For the processes of this installation. */
+  env: Record<string, string>;
+  db: Database;
+  queues: Queues;
+  bareQueue: Awaited<ReturnType<typeof openBareQueue>>['queue'];
+  accounts: Account[];
+  task: AnyTask;
+};
+
+export const questions = [
+  'How long do I have to return a lamp?',
+  'What does shipping to Spain cost, and how long does it take?',
+  'Can the LED module of the Aurora be replaced?',
+  'Which bulb does the Lumen floor lamp take?',
+  'Do you ship outside Europe?',
+];
+
+const tokensEach = 1_000_000_000;
+const silent = createLogger('bench', 'silent');
+
+/** `name` is that of its database and its key prefix. */
+export async function newInstallation(world: World, name: string, accountCount: number): Promise<Installation> {
+  const env = {
+    NODE_ENV: 'production',
+    DATABASE_URL: await world.newDatabase(`bench_${name}`),
+    REDIS_URL: world.redis.url,
+    REDIS_KEY_PREFIX: `bench_${name}`,
+    DATA_DIR: world.folder,
+    OPENAI_API_KEY: 'bench',
+    OPENAI_BASE_URL: `${world.sandbox.url}/v1`,
+    JWT_SECRET: randomBytes(32).toString('hex'),
+    ENCRYPTION_KEY: randomBytes(32).toString('hex'),
+    PORT: '0',
+    LIMIT_SUBMISSIONS_PER_MINUTE: '0',
+    LIMIT_READS_PER_MINUTE: '0',
+    LIMIT_QUEUED_JOBS: '0',
+  };
+  const config = loadConfig(env);
+  const db = connectDatabase({ url: config.databaseUrl, name: 'bench', log: silent });
+  const redis = connectRedis(config.redisUrls, 'producer', () => undefined);
+  atEnd(async () => {
+    redis.disconnect();
+    await db.close();
+  });
+  await redisReady(redis, 10_000);
+  const task = findTask('ask-question');
+  if (task === undefined) throw new Error('the task that the bench runs is gone');
+  const queues = openQueues({ redis, keyPrefix: config.redisKeyPrefix, taskNames: [task.name], log: silent });
+  const { queue: bareQueue, close } = await openBareQueue(config);
+  atEnd(close);
+  return { env, db, queues, bareQueue, task, accounts: await openAccounts(db, config, accountCount) };
+}
+
+async function openAccounts(db: Database, config: Config, count: number): Promise<Account[]> {
+  const passwordHash = await hashPassword(randomBytes(16).toString('hex'));
+  const tokens = createTokens(config.jwtSecret);
+  const accounts: Account[] = [];
+  for (let i = 0; i < count; i++) {
+    const account = await insertAccount(db, { email: `bench${i}@example.com`, role: 'tenant', passwordHash });
+    if (account === undefined) throw new Error('an account of the bench is there already');
+    const accountId = account.id;
+    const subscriptionId = await startPeriod(db, {
+      accountId,
+      planId: 'scale',
+      tokens: tokensEach,
+      status: 'active',
+      renews: false,
+      startsAt: new Date(Date.now() - 1_000),
+      endsAt: new Date(Date.now() + 86_400_000),
+      grantedBy: null,
+    });
+    for (const entry of demoKnowledge) await insertKnowledge(db, { accountId, ...entry });
+    const bearer = await tokens.issue({ accountId, tokenVersion: account.tokenVersion });
+    accounts.push({ accountId, subscriptionId, bearer });
+  }
+  return accounts;
+}
+
+const page = 500;
+export type SubmittedJob = { jobId: string; account: Account };
+
+/** Commits jobs of all accounts in turn, every account asking every question; they are on no queue yet. */
+export async function commitJobs(installation: Installation, count: number): Promise<SubmittedJob[]> {
+  const { db, accounts, task } = installation;
+  const committed: SubmittedJob[] = [];
+  while (committed.length < count) {
+    const jobs = Array.from({ length: Math.min(page, count - committed.length) }, (_, i) => {
+      const index = committed.length + i;
+      const account = accounts[index % accounts.length] as Account;
+      return { jobId: newId(), account, question: questions[Math.floor(index / accounts.length) % questions.length] };
+    });
+    const submissions = jobs.map(({ jobId, account, question }) => ({
+      id: jobId,
+      accountId: account.accountId,
+      task: task.name,
+      inputJson: JSON.stringify({ question }),
+      minTokens: 1,
+    }));
+    const outcomes = await submitJobs(db, submissions);
+    if (outcomes.some(({ outcome }) => outcome !== 'queued')) throw new Error('a job of the bench was not accepted');
+    committed.push(...jobs);
+  }
+  return committed;
+}
+
+/** Commits jobs and puts them on the queue. */
+export async function submitMany(installation: Installation, count: number): Promise<void> {
+  const { queues, task } = installation;
+  for (let left = count; left > 0; left -= page) {
+    const jobs = await commitJobs(installation, Math.min(page, left));
+    const toDispatch = ({ jobId, account: { accountId } }: SubmittedJob) => {
+      return { jobId, accountId, task: task.name, dispatch: 1, delayMs: 0 };
+    };
+    await enqueue(queues, jobs.map(toDispatch));
+  }
+}

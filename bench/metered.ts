@@ -1,0 +1,125 @@
+/** Metered jobs a second and their processor time, beside a bare BullMQ worker that sends the very same prompts. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { searchKnowledge } from '@tally/db';
+import { queueOf } from '@tally/queue';
+import { toMessages } from '../packages/tasks/src/ask-question/prompt.ts';
+import { bareQueueName } from './children/bare-queue.ts';
+import type { BarePrompt } from './children/bare-worker.ts';
+import { cpuMsOf, cpuMsOfFamily } from './cpu.ts';
+import { type Installation, questions, submitMany } from './installation.ts';
+import { type Child, startChild } from './process.ts';
+import { alternate, type Comparison, say } from './rounds.ts';
+import type { World } from './world.ts';
+
+/** Milliseconds of processor time are per job; in total means worker, Postgres and Redis. */
+export type MeteredFigures = { jobsPerSecond: number; workerCpuMs: number; totalCpuMs: number };
+export type Metered = Record<'instant' | 'slow', Comparison<keyof MeteredFigures>>;
+
+type Queue = ReturnType<typeof queueOf>;
+/** One side: a worker process, its queue, and how jobs get there. */
+export type MeteredSide = { worker: Child; queue: Queue; fill: (count: number) => Promise<void> };
+
+export const slowModelMs = 200;
+const passagesShown = 4;
+// After a rest connections are new and statements unprepared.
+const restedJobs = 100;
+
+export async function measureMetered(
+  world: World,
+  installation: Installation,
+  size: { rounds: number; coldJobs: number; instantJobs: number; slowJobs: number },
+): Promise<Metered> {
+  const sides = await startSides(world, installation);
+  say(`warming up both workers with ${size.coldJobs} jobs`);
+  await run(world, sides.tally, [size.coldJobs]);
+  await run(world, sides.bare, [size.coldJobs]);
+  const compare = (what: string, jobs: number) =>
+    alternate(what, size.rounds, {
+      tally: () => run(world, sides.tally, [restedJobs, jobs]),
+      bare: () => run(world, sides.bare, [restedJobs, jobs]),
+    });
+  const instant = await compare('jobs, instant model', size.instantJobs);
+  await world.setModelDelay(slowModelMs);
+  const slow = await compare(`jobs, ${slowModelMs} ms model`, size.slowJobs);
+  await world.setModelDelay(0);
+  await Promise.all([sides.tally.worker.stop(), sides.bare.worker.stop()]);
+  return { instant, slow };
+}
+
+/** Starts both workers, at rest. */
+export async function startSides(
+  world: World,
+  installation: Installation,
+  nodeOptions: string[] = [],
+): Promise<{ tally: MeteredSide; bare: MeteredSide }> {
+  const { env, queues, bareQueue, task } = installation;
+  const start = (script: string) => startChild(script, { env, folder: world.folder, nodeOptions });
+  const [tally, bare, prompts] = await Promise.all([
+    start('bench/children/tally-worker.ts'),
+    start('bench/children/bare-worker.ts'),
+    preparePrompts(installation),
+  ]);
+  await bare.call('learn', prompts);
+  let sent = 0;
+  const fillBare = async (count: number) => {
+    const jobs = Array.from({ length: count }, () => ({
+      name: bareQueueName,
+      data: { prompt: sent++ % prompts.length },
+    }));
+    await bareQueue.addBulk(jobs as never);
+  };
+  return {
+    tally: { worker: tally, queue: queueOf(queues, task.name), fill: (count) => submitMany(installation, count) },
+    bare: { worker: bare, queue: bareQueue, fill: fillBare },
+  };
+}
+
+/** What Tally will send for its jobs, in the same order. */
+async function preparePrompts({ db, accounts, task }: Installation): Promise<BarePrompt[]> {
+  const prompts: BarePrompt[] = [];
+  for (const question of questions)
+    for (const { accountId } of accounts) {
+      const [passages = []] = await searchKnowledge(db, [{ accountId, question, limit: passagesShown }]);
+      prompts.push({ accountId, messages: toMessages(question, passages), maxOutputTokens: task.outputTokens.max });
+    }
+  return prompts;
+}
+
+/** Wakes a side, runs batches of jobs, and returns the figures of the last one. The queue is full before the clock starts. */
+export async function run(world: World, side: MeteredSide, batches: number[]): Promise<MeteredFigures> {
+  await side.worker.call('work');
+  let figures: MeteredFigures | undefined;
+  for (const jobs of batches) {
+    await side.queue.pause();
+    await side.fill(jobs);
+    const before = await world.readBook();
+    const [workerMs, serversMs] = [await side.worker.cpuMs(), serverCpuMs(world)];
+    const startedAt = performance.now();
+    await side.queue.resume();
+    await emptied(side.queue);
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const workerCpuMs = ((await side.worker.cpuMs()) - workerMs) / jobs;
+    const totalCpuMs = workerCpuMs + (serverCpuMs(world) - serversMs) / jobs;
+    const calls = (await world.readBook()).answered - before.answered;
+    if (calls !== jobs) throw new Error(`${jobs} jobs made ${calls} calls to the model: nothing was measured`);
+    figures = { jobsPerSecond: jobs / seconds, workerCpuMs, totalCpuMs };
+  }
+  await side.worker.call('rest');
+  if (figures === undefined) throw new RangeError('no batches');
+  return figures;
+}
+
+/** NaN where the system does not tell. */
+const serverCpuMs = ({ postgres, redis }: World): number =>
+  (cpuMsOfFamily(postgres.pid) ?? Number.NaN) + (cpuMsOf(redis.pid) ?? Number.NaN);
+
+const lookEveryMs = 10;
+
+async function emptied(queue: Queue): Promise<void> {
+  for (;;) {
+    const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed');
+    if (counts.failed) throw new Error(`${counts.failed} jobs failed: nothing was measured`);
+    if (Object.values(counts).every((count) => count === 0)) return;
+    await sleep(lookEveryMs);
+  }
+}
