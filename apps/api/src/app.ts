@@ -27,11 +27,17 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use(async (c, next) => {
     const requestId = newId();
     c.set('requestId', requestId);
+    // Set before the answer is made: to add a header to a finished one, Hono builds it a second time.
+    c.header('x-request-id', requestId);
+    c.header('x-content-type-options', 'nosniff');
+    c.header('x-frame-options', 'SAMEORIGIN');
+    c.header('referrer-policy', 'no-referrer');
     await next();
-    c.res.headers.set('x-request-id', requestId);
   });
   app.use(metrics.middleware);
-  app.use(secureHeaders());
+  // Pages get the whole set.
+  app.use('/docs/*', secureHeaders());
+  app.use('/admin/queues/*', secureHeaders());
   app.route('/', healthRoutes(services, metrics));
   app.route('/', docsRoutes());
   app.route('/', bullBoardRoutes(services));

@@ -14,8 +14,15 @@ export function createLogger(name: string, level: string, destination?: Destinat
     redact: { paths: secrets.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' },
     serializers: { err: describeError },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? standardOutput());
 }
+
+/**
+ * Lines leave in blocks, since a system call for each is a tenth of what a submission costs; after 200 ms at the latest,
+ * and at an orderly exit. A killed process takes its last lines along.
+ */
+const standardOutput = (): DestinationStream =>
+  pino.destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 200 });
 
 /** What a log may say of an error: no query parameters, request bodies or model texts, which libraries attach. */
 function describeError(error: unknown): unknown {
