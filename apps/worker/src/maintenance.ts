@@ -9,7 +9,8 @@ import type { WorkerServices } from './services.ts';
 type Duty = { name: string; everyMs: number; run: () => Promise<void> };
 
 const page = 500;
-const auditPageSize = 100;
+// The audit adds up every row of a subscription: a little at a time, for ever.
+const auditPageSize = 20;
 // A settlement reaches Redis within this, or the difference is real.
 const auditSettleMs = 1_000;
 
@@ -23,11 +24,16 @@ function listDuties(services: WorkerServices): Duty[] {
       name: 'recover',
       everyMs: 1_000,
       run: async () => {
-        for (const { name } of tasks) {
-          await refillLostQueue(recovery, name);
-          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? scanStart));
-        }
+        for (const { name } of tasks) await refillLostQueue(recovery, name);
         await recoverAbandonedJobs(recovery);
+      },
+    },
+    {
+      name: 'scan-queued-jobs',
+      everyMs: 4_000,
+      run: async () => {
+        for (const { name } of tasks)
+          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? scanStart));
       },
     },
     {
@@ -50,7 +56,7 @@ function listDuties(services: WorkerServices): Duty[] {
     },
     {
       name: 'audit',
-      everyMs: 2_000,
+      everyMs: 5_000,
       run: async () => {
         const { findings, lastId } = await auditPageTwice(billing, {
           afterId: auditedUpTo,

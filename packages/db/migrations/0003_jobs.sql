@@ -68,47 +68,47 @@ declare
   outcomes settle_outcome[];
   moved uuid[];
 begin
-  -- A statement of its own: the next one sees what another try of the same call committed while this one waited here.
+  -- Locks are statements of their own: the one that judges sees what others committed while these waited, and nothing
+  -- that it judges can change under it.
   perform from jobs j
     where j.id in (select (e ->> 'job_id')::uuid from jsonb_array_elements(calls || moves) e)
     order by j.id for update;
+  perform from token_holds h
+    where h.id in (select (e ->> 'hold_id')::uuid from jsonb_array_elements(calls) e)
+    order by h.id for update;
   with call as (
     select * from jsonb_to_recordset(calls) as c (
       hold_id uuid, account_id uuid, subscription_id uuid, job_id uuid, step text, fence integer, task text, model text,
       input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, total_tokens bigint,
       hold_tokens bigint, billable boolean, output jsonb, keep_output boolean, evidence text, outcome text, refused_usage jsonb,
       provider_request_id text, latency_ms integer)
-  ), move as (
-    select * from jsonb_to_recordset(moves) as m (
-      job_id uuid, fence integer, status text, result jsonb, error text, error_code text, delay_ms integer, give_back boolean)
-  ), target as materialized (
-    -- The status is looked at outside the join, or the plan may read every running job.
-    select j.id, j.fence, j.status
-    from (select c.job_id from call c union select m.job_id from move m) w join jobs j on j.id = w.job_id
-  ), owner as (
-    select t.id, t.fence from target t
-    join (select c.job_id, c.fence from call c union select m.job_id, m.fence from move m) w
-      on t.id = w.job_id and t.fence = w.fence
-    where t.status = 'running'
-  ), held as (
-    select h.id from token_holds h where h.id in (select c.hold_id from call c) order by h.id for update
-  ), unheld as (
-    delete from token_holds h using held where h.id = held.id returning h.id
-  ), known as (
-    select u.id, u.billed_tokens from ai_usage_log u where u.id in (select c.hold_id from call c)
-  ), fresh as (
-    select c.*, o.id is not null as owned, u.id is not null as had_hold,
+  ), judged as materialized (
+    -- Look-ups by key for each call, rather than joins between lists, which would take their product.
+    select c.*,
+      (select j.fence = c.fence and j.status = 'running' from jobs j where j.id = c.job_id) is true as owned,
+      (select j.fence > c.fence from jobs j where j.id = c.job_id) is true as overtaken,
+      exists (select from token_holds h where h.id = c.hold_id) as had_hold,
+      (select u.billed_tokens from ai_usage_log u where u.id = c.hold_id) as known_tokens,
       exists (select from job_steps s where s.job_id = c.job_id and s.step = c.step)
         or exists (select from ai_usage_log u where u.job_id = c.job_id and u.step = c.step and u.billed_tokens > 0) as had_output
     from call c
-    left join owner o on o.id = c.job_id and o.fence = c.fence
-    left join unheld u on u.id = c.hold_id
-    where not exists (select from known k where k.id = c.hold_id)
+  ), priced as materialized (
+    select j.*, case
+        when j.known_tokens is not null then j.known_tokens
+        when j.billable and j.owned and j.had_hold and not j.had_output then least(j.total_tokens, j.hold_tokens)
+        else 0 end as priced_tokens
+    from judged j
+  ), move as materialized (
+    select m.*, (select j.fence = m.fence and j.status = 'running' from jobs j where j.id = m.job_id) is true as owned
+    from jsonb_to_recordset(moves) as m (
+      job_id uuid, fence integer, status text, result jsonb, error text, error_code text, delay_ms integer, give_back boolean)
+  ), unheld as (
+    delete from token_holds h using call c where h.id = c.hold_id
   ), stored as (
     insert into job_steps (job_id, step, output)
-    select f.job_id, f.step, f.output from fresh f
-    where f.owned and not f.had_output and f.keep_output and f.output is not null
-    order by f.job_id, f.step
+    select p.job_id, p.step, p.output from priced p
+    where p.known_tokens is null and p.owned and not p.had_output and p.keep_output and p.output is not null
+    order by p.job_id, p.step
   ), moved_jobs as (
     update jobs j set
       status = m.status, result = m.result, error = m.error, error_code = m.error_code, lease_expires_at = null,
@@ -116,34 +116,27 @@ begin
       attempts = j.attempts - m.give_back::integer,
       waits = case when m.give_back then j.waits + 1 else 0 end,
       finished_at = case when m.status = 'queued' then null else now() end
-    from move m join owner o on o.id = m.job_id and o.fence = m.fence
-    where j.id = m.job_id
-    returning j.id, m.status
+    from move m where m.owned and j.id = m.job_id
+    returning j.id
   ), dropped as (
     -- A failed or rejected job may be put back: what it paid for is then replayed.
-    delete from job_steps s
-    where s.job_id in (select mj.id from moved_jobs mj where mj.status in ('completed', 'cancelled'))
+    delete from job_steps s using move m
+    where m.owned and m.status in ('completed', 'cancelled') and s.job_id = m.job_id
   ), logged as (
     insert into ai_usage_log (id, account_id, subscription_id, job_id, step, fence, task, model, input_tokens,
       cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, billed_tokens, evidence, outcome, refused_usage,
       provider_request_id, latency_ms)
-    select f.hold_id, f.account_id, f.subscription_id, f.job_id, f.step, f.fence, f.task, f.model, f.input_tokens,
-      f.cached_input_tokens, f.output_tokens, f.reasoning_tokens, f.total_tokens,
-      case when f.billable and f.owned and f.had_hold and not f.had_output then least(f.total_tokens, f.hold_tokens) else 0 end,
-      f.evidence, f.outcome, f.refused_usage, f.provider_request_id, f.latency_ms
-    from fresh f order by f.subscription_id, f.job_id, f.step
-    returning ai_usage_log.id, ai_usage_log.subscription_id, ai_usage_log.billed_tokens
+    select p.hold_id, p.account_id, p.subscription_id, p.job_id, p.step, p.fence, p.task, p.model, p.input_tokens,
+      p.cached_input_tokens, p.output_tokens, p.reasoning_tokens, p.total_tokens, p.priced_tokens, p.evidence, p.outcome,
+      p.refused_usage, p.provider_request_id, p.latency_ms
+    from priced p where p.known_tokens is null order by p.subscription_id, p.job_id, p.step
   )
   select
-    (select array_agg(row(c.hold_id, c.subscription_id,
-        case when coalesce(l.billed_tokens, k.billed_tokens) > 0 then 'billed'
-             when o.id is null and (k.id is null or exists (select from jobs j where j.id = c.job_id and j.fence > c.fence))
-               then 'fenced_out'
+    (select array_agg(row(p.hold_id, p.subscription_id,
+        case when p.priced_tokens > 0 then 'billed'
+             when p.overtaken or (p.known_tokens is null and not p.owned) then 'fenced_out'
              else 'unbilled' end,
-        coalesce(l.billed_tokens, k.billed_tokens, 0))::settle_outcome)
-     from call c
-     left join logged l on l.id = c.hold_id left join known k on k.id = c.hold_id
-     left join owner o on o.id = c.job_id and o.fence = c.fence),
+        p.priced_tokens)::settle_outcome) from priced p),
     (select array_agg(mj.id) from moved_jobs mj)
   into outcomes, moved;
 
