@@ -73,6 +73,17 @@ export function adminRoutes(services: ApiServices) {
     if (account === undefined) throw new TallyError('not_found', 'There is no account with this e-mail address');
     return account;
   };
+  /** Acts on an account, once a key, and answers with its subscription afterwards. */
+  const act = (
+    account: Account,
+    request: { route: string; key: string | undefined; input: unknown },
+    change: () => Promise<unknown>,
+  ) =>
+    withIdempotency(db, { ...request, accountId: account.id }, async () => {
+      await change();
+      const subscription = toSubscription(await getBalance(billing, account.id));
+      return { success: true as const, email: account.email, subscription };
+    });
   return new OpenAPIHono<ApiEnv>()
     .openapi(subscribe, async (c) => {
       const input = c.req.valid('json');
@@ -84,14 +95,9 @@ export function adminRoutes(services: ApiServices) {
       const endsAt =
         input.ends_at === undefined ? new Date(startsAt.getTime() + plan.periodDays * dayMs) : new Date(input.ends_at);
       if (endsAt < startsAt) throw invalidField('ends_at', 'ends_at is before starts_at');
-      const request = {
-        key: c.req.valid('header')['idempotency-key'],
-        accountId: account.id,
-        route: subscribe.path,
-        input,
-      };
-      const body = await withIdempotency(db, request, async () => {
-        await startPeriod(db, {
+      const request = { route: subscribe.path, key: c.req.valid('header')['idempotency-key'], input };
+      const body = await act(account, request, () =>
+        startPeriod(db, {
           accountId: account.id,
           planId: plan.id,
           tokens: input.tokens ?? plan.tokens,
@@ -100,33 +106,24 @@ export function adminRoutes(services: ApiServices) {
           startsAt,
           endsAt,
           grantedBy: c.get('identity').accountId,
-        });
-        const subscription = toSubscription(await getBalance(billing, account.id));
-        return { success: true as const, email: account.email, subscription };
-      });
+        }),
+      );
       return c.json(body, 201);
     })
     .openapi(grant, async (c) => {
       const input = c.req.valid('json');
       const account = await target(input.email);
-      const request = {
-        key: c.req.valid('header')['idempotency-key'],
-        accountId: account.id,
-        route: grant.path,
-        input,
-      };
-      const body = await withIdempotency(db, request, async () => {
-        await grantTokens(billing, {
+      const request = { route: grant.path, key: c.req.valid('header')['idempotency-key'], input };
+      const body = await act(account, request, () =>
+        grantTokens(billing, {
           accountId: account.id,
           tokens: input.tokens,
           reason: input.reason,
           idempotencyKey: `admin:${account.id}:${request.key ?? newId()}`,
           grantedBy: c.get('identity').accountId,
-        });
-        const subscription = toSubscription(await getBalance(billing, account.id));
-        return { success: true as const, email: account.email, tokens: input.tokens, subscription };
-      });
-      return c.json(body, 201);
+        }),
+      );
+      return c.json({ ...body, tokens: input.tokens }, 201);
     });
 }
 
