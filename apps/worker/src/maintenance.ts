@@ -1,8 +1,9 @@
 /** The duties that keep the house in order; any number of workers may run them, and each is done by one at a time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
+import { leastId } from '@tally/core';
 import { carryOverRests, deleteOldIdempotencyKeys, listRenewalsDue, onDuty, renewPeriod, sweepHolds } from '@tally/db';
-import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs, scanStart } from '@tally/queue';
+import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs } from '@tally/queue';
 import { tasks } from '@tally/tasks';
 import type { WorkerServices } from './services.ts';
 
@@ -17,8 +18,8 @@ const auditSettleMs = 1_000;
 function listDuties(services: WorkerServices): Duty[] {
   const { db, billing, log } = services;
   const recovery = { db, queues: services.queues, log };
-  let auditedUpTo = scanStart;
-  const scannedUpTo = new Map(tasks.map((task) => [task.name, scanStart]));
+  let auditedUpTo = leastId;
+  const scannedUpTo = new Map(tasks.map((task) => [task.name, leastId]));
   return [
     {
       name: 'recover',
@@ -33,7 +34,7 @@ function listDuties(services: WorkerServices): Duty[] {
       everyMs: 4_000,
       run: async () => {
         for (const { name } of tasks)
-          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? scanStart));
+          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? leastId));
       },
     },
     {
@@ -64,7 +65,7 @@ function listDuties(services: WorkerServices): Duty[] {
           settleMs: auditSettleMs,
           sleep,
         });
-        auditedUpTo = lastId ?? scanStart;
+        auditedUpTo = lastId ?? leastId;
         for (const { subscriptionId, where, what } of findings) {
           if (where === 'postgres') log.fatal({ subscription_id: subscriptionId }, `ALARM, ledger differs: ${what}`);
           else {

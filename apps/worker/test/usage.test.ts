@@ -21,9 +21,9 @@ describe('counting input tokens', () => {
     );
   });
 
-  it('takes no longer for a text without a space, and counts no fewer tokens', () => {
-    const text = 'ا'.repeat(8_000);
-    expect(count(text)).toBeGreaterThan(1_000);
+  it('never counts fewer tokens for cutting a text without a space into pieces', () => {
+    const text = 'ا'.repeat(2_000);
+    expect(count(text)).toBeGreaterThanOrEqual(countTokens(text));
   });
 });
 

@@ -41,11 +41,6 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** Whether `code` is one of Tally's own error codes. */
-export function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(errorCodes, code);
-}
-
 /** Whether `code` is one of the four answers to an account that may not use AI. */
 export function isAccessRefusal(code: string): code is AccessRefusal {
   return (accessRefusals as readonly string[]).includes(code);

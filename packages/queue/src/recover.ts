@@ -1,11 +1,10 @@
 /** Bringing back what Redis has lost: the rows in Postgres say what should be queued. */
-import type { Logger } from '@tally/core';
+import { type Logger, leastId } from '@tally/core';
 import { type Database, type Dispatch, listAbandonedJobs, listQueuedJobs, nextDispatches } from '@tally/db';
 import { enqueue, findUnknown, type Queues } from './queues.ts';
 
 export type Recovery = { db: Database; queues: Queues; log: Logger };
 
-const firstId = '00000000-0000-0000-0000-000000000000';
 const refillPage = 1_000;
 const scanPage = 500;
 // A job younger than this may still be on its way from its commit to its queue.
@@ -21,7 +20,7 @@ export async function refillLostQueue(recovery: Recovery, task: string): Promise
   const sentinel = sentinelKey(recovery.queues, task);
   if ((await recovery.queues.redis.exists(sentinel)) === 1) return 0;
   let count = 0;
-  let afterId = firstId;
+  let afterId = leastId;
   for (;;) {
     const page = await listQueuedJobs(recovery.db, { task, afterId, limit: refillPage, olderThanMs: 0 });
     count += await redispatch(recovery, await findUnknown(recovery.queues, page));
@@ -42,7 +41,7 @@ export async function scanQueuedJobs(recovery: Recovery, task: string, afterId: 
   const page = await listQueuedJobs(recovery.db, { task, afterId, limit: scanPage, olderThanMs: enqueueGraceMs });
   const count = await redispatch(recovery, await findUnknown(recovery.queues, page));
   if (count > 0) recovery.log.warn({ task, jobs: count }, 'queued jobs were missing from Redis');
-  return page.length < scanPage ? firstId : (page.at(-1)?.jobId ?? firstId);
+  return page.length < scanPage ? leastId : (page.at(-1)?.jobId ?? leastId);
 }
 
 /** Dispatches running rows whose worker is gone. Returns how many. */
@@ -65,5 +64,3 @@ async function redispatch(recovery: Recovery, lost: Dispatch[]): Promise<number>
   await enqueue(recovery.queues, dispatches);
   return dispatches.length;
 }
-
-export { firstId as scanStart };
