@@ -1,6 +1,6 @@
 /** Metered jobs a second and their processor time, beside a bare BullMQ worker that sends the very same prompts. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { searchKnowledge } from '@tally/db';
+import { searchPassages } from '@tally/db';
 import { queueOf } from '@tally/queue';
 import { toMessages } from '../packages/tasks/src/ask-question/prompt.ts';
 import { bareQueueName } from './children/bare-queue.ts';
@@ -79,8 +79,12 @@ async function preparePrompts({ db, accounts, task }: Installation): Promise<Bar
   const prompts: BarePrompt[] = [];
   for (const question of questions)
     for (const { accountId } of accounts) {
-      const [passages = []] = await searchKnowledge(db, [{ accountId, question, limit: passagesShown }]);
-      prompts.push({ accountId, messages: toMessages(question, passages), maxOutputTokens: task.outputTokens.max });
+      const [passages = []] = await searchPassages(db, [{ accountId, question, limit: passagesShown }]);
+      prompts.push({
+        accountId,
+        messages: toMessages(question, passages, undefined),
+        maxOutputTokens: task.outputTokens.max,
+      });
     }
   return prompts;
 }

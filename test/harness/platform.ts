@@ -30,7 +30,7 @@ export type Job = {
   task: string;
   status: string;
   progress: string | null;
-  result: { answer: string; known: boolean; sources: { knowledge_id: string; title: string }[] } | null;
+  result: { answer: string; known: boolean; sources: { kind: string; id: string; title: string }[] } | null;
   error: string | null;
   error_code: string | null;
   tokens_consumed: number;

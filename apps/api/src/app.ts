@@ -11,11 +11,17 @@ import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { billingRoutes } from './routes/billing.ts';
 import { bullBoardRoutes } from './routes/bull-board.ts';
+import { conversationRoutes } from './routes/conversations.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
+import { instagramRoutes, workflowRoutes } from './routes/instagram.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
+import { productRoutes } from './routes/products.ts';
+import { promptRoutes } from './routes/prompt.ts';
+import { qaRoutes } from './routes/qa.ts';
 import { taskRoutes } from './routes/tasks.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import type { Api, ApiEnv, ApiServices } from './services.ts';
 
 /** Builds the app over its services; `tasks` defaults to the registry. */
@@ -41,6 +47,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.route('/', healthRoutes(services, metrics));
   app.route('/', docsRoutes());
   app.route('/', bullBoardRoutes(services));
+  app.route('/', webhookRoutes(services));
 
   // Of strangers, only these two read a body.
   app.use('/api/accounts/register', limitBody, readableJson);
@@ -58,6 +65,12 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   mount(app, accountRoutes(services));
   mount(app, billingRoutes(services));
   mount(app, knowledgeRoutes(services));
+  mount(app, productRoutes(services));
+  mount(app, qaRoutes(services));
+  mount(app, promptRoutes(services));
+  mount(app, conversationRoutes(services));
+  mount(app, instagramRoutes(services));
+  mount(app, workflowRoutes(services));
   mount(app, jobRoutes(services));
   mount(app, adminRoutes(services));
 

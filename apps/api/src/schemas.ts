@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Standing } from '@tally/db';
 import { type JobView, jobStatuses } from '@tally/db';
+import { limits } from './limits.ts';
 
 export const AiUsage = z
   .object({
@@ -148,6 +149,18 @@ export function jsonResponse<Shape extends z.ZodRawShape>(description: string, s
 export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
   return { body: { required: true, content: { 'application/json': { schema } } } };
 }
+
+/** The query of a route that lists by page. */
+export const PageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(limits.maxPageSize).default(20),
+  cursor: z.uuid().optional(),
+});
+
+/** What to send as `cursor` for the next page; null after the last. */
+export const nextCursor = (rows: { id: string }[], limit: number): string | null =>
+  rows.length === limit ? (rows.at(-1)?.id ?? null) : null;
+
+export const IdParam = z.object({ id: z.uuid() });
 
 /** Every route but the public ones needs a bearer token or an API key. */
 export const bearer = [{ bearer: [] }];

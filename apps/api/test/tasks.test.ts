@@ -64,7 +64,7 @@ describe('the answer to a question', () => {
     expect(job.result).toEqual({
       answer: expect.stringContaining('30 days'),
       known: true,
-      sources: [{ knowledge_id: entry.body.knowledge.id, title: 'Returns' }],
+      sources: [{ kind: 'knowledge', id: entry.body.knowledge.id, title: 'Returns' }],
     });
     expect(job.tokens_consumed).toBe(sandbox.book.totals(accountId).total_tokens);
   });

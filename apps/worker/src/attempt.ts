@@ -1,18 +1,29 @@
-/** One attempt at a job: the context that its task runs in, and the writes that it owes the ledger. */
+/** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
 import { refusalMessages, reserve, settle } from '@tally/billing';
 import { type Logger, TallyError } from '@tally/core';
-import { type CallRecord, type Claim, type Move, readSteps } from '@tally/db';
-import type { AnyTask, LlmAnswer, LlmRequest, TaskContext } from '@tally/tasks';
+import { type CallRecord, type Claim, inFence, type Move, readSteps } from '@tally/db';
+import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
+import type pg from 'pg';
+import { z } from 'zod';
 import { ModelCallError, type ModelReply } from './model-client.ts';
 import { untilReachable } from './outages.ts';
 import { holdLeaseMarginMs, type WorkerServices } from './services.ts';
 import { FencedOut, TokensHeld } from './stops.ts';
-import { countInputTokens, inputMarginTokens, readUsage, type Usage, unknownUsage } from './usage.ts';
+import { countInputTokens, countText, inputMarginTokens, readUsage, type Usage, unknownUsage } from './usage.ts';
 
 export type ClaimedJob = Extract<Claim, { verdict: 'claimed' }> & { jobId: string; task: AnyTask };
 
 export type Attempt = {
-  ctx: TaskContext;
+  /** A metered call, as {@link TaskContext.llm} describes it. */
+  llm(step: string, request: LlmRequest): Promise<LlmAnswer>;
+  llmJson<T>(step: string, request: LlmRequest, format: AnswerFormat<T>): Promise<T>;
+  /**
+   * Runs a transaction under the job's fence, once everything owed is settled. It is repeated after an unknown outcome,
+   * so it must be safe to repeat. @throws FencedOut where the job is no longer ours
+   */
+  write<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>;
+  signal: AbortSignal;
+  log: Logger;
   /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
   commit(move: Omit<Move, 'jobId' | 'fence'>): Promise<boolean>;
 };
@@ -52,17 +63,19 @@ export function beginAttempt(
 
   /** One call at a time: what a call owes is settled before the next one begins. */
   let calls: Promise<unknown> = Promise.resolve();
-  function llm(step: string, request: LlmRequest): Promise<LlmAnswer> {
-    const answer = calls.then(() => callModel(step, request));
+  function inTurn<T>(call: () => Promise<T>): Promise<T> {
+    const answer = calls.then(call);
     calls = answer.catch(() => undefined);
     return answer;
   }
 
-  async function callModel(step: string, request: LlmRequest): Promise<LlmAnswer> {
+  async function callModel<T>(step: string, request: LlmRequest, format: Format<T>): Promise<T> {
     await settleOwed();
     const stored = await storedStep(step);
-    if (stored !== undefined) return toAnswer(stored);
-    const inputTokens = countInputTokens(request.messages);
+    if (stored !== undefined) return readStored(stored, format);
+    const { jsonSchema } = format;
+    const schemaTokens = jsonSchema === undefined ? 0 : countText(JSON.stringify(jsonSchema.jsonSchema));
+    const inputTokens = countInputTokens(request.messages) + schemaTokens;
     const overhead = inputTokens + inputMarginTokens(inputTokens);
     const limits = request.outputTokens ?? job.task.outputTokens;
     const timeoutMs = Math.min(job.task.queue.timeoutMs, options.modelTimeoutMs);
@@ -113,6 +126,7 @@ export function beginAttempt(
         accountId: job.accountId,
         messages: request.messages,
         maxOutputTokens: Math.min(limits.max, grant.tokens - overhead),
+        format: jsonSchema,
         timeoutMs: Math.max(1, Math.floor(timeoutMs - (performance.now() - startedAt))),
         signal,
       });
@@ -125,28 +139,28 @@ export function beginAttempt(
     if (usage.refusedUsage !== undefined)
       log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
     const output = toStepOutput(reply);
+    const value = output === undefined || 'refused' in output ? undefined : format.read(output);
+    const isUsable = output !== undefined && ('refused' in output || value !== undefined);
     owed = record(usage, {
-      billable: output !== undefined,
-      outcome: output === undefined ? 'malformed' : reply.refusal ? 'refused' : reply.cutOff ? 'cut_off' : 'answered',
-      output,
+      billable: isUsable,
+      outcome: !isUsable ? 'malformed' : reply.refusal ? 'refused' : reply.cutOff ? 'cut_off' : 'answered',
+      output: isUsable ? output : undefined,
       providerRequestId: reply.requestId,
     });
     if (output === undefined) throw new TallyError('model_unavailable', 'The model sent no usable answer');
-    return toAnswer(output);
+    return readStored(output, format);
   }
 
   return {
-    ctx: {
-      llm,
-      knowledge: {
-        search: (question, limit) =>
-          untilReachable(() => services.searchKnowledge({ accountId: job.accountId, question, limit }), {
-            log,
-            signal,
-          }),
-      },
-      log,
-      signal,
+    signal,
+    log,
+    llm: (step, request) => inTurn(() => callModel(step, request, plainText)),
+    llmJson: (step, request, format) => inTurn(() => callModel(step, request, toJsonFormat(format))),
+    async write(work) {
+      await settleOwed();
+      const done = await untilReachable(() => inFence(services.db, job, work), { log, signal });
+      if (done === undefined) throw new FencedOut();
+      return done.value;
     },
     async commit(move) {
       const settlement = { call: owed, move: { ...move, jobId: job.jobId, fence: job.fence } };
@@ -157,14 +171,39 @@ export function beginAttempt(
   };
 }
 
+/** How an answer is asked for and read; `read` gives undefined for one that doesn't fit. */
+type Format<T> = {
+  jsonSchema?: { name: string; jsonSchema: Record<string, unknown> };
+  read(answer: LlmAnswer): T | undefined;
+};
+
+const plainText: Format<LlmAnswer> = { read: (answer) => answer };
+
+function toJsonFormat<T>({ name, schema }: AnswerFormat<T>): Format<T> {
+  const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema);
+  return {
+    jsonSchema: { name, jsonSchema },
+    read: ({ text }) => {
+      try {
+        return schema.safeParse(JSON.parse(text)).data;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
 function toStepOutput(reply: ModelReply): StepOutput | undefined {
   if (reply.refusal) return { refused: true };
   return reply.text === null ? undefined : { text: reply.text, cutOff: reply.cutOff };
 }
 
-function toAnswer(output: StepOutput): LlmAnswer {
+function readStored<T>(output: StepOutput, format: Format<T>): T {
   if ('refused' in output) throw new TallyError('model_refused', 'The model refused to answer');
-  return output;
+  const value = format.read(output);
+  if (value === undefined)
+    throw new TallyError('model_output_invalid', 'The model’s answer does not fit what was asked');
+  return value;
 }
 
 function toTallyError(error: ModelCallError): TallyError {

@@ -4,12 +4,14 @@ import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
 import { leastId } from '@tally/core';
 import { carryOverRests, deleteOldIdempotencyKeys, listRenewalsDue, onDuty, renewPeriod, sweepHolds } from '@tally/db';
 import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs } from '@tally/queue';
-import { tasks } from '@tally/tasks';
+import { refreshTokens } from './instagram/refresh-tokens.ts';
 import type { WorkerServices } from './services.ts';
 
 type Duty = { name: string; everyMs: number; run: () => Promise<void> };
 
 const page = 500;
+// Each is a request to somebody else.
+const tokenPage = 50;
 // The audit adds up every row of a subscription: a little at a time, for ever.
 const auditPageSize = 20;
 // A settlement reaches Redis within this, or the difference is real.
@@ -19,13 +21,14 @@ function listDuties(services: WorkerServices): Duty[] {
   const { db, billing, log } = services;
   const recovery = { db, queues: services.queues, log };
   let auditedUpTo = leastId;
-  const scannedUpTo = new Map(tasks.map((task) => [task.name, leastId]));
+  const taskNames = [...services.queues.byTask.keys()];
+  const scannedUpTo = new Map(taskNames.map((name) => [name, leastId]));
   return [
     {
       name: 'recover',
       everyMs: 1_000,
       run: async () => {
-        for (const { name } of tasks) await refillLostQueue(recovery, name);
+        for (const name of taskNames) await refillLostQueue(recovery, name);
         await recoverAbandonedJobs(recovery);
       },
     },
@@ -33,7 +36,7 @@ function listDuties(services: WorkerServices): Duty[] {
       name: 'scan-queued-jobs',
       everyMs: 4_000,
       run: async () => {
-        for (const { name } of tasks)
+        for (const name of taskNames)
           scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? leastId));
       },
     },
@@ -73,6 +76,13 @@ function listDuties(services: WorkerServices): Duty[] {
             await repairRedis(billing, subscriptionId);
           }
         }
+      },
+    },
+    {
+      name: 'refresh-instagram-tokens',
+      everyMs: 60_000,
+      run: async () => {
+        await refreshTokens(services, tokenPage);
       },
     },
     {

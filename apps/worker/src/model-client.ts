@@ -9,6 +9,8 @@ export type ModelRequest = {
   accountId: string;
   messages: Message[];
   maxOutputTokens: number;
+  /** The JSON Schema that the answer must fit, in strict mode. */
+  format?: { name: string; jsonSchema: Record<string, unknown> } | undefined;
   /** Measured from the call of {@link ModelClient.complete}. */
   timeoutMs: number;
   signal: AbortSignal;
@@ -84,6 +86,12 @@ export function createModelClient(options: {
               messages: request.messages,
               max_completion_tokens: request.maxOutputTokens,
               user: request.accountId,
+              ...(request.format && {
+                response_format: {
+                  type: 'json_schema',
+                  json_schema: { name: request.format.name, schema: request.format.jsonSchema, strict: true },
+                },
+              }),
             },
             {
               timeout: request.timeoutMs,

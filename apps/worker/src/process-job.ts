@@ -7,9 +7,10 @@ import { announceEnded, fromQueueId, type JobData } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import { type Attempt, beginAttempt, type ClaimedJob } from './attempt.ts';
+import { createContext } from './context.ts';
 import { untilReachable } from './outages.ts';
 import { jobLeaseMs, type WorkerServices } from './services.ts';
-import { FencedOut, ShuttingDown, TokensHeld } from './stops.ts';
+import { FencedOut, Postponed, ShuttingDown, TokensHeld } from './stops.ts';
 
 type Ending = Omit<Move, 'jobId' | 'fence'>;
 
@@ -45,7 +46,7 @@ async function runClaimed(
     if (job.mayHaveLeftHolds) await untilReachable(() => dropLeftHolds(services, job), { log });
     const attempt = beginAttempt(services, job, { signal: abort.signal, log, modelTimeoutMs });
     log.info({ status: 'running', fence: job.fence, attempt: job.attempts }, 'job running');
-    const ending = await run(job, attempt, log);
+    const ending = await run(services, job, attempt, log);
     if (ending === undefined || !(await attempt.commit(ending))) {
       log.warn({ fence: job.fence }, 'the job was taken over: this attempt stops');
       return undefined;
@@ -59,14 +60,20 @@ async function runClaimed(
   }
 }
 
-async function run(job: ClaimedJob, attempt: Attempt, log: Logger): Promise<Ending | undefined> {
+async function run(
+  services: WorkerServices,
+  job: ClaimedJob,
+  attempt: Attempt,
+  log: Logger,
+): Promise<Ending | undefined> {
   const { task } = job;
   if (job.attempts > task.queue.attempts)
     return failed('poisoned', `The job ended its worker ${task.queue.attempts} times`);
   const input = task.input.safeParse(job.input);
   if (!input.success) return failed('invalid_input', 'The stored input does not fit the task any more');
   try {
-    const result = await task.run(input.data as never, attempt.ctx);
+    task.check?.(input.data as never, services.addressPolicy);
+    const result = await task.run(input.data as never, createContext(services, job, attempt));
     return { status: 'completed', result: task.output.parse(result) };
   } catch (error) {
     return endingOf(error, job, log);
@@ -77,6 +84,7 @@ async function run(job: ClaimedJob, attempt: Attempt, log: Logger): Promise<Endi
 function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefined {
   if (error instanceof FencedOut) return undefined;
   if (error instanceof ShuttingDown) return { status: 'queued', delayMs: 0, giveBack: true };
+  if (error instanceof Postponed) return { status: 'queued', delayMs: error.delayMs, giveBack: true };
   if (error instanceof TokensHeld) return { status: 'queued', delayMs: waitDelayMs(job.waits), giveBack: true };
   if (!(error instanceof TallyError)) {
     log.error({ err: error }, 'a task threw an unknown error');

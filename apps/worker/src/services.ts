@@ -1,8 +1,11 @@
 /** What a worker process is made of, and the limits it works within. */
 import type { Billing } from '@tally/billing';
 import type { Logger, RedisClient } from '@tally/core';
-import type { Claim, ClaimRequest, Database, KnowledgeQuery, Passage } from '@tally/db';
+import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tally/db';
 import type { Queues } from '@tally/queue';
+import type { AddressPolicy, PageReader } from '@tally/tasks';
+import type { RateLimiterAbstract } from 'rate-limiter-flexible';
+import type { GraphClient } from './instagram/graph-client.ts';
 import type { ModelClient } from './model-client.ts';
 
 export type WorkerServices = {
@@ -14,7 +17,13 @@ export type WorkerServices = {
   keyPrefix: string;
   log: Logger;
   claim: (request: ClaimRequest) => Promise<Claim>;
-  searchKnowledge: (query: KnowledgeQuery) => Promise<Passage[]>;
+  searchPassages: (query: PassageQuery) => Promise<Passage[]>;
+  pages: PageReader;
+  addressPolicy: AddressPolicy;
+  graph: GraphClient;
+  /** Meta's limits, counted for each Instagram account over all workers. */
+  sendRates: Record<'comment' | 'person', Pick<RateLimiterAbstract, 'consume'>>;
+  encryptionKey: string;
   running: RunningAttempts;
 };
 

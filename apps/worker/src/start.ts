@@ -1,32 +1,29 @@
 /** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
 import { createBilling } from '@tally/billing';
 import { type Config, connectRedis, group, type Logger, newId } from '@tally/core';
-import {
-  type ClaimRequest,
-  claimJobs,
-  connectDatabase,
-  isOutage,
-  type KnowledgeQuery,
-  searchKnowledge,
-} from '@tally/db';
+import { type ClaimRequest, claimJobs, connectDatabase, isOutage, type PassageQuery, searchPassages } from '@tally/db';
 import { beat, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
+import { createGraphClient } from './instagram/graph-client.ts';
+import { createSendRates } from './instagram/send-rates.ts';
 import { keepLeases } from './leases.ts';
 import { startMaintenance } from './maintenance.ts';
 import { createModelClient } from './model-client.ts';
 import { untilReachable } from './outages.ts';
+import type { Network } from './pages/dial.ts';
+import { createPageReader } from './pages/page-reader.ts';
 import { createProcessor, drained } from './process-job.ts';
 import { drainMs, type WorkerServices } from './services.ts';
 import { ShuttingDown } from './stops.ts';
 
 export type RunningWorker = { services: WorkerServices; close(): Promise<void> };
 
-/** Starts taking jobs. `tasks` defaults to the registry. Resolves once every queue is being consumed. */
+/** Starts taking jobs. `tasks` defaults to the registry, `network` is what pages are opened over. Resolves once every queue is being consumed. */
 export async function startWorker(
   config: Config,
   log: Logger,
-  options: { tasks?: readonly AnyTask[]; fetch?: typeof fetch } = {},
+  options: { tasks?: readonly AnyTask[]; fetch?: typeof fetch; network?: Partial<Network> } = {},
 ): Promise<RunningWorker> {
   const tasks = options.tasks ?? allTasks;
   const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
@@ -37,6 +34,13 @@ export async function startWorker(
   await untilReachable(() => redis.ping(), { log });
   const keyPrefix = config.redisKeyPrefix;
   const { apiKey, baseUrl, model, timeoutMs } = config.openai;
+  const addressPolicy = { allowedHosts: new Set(config.extraction.allowedHosts) };
+  const pages = createPageReader({
+    policy: addressPolicy,
+    chromiumPath: config.extraction.chromiumPath,
+    log,
+    ...(options.network && { network: options.network }),
+  });
   const retryAlone = (error: unknown) => !isOutage(error);
   const services: WorkerServices = {
     db,
@@ -47,7 +51,12 @@ export async function startWorker(
     keyPrefix,
     log,
     claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone }),
-    searchKnowledge: group((queries: KnowledgeQuery[]) => searchKnowledge(db, queries), { retryAlone }),
+    searchPassages: group((queries: PassageQuery[]) => searchPassages(db, queries), { retryAlone }),
+    pages,
+    addressPolicy,
+    graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),
+    sendRates: createSendRates(redis, keyPrefix),
+    encryptionKey: config.encryptionKey,
     running: new Map(),
   };
   const workerId = newId();
@@ -55,7 +64,7 @@ export async function startWorker(
     const worker = new Worker(task.name, createProcessor(services, task, timeoutMs), {
       connection: consumer,
       prefix: queuePrefix(keyPrefix),
-      concurrency: config.workerConcurrency,
+      concurrency: Math.min(task.queue.concurrency ?? config.workerConcurrency, config.workerConcurrency),
       // Recovery from kill -9 in seconds; a second crash must not fail a job for good: Postgres counts attempts.
       lockDuration: 10_000,
       stalledInterval: 5_000,
@@ -83,6 +92,7 @@ export async function startWorker(
     for (const { abort } of services.running.values()) abort.abort(new ShuttingDown());
     await closing;
     await stoppedMaintenance;
+    await pages.close();
     stopLeases();
     await services.queues.close();
     redis.disconnect();

@@ -5,6 +5,17 @@ export class TokensHeld extends Error {
   override name = 'TokensHeld';
 }
 
+/** The job has to wait for something that is not the model's doing; its attempt is given back. */
+export class Postponed extends Error {
+  override name = 'Postponed';
+  readonly delayMs: number;
+
+  constructor(delayMs: number) {
+    super(`postponed by ${delayMs} ms`);
+    this.delayMs = delayMs;
+  }
+}
+
 /** Another worker has claimed the job since: this attempt must not write anything any more. */
 export class FencedOut extends Error {
   override name = 'FencedOut';

@@ -85,7 +85,8 @@ const asText = { allowedSpecial: new Set<string>(), disallowedSpecial: new Set<s
 const pieceBorder = /(?<=\n)(?=[^\s/])/;
 const counted = new LRUCache<string, number>({ maxSize: 4_000_000, sizeCalculation: (_, text) => text.length + 1 });
 
-function countText(text: string): number {
+/** Tokens of a text, as OpenAI's current models cut it. */
+export function countText(text: string): number {
   return text.split(pieceBorder).reduce((sum, piece) => sum + countPiece(piece), 0);
 }
 

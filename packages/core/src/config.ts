@@ -39,6 +39,16 @@ const variables = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits (openssl rand -hex 32)')
     .optional(),
+  INSTAGRAM_APP_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  META_APP_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  INSTAGRAM_VERIFY_TOKEN: z.string().optional(),
+  INSTAGRAM_GRAPH_URL: url('http:', 'https:').default('https://graph.instagram.com/v26.0'),
+  EXTRACTION_ALLOW_HOSTS: z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim().toLowerCase()))
+    .pipe(z.array(z.string().regex(/^(\[[0-9a-f:.]+\]|[^\s:/]+):\d{1,5}$/, 'must be host:port, comma-separated')))
+    .default([]),
+  CHROMIUM_PATH: z.string().optional(),
   SIGNUP_PLAN: z.enum(['starter', 'growth', 'scale']).optional(),
   DEMO_DATA: flag.optional(),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
@@ -61,6 +71,19 @@ export type Settings = {
   redisUrls: string[] | undefined;
   dataDir: string;
   openai: { apiKey: string | undefined; baseUrl: string | undefined; model: string; timeoutMs: number };
+  instagram: {
+    /** Webhooks signed with one of them are Meta's; none: every webhook is refused. */
+    appSecrets: string[];
+    /** Undefined: nobody can subscribe us. */
+    verifyToken: string | undefined;
+    graphUrl: string;
+  };
+  extraction: {
+    /** `host:port`, exempt from the ban of addresses that are not public. */
+    allowedHosts: string[];
+    /** Undefined: the Chromium that is found. */
+    chromiumPath: string | undefined;
+  };
   redisKeyPrefix: string;
   jwtSecret: string | undefined;
   encryptionKey: string | undefined;
@@ -115,6 +138,12 @@ export function readSettings(env: Environment = process.env): Settings {
       model: v.AI_MODEL,
       timeoutMs: v.MODEL_TIMEOUT_MS,
     },
+    instagram: {
+      appSecrets: [v.INSTAGRAM_APP_SECRET, v.META_APP_SECRET].filter((secret) => secret !== undefined),
+      verifyToken: v.INSTAGRAM_VERIFY_TOKEN,
+      graphUrl: v.INSTAGRAM_GRAPH_URL,
+    },
+    extraction: { allowedHosts: v.EXTRACTION_ALLOW_HOSTS, chromiumPath: v.CHROMIUM_PATH },
     redisKeyPrefix: v.REDIS_KEY_PREFIX,
     jwtSecret: v.JWT_SECRET,
     encryptionKey: v.ENCRYPTION_KEY,
@@ -139,7 +168,7 @@ const requiredInProduction = {
 };
 
 /** Variables that say something of one process only. All others must be the same in every process of an installation. */
-const ownVariables = ['NODE_ENV', 'PORT', 'HOST', 'DATA_DIR', 'LOG_LEVEL', 'WORKER_CONCURRENCY'];
+const ownVariables = ['NODE_ENV', 'PORT', 'HOST', 'DATA_DIR', 'LOG_LEVEL', 'WORKER_CONCURRENCY', 'CHROMIUM_PATH'];
 
 /** What of `env` the processes of one installation must agree on. */
 export function sharedVariables(env: Environment = process.env): Record<string, string> {

@@ -37,6 +37,13 @@ export const errorCodes = {
   model_unavailable: { status: 500, retryable: true },
   timeout: { status: 500, retryable: true },
   poisoned: { status: 500, retryable: false },
+  blocked: { status: 500, retryable: false },
+  page_not_found: { status: 500, retryable: false },
+  too_large: { status: 500, retryable: false },
+  address_refused: { status: 400, retryable: false },
+  reply_window_closed: { status: 500, retryable: false },
+  account_paused: { status: 500, retryable: false },
+  send_uncertain: { status: 500, retryable: false },
 } as const satisfies Record<string, CodeTraits>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -7,3 +7,4 @@ export * from './lifeline.ts';
 export * from './logger.ts';
 export * from './passwords.ts';
 export * from './redis.ts';
+export * from './sealed.ts';

@@ -50,7 +50,7 @@ function split(text: string): { stemmed: string[]; plain: string[] } {
 }
 
 /** One spelling for what readers take as one: letter forms, digits, case, joiners and vowel marks. */
-function normalise(text: string): string {
+export function normalise(text: string): string {
   return (
     text
       .normalize('NFKC')

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
-import { deleteKnowledge, insertKnowledge, listKnowledge, searchKnowledge } from '../src/index.ts';
+import { deleteKnowledge, insertKnowledge, listKnowledge, searchPassages } from '../src/index.ts';
 
 const { db } = await newBilling(await newConfig(), afterAll);
 
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 
 const searchIn = async (accountId: string, question: string, limit = 5) =>
-  (await searchKnowledge(db, [{ accountId, question, limit }]))[0] ?? [];
+  (await searchPassages(db, [{ accountId, question, limit }]))[0] ?? [];
 const search = (question: string, limit = 5) => searchIn(accountId, question, limit);
 const titles = async (question: string) => (await search(question)).map(({ title }) => title);
 const teach = (title: string, text: string, owner = accountId) =>
@@ -69,7 +69,7 @@ describe('searching knowledge', () => {
     const other = await newAccount({ db });
     await teach('Ours', 'The garden gnome is red.');
     await teach('Theirs', 'The garden gnome is green.', other.accountId);
-    const found = await searchKnowledge(db, [
+    const found = await searchPassages(db, [
       { accountId: other.accountId, question: 'gnome', limit: 5 },
       { accountId, question: '?', limit: 5 },
       { accountId, question: 'gnome', limit: 5 },

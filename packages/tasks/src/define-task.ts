@@ -1,36 +1,7 @@
 /** What a task is: one definition from which its route, queue, worker and documentation come. */
-import type { Logger } from '@tally/core';
 import type { z } from 'zod';
-
-export type Message = { role: 'system' | 'user' | 'assistant'; content: string };
-
-/** One metered call to the model: a step of a job. */
-export type LlmRequest = {
-  messages: Message[];
-  /** Defaults to the task's own limits. */
-  outputTokens?: { min: number; max: number };
-};
-
-export type LlmAnswer = {
-  text: string;
-  /** True where the answer stopped at its token limit rather than by itself. */
-  cutOff: boolean;
-};
-
-export type KnowledgePassage = { knowledgeId: string; title: string; text: string };
-
-/** What a running task may use of the world. It knows no database, queue, Redis or HTTP. */
-export type TaskContext = {
-  /**
-   * Asks the model under a hold on the account's tokens. `step` names the call within the job: a retry that finds its
-   * answer stored gets that, without a call or a charge. @throws TallyError where the job must stop
-   */
-  llm(step: string, request: LlmRequest): Promise<LlmAnswer>;
-  knowledge: { search(question: string, limit: number): Promise<KnowledgePassage[]> };
-  log: Logger;
-  /** Aborted when the attempt must stop. */
-  signal: AbortSignal;
-};
+import type { TaskContext } from './context.ts';
+import type { AddressPolicy } from './page-address.ts';
 
 export type TaskDefinition<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> = {
   /** Queue name, job kind and metrics label. */
@@ -46,9 +17,13 @@ export type TaskDefinition<Input extends z.ZodType = z.ZodType, Output extends z
     attempts: number;
     /** The longest that one model call may take. */
     timeoutMs: number;
+    /** How many of them one worker process runs at a time; by default `WORKER_CONCURRENCY`. */
+    concurrency?: number;
   };
   /** The longest answer, and the shortest that is still of use: what a call reserves at most and at least. */
   outputTokens: { min: number; max: number };
+  /** Says no to input that fits the schema, before it is accepted and again before it runs. @throws TallyError */
+  check?(input: z.infer<Input>, policy: AddressPolicy): void;
   run(input: z.infer<Input>, ctx: TaskContext): Promise<z.infer<Output>>;
 };
 
@@ -59,9 +34,10 @@ export function defineTask<Input extends z.ZodType, Output extends z.ZodType>(
   return definition;
 }
 
-/** A task whose input type is only known to its own schema: parse before `run`. */
+/** A task whose input type is only known to its own schema: parse before `check` and `run`. */
 export type AnyTask = {
-  [Key in keyof TaskDefinition]: Key extends 'run'
-    ? (input: never, ctx: TaskContext) => Promise<unknown>
-    : TaskDefinition[Key];
+  [Key in keyof Omit<TaskDefinition, 'check' | 'run'>]: TaskDefinition[Key];
+} & {
+  check?(input: never, policy: AddressPolicy): void;
+  run(input: never, ctx: TaskContext): Promise<unknown>;
 };

@@ -1,4 +1,11 @@
 /** The AI tasks, and what a task is. */
+export * from './context.ts';
+export { customerChat } from './customer-chat/index.ts';
 export * from './define-task.ts';
+export * from './describe-product.ts';
+export { instagramDm } from './instagram-dm/index.ts';
 export * from './limits.ts';
+export * from './page.ts';
+export * from './page-address.ts';
+export * from './product.ts';
 export * from './registry.ts';

@@ -5,6 +5,8 @@ import { limits } from '../limits.ts';
 import type { ApiEnv } from '../services.ts';
 
 const withBody = new Set(['POST', 'PUT', 'PATCH']);
+// Acts that say all in their address.
+const withoutBody = /\/(?:pause|resume)\/?$/;
 // What the routes' own check takes (@hono/zod-openapi); what it doesn't would answer in another shape there.
 const jsonType = /^application\/([a-z.-]+\+)?json(;\s*[a-zA-Z0-9-]+=[^;]+)*$/i;
 
@@ -12,28 +14,32 @@ const jsonType = /^application\/([a-z.-]+\+)?json(;\s*[a-zA-Z0-9-]+=[^;]+)*$/i;
 export const limitBody: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const announced = c.req.header('content-length');
   // Hono's own limit begins to read and stops, which holds the rest up and ends the connection under the next request.
-  if (Number(announced) > limits.maxBodyBytes) throw tooLarge();
-  const body = withBody.has(c.req.method) && announced === undefined ? c.req.raw.body : null;
-  if (body !== null) {
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    // Throwing out of the loop lets go of the rest.
-    for await (const part of body) {
-      bytes += part.length;
-      if (bytes > limits.maxBodyBytes) throw tooLarge();
-      parts.push(part);
-    }
-    c.req.raw = new Request(c.req.raw, { body: Buffer.concat(parts) });
-  }
+  if (Number(announced) > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes);
+  if (withBody.has(c.req.method) && announced === undefined && c.req.raw.body !== null)
+    c.req.raw = new Request(c.req.raw, { body: await readBytes(c.req.raw, limits.maxBodyBytes) });
   await next();
 };
 
-const tooLarge = () =>
-  new TallyError('payload_too_large', `The request body is larger than ${limits.maxBodyBytes} bytes`);
+/** The body as it was received. @throws TallyError `payload_too_large` as soon as it is known to be */
+export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
+  if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes);
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  // Throwing out of the loop lets go of the rest.
+  for await (const part of request.body ?? []) {
+    bytes += part.length;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+const tooLarge = (maxBytes: number) =>
+  new TallyError('payload_too_large', `The request body is larger than ${maxBytes} bytes`);
 
 /** Refuses JSON that is malformed or nested too deeply, and text that Postgres can't store. */
 export const readableJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  if (withBody.has(c.req.method)) {
+  if (withBody.has(c.req.method) && !withoutBody.test(c.req.path)) {
     if (!jsonType.test(c.req.header('content-type') ?? ''))
       throw new TallyError('invalid_input', 'Send JSON with the header Content-Type: application/json');
     let body: unknown;

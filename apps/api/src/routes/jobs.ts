@@ -2,8 +2,18 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJob, jobStatuses, listJobs } from '@tally/db';
-import { limits } from '../limits.ts';
-import { bearer, errorResponses, Job, JobSummary, jsonResponse, toJob, toJobSummary } from '../schemas.ts';
+import {
+  bearer,
+  errorResponses,
+  IdParam,
+  Job,
+  JobSummary,
+  jsonResponse,
+  nextCursor,
+  PageQuery,
+  toJob,
+  toJobSummary,
+} from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const get = createRoute({
@@ -12,7 +22,7 @@ const get = createRoute({
   tags: ['Jobs'],
   summary: 'One job, with its result and what it was billed',
   security: bearer,
-  request: { params: z.object({ id: z.uuid() }) },
+  request: { params: IdParam },
   responses: { 200: jsonResponse('The job', { job: Job }), ...errorResponses(401, 404) },
 });
 const list = createRoute({
@@ -22,11 +32,7 @@ const list = createRoute({
   summary: 'List jobs, newest first',
   security: bearer,
   request: {
-    query: z.object({
-      limit: z.coerce.number().int().min(1).max(limits.maxPageSize).default(20),
-      cursor: z.uuid().optional(),
-      status: z.enum(jobStatuses).optional(),
-    }),
+    query: PageQuery.extend({ status: z.enum(jobStatuses).optional() }),
   },
   responses: {
     200: jsonResponse('A page', { jobs: z.array(JobSummary), next_cursor: z.string().nullable() }),
@@ -44,7 +50,9 @@ export function jobRoutes({ db }: ApiServices) {
     .openapi(list, async (c) => {
       const { limit, cursor, status } = c.req.valid('query');
       const rows = await listJobs(db, { accountId: c.get('identity').accountId, limit, beforeId: cursor, status });
-      const next = rows.length === limit ? (rows.at(-1)?.id ?? null) : null;
-      return c.json({ success: true as const, jobs: rows.map(toJobSummary), next_cursor: next }, 200);
+      return c.json(
+        { success: true as const, jobs: rows.map(toJobSummary), next_cursor: nextCursor(rows, limit) },
+        200,
+      );
     });
 }

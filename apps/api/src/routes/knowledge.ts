@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { deleteKnowledge, insertKnowledge, type KnowledgeEntry, listKnowledge } from '@tally/db';
 import { limits } from '../limits.ts';
-import { bearer, Created, errorResponses, jsonBody, jsonResponse } from '../schemas.ts';
+import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse, nextCursor, PageQuery } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const Knowledge = z
@@ -23,10 +23,7 @@ const list = createRoute({
   summary: 'List entries, newest first',
   security: bearer,
   request: {
-    query: z.object({
-      limit: z.coerce.number().int().min(1).max(limits.maxPageSize).default(20),
-      cursor: z.uuid().optional(),
-    }),
+    query: PageQuery,
   },
   responses: {
     200: jsonResponse('A page', { knowledge: z.array(Knowledge), next_cursor: z.string().nullable() }),
@@ -53,7 +50,7 @@ const remove = createRoute({
   tags: ['Knowledge'],
   summary: 'Delete an entry',
   security: bearer,
-  request: { params: z.object({ id: z.uuid() }) },
+  request: { params: IdParam },
   responses: { 200: jsonResponse('Deleted', {}), ...errorResponses(401, 404) },
 });
 
@@ -62,8 +59,10 @@ export function knowledgeRoutes({ db }: ApiServices) {
     .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query');
       const rows = await listKnowledge(db, { accountId: c.get('identity').accountId, limit, beforeId: cursor });
-      const next = rows.length === limit ? (rows.at(-1)?.id ?? null) : null;
-      return c.json({ success: true as const, knowledge: rows.map(toKnowledge), next_cursor: next }, 200);
+      return c.json(
+        { success: true as const, knowledge: rows.map(toKnowledge), next_cursor: nextCursor(rows, limit) },
+        200,
+      );
     })
     .openapi(create, async (c) => {
       const { accountId } = c.get('identity');

@@ -47,6 +47,7 @@ function taskRoute(task: AnyTask, middleware: MiddlewareHandler<ApiEnv>[]) {
 /** Routes for every task; each refuses accounts without tokens, whatever their input. */
 export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   const app = new OpenAPIHono<ApiEnv>();
+  const policy = { allowedHosts: new Set(services.config.extraction.allowedHosts) };
   for (const task of tasks) {
     const limitRate: MiddlewareHandler<ApiEnv> = async (c, next) => {
       await services.rateLimits.submission(c.get('identity').accountId);
@@ -59,6 +60,12 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
       const input = c.req.valid('json');
       const headers = c.req.valid('header');
       const key = headers['idempotency-key'];
+      try {
+        task.check?.(input as never, policy);
+      } catch (error) {
+        await paid(c, async () => undefined);
+        throw error;
+      }
       const outcome = await submit(services.submitter, {
         accountId,
         task,

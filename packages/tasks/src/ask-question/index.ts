@@ -1,5 +1,6 @@
 /** Answers a question from the account's own knowledge, naming its sources. */
 import { z } from 'zod';
+import { passageKinds } from '../context.ts';
 import { defineTask } from '../define-task.ts';
 import { maxQuestionCharacters } from '../limits.ts';
 import { toMessages } from './prompt.ts';
@@ -22,16 +23,20 @@ export const askQuestion = defineTask({
     answer: z.string(),
     /** False where the knowledge does not hold the answer. */
     known: z.boolean(),
-    sources: z.array(z.object({ knowledge_id: z.string(), title: z.string() })),
+    /** What the answer was drawn from: an entry of the knowledge, a product, or a question/answer pair. */
+    sources: z.array(z.object({ kind: z.enum(passageKinds), id: z.string(), title: z.string() })),
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 60, max: 400 },
   async run({ question }, ctx) {
-    const passages = await ctx.knowledge.search(question, passagesShown);
-    const { text } = await ctx.llm('answer', { messages: toMessages(question, passages) });
+    const [passages, business] = await Promise.all([
+      ctx.knowledge.search(question, passagesShown),
+      ctx.prompt.current(),
+    ]);
+    const { text } = await ctx.llm('answer', { messages: toMessages(question, passages, business) });
     const cited = new Set([...text.matchAll(/\[(\d{1,2})\]/g)].map((match) => Number(match[1])));
     const used = passages.filter((_, i) => cited.has(i + 1));
-    const sources = new Map(used.map((p) => [p.knowledgeId, { knowledge_id: p.knowledgeId, title: p.title }]));
+    const sources = new Map(used.map(({ kind, id, title }) => [id, { kind, id, title }]));
     return { answer: text.trim(), known: sources.size > 0, sources: [...sources.values()] };
   },
 });

@@ -1,0 +1,60 @@
+/** What becomes of an event: a job that answers, or the reason why nothing does. */
+import type { Recipient } from '@tally/db';
+import type { WebhookEvent } from './event.ts';
+import { matchWorkflow } from './match-workflow.ts';
+import { readOptOut } from './opting-out.ts';
+
+export type Decision =
+  | {
+      outcome: 'queued';
+      answer: { kind: 'comment'; workflowId: string; productId: string | null } | { kind: 'message' };
+    }
+  | { outcome: Exclude<string, 'queued'>; answer?: undefined };
+
+/** What is known beside the event itself. */
+export type Circumstances = {
+  recipient: Recipient | undefined;
+  isOptedOut: boolean;
+  isUnsent: boolean;
+  now: Date;
+};
+
+// Meta: a private reply within 7 days, to a live comment while the broadcast runs; a message within 24 hours.
+const commentWindowMs = 7 * 86_400_000;
+const liveWindowMs = 10 * 60_000;
+const messageWindowMs = 24 * 3_600_000;
+
+const no = (outcome: string): Decision => ({ outcome });
+
+/** Decides about one event; answers only comments, messages and postbacks of other people to connected accounts. */
+export function decide(event: WebhookEvent, circumstances: Circumstances): Decision {
+  const { recipient } = circumstances;
+  const isComment = event.kind === 'comment';
+  if (!isComment && event.kind !== 'message' && event.kind !== 'postback') return no(event.kind);
+  if (recipient === undefined) return no('unknown_account');
+  if (isComment && isOwnComment(event, recipient)) return no('own_comment');
+  // Without an author it can't be shown not to be our own.
+  if (event.personId === null) return no('no_author');
+  if (event.text === null || event.text.trim() === '') return no('no_text');
+  if (readOptOut(event.text) === 'stop') return no('opted_out');
+  if (circumstances.isOptedOut) return no('opted_out');
+  if (circumstances.isUnsent) return no('unsent');
+  if (recipient.state !== 'active') return no(recipient.state === 'paused' ? 'account_paused' : 'needs_login');
+  if (!recipient.autoReply) return no('auto_reply_off');
+  const ageMs = circumstances.now.getTime() - event.happenedAt.getTime();
+  if (ageMs > (isComment ? (event.isLive ? liveWindowMs : commentWindowMs) : messageWindowMs)) return no('too_late');
+  if (!isComment) return { outcome: 'queued', answer: { kind: 'message' } };
+  const workflow = matchWorkflow(recipient.workflows, { text: event.text, mediaIds: event.mediaIds });
+  if (workflow === undefined) return no('no_workflow');
+  const { id: workflowId, productId } = workflow;
+  return { outcome: 'queued', answer: { kind: 'comment', workflowId, productId } };
+}
+
+function isOwnComment({ isOwn, personId, username, igUserId }: WebhookEvent, recipient: Recipient): boolean {
+  return (
+    isOwn ||
+    personId === igUserId ||
+    (personId !== null && personId === recipient.selfIgScopedId) ||
+    username?.toLowerCase() === recipient.username.toLowerCase()
+  );
+}

@@ -1,0 +1,189 @@
+/** Takes a webhook's events in: one transaction that stores each once, with the jobs that answer; then 200. */
+import { type Logger, newId } from '@tally/core';
+import {
+  applyEdits,
+  confirmSends,
+  type Database,
+  type IncomingMessage,
+  insertEvents,
+  insertIncoming,
+  insertJobs,
+  inTransaction,
+  isCollision,
+  markUnsent,
+  type NewJob,
+  type Recipient,
+  readChanges,
+  readOptOuts,
+  readRecipients,
+  recordOptOuts,
+} from '@tally/db';
+import { enqueue, type Queues } from '@tally/queue';
+import { customerChat, instagramDm, maxQuestionCharacters } from '@tally/tasks';
+import type pg from 'pg';
+import { type Decision, decide } from './decide.ts';
+import type { WebhookEvent } from './event.ts';
+import { readOptOut } from './opting-out.ts';
+
+type Services = { db: Database; queues: Queues; log: Logger };
+
+/** An event with what was decided about it. */
+type Decided = { event: WebhookEvent; recipient: Recipient | undefined; decision: Decision; id: string };
+
+const collisionsTolerated = 5;
+
+/** Stores events and queues their jobs; events that came before change nothing. @throws where it can't be committed */
+export async function receiveEvents(services: Services, events: WebhookEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const jobs = await retryingCollisions(() => inTransaction(services.db, (client) => store(client, events)));
+  const dispatches = jobs.map(({ id, accountId, task }) => ({ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }));
+  // Where Redis is away, maintenance queues them later.
+  await enqueue(services.queues, dispatches).catch((err) =>
+    services.log.warn({ err, jobs: jobs.length }, 'accepted, to be queued later'),
+  );
+}
+
+async function store(client: pg.PoolClient, events: WebhookEvent[]): Promise<NewJob[]> {
+  const recipients = await readRecipients(client, unique(events.map(({ igUserId }) => igUserId)));
+  await recordOptOuts(client, events.flatMap(readWord(recipients)));
+  const decided = await decideAll(client, events, recipients);
+  const isNew = await insertEvents(
+    client,
+    decided.map(({ event, recipient, decision, id }) => ({
+      dedupeKey: event.dedupeKey,
+      accountId: recipient?.accountId ?? null,
+      igUserId: event.igUserId,
+      kind: event.kind,
+      externalId: event.externalId,
+      personId: event.personId,
+      outcome: decision.outcome,
+      jobId: decision.answer === undefined ? null : id,
+      payload: recipient === undefined ? null : event.payload,
+      happenedAt: event.happenedAt,
+    })),
+  );
+  const fresh = decided.filter(({ event }) => isNew.delete(event.dedupeKey));
+  const conversations = await insertIncoming(client, [
+    ...fresh.flatMap(toIncoming),
+    ...(await readEchoes(client, fresh)),
+  ]);
+  await markUnsent(client, idsOf(fresh, 'message_unsent'));
+  await applyEdits(
+    client,
+    fresh.flatMap(({ event: { kind, externalId, text } }) =>
+      kind === 'message_edited' && externalId !== null && text !== null ? [{ messageId: externalId, text }] : [],
+    ),
+  );
+  const jobs = fresh.flatMap((one) => toJob(one, conversations.get(one.id)));
+  await insertJobs(client, jobs);
+  return jobs;
+}
+
+/** Stop and start words, wherever they are said. */
+const readWord = (recipients: Map<string, Recipient>) => (event: WebhookEvent) => {
+  const { kind, igUserId, personId, text } = event;
+  const isSaid = kind === 'message' || kind === 'comment' || kind === 'postback';
+  if (!isSaid || igUserId === null || personId === null || text === null || !recipients.has(igUserId)) return [];
+  const word = readOptOut(text);
+  return word === undefined ? [] : [{ igUserId, personId, isOptedOut: word === 'stop', saidAt: event.happenedAt }];
+};
+
+async function decideAll(
+  client: pg.PoolClient,
+  events: WebhookEvent[],
+  recipients: Map<string, Recipient>,
+): Promise<Decided[]> {
+  const people = events.flatMap(({ igUserId, personId }) =>
+    igUserId === null || personId === null ? [] : [{ igUserId, personId }],
+  );
+  const optedOut = await readOptOuts(client, people);
+  const messageIds = unique(events.map(({ kind, externalId }) => (kind === 'message' ? externalId : null)));
+  const changes = await readChanges(client, messageIds);
+  const unsentHere = new Set(
+    events.filter(({ kind }) => kind === 'message_unsent').map(({ externalId }) => externalId),
+  );
+  const now = new Date();
+  return events.map((event) => {
+    const { igUserId, externalId, personId } = event;
+    const recipient = igUserId === null ? undefined : recipients.get(igUserId);
+    const edited = externalId === null || event.kind !== 'message' ? undefined : changes.edited.get(externalId);
+    const read = edited === undefined ? event : { ...event, text: edited };
+    const decision = decide(read, {
+      recipient,
+      isOptedOut: optedOut.has(`${igUserId} ${personId}`),
+      isUnsent: externalId !== null && (changes.unsent.has(externalId) || unsentHere.has(externalId)),
+      now,
+    });
+    return { event: read, recipient, decision, id: newId() };
+  });
+}
+
+function toIncoming({ event, recipient, decision, id }: Decided): IncomingMessage[] {
+  const { kind, igUserId, personId, externalId, text } = event;
+  if ((kind !== 'message' && kind !== 'postback') || recipient === undefined || igUserId === null) return [];
+  if (personId === null || text === null || decision.outcome === 'unsent') return [];
+  return [
+    {
+      id,
+      accountId: recipient.accountId,
+      igUserId,
+      personId,
+      role: 'customer',
+      messageId: externalId ?? event.dedupeKey,
+      text: text.slice(0, maxQuestionCharacters).toWellFormed(),
+      saidAt: event.happenedAt,
+      needsAnswer: decision.answer !== undefined,
+    },
+  ];
+}
+
+/** Echoes confirm what we sent; what we didn't was written by a human, and belongs into the conversation. */
+async function readEchoes(client: pg.PoolClient, fresh: Decided[]): Promise<IncomingMessage[]> {
+  const echoes = fresh.flatMap(({ event, recipient, id }) => {
+    const { kind, igUserId, personId, externalId: messageId, text } = event;
+    if (kind !== 'echo' || recipient === undefined || igUserId === null || personId === null) return [];
+    if (messageId === null || text === null || text === '' || personId === igUserId) return [];
+    return [{ id, accountId: recipient.accountId, igUserId, personId, messageId, text, saidAt: event.happenedAt }];
+  });
+  if (echoes.length === 0) return [];
+  const ours = await confirmSends(client, echoes);
+  return echoes
+    .filter(({ messageId }) => !ours.has(messageId))
+    .map((echo) => ({ ...echo, role: 'human' as const, needsAnswer: false }));
+}
+
+function toJob({ event, recipient, decision, id }: Decided, conversationId: string | undefined): NewJob[] {
+  const { answer } = decision;
+  if (answer === undefined || recipient === undefined) return [];
+  const { accountId } = recipient;
+  const text = (event.text ?? '').slice(0, maxQuestionCharacters).toWellFormed();
+  if (answer.kind === 'message') {
+    const input = { conversation_id: conversationId, customer: event.personId, text };
+    return [{ id, accountId, task: customerChat.name, input }];
+  }
+  const input = {
+    ig_user_id: event.igUserId,
+    comment_id: event.externalId,
+    from_id: event.personId,
+    text,
+    workflow_id: answer.workflowId,
+    ...(answer.productId !== null && { product_id: answer.productId }),
+  };
+  return [{ id, accountId, task: instagramDm.name, input }];
+}
+
+const idsOf = (decided: Decided[], kind: WebhookEvent['kind']): string[] =>
+  unique(decided.map(({ event }) => (event.kind === kind ? event.externalId : null)));
+
+const unique = (values: (string | null)[]): string[] => [...new Set(values)].filter((value) => value !== null);
+
+/** Two webhooks about the same things may lock them crosswise; Postgres rolls one back, which then starts anew. */
+async function retryingCollisions<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isCollision(error) || tries >= collisionsTolerated) throw error;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** What a running task gets of the world: each verb one query, one call or one write under the job's fence. */
+import { idFrom, TallyError } from '@tally/core';
+import {
+  currentPrompt,
+  findProduct,
+  insertJobs,
+  insertPrompt,
+  insertQaPairs,
+  listQuestions,
+  upsertProducts,
+  writeProgress,
+} from '@tally/db';
+import { enqueue } from '@tally/queue';
+import { describeProduct, type ExtractedProduct, findTask, type TaskContext } from '@tally/tasks';
+import type { Attempt, ClaimedJob } from './attempt.ts';
+import { createChat } from './chat.ts';
+import { createCommentReplies } from './instagram/comments.ts';
+import { untilReachable } from './outages.ts';
+import type { WorkerServices } from './services.ts';
+import { toStored } from './stored-product.ts';
+
+/** The context of one attempt. */
+export function createContext(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext {
+  const { db } = services;
+  const { accountId, jobId } = job;
+  const { log, signal, write } = attempt;
+  const read = <T>(query: () => Promise<T>): Promise<T> => untilReachable(query, { log, signal });
+  return {
+    log,
+    signal,
+    llm: attempt.llm,
+    llmJson: attempt.llmJson,
+    progress: (stage) => write((client) => writeProgress(client, jobId, stage)),
+    knowledge: { search: (question, limit) => read(() => services.searchPassages({ accountId, question, limit })) },
+    prompt: {
+      current: () => read(() => currentPrompt(db, accountId)),
+      save: (text) => write((client) => insertPrompt(client, { accountId, text, origin: 'generated', jobId })),
+    },
+    pages: { open: (url) => services.pages.open(url, { signal }) },
+    products: {
+      find: async (id) => {
+        const product = await read(() => findProduct(db, accountId, id));
+        return product && toStored(product);
+      },
+      save: async (products) => {
+        const kept = await write((client) => upsertProducts(client, accountId, products.map(toRow), describeProduct));
+        return kept.map(toStored);
+      },
+    },
+    qa: {
+      questions: (source) => read(() => listQuestions(db, accountId, source)),
+      save: async (source, pairs) => {
+        const added = await write((client) => insertQaPairs(client, accountId, source, pairs));
+        return added.map(({ id, question, answer }) => ({ id, question, answer }));
+      },
+    },
+    submit: async (key, task, input) => {
+      if (findTask(task) === undefined) throw new TallyError('internal', `there is no task ${task}`);
+      const id = idFrom(`${jobId} ${key}`);
+      await write((client) => insertJobs(client, [{ id, accountId, task, input }]));
+      // Where Redis is away, maintenance does this later: the row is the promise.
+      await enqueue(services.queues, [{ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }]).catch((err) =>
+        log.warn({ err, submitted_job: id }, 'submitted, to be queued later'),
+      );
+      return id;
+    },
+    chat: createChat(services, job, attempt),
+    instagram: createCommentReplies(services, job, attempt),
+  };
+}
+
+/** Postgres takes no NUL and no half surrogates, which pages may hold. */
+const toRow = (product: ExtractedProduct): ExtractedProduct =>
+  JSON.parse(JSON.stringify(product), (_key, value: unknown) =>
+    typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value,
+  );

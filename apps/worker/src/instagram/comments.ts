@@ -1,0 +1,70 @@
+/** A job's part in answering a comment in private: may it, with what, and the one reply. */
+import { idFrom, TallyError } from '@tally/core';
+import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
+import type { CommentInput, TaskContext } from '@tally/tasks';
+import type { Attempt, ClaimedJob } from '../attempt.ts';
+import { untilReachable } from '../outages.ts';
+import type { WorkerServices } from '../services.ts';
+import { toStored } from '../stored-product.ts';
+import { sendOnce } from './send.ts';
+import { requireSender } from './sender.ts';
+import { cutReply } from './text.ts';
+
+// Meta: a private reply within 7 days; to a live comment during the broadcast, for which minutes stand in.
+const replyWindowMs = 7 * 86_400_000;
+const liveWindowMs = 10 * 60_000;
+
+/** Private replies as one attempt may make them. */
+export function createCommentReplies(
+  services: WorkerServices,
+  job: ClaimedJob,
+  attempt: Attempt,
+): TaskContext['instagram'] {
+  const { db } = services;
+  const { accountId, jobId } = job;
+  const read = <T>(query: () => Promise<T>): Promise<T> => untilReachable(query, attempt);
+
+  async function requireWindow({ igUserId, commentId }: CommentInput): Promise<void> {
+    const facts = await read(() => findComment(db, accountId, igUserId, commentId));
+    const ageMs = facts === undefined ? job.ageMs : Date.now() - facts.happenedAt.getTime();
+    if (ageMs < (facts?.isLive ? liveWindowMs : replyWindowMs)) return;
+    throw new TallyError('reply_window_closed', 'The comment is too old to be answered in private');
+  }
+
+  return {
+    async takeComment(comment) {
+      const { igUserId, fromId, workflowId } = comment;
+      const { username } = await requireSender(services, job, attempt, igUserId);
+      await requireWindow(comment);
+      if (await read(() => isCommentTaken(db, { jobId, igUserId, commentId: comment.commentId })))
+        return { verdict: 'silent', why: 'already_answered' };
+      if (fromId !== undefined && (await read(() => isOptedOut(db, igUserId, fromId))))
+        return { verdict: 'silent', why: 'opted_out' };
+      const workflow = workflowId === undefined ? undefined : await read(() => findWorkflow(db, accountId, workflowId));
+      const productId = comment.productId ?? workflow?.productId ?? undefined;
+      const product = productId === undefined ? undefined : await read(() => findProduct(db, accountId, productId));
+      if (comment.productId !== undefined && product === undefined)
+        throw new TallyError('not_found', 'There is no such product');
+      return {
+        verdict: 'answer',
+        product: product && toStored(product),
+        instructions: workflow?.instructions ?? null,
+        username,
+      };
+    },
+
+    replyToComment: ({ igUserId, commentId, fromId }, text) =>
+      sendOnce(services, job, attempt, {
+        igUserId,
+        recipient: { kind: 'comment', id: commentId },
+        personId: fromId ?? null,
+        text: cutReply(text),
+        onSent: async ({ messageId, personId, text: sent }) => {
+          const person = personId ?? fromId;
+          if (person === undefined) return;
+          const reply = { id: idFrom(`${jobId} reply`), accountId, igUserId, personId: person, text: sent, messageId };
+          await read(() => rememberPrivateReply(db, reply));
+        },
+      }),
+  };
+}

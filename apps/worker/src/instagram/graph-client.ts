@@ -1,0 +1,147 @@
+/** The Graph API, as far as Tally speaks to it: one request a call, never repeated here. */
+
+import { z } from 'zod';
+import { retryAfterMs } from '../retry-after.ts';
+import { classifyAnswer, type SendFault } from './graph-errors.ts';
+import { isUnsentRequest } from './unsent-request.ts';
+
+export type Outgoing = {
+  igUserId: string;
+  accessToken: string;
+  recipient: { kind: 'comment' | 'person'; id: string };
+  text: string;
+};
+
+export type SendResult =
+  | { outcome: 'sent'; messageId: string; personId: string | undefined }
+  /** Refused, or of unknown outcome; `detail` is Meta's code and subcode. */
+  | { outcome: SendFault; detail: string; retryAfterMs: number | undefined }
+  /** The request never left this machine. */
+  | { outcome: 'unreachable'; detail: string; retryAfterMs: undefined };
+
+export type RefreshResult =
+  | { outcome: 'refreshed'; accessToken: string; expiresInSeconds: number }
+  | { outcome: 'needs_login'; detail: string }
+  | { outcome: 'later'; detail: string };
+
+export type GraphClient = {
+  send(message: Outgoing): Promise<SendResult>;
+  /** Whether a person has got this text from us; undefined where the other side can't tell. */
+  findSent(
+    account: { igUserId: string; accessToken: string },
+    personId: string,
+    text: string,
+  ): Promise<string | undefined>;
+  refreshToken(accessToken: string): Promise<RefreshResult>;
+};
+
+const timeoutMs = 15_000;
+const maxAnswerBytes = 256 * 1_024;
+
+const Sent = z.object({ message_id: z.string().min(1), recipient_id: z.string().optional() });
+const Failed = z.object({
+  error: z.object({ code: z.number().optional(), error_subcode: z.number().optional() }),
+});
+const Refreshed = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
+const Conversations = z.object({
+  data: z.array(
+    z.object({
+      messages: z.object({
+        data: z.array(
+          z.object({ id: z.string(), message: z.string().optional(), from: z.object({ id: z.string() }).optional() }),
+        ),
+      }),
+    }),
+  ),
+});
+
+type Answer = { status: number; body: unknown; retryAfterMs: number | undefined };
+
+/** A client for `baseUrl`, as `https://graph.instagram.com/v26.0`. */
+export function createGraphClient(options: { baseUrl: string; fetch?: typeof fetch }): GraphClient {
+  const call = options.fetch ?? fetch;
+  const base = options.baseUrl.replace(/\/+$/, '');
+
+  async function request(path: string, init: RequestInit): Promise<Answer> {
+    const response = await call(`${base}${path}`, {
+      ...init,
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const text = (await response.text()).slice(0, maxAnswerBytes);
+    return { status: response.status, body: readJson(text), retryAfterMs: retryAfterMs(response.headers, Date.now()) };
+  }
+
+  return {
+    async send({ igUserId, accessToken, recipient, text }) {
+      const to = recipient.kind === 'comment' ? { comment_id: recipient.id } : { id: recipient.id };
+      try {
+        const answer = await request(`/${igUserId}/messages`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ recipient: to, message: { text } }),
+        });
+        return toSendResult(answer);
+      } catch (error) {
+        if (isUnsentRequest(error)) return { outcome: 'unreachable', detail: 'not reached', retryAfterMs: undefined };
+        return { outcome: 'uncertain', detail: 'no answer', retryAfterMs: undefined };
+      }
+    },
+
+    async findSent({ igUserId, accessToken }, personId, text) {
+      const query = new URLSearchParams({ user_id: personId, fields: 'messages{id,message,from,created_time}' });
+      try {
+        const { body } = await request(`/${igUserId}/conversations?${query}`, {
+          headers: { authorization: `Bearer ${accessToken}` },
+        });
+        const messages = Conversations.parse(body).data.flatMap((conversation) => conversation.messages.data);
+        return messages.find((m) => m.message === text && (m.from === undefined || m.from.id === igUserId))?.id;
+      } catch {
+        return undefined;
+      }
+    },
+
+    async refreshToken(accessToken) {
+      const query = new URLSearchParams({ grant_type: 'ig_refresh_token', access_token: accessToken });
+      try {
+        const { status, body } = await request(`/refresh_access_token?${query}`, { method: 'GET' });
+        const refreshed = Refreshed.safeParse(body);
+        if (status === 200 && refreshed.success)
+          return {
+            outcome: 'refreshed',
+            accessToken: refreshed.data.access_token,
+            expiresInSeconds: refreshed.data.expires_in,
+          };
+        const failure = readFailure({ status, body });
+        if (classifyAnswer(failure) === 'needs_login') return { outcome: 'needs_login', detail: describe(failure) };
+        return { outcome: 'later', detail: describe(failure) };
+      } catch {
+        return { outcome: 'later', detail: 'no answer' };
+      }
+    },
+  };
+}
+
+function toSendResult({ status, body, retryAfterMs: waitMs }: Answer): SendResult {
+  const sent = Sent.safeParse(body);
+  if (status >= 200 && status < 300 && sent.success)
+    return { outcome: 'sent', messageId: sent.data.message_id, personId: sent.data.recipient_id };
+  const failure = readFailure({ status, body });
+  return { outcome: classifyAnswer(failure), detail: describe(failure), retryAfterMs: waitMs };
+}
+
+function readFailure({ status, body }: Pick<Answer, 'status' | 'body'>) {
+  const { error } = Failed.safeParse(body).data ?? { error: {} };
+  return { status, code: error.code, subcode: error.error_subcode };
+}
+
+const describe = ({ status, code, subcode }: ReturnType<typeof readFailure>): string =>
+  code === undefined ? `HTTP ${status}` : `${code}/${subcode ?? '-'}`;
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

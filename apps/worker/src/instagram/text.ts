@@ -1,0 +1,26 @@
+/** What fits into one message on Instagram. */
+
+/** Meta's limit for a text message, in UTF-8 bytes. */
+export const maxMessageBytes = 1_000;
+
+const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
+const ellipsis = '…';
+
+/**
+ * A text of at most 1,000 bytes: as it is where it fits, otherwise cut between two graphemes (what a reader takes for one
+ * character), at a space where one is near, and ended with an ellipsis.
+ */
+export function cutReply(text: string): string {
+  const whole = text.replaceAll('\0', '').toWellFormed().trim();
+  if (Buffer.byteLength(whole) <= maxMessageBytes) return whole;
+  let room = maxMessageBytes - Buffer.byteLength(ellipsis);
+  let cut = '';
+  for (const { segment } of graphemes.segment(whole)) {
+    room -= Buffer.byteLength(segment);
+    if (room < 0) break;
+    cut += segment;
+  }
+  const lastSpace = cut.search(/\s\S*$/);
+  const atWord = lastSpace > cut.length * 0.9 ? cut.slice(0, lastSpace) : cut;
+  return `${atWord.trimEnd()}${ellipsis}`;
+}

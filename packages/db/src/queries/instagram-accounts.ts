@@ -1,0 +1,248 @@
+/** Connected Instagram accounts and their workflows. */
+import { newId } from '@tally/core';
+import type { Database } from '../connect.ts';
+
+export type InstagramState = 'active' | 'needs_login' | 'paused';
+
+export type InstagramAccount = {
+  id: string;
+  accountId: string;
+  igUserId: string;
+  username: string;
+  selfIgScopedId: string | null;
+  autoReply: boolean;
+  state: InstagramState;
+  stateReason: string | null;
+  tokenExpiresAt: Date | null;
+  createdAt: Date;
+};
+/** With what only the worker reads. */
+export type SendingAccount = InstagramAccount & { accessToken: string; slowForMs: number };
+
+const columns = `id, account_id as "accountId", ig_user_id as "igUserId", username, self_ig_scoped_id as "selfIgScopedId",
+  auto_reply as "autoReply", state, state_reason as "stateReason", token_expires_at as "tokenExpiresAt",
+  created_at as "createdAt"`;
+const sendingColumns = `${columns}, access_token as "accessToken",
+  greatest(0, ceil(extract(epoch from coalesce(slow_until, now()) - now()) * 1000))::integer as "slowForMs"`;
+
+/** What a token is sealed for: it opens in its own row only. */
+export const sealContext = (igUserId: string): string => `instagram:${igUserId}`;
+
+/** Connects an account, or gives it a new token; undefined where another tenant has it. `accessToken` is sealed. */
+export async function connectInstagram(
+  db: Database,
+  input: {
+    accountId: string;
+    igUserId: string;
+    username: string;
+    accessToken: string;
+    selfIgScopedId?: string | undefined;
+    autoReply: boolean;
+  },
+): Promise<InstagramAccount | undefined> {
+  const { rows } = await db.pool.query<InstagramAccount>(
+    `insert into instagram_accounts (id, account_id, ig_user_id, username, access_token, self_ig_scoped_id, auto_reply)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (ig_user_id) do update set username = excluded.username, access_token = excluded.access_token,
+       self_ig_scoped_id = coalesce(excluded.self_ig_scoped_id, instagram_accounts.self_ig_scoped_id),
+       auto_reply = excluded.auto_reply, state = 'active', state_reason = null, slow_until = null,
+       token_issued_at = now(), token_refresh_at = now() + interval '1 day', token_expires_at = null
+     where instagram_accounts.account_id = excluded.account_id
+     returning ${columns}`,
+    [
+      newId(),
+      input.accountId,
+      input.igUserId,
+      input.username,
+      input.accessToken,
+      input.selfIgScopedId ?? null,
+      input.autoReply,
+    ],
+  );
+  return rows[0];
+}
+
+export async function listInstagramAccounts(db: Database, accountId: string): Promise<InstagramAccount[]> {
+  const { rows } = await db.pool.query<InstagramAccount>(
+    `select ${columns} from instagram_accounts where account_id = $1 order by id desc limit 100`,
+    [accountId],
+  );
+  return rows;
+}
+
+/** Changes what an owner may; undefined where the account has no such connection. */
+export async function changeInstagramAccount(
+  db: Database,
+  input: { accountId: string; id: string; autoReply?: boolean | undefined; isPaused?: boolean | undefined },
+): Promise<InstagramAccount | undefined> {
+  const { rows } = await db.pool.query<InstagramAccount>(
+    `update instagram_accounts set auto_reply = coalesce($3, auto_reply),
+       state = case when $4 and state = 'active' then 'paused' when not $4 and state = 'paused' then 'active' else state end,
+       state_reason = case when $4 and state = 'active' then 'Paused by its owner' when not $4 and state = 'paused' then null
+         else state_reason end
+     where account_id = $1 and id = $2 returning ${columns}`,
+    [input.accountId, input.id, input.autoReply ?? null, input.isPaused ?? null],
+  );
+  return rows[0];
+}
+
+/** False where the account has no such connection. */
+export async function disconnectInstagram(db: Database, accountId: string, id: string): Promise<boolean> {
+  const { rowCount } = await db.pool.query('delete from instagram_accounts where account_id = $1 and id = $2', [
+    accountId,
+    id,
+  ]);
+  return rowCount === 1;
+}
+
+/** One tenant's connection with its sealed token. */
+export async function findSendingAccount(
+  db: Database,
+  accountId: string,
+  igUserId: string,
+): Promise<SendingAccount | undefined> {
+  const { rows } = await db.hot.query<SendingAccount>({
+    name: 'find_sending_account',
+    text: `select ${sendingColumns} from instagram_accounts where ig_user_id = $2 and account_id = $1`,
+    values: [accountId, igUserId],
+  });
+  return rows[0];
+}
+
+/** Stops automatic replies until somebody logs in anew. */
+export async function askForLogin(db: Database, igUserId: string, reason: string): Promise<void> {
+  await db.pool.query(
+    `update instagram_accounts set state = 'needs_login', state_reason = $2 where ig_user_id = $1 and state <> 'needs_login'`,
+    [igUserId, reason],
+  );
+}
+
+/** Lets an account send nothing for a while. */
+export async function slowDown(db: Database, igUserId: string, forMs: number): Promise<void> {
+  await db.pool.query(
+    `update instagram_accounts set slow_until = greatest(coalesce(slow_until, now()), now() + make_interval(secs => $2 / 1000.0))
+     where ig_user_id = $1`,
+    [igUserId, forMs],
+  );
+}
+
+/** Accounts whose token is to be refreshed now; each is put off by `retryMs`, so that nobody tries it at the same time. */
+export async function takeTokensToRefresh(db: Database, limit: number, retryMs: number): Promise<SendingAccount[]> {
+  const { rows } = await db.pool.query<SendingAccount>(
+    `update instagram_accounts set token_refresh_at = now() + make_interval(secs => $2 / 1000.0)
+     where id = any(array(select id from instagram_accounts where state <> 'needs_login' and token_refresh_at <= now()
+       order by token_refresh_at limit $1 for update skip locked))
+     returning ${sendingColumns}`,
+    [limit, retryMs],
+  );
+  return rows;
+}
+
+/** Keeps a refreshed token (sealed), unless another one has come meanwhile. */
+export async function keepRefreshedToken(
+  db: Database,
+  input: { igUserId: string; oldToken: string; newToken: string; expiresInSeconds: number },
+): Promise<void> {
+  await db.pool.query(
+    `update instagram_accounts set access_token = $3, token_issued_at = now(),
+       token_refresh_at = now() + interval '1 day', token_expires_at = now() + make_interval(secs => $4)
+     where ig_user_id = $1 and access_token = $2`,
+    [input.igUserId, input.oldToken, input.newToken, input.expiresInSeconds],
+  );
+}
+
+export type Workflow = {
+  id: string;
+  accountId: string;
+  igUserId: string;
+  name: string;
+  keywords: string[];
+  mediaIds: string[];
+  productId: string | null;
+  instructions: string | null;
+  enabled: boolean;
+  createdAt: Date;
+};
+const workflowColumns = `id, account_id as "accountId", ig_user_id as "igUserId", name, keywords, media_ids as "mediaIds",
+  product_id as "productId", instructions, enabled, created_at as "createdAt"`;
+
+export type WorkflowInput = Omit<Workflow, 'id' | 'accountId' | 'createdAt'>;
+
+/** Undefined where the product is not the account's. */
+export async function insertWorkflow(
+  db: Database,
+  accountId: string,
+  input: WorkflowInput,
+): Promise<Workflow | undefined> {
+  const { rows } = await db.pool.query<Workflow>(
+    `insert into workflows (id, account_id, ig_user_id, name, keywords, media_ids, product_id, instructions, enabled)
+     select $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9
+     where $7::uuid is null or exists (select from products where id = $7::uuid and account_id = $2)
+     returning ${workflowColumns}`,
+    [
+      newId(),
+      accountId,
+      input.igUserId,
+      input.name,
+      input.keywords,
+      input.mediaIds,
+      input.productId,
+      input.instructions,
+      input.enabled,
+    ],
+  );
+  return rows[0];
+}
+
+export async function listWorkflows(
+  db: Database,
+  input: { accountId: string; limit: number; beforeId?: string | undefined },
+): Promise<Workflow[]> {
+  const { rows } = await db.pool.query<Workflow>(
+    `select ${workflowColumns} from workflows where account_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3`,
+    [input.accountId, input.beforeId ?? null, input.limit],
+  );
+  return rows;
+}
+
+/** Undefined where the account has no such workflow, or not that product. */
+export async function changeWorkflow(
+  db: Database,
+  accountId: string,
+  id: string,
+  change: Partial<WorkflowInput>,
+): Promise<Workflow | undefined> {
+  const names = {
+    igUserId: 'ig_user_id',
+    name: 'name',
+    keywords: 'keywords',
+    mediaIds: 'media_ids',
+    productId: 'product_id',
+    instructions: 'instructions',
+    enabled: 'enabled',
+  } as const satisfies Record<keyof WorkflowInput, string>;
+  const given = (Object.keys(names) as (keyof WorkflowInput)[]).filter((key) => change[key] !== undefined);
+  const sets = given.map((key, i) => `${names[key]} = $${i + 4}`);
+  const { rows } = await db.pool.query<Workflow>(
+    `update workflows set ${['id = id', ...sets].join(', ')} where account_id = $1 and id = $2
+       and ($3::uuid is null or exists (select from products where id = $3 and account_id = $1))
+     returning ${workflowColumns}`,
+    [accountId, id, change.productId ?? null, ...given.map((key) => change[key])],
+  );
+  return rows[0];
+}
+
+/** False where the account has no such workflow. */
+export async function deleteWorkflow(db: Database, accountId: string, id: string): Promise<boolean> {
+  const { rowCount } = await db.pool.query('delete from workflows where account_id = $1 and id = $2', [accountId, id]);
+  return rowCount === 1;
+}
+
+/** One account's workflow, or undefined. */
+export async function findWorkflow(db: Database, accountId: string, id: string): Promise<Workflow | undefined> {
+  const { rows } = await db.pool.query<Workflow>(
+    `select ${workflowColumns} from workflows where account_id = $1 and id = $2`,
+    [accountId, id],
+  );
+  return rows[0];
+}

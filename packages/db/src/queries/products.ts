@@ -1,0 +1,149 @@
+/** Products: upserted by extractions, corrected by their owner, found by answers. */
+import { createHash } from 'node:crypto';
+import { newId } from '@tally/core';
+import type pg from 'pg';
+import { type Database, inTransaction } from '../connect.ts';
+import { indexPassages, type Searchable } from './passages.ts';
+
+/** A product as its row has it (@tally/tasks says what each field means), money in major units. */
+export type ProductRow = {
+  name: string;
+  price: number | null;
+  price_max: number | null;
+  currency: string | null;
+  currency_label: string | null;
+  availability: 'in_stock' | 'out_of_stock' | 'unknown';
+  sku: string | null;
+  gtin: string | null;
+  mpn: string | null;
+  brand: string | null;
+  description: string | null;
+  images: string[];
+  url: string;
+  sources: Record<string, string>;
+};
+export type KeptProduct = ProductRow & { id: string; createdAt: Date; updatedAt: Date };
+
+const fields = [
+  'name',
+  'price',
+  'price_max',
+  'currency',
+  'currency_label',
+  'availability',
+  'sku',
+  'gtin',
+  'mpn',
+  'brand',
+  'description',
+  'images',
+] as const satisfies (keyof ProductRow)[];
+const columns = `id, ${fields.join(', ')}, url, sources, created_at as "createdAt", updated_at as "updatedAt"`;
+
+/** What an extraction finds again: the address and the sku or, where a page has several products without one, the name. */
+function keyOf(product: ProductRow, isOneOfMany: boolean): Buffer {
+  const identity = product.sku ?? (isOneOfMany ? `name:${product.name}` : '');
+  return createHash('sha256').update(`${product.url}\n${identity}`).digest();
+}
+
+// What the owner corrected stays, whatever a page says.
+const merged = fields
+  .map((field) => `${field} = case when p.sources ->> '${field}' = 'owner' then p.${field} else excluded.${field} end`)
+  .join(',\n');
+
+/** A product in words, as search shall find it. */
+export type Describe = (product: KeptProduct) => string;
+
+/** Inserts or updates an account's products and their passages; returned in the order given. */
+export async function upsertProducts(
+  client: pg.PoolClient,
+  accountId: string,
+  products: ProductRow[],
+  describe: Describe,
+): Promise<KeptProduct[]> {
+  const keyed = new Map(
+    products.map((product) => [keyOf(product, products.length > 1).toString('hex'), product] as const),
+  );
+  const sorted = [...keyed].sort(([a], [b]) => (a < b ? -1 : 1));
+  const json = sorted.map(([key, product]) => ({ id: newId(), key, ...product }));
+  const { rows } = await client.query<KeptProduct & { key: string }>(
+    `insert into products as p (id, account_id, key, ${fields.join(', ')}, url, sources)
+     select id, $1, decode(key, 'hex'), ${fields.join(', ')}, url, sources
+     from jsonb_to_recordset($2::jsonb) as r (id uuid, key text, name text, price numeric, price_max numeric, currency text,
+       currency_label text, availability text, sku text, gtin text, mpn text, brand text, description text, images jsonb,
+       url text, sources jsonb)
+     on conflict (account_id, key) do update set ${merged}, updated_at = now(),
+       sources = excluded.sources || coalesce((select jsonb_object_agg(s.key, s.value)
+         from jsonb_each(p.sources) s where s.value = '"owner"'), '{}')
+     returning encode(p.key, 'hex') as key, ${columns}`,
+    [accountId, JSON.stringify(json)],
+  );
+  await indexPassages(
+    client,
+    rows.map((row) => toSearchable(accountId, row, describe(row))),
+  );
+  const byKey = new Map(rows.map(({ key, ...row }) => [key, row] as const));
+  return [...keyed.keys()].flatMap((key) => byKey.get(key) ?? []);
+}
+
+const toSearchable = (accountId: string, product: KeptProduct, text: string): Searchable => ({
+  accountId,
+  kind: 'product',
+  id: product.id,
+  title: product.name,
+  text,
+});
+
+/** One account's product, or undefined. */
+export async function findProduct(db: Database, accountId: string, id: string): Promise<KeptProduct | undefined> {
+  const { rows } = await db.pool.query<KeptProduct>(
+    `select ${columns} from products where account_id = $1 and id = $2`,
+    [accountId, id],
+  );
+  return rows[0];
+}
+
+/** One account's products, newest first, `limit` of them from below `beforeId`. */
+export async function listProducts(
+  db: Database,
+  input: { accountId: string; limit: number; beforeId?: string | undefined },
+): Promise<KeptProduct[]> {
+  const { rows } = await db.pool.query<KeptProduct>(
+    `select ${columns} from products where account_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3`,
+    [input.accountId, input.beforeId ?? null, input.limit],
+  );
+  return rows;
+}
+
+/** Writes the owner's word over a product's fields, where it stays; undefined where the account has no such product. */
+export async function correctProduct(
+  db: Database,
+  accountId: string,
+  id: string,
+  correction: Partial<Pick<ProductRow, (typeof fields)[number]>>,
+  describe: Describe,
+): Promise<KeptProduct | undefined> {
+  const given = fields.filter((field) => correction[field] !== undefined);
+  return inTransaction(db, async (client) => {
+    const sets = given.map((field, i) => `${field} = $${i + 4}${field === 'images' ? '::jsonb' : ''}`);
+    const { rows } = await client.query<KeptProduct>(
+      `update products set ${[...sets, 'updated_at = now()', 'sources = sources || $3::jsonb'].join(', ')}
+       where account_id = $1 and id = $2 returning ${columns}`,
+      [
+        accountId,
+        id,
+        JSON.stringify(Object.fromEntries(given.map((field) => [field, 'owner']))),
+        ...given.map((field) => (field === 'images' ? JSON.stringify(correction.images) : correction[field])),
+      ],
+    );
+    const product = rows[0];
+    if (product !== undefined) await indexPassages(client, [toSearchable(accountId, product, describe(product))]);
+    return product;
+  });
+}
+
+/** False where the account has no such product. Its Q&A goes with it. */
+export async function deleteProduct(db: Database, accountId: string, id: string): Promise<boolean> {
+  const { rowCount } = await db.pool.query('delete from products where account_id = $1 and id = $2', [accountId, id]);
+  return rowCount === 1;
+}

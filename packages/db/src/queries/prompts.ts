@@ -1,0 +1,51 @@
+/** The business's own instructions for its answers, in versions; the highest is in use. */
+import type pg from 'pg';
+import { type Database, inTransaction } from '../connect.ts';
+
+export type PromptVersion = { version: number; text: string; origin: 'generated' | 'owner'; createdAt: Date };
+const columns = `version, text, origin, created_at as "createdAt"`;
+
+/** The newest `limit` versions, newest first. */
+export async function listPrompts(db: Database, accountId: string, limit: number): Promise<PromptVersion[]> {
+  const { rows } = await db.pool.query<PromptVersion>(
+    `select ${columns} from prompts where account_id = $1 order by version desc limit $2`,
+    [accountId, limit],
+  );
+  return rows;
+}
+
+/** The text in use, or undefined. */
+export async function currentPrompt(db: Database, accountId: string): Promise<string | undefined> {
+  const { rows } = await db.hot.query<{ text: string }>({
+    name: 'current_prompt',
+    text: 'select text from prompts where account_id = $1 order by version desc limit 1',
+    values: [accountId],
+  });
+  return rows[0]?.text;
+}
+
+/** Adds the next version; a job that has added one gets that again. */
+export async function insertPrompt(
+  client: pg.PoolClient,
+  input: { accountId: string; text: string; origin: 'generated' | 'owner'; jobId?: string | undefined },
+): Promise<PromptVersion> {
+  // One at a time an account: each gets a number of its own.
+  await client.query(`select pg_advisory_xact_lock(hashtextextended('tally:prompts:' || $1, 0))`, [input.accountId]);
+  const { rows } = await client.query<PromptVersion>(
+    `with added as (
+       insert into prompts (account_id, version, text, origin, job_id)
+       select $1, coalesce(max(version), 0) + 1, $2, $3, $4 from prompts where account_id = $1
+       on conflict (job_id) do nothing returning ${columns}
+     )
+     select * from added union all select ${columns} from prompts where job_id = $4 limit 1`,
+    [input.accountId, input.text, input.origin, input.jobId ?? null],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error('an insert returned no row');
+  return row;
+}
+
+/** The owner's own text as the next version. */
+export function writePrompt(db: Database, accountId: string, text: string): Promise<PromptVersion> {
+  return inTransaction(db, (client) => insertPrompt(client, { accountId, text, origin: 'owner' }));
+}

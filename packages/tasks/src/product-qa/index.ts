@@ -1,0 +1,100 @@
+/** Writes question/answer pairs about a product, a page or a text: only facts of the source, none that exist already. */
+import { TallyError } from '@tally/core';
+import { z } from 'zod';
+import type { QaPair, QaSource, TaskContext } from '../context.ts';
+import { defineTask } from '../define-task.ts';
+import { describeProduct } from '../describe-product.ts';
+import { maxSourceCharacters, maxUrlCharacters } from '../limits.ts';
+import { checkPageAddress } from '../page-address.ts';
+import { viewPage } from '../product-extraction/page/page-view.ts';
+import { isSupported } from './evidence.ts';
+import { toMessages } from './prompt.ts';
+import { cutSource } from './source.ts';
+
+const mostPairs = 30;
+const Pairs = z.object({ pairs: z.array(z.object({ question: z.string(), answer: z.string() })) });
+
+export const productQa = defineTask({
+  name: 'product-qa',
+  path: '/api/web-knowledge/generate-qa',
+  summary: 'Write question/answer pairs about a product, a page or a text',
+  input: z
+    .object({
+      product_id: z.uuid().optional(),
+      url: z.string().trim().min(1).max(maxUrlCharacters).optional(),
+      text: z.string().trim().min(1).max(maxSourceCharacters).optional(),
+      count: z.int().min(1).max(mostPairs).default(8),
+    })
+    .refine(
+      ({ product_id, url, text }) => [product_id, url, text].filter((source) => source !== undefined).length === 1,
+      {
+        message: 'name one of product_id, url and text',
+      },
+    )
+    .meta({ example: { text: 'The Aurora lamp has a guarantee of 5 years.', count: 3 } }),
+  output: z.object({
+    /** Those that were added. */
+    pairs: z.array(z.object({ id: z.string(), question: z.string(), answer: z.string() })),
+    /** Pairs that the model wrote and that were not kept: known already, or not to be found in the source. */
+    dropped: z.int(),
+  }),
+  queue: { attempts: 4, timeoutMs: 60_000, concurrency: 8 },
+  outputTokens: { min: 150, max: 1_500 },
+  check({ url }, policy) {
+    if (url !== undefined) checkPageAddress(url, policy);
+  },
+  async run(input, ctx) {
+    const source = toSource(input);
+    const text = await readSource(source, ctx);
+    const known = await ctx.qa.questions(source);
+    const pieces = cutSource(text);
+    const kept: QaPair[] = [];
+    let written = 0;
+    for (const [i, piece] of pieces.entries()) {
+      const wanted = Math.ceil((input.count - kept.length) / (pieces.length - i));
+      if (wanted <= 0) break;
+      await ctx.progress(`writing ${i + 1} of ${pieces.length}`);
+      const existing = [...known, ...kept.map(({ question }) => question)];
+      // Each piece is a step: a crash in the middle pays for none twice.
+      const { pairs } = await ctx.llmJson(
+        `pairs-${i + 1}`,
+        { messages: toMessages(piece, wanted, existing) },
+        { name: 'question_answers', schema: Pairs },
+      );
+      written += pairs.length;
+      kept.push(
+        ...pairs
+          .map(trimmed)
+          .filter((pair) => isSupported(pair, piece))
+          .slice(0, wanted),
+      );
+    }
+    await ctx.progress('storing');
+    const added = await ctx.qa.save(source, kept);
+    return { pairs: added, dropped: written - added.length };
+  },
+});
+
+function toSource(input: {
+  product_id?: string | undefined;
+  url?: string | undefined;
+  text?: string | undefined;
+}): QaSource {
+  if (input.product_id !== undefined) return { productId: input.product_id };
+  return input.url === undefined ? { text: input.text ?? '' } : { url: input.url };
+}
+
+async function readSource(source: QaSource, ctx: TaskContext): Promise<string> {
+  if ('text' in source) return source.text;
+  if ('url' in source) {
+    await ctx.progress('opening');
+    const { passages, title } = viewPage(await ctx.pages.open(source.url));
+    const lines = passages.filter(({ beside }) => !beside).map((passage) => passage.text);
+    return [title, ...lines].join('\n').slice(0, maxSourceCharacters);
+  }
+  const product = await ctx.products.find(source.productId);
+  if (product === undefined) throw new TallyError('not_found', 'There is no such product');
+  return describeProduct(product);
+}
+
+const trimmed = ({ question, answer }: QaPair): QaPair => ({ question: question.trim(), answer: answer.trim() });
