@@ -1,5 +1,4 @@
 /** The order in which Tally starts, and ends. */
-import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, keepSecrets, readSettings, type Settings, servicesFile, sharedVariables } from '@tally/core';
@@ -9,6 +8,7 @@ import { LaunchFault } from './fault.ts';
 import { takeLock } from './lock.ts';
 import { refuseTakenPort, urlOf } from './port.ts';
 import { answersReady, readyInTime } from './ready.ts';
+import { planSandbox } from './sandbox.ts';
 import { type Services, startServices } from './services.ts';
 import { awaitStop, type StopRequest } from './stop-request.ts';
 import { summary } from './summary.ts';
@@ -87,22 +87,15 @@ async function start(options: Run, services: Services, children: Children): Prom
     logFile: join(dataDir, 'logs', `${name}.log`),
   });
 
-  const sandboxed = settings.openai.apiKey === undefined;
-  const model: Record<string, string> = {};
-  if (sandboxed) {
-    // One that it chose itself would be another after a crash.
-    const SANDBOX_PORT = String(await unlessStopped(freePort(), stop));
-    const SANDBOX_API_KEY = randomBytes(16).toString('hex');
-    children.sandbox = keepRunning(program('sandbox', { SANDBOX_HOST: '127.0.0.1', SANDBOX_PORT, SANDBOX_API_KEY }));
-    model.OPENAI_BASE_URL = `${urlOf('127.0.0.1', Number(SANDBOX_PORT))}/v1`;
-    model.OPENAI_API_KEY = SANDBOX_API_KEY;
-  }
-  const addresses = await step('Starting Postgres and Redis', services.ready);
   const secrets = keepSecrets(settings);
+  const world = await unlessStopped(planSandbox(settings, env, secrets), stop);
+  if (world)
+    children.sandbox = keepRunning(program('sandbox', { ...world.own, SANDBOX_WEBHOOK_URL: webhookUrl(host, port) }));
+  const addresses = await step('Starting Postgres and Redis', services.ready);
   const shared: Record<string, string> = {
     ...sharedVariables(env),
     ...addresses,
-    ...model,
+    ...world?.shared,
     JWT_SECRET: secrets.jwtSecret,
     ENCRYPTION_KEY: secrets.encryptionKey,
   };
@@ -121,8 +114,10 @@ async function start(options: Run, services: Services, children: Children): Prom
   if (seed) await step('Laying out the demo data', seed.ready);
   const url = urlOf(host, port);
   await step('Waiting until all is ready', answersReady(url));
-  say(summary({ url, settings, sandboxed, startMs: Date.now() - startedAt }));
+  say(summary({ url, settings, world, startMs: Date.now() - startedAt }));
 }
+
+const webhookUrl = (host: string, port: number): string => `${urlOf(host, port)}/webhooks/instagram`;
 
 /** Resolves or rejects with `work`, but rejects at once when a stop is asked for. */
 function unlessStopped<T>(work: Promise<T>, stop: StopRequest): Promise<T> {

@@ -1,10 +1,11 @@
 /** What `npm start` says once all is ready. */
 import { join } from 'node:path';
 import type { Settings } from '@tally/core';
+import type { SandboxPlan } from './sandbox.ts';
 
-export type SummaryInput = { url: string; settings: Settings; sandboxed: boolean; startMs: number };
+export type SummaryInput = { url: string; settings: Settings; world: SandboxPlan | undefined; startMs: number };
 
-export function summary({ url, settings, sandboxed, startMs }: SummaryInput): string {
+export function summary({ url, settings, world, startMs }: SummaryInput): string {
   const parts = [
     `
 Tally is ready after ${(startMs / 1_000).toFixed(1)} s.
@@ -13,12 +14,16 @@ Tally is ready after ${(startMs / 1_000).toFixed(1)} s.
   Docs        ${url}/docs
   Queues      ${url}/admin/queues (operators)
   Logs        ${join(settings.dataDir, 'logs')}`,
-    sandboxed ? sandboxNotice : '',
+    world === undefined ? '' : places(world),
+    world?.isModel ? sandboxNotice : '',
     settings.demoData ? demoAccounts + firstRequest(url) : '',
     '\nCtrl-C stops everything. `npm run worker` adds a worker, `npm run api` another API.\n',
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
+
+const places = ({ url, shopUrl }: SandboxPlan): string => `  Sample shop ${shopUrl}
+  Instagram   ${url}/sandbox/instagram (a stand-in: fire comments and messages, watch the replies)`;
 
 const sandboxNotice = `
 The sandbox model answers (no OPENAI_API_KEY or OPENAI_BASE_URL set): answers are stand-ins, tokens are counted for real.`;

@@ -20,8 +20,24 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(launched.output()).toContain('The sandbox model answers');
   });
 
-  test('starts no model of its own where one is named, and passes on what is set', async () => {
-    const named = { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1', REDIS_KEY_PREFIX: 'mine', LOG_LEVEL: 'debug' };
+  test('stands in for Instagram and a shop where only the model is named', async () => {
+    const launched = await startReady({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' });
+    const services = servicesOf(launched);
+
+    expect(services.OPENAI_BASE_URL).toBe('http://127.0.0.1:9/v1');
+    expect(services.INSTAGRAM_GRAPH_URL).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/graph$/);
+    expect(services.EXTRACTION_ALLOW_HOSTS).toMatch(/^127\.0\.0\.1:\d+$/);
+    expect(services.INSTAGRAM_APP_SECRET).toMatch(/^[0-9a-f]{64}$/);
+    expect(launched.output()).not.toContain('The sandbox model answers');
+  });
+
+  test('starts no sandbox where model and Instagram are named, and passes on what is set', async () => {
+    const named = {
+      OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
+      INSTAGRAM_GRAPH_URL: 'http://127.0.0.1:9/graph',
+      REDIS_KEY_PREFIX: 'mine',
+      LOG_LEVEL: 'debug',
+    };
     const launched = await startReady(named);
 
     expect((await ask(launched.url)).env).toMatchObject(named);

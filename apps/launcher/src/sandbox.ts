@@ -1,0 +1,52 @@
+/** What the sandbox stands in for: every outside service that nobody named. */
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Settings } from '@tally/core';
+import { freePort } from '@tally/embedded';
+import { urlOf } from './port.ts';
+
+export type SandboxPlan = {
+  /** Variables of the sandbox itself. */
+  own: Record<string, string>;
+  /** Variables by which everybody else finds what it stands in for. */
+  shared: Record<string, string>;
+  url: string;
+  shopUrl: string;
+  /** Whether it answers as the model too. */
+  isModel: boolean;
+};
+
+const host = '127.0.0.1';
+
+/**
+ * Chooses ports and secrets; one that the sandbox chose itself would be another after a crash. Undefined in production,
+ * and where both model and Instagram are named.
+ */
+export async function planSandbox(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  secrets: { encryptionKey: string },
+): Promise<SandboxPlan | undefined> {
+  const isModel = settings.openai.apiKey === undefined;
+  if (settings.production || (!isModel && env.INSTAGRAM_GRAPH_URL)) return undefined;
+  const [port, shopPort] = [await freePort(), await freePort()];
+  const url = urlOf(host, port);
+  const apiKey = randomBytes(16).toString('hex');
+  // Of an installation without configured ones: the same after every start.
+  const derived = (what: string) => createHmac('sha256', secrets.encryptionKey).update(what).digest('hex');
+  const appSecret = settings.instagram.appSecrets[0] ?? derived('instagram app secret');
+  const shared = {
+    ...(isModel && { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: apiKey }),
+    ...(settings.instagram.appSecrets.length === 0 && { INSTAGRAM_APP_SECRET: appSecret }),
+    ...(settings.instagram.verifyToken === undefined && { INSTAGRAM_VERIFY_TOKEN: derived('instagram verify token') }),
+    ...(!env.INSTAGRAM_GRAPH_URL && { INSTAGRAM_GRAPH_URL: `${url}/graph` }),
+    ...(!env.EXTRACTION_ALLOW_HOSTS && { EXTRACTION_ALLOW_HOSTS: `${host}:${shopPort}` }),
+  };
+  const own = {
+    SANDBOX_HOST: host,
+    SANDBOX_PORT: String(port),
+    SANDBOX_SHOP_PORT: String(shopPort),
+    SANDBOX_API_KEY: apiKey,
+    SANDBOX_INSTAGRAM_APP_SECRET: appSecret,
+  };
+  return { own, shared, url, shopUrl: urlOf(host, shopPort), isModel };
+}
