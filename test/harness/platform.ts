@@ -9,6 +9,7 @@ import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/emb
 import { afterAll, onTestFinished } from 'vitest';
 import { type RunningApi, startApi } from '../../apps/api/src/start.ts';
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
+import type { Network } from '../../apps/worker/src/pages/dial.ts';
 import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
 import { newAccount, newConfig, testLog, testPassword } from './tally.ts';
 
@@ -25,12 +26,12 @@ export type CallOptions = {
   headers?: Record<string, string>;
 };
 
-export type Job = {
+export type Job<Result = AnswerResult> = {
   id: string;
   task: string;
   status: string;
   progress: string | null;
-  result: { answer: string; known: boolean; sources: { kind: string; id: string; title: string }[] } | null;
+  result: Result | null;
   error: string | null;
   error_code: string | null;
   tokens_consumed: number;
@@ -39,6 +40,8 @@ export type Job = {
   finished_at: string | null;
 };
 
+type AnswerResult = { answer: string; known: boolean; sources: { kind: string; id: string; title: string }[] };
+
 export type Person = { accountId: string; email: string; token: string };
 
 export type Platform = {
@@ -46,6 +49,8 @@ export type Platform = {
   api: RunningApi;
   url: string;
   sandbox: Sandbox;
+  /** The sandbox's sample shop. */
+  shopUrl: string;
   /** One request to the API; a body that is no JSON is `{}`, see `text`. */
   call<Shape = Body>(method: string, path: string, options?: CallOptions): Promise<Answer<Shape>>;
   /** An account made over HTTP. */
@@ -56,7 +61,9 @@ export type Platform = {
   /** Submits a question and returns the id of its job. @throws where the answer is not 202 */
   submit(token: string, question: string, headers?: Record<string, string>): Promise<string>;
   /** Asks for the job until it has ended. @throws after `limitMs` */
-  poll(token: string, jobId: string, limitMs?: number): Promise<Job>;
+  poll<Result = AnswerResult>(token: string, jobId: string, limitMs?: number): Promise<Job<Result>>;
+  /** Submits input to any task's path and waits for the end. @throws where the answer is not 202 */
+  run<Result = Body>(token: string, path: string, input: object): Promise<Job<Result>>;
   /** Submits and waits for the end. */
   ask(token: string, question: string): Promise<Job>;
   /** One more worker in this process, with settings of its own if need be; ended with the platform. */
@@ -73,34 +80,48 @@ type PlatformOptions = {
   /** False: nothing takes jobs. */
   worker?: boolean;
   log?: Logger;
+  /** What pages are opened over. */
+  network?: Partial<Network>;
 };
+
+export const instagramSecret = 'test-instagram-app-secret';
 
 type CloseLater = (cleanUp: () => Promise<void>) => void;
 
 /** Starts a platform that ends with its test file, or with the test where `closeLater` is `onTestFinished`. */
 export async function startPlatform(
-  { env = {}, worker = true, log = testLog }: PlatformOptions = {},
+  { env = {}, worker = true, log = testLog, network }: PlatformOptions = {},
   closeLater: CloseLater = afterAll,
 ): Promise<Platform> {
-  const sandbox = createSandbox();
-  const listener = await sandbox.listen(0);
-  closeLater(() => listener.close());
-  const config = await newConfig({ OPENAI_BASE_URL: `${listener.url}/v1`, ...env });
+  const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
+  const [listener, shop] = await Promise.all([sandbox.listen(0), sandbox.listenShop(0)]);
+  closeLater(async () => {
+    await Promise.all([listener.close(), shop.close()]);
+  });
+  const config = await newConfig({
+    OPENAI_BASE_URL: `${listener.url}/v1`,
+    INSTAGRAM_APP_SECRET: instagramSecret,
+    INSTAGRAM_VERIFY_TOKEN: 'VERIFY',
+    INSTAGRAM_GRAPH_URL: `${listener.url}/graph`,
+    EXTRACTION_ALLOW_HOSTS: new URL(shop.url).host,
+    ...env,
+  });
   const api = await startApi(config, log);
   closeLater(() => api.close());
+  sandbox.instagram.settings.current.webhook_url = `${api.url}/webhooks/instagram`;
   const workers: RunningWorker[] = [];
   const start = async (own = config) => {
-    workers.push(await startWorker(own, log));
+    workers.push(await startWorker(own, log, network && { network }));
   };
   const stopWorkers = async () => {
     await Promise.all(workers.splice(0).map(({ close }) => close()));
   };
   closeLater(stopWorkers);
   if (worker) await start();
-  return { config, api, url: api.url, sandbox, startWorker: start, stopWorkers, ...clientOf(api) };
+  return { config, api, url: api.url, sandbox, shopUrl: shop.url, startWorker: start, stopWorkers, ...clientOf(api) };
 }
 
-type Client = Pick<Platform, 'call' | 'register' | 'login' | 'newPerson' | 'submit' | 'poll' | 'ask'>;
+type Client = Pick<Platform, 'call' | 'register' | 'login' | 'newPerson' | 'submit' | 'poll' | 'run' | 'ask'>;
 
 function clientOf(api: RunningApi): Client {
   const call: Platform['call'] = (method, path, options) => send(`${api.url}${path}`, method, options);
@@ -110,15 +131,17 @@ function clientOf(api: RunningApi): Client {
     return body.access_token;
   };
   const login: Client['login'] = (email, password = testPassword) => tokenFrom('/api/accounts/login', email, password);
-  const poll: Client['poll'] = async (token, jobId, limitMs = 30_000) => {
+  const poll: Client['poll'] = async <Result>(token: string, jobId: string, limitMs = 30_000) => {
     for (const until = Date.now() + limitMs; ; await sleep(15)) {
-      const { body, text } = await call<{ job?: Job }>('GET', `/api/jobs/${jobId}`, { token });
+      const { body, text } = await call<{ job?: Job<Result> }>('GET', `/api/jobs/${jobId}`, { token });
       if (body.job && !['queued', 'running'].includes(body.job.status)) return body.job;
       if (Date.now() > until) throw new Error(`the job has not ended within ${limitMs} ms: ${text}`);
     }
   };
-  const submit: Client['submit'] = async (token, question, headers = {}) => {
-    const { status, body, text } = await call('POST', questionPath, { token, body: { question }, headers });
+  const submit: Client['submit'] = (token, question, headers = {}) =>
+    send202(token, questionPath, { question }, headers);
+  const send202 = async (token: string, path: string, input: object, headers = {}): Promise<string> => {
+    const { status, body, text } = await call('POST', path, { token, body: input, headers });
     if (status !== 202 || typeof body.job_id !== 'string') throw new Error(`not accepted: ${status} ${text}`);
     return body.job_id;
   };
@@ -127,6 +150,7 @@ function clientOf(api: RunningApi): Client {
     login,
     poll,
     submit,
+    run: async (token, path, input) => poll(token, await send202(token, path, input)),
     register: (email, password = testPassword) => tokenFrom('/api/accounts/register', email, password),
     async newPerson(input = {}) {
       const { accountId, email } = await newAccount(api.services, input);

@@ -1,0 +1,204 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type Body, type Job, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
+
+const platform = await startPlatform();
+const { call, newPerson, sandbox } = platform;
+const { instagram } = sandbox;
+
+type Event = {
+  kind: string;
+  outcome: string;
+  job_id: string | null;
+  job_status: string | null;
+  error_code: string | null;
+};
+type Account = { id: string; ig_user_id: string; state: string; state_reason: string | null; recent_events: Event[] };
+
+let igCount = 0;
+let igUserId: string;
+let owner: Person;
+
+/** An account of its own for every test, with a workflow for every comment. */
+beforeEach(async () => {
+  igUserId = `1784140000000${String(++igCount).padStart(4, '0')}`;
+  owner = await newPerson({ tokens: 10_000 });
+  instagram.clear();
+  const connected = await call('POST', '/api/instagram/accounts', {
+    token: owner.token,
+    body: {
+      ig_user_id: igUserId,
+      username: `shop${igCount}`,
+      access_token: `token-${igCount}`,
+      self_ig_scoped_id: `99${igCount}`,
+    },
+  });
+  expect(connected.status).toBe(201);
+  expect(connected.text).not.toContain(`token-${igCount}`);
+  const workflow = { ig_user_id: igUserId, name: 'every comment' };
+  expect((await call('POST', '/api/workflows', { token: owner.token, body: workflow })).status).toBe(201);
+});
+
+const account = async (): Promise<Account> => {
+  const { body } = await call<{ accounts: Account[] }>('GET', '/api/instagram/accounts', { token: owner.token });
+  const [first] = body.accounts;
+  if (first === undefined) throw new Error('no account');
+  return first;
+};
+const sends = () => instagram.sends.list({ ig_user_id: igUserId });
+const fire = (input: Parameters<typeof instagram.fire>[0]) =>
+  instagram.fire({ ig_user_id: igUserId, ...input } as never);
+const lastEvent = async (): Promise<Event> => {
+  const [event] = (await account()).recent_events;
+  if (event === undefined) throw new Error('no event');
+  return event;
+};
+/** The job that the latest event caused, once it has ended. */
+const lastJob = async (): Promise<Job<Body>> => {
+  const { job_id: jobId } = await lastEvent();
+  if (jobId === null) throw new Error('the latest event caused no job');
+  return platform.poll<Body>(owner.token, jobId, 60_000);
+};
+
+describe('a comment', () => {
+  test('gets one private reply with its workflow’s product, also when it is announced twice', async () => {
+    const extracted = { name: 'Aurora', price: 129 };
+    await call('POST', '/api/knowledge', {
+      token: owner.token,
+      body: { title: 'Aurora lamp', text: 'The Aurora lamp costs 129 EUR.' },
+    });
+    const comment = { kind: 'comment', comment_id: '17870000000000001', text: 'How much is the Aurora lamp?' } as const;
+    expect(await fire(comment)).toMatchObject({ status: 200 });
+    const job = await lastJob();
+    await fire(comment);
+    expect(job).toMatchObject({ status: 'completed', task: 'instagram-dm', result: { sent: true } });
+    await sleep(300);
+    expect(sends()).toMatchObject([{ recipient: { comment_id: '17870000000000001' }, delivered: true }]);
+    expect(sends()[0]?.text).toContain(`${extracted.price}`);
+  });
+
+  test('of our own is never answered, whoever it says it is from', async () => {
+    for (const from of [{ id: igUserId }, { id: `99${igCount}` }, { id: '1', username: `SHOP${igCount}` }])
+      await fire({ kind: 'comment', from });
+    expect((await account()).recent_events.map(({ outcome }) => outcome)).toEqual(Array(3).fill('own_comment'));
+    expect(sends()).toEqual([]);
+  });
+
+  test('of somebody who opted out is not answered until they write start', async () => {
+    const from = { id: '555', username: 'quiet' };
+    await fire({ kind: 'message', from, text: 'لغو' });
+    await fire({ kind: 'comment', from, text: 'price?' });
+    expect((await account()).recent_events.map(({ outcome }) => outcome)).toEqual(['opted_out', 'opted_out']);
+    await fire({ kind: 'message', from, text: 'Start' });
+    await fire({ kind: 'comment', from, text: 'price now?' });
+    expect((await lastJob()).status).toBe('completed');
+  });
+
+  test('is not answered without tokens: nothing is sent, and its owner sees why', async () => {
+    const poor = await newPerson({ tokens: 1 });
+    const ig = `${igUserId}9`;
+    await call('POST', '/api/instagram/accounts', {
+      token: poor.token,
+      body: { ig_user_id: ig, username: 'poor', access_token: 't' },
+    });
+    await call('POST', '/api/workflows', { token: poor.token, body: { ig_user_id: ig, name: 'all' } });
+    await fire({ kind: 'comment', ig_user_id: ig });
+    await until(async () => {
+      const { body } = await call<{ accounts: Account[] }>('GET', '/api/instagram/accounts', { token: poor.token });
+      return body.accounts[0]?.recent_events[0]?.error_code === 'no_tokens_remaining';
+    });
+    expect(instagram.sends.list({ ig_user_id: ig })).toEqual([]);
+  });
+});
+
+describe('a direct message', () => {
+  test('is answered in its conversation, and an echo of the answer is no message of a human', async () => {
+    await fire({ kind: 'message', from: { id: '777' }, text: 'Hi there' });
+    const job = await lastJob();
+    expect(job).toMatchObject({ status: 'completed', task: 'customer-chat' });
+    expect(sends()).toMatchObject([{ recipient: { id: '777' }, delivered: true }]);
+    await until(async () => (await account()).recent_events.some(({ kind }) => kind === 'echo'));
+    const id = job.result?.conversation_id;
+    const { body } = await call<{ messages: Body[] }>('GET', `/api/chat/conversations/${id}`, { token: owner.token });
+    expect(body.messages).toMatchObject([{ role: 'customer' }, { role: 'assistant', delivery: 'sent' }]);
+  });
+
+  test('that was unsent is not answered, whichever of the two arrives first', async () => {
+    await platform.stopWorkers();
+    await fire({ kind: 'message', from: { id: '778' }, mid: 'mid-first', text: 'oops' });
+    await fire({ kind: 'unsend', from: { id: '778' }, mid: 'mid-first' });
+    await fire({ kind: 'unsend', from: { id: '779' }, mid: 'mid-second' });
+    await fire({ kind: 'message', from: { id: '779' }, mid: 'mid-second', text: 'oops' });
+    await platform.startWorker();
+    await until(async () =>
+      (await account()).recent_events.every(({ job_status }) => job_status === null || job_status === 'completed'),
+    );
+    expect(sends()).toEqual([]);
+  });
+
+  test('in a burst gets one reply', async () => {
+    for (const text of ['hi', 'do you have', 'the blue one'])
+      await fire({ kind: 'message', from: { id: '780' }, text });
+    await until(
+      async () => (await account()).recent_events.filter(({ job_status }) => job_status === 'completed').length === 3,
+    );
+    expect(sends()).toHaveLength(1);
+  });
+});
+
+describe('an answer of Instagram', () => {
+  const classes = [
+    { code: 10, subcode: 2534022, error_code: 'reply_window_closed', state: 'active' },
+    { code: 551, subcode: 1545041, error_code: 'reply_window_closed', state: 'active' },
+    { code: 100, subcode: 2534025, error_code: 'reply_window_closed', state: 'active' },
+    { code: 10900, error_code: 'reply_window_closed', state: 'active' },
+    { code: 190, error_code: 'account_paused', state: 'needs_login' },
+    { code: 200, subcode: 2534041, error_code: 'account_paused', state: 'needs_login' },
+    { code: 100, subcode: 2534037, error_code: 'blocked', state: 'active' },
+    { code: 100, subcode: 33, error_code: 'internal', state: 'active' },
+  ];
+  test.each(classes)('$code/$subcode ends the job as $error_code, once, and the account is $state', async (given) => {
+    instagram.faults.set([{ kind: 'error', code: given.code, ...(given.subcode && { subcode: given.subcode }) }]);
+    await fire({ kind: 'comment' });
+    expect(await lastJob()).toMatchObject({ status: 'failed', error_code: given.error_code });
+    expect(sends()).toHaveLength(1);
+    expect((await account()).state).toBe(given.state);
+  });
+
+  test.each([{ code: 613, subcode: 2534040 }, { code: 4 }, { status: 429, code: 80002 }])(
+    '$code is tried again later, without another call of the model',
+    async (given) => {
+      instagram.faults.set([{ kind: 'error', ...given, times: 1 }]);
+      await fire({ kind: 'comment' });
+      expect(await lastJob()).toMatchObject({ status: 'completed', result: { sent: true } });
+      expect(sends().map(({ outcome }) => outcome)).toEqual(['refused', 'delivered']);
+      expect(sandbox.book.totals(owner.accountId).requests).toBe(1);
+    },
+  );
+
+  test('that leaves open whether it was sent is confirmed by its echo', async () => {
+    instagram.faults.set([{ kind: 'reset_after_delivery', times: 1 }]);
+    await fire({ kind: 'message', from: { id: '800' }, text: 'Hello' });
+    expect(await lastJob()).toMatchObject({ status: 'completed' });
+    expect(sends()).toHaveLength(1);
+  });
+
+  test('that never tells ends as uncertain, and is not sent again', { timeout: 90_000 }, async () => {
+    instagram.faults.set([{ kind: 'server_error', status: 503 }]);
+    await fire({ kind: 'comment' });
+    expect(await lastJob()).toMatchObject({ status: 'failed', error_code: 'send_uncertain' });
+    expect(sends()).toHaveLength(1);
+  });
+});
+
+describe('another tenant', () => {
+  test('can’t connect an account that is connected, see it, or answer its comments', async () => {
+    const stranger = await newPerson({ tokens: 1_000 });
+    const body = { ig_user_id: igUserId, username: 'thief', access_token: 'x' };
+    expect((await call('POST', '/api/instagram/accounts', { token: stranger.token, body })).status).toBe(409);
+    const reply = { ig_user_id: igUserId, comment_id: '1', text: 'Hello' };
+    const job = await platform.run(stranger.token, '/api/workflow/instagram-dm', reply);
+    expect(job).toMatchObject({ status: 'failed', error_code: 'not_found' });
+    expect(sends()).toEqual([]);
+  });
+});
