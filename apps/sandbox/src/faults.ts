@@ -1,5 +1,6 @@
-/** Misbehaviour on demand: rules that say which requests get which fault, for how long and how likely. */
+/** The misbehaviour of the model on demand, by rule or by a request's header. */
 import { z } from 'zod';
+import { createFaultRuleBook, type FaultRuleBook, turnFields } from './fault-rules.ts';
 
 const milliseconds = z.number().min(0).max(3_600_000);
 
@@ -46,13 +47,10 @@ export const Fault = z.strictObject({
 });
 export type Fault = z.output<typeof Fault>;
 
-/** A fault, the requests that get it (default all), how often (default always) and how likely (default 1). */
+/** A fault, the requests that get it (default all), and its turns. */
 const FaultRule = Fault.extend({
   match: z.strictObject({ user: z.string().optional(), contains: z.string().optional() }).optional(),
-  times: z.int().min(1).optional(),
-  probability: z.number().min(0).max(1).optional(),
-  /** Makes the draws of `probability` the same in every run. */
-  seed: z.int().optional(),
+  ...turnFields,
 });
 type FaultRule = z.output<typeof FaultRule>;
 
@@ -61,36 +59,14 @@ export const FaultRules = z.strictObject({ rules: z.array(FaultRule).max(1_000) 
 /** What a rule may look at; `contains` is asked only where a rule has such a condition. */
 type FaultSubject = { user: string | null; contains: (text: string) => boolean };
 
-export type Faults = {
-  /** Puts these rules in the place of all earlier ones. */
-  set: (rules: readonly FaultRule[]) => void;
-  clear: () => void;
-  /** The rules in their order, with how often each was used. */
-  list: () => (FaultRule & { used: number })[];
-  /** The fault of the first rule that matches and still has a turn, and takes that turn. */
-  pick: (subject: FaultSubject) => Fault | undefined;
-};
-
-type LiveRule = { rule: FaultRule; used: number; draw: () => number };
+export type Faults = FaultRuleBook<FaultRule, FaultSubject>;
 
 /** A rule book that starts empty. */
 export function createFaults(): Faults {
-  let live: LiveRule[] = [];
-  return {
-    set(rules) {
-      live = rules.map((rule) => ({ rule, used: 0, draw: rule.seed === undefined ? Math.random : seeded(rule.seed) }));
-    },
-    clear() {
-      live = [];
-    },
-    list: () => live.map(({ rule, used }) => ({ ...rule, used })),
-    pick(subject) {
-      if (live.length === 0) return undefined;
-      const chosen = live.find((candidate) => hasTurn(candidate, subject));
-      if (chosen) chosen.used += 1;
-      return chosen?.rule;
-    },
-  };
+  return createFaultRuleBook(({ match }, subject) => {
+    if (match?.user !== undefined && match.user !== subject.user) return false;
+    return match?.contains === undefined || subject.contains(match.contains);
+  });
 }
 
 /** Parses `kind; key=value; …`, the header by which one request asks for a fault. @throws ZodError */
@@ -103,25 +79,7 @@ export function parseFaultHeader(header: string): Fault {
   return Fault.parse({ ...Object.fromEntries(pairs), kind });
 }
 
-function hasTurn({ rule, used, draw }: LiveRule, subject: FaultSubject): boolean {
-  if (rule.times !== undefined && used >= rule.times) return false;
-  if (rule.match?.user !== undefined && rule.match.user !== subject.user) return false;
-  if (rule.match?.contains !== undefined && !subject.contains(rule.match.contains)) return false;
-  return rule.probability === undefined || draw() < rule.probability;
-}
-
 function readValue(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true';
   return /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
-}
-
-/** Mulberry32: a small generator with an even spread, which is all that a fault's draw needs. */
-function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

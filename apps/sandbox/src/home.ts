@@ -11,6 +11,9 @@ a model that speaks OpenAI's protocol and counts real tokens
 <li><a href="/sandbox/book">the book</a>: every request it served
 (<a href="/sandbox/book/totals">totals by user</a>)
 <li><a href="/sandbox/faults">faults</a> and <a href="/sandbox/settings">settings</a>: how it is told to misbehave
+<li><a href="/sandbox/instagram">Instagram</a>: comments and messages by hand, and what was sent through
+<code>/graph</code>
 </ul>
+<p>The sample shop listens on a port of its own, which the log names.</p>
 </html>
 `;

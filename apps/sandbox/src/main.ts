@@ -1,4 +1,4 @@
-/** Starts the sandbox as a process of its own. */
+/** Starts the sandbox as a process of its own: its stand-ins on one port, the sample shop on another. */
 import { createLogger, onShutdown, reportReady } from '@tally/core';
 import { readConfig } from './config.ts';
 import { createSandbox } from './server.ts';
@@ -7,9 +7,19 @@ const shutdownLimitMs = 5_000;
 
 const config = readConfig();
 const logger = createLogger('sandbox', config.logLevel);
-const sandbox = createSandbox({ apiKey: config.apiKey, delayMs: config.delayMs, logger });
-const listener = await sandbox.listen(config.port, config.host);
+const sandbox = createSandbox({
+  apiKey: config.apiKey,
+  delayMs: config.delayMs,
+  logger,
+  instagram: config.instagram,
+});
+const [listener, shop] = await Promise.all([
+  sandbox.listen(config.port, config.host),
+  sandbox.listenShop(config.shopPort, config.host),
+]);
 
-onShutdown(() => listener.close(), shutdownLimitMs);
-logger.info({ url: listener.url }, 'sandbox is ready');
-reportReady({ url: listener.url });
+onShutdown(async () => {
+  await Promise.all([listener.close(), shop.close()]);
+}, shutdownLimitMs);
+logger.info({ url: listener.url, shop_url: shop.url }, 'sandbox is ready');
+reportReady({ url: listener.url, shop_url: shop.url });

@@ -1,7 +1,4 @@
-/** Composes the sandbox: the model on plain node:http, everything else in one Hono app. */
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/** Composes the sandbox: the model and the Graph API on plain node:http, everything else in Hono apps. */
 import { getRequestListener } from '@hono/node-server';
 import type { Logger } from '@tally/core';
 import { Hono } from 'hono';
@@ -13,10 +10,15 @@ import { type Book, createBook } from './book.ts';
 import { createControl } from './control.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { homePage } from './home.ts';
+import { isGraphUrl } from './instagram/graph.ts';
+import { createInstagram, type Instagram, type InstagramOptions } from './instagram/instagram.ts';
+import { createInstagramRoutes } from './instagram/routes.ts';
+import { type Listener, listenOn } from './listener.ts';
 import { createChatHandler } from './model/chat.ts';
 import { badRequest, errorBody, modelErrors } from './model/errors.ts';
 import { createModels } from './model/models.ts';
 import { Settings } from './settings.ts';
+import { createShop } from './shop/shop.ts';
 
 export type SandboxOptions = {
   /** Undefined: every key is good. */
@@ -24,27 +26,21 @@ export type SandboxOptions = {
   /** How long each answer takes to begin with. */
   delayMs?: number | undefined;
   logger?: Logger | undefined;
-};
-
-export type Listener = {
-  url: string;
-  port: number;
-  /** Ends every connection at once, the hanging ones too. */
-  close: () => Promise<void>;
+  instagram?: InstagramOptions | undefined;
 };
 
 export type Sandbox = {
-  /** Every route but the chat completions. */
+  /** Every route but the chat completions, the Graph API and the shop. */
   app: Hono;
   book: Book;
   faults: Faults;
   settings: { current: Settings };
+  instagram: Instagram;
   /** Listens on `port` (0: any free one) of `host` (default 127.0.0.1). */
   listen: (port: number, host?: string) => Promise<Listener>;
+  /** The shop on a port of its own: whoever may read its pages can't reach what controls the sandbox. */
+  listenShop: (port: number, host?: string) => Promise<Listener>;
 };
-
-/** Above the idle time of common clients, so that it is the client who drops a connection: else requests get lost. */
-const keepAliveMs = 65_000;
 
 /** A sandbox that does nothing until it listens. */
 export function createSandbox(options: SandboxOptions = {}): Sandbox {
@@ -52,34 +48,34 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
   const book = createBook();
   const faults = createFaults();
   const settings = { current: Settings.parse({ delay_ms: delayMs }) };
-  const app = createApp(apiKey, createControl({ book, faults, settings }), logger);
+  const instagram = createInstagram(options.instagram ?? {}, logger);
+  const control = createControl({ book, faults, settings }).route('/instagram', createInstagramRoutes(instagram));
+  const app = createApp(apiKey, control, logger);
   const chat = createChatHandler({ book, faults, settings: () => settings.current, apiKey, logger });
   const others = getRequestListener(app.fetch);
+  const shop = getRequestListener(createShop().fetch);
 
   return {
     app,
     book,
     faults,
     settings,
+    instagram,
     async listen(port, host = '127.0.0.1') {
-      const server = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
+      const listener = await listenOn(port, host, (request, response) => {
         if (request.method === 'POST' && request.url === '/v1/chat/completions') chat(request, response);
+        else if (isGraphUrl(request.url)) instagram.graph(request, response);
         else void others(request, response);
       });
-      server.listen(port, host);
-      await once(server, 'listening');
-      const bound = (server.address() as AddressInfo).port;
       return {
-        url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-        port: bound,
-        async close() {
-          const closed = once(server, 'close');
-          server.close();
-          server.closeAllConnections();
-          await closed;
+        ...listener,
+        close() {
+          instagram.stop();
+          return listener.close();
         },
       };
     },
+    listenShop: (port, host = '127.0.0.1') => listenOn(port, host, (request, response) => void shop(request, response)),
   };
 }
 

@@ -1,7 +1,8 @@
 /** A sandbox of its own for a test file, and the client that real users of the API have. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import { createSandbox, type Listener, type Sandbox, type SandboxOptions } from '../src/server.ts';
+import type { Listener } from '../src/listener.ts';
+import { createSandbox, type Sandbox, type SandboxOptions } from '../src/server.ts';
 
 export type Fixture = {
   sandbox: Sandbox;
@@ -33,6 +34,7 @@ export function useSandbox(options: SandboxOptions = {}): Fixture {
   beforeEach(() => {
     sandbox.book.clear();
     sandbox.faults.clear();
+    sandbox.instagram.clear();
     sandbox.settings.current = { delay_ms: 0, output_tokens: null };
   });
   afterAll(() => listener?.close());

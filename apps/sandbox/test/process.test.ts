@@ -12,7 +12,9 @@ const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 test('the process says where it listens, and ends when told to', async () => {
   const child = fork(main, { env: { SANDBOX_DELAY_MS: '5' }, stdio: 'ignore' });
   const [message] = await once(child, 'message');
-  expect(message).toEqual({ ready: true, url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) });
+  const address = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
+  expect(message).toEqual({ ready: true, url: address, shop_url: address });
+  expect(await (await fetch(message.shop_url)).text()).toContain('Aurora');
   const settings = await fetch(`${message.url}/sandbox/settings`);
   expect(await settings.json()).toEqual({ delay_ms: 5, output_tokens: null });
   child.kill('SIGTERM');
@@ -55,9 +57,22 @@ test('an address that is unknown is a 404 in the shape of the API', async () => 
   expect(await answer.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
 });
 
+test('settings name the shop’s port, where webhooks go and what they are signed with', () => {
+  const env = {
+    SANDBOX_SHOP_PORT: '8200',
+    SANDBOX_WEBHOOK_URL: 'http://[::1]/hook',
+    SANDBOX_INSTAGRAM_APP_SECRET: 's',
+  };
+  expect(readConfig(env)).toMatchObject({
+    shopPort: 8200,
+    instagram: { webhookUrl: 'http://[::1]/hook', appSecret: 's' },
+  });
+});
+
 test('settings that are unusable are all named at once', () => {
   expect(() => readConfig({ SANDBOX_PORT: 'many', SANDBOX_DELAY_MS: '-1' })).toThrow(
     /SANDBOX_PORT[\s\S]*SANDBOX_DELAY_MS/,
   );
   expect(readConfig({ SANDBOX_PORT: '' }).port).toBe(0);
+  expect(() => readConfig({ SANDBOX_WEBHOOK_URL: 'file:///etc' })).toThrow('SANDBOX_WEBHOOK_URL');
 });

@@ -1,6 +1,7 @@
 /** Puts a planned answer on the wire: at once, or as late, slowly or incompletely as a fault wants it. */
 import type { ServerResponse } from 'node:http';
 import type { Fault } from '../faults.ts';
+import { waitUnlessGone } from '../wait.ts';
 import type { Reply } from './reply.ts';
 
 const slowMs = 1_000;
@@ -10,20 +11,6 @@ const dripIntervalMs = 50;
 /** How long to wait before anything is said, for a sandbox whose every answer takes `baseMs`. */
 export function delayOf(fault: Fault | undefined, baseMs: number): number {
   return baseMs + (fault?.delay_ms ?? (fault?.kind === 'slow' ? slowMs : 0));
-}
-
-/** Resolves after `ms`, or as soon as the client has left. */
-export function waitUnlessGone(response: ServerResponse, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      response.off('close', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    response.once('close', done);
-    if (response.destroyed) done();
-  });
 }
 
 /** Writes `reply` as `fault` wants it; stops without a word where the client leaves, and writes nothing for a hang. */

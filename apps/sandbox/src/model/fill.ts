@@ -1,8 +1,10 @@
 /** Fills a JSON Schema with an answer: named values first, then the answer's text, then the smallest valid value. */
-import type { Answer } from './answerer.ts';
+import { type Answer, spoken } from './answerer.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
-type Place = { name: string; depth: number };
+type Values = Readonly<Record<string, unknown>>;
+/** Where a value goes, and the values that have names there. Within an object of the answer, those are its own. */
+type Place = { name: string; depth: number; values: Values; inRecord: boolean };
 
 /** A recursive schema ends here, above the 10 levels that OpenAI allows: deeper objects are empty. */
 const maxDepth = 12;
@@ -28,7 +30,7 @@ const formatted: Record<string, string> = {
 /** A value that is valid against `root` (types, enums, bounds, `$ref`, `anyOf`; not `pattern`) and says `answer`. */
 export function fillSchema(root: Schema, answer: Answer): unknown {
   let values = 0;
-  return fill(root, { name: 'answer', depth: 0 });
+  return fill(root, { name: 'answer', depth: 0, values: answer.values, inRecord: false });
 
   function fill(given: Schema, place: Place): unknown {
     values += 1;
@@ -37,9 +39,12 @@ export function fillSchema(root: Schema, answer: Answer): unknown {
     if ('const' in schema) return schema.const;
     const choices = asSchemas(schema.anyOf ?? schema.oneOf);
     const types = typesOf(schema, choices);
-    const named = Object.hasOwn(answer.values, place.name) ? answer.values[place.name] : undefined;
-    if (named !== undefined && fits(named, schema, types)) return named;
-    if (types.includes('null') && (!answer.known || !isSpoken(types) || place.depth > maxDepth)) return null;
+    const named = Object.hasOwn(place.values, place.name) ? place.values[place.name] : undefined;
+    if (named === spoken && answer.text === '' && types.includes('null')) return null;
+    const filled = named === undefined ? undefined : fillNamed(named, schema, choices, place);
+    if (filled !== undefined) return filled;
+    const isSilent = place.inRecord || !answer.known || !isSpoken(types) || place.depth > maxDepth;
+    if (types.includes('null') && isSilent) return null;
     if (Array.isArray(schema.enum)) return schema.enum.find((value) => value !== null) ?? null;
     if (choices.length > 0) return fill(choices.find((choice) => resolve(choice).type !== 'null') ?? {}, place);
     return fillType(types.find((type) => type !== 'null') ?? guessType(schema), schema, place);
@@ -56,14 +61,44 @@ export function fillSchema(root: Schema, answer: Answer): unknown {
     if (type === 'boolean') return answer.known;
     if (type === 'number' || type === 'integer') return smallestNumber(schema, type === 'integer');
     if (type === 'null') return null;
-    return fillString(schema, answer.known || place.name === 'answer' ? answer.text : '');
+    return fillString(schema, !place.inRecord && (answer.known || place.name === 'answer') ? answer.text : '');
+  }
+
+  /** What is given for a name, brought into the schema's form; undefined where it can't be. */
+  function fillNamed(named: unknown, schema: Schema, choices: Schema[], place: Place): unknown {
+    const kind = kindOf(named);
+    const choice = choices.find((candidate) => typesOf(resolve(candidate), []).includes(kind));
+    if (choice) return fillNamed(named, resolve(choice), [], place);
+    const types = typesOf(schema, []);
+    if (named === spoken) return types.includes('string') ? fillString(schema, answer.text) : undefined;
+    const record = asRecord(named);
+    if (record)
+      return types.includes('object') ? fillObject(schema, { ...place, values: record, inRecord: true }) : undefined;
+    if (Array.isArray(named) && types.includes('array')) return fillList(named, schema, place);
+    if (!fits(named, schema, types)) return undefined;
+    return typeof named === 'string' && schema.enum === undefined ? fillString(schema, named) : named;
+  }
+
+  /** Records item by item, and no more of them than the schema takes. */
+  function fillList(list: unknown[], schema: Schema, place: Place): unknown[] | undefined {
+    const isRecords = list.length > 0 && list.every((item) => asRecord(item) !== undefined);
+    if (!isRecords) return fits(list, schema, ['array']) ? list : undefined;
+    const { name, depth } = place;
+    return list
+      .slice(0, numberOr(schema.maxItems, list.length))
+      .map((item) =>
+        fill(asSchema(schema.items), { name, depth: depth + 1, values: { [name]: item }, inRecord: true }),
+      );
   }
 
   function fillObject(schema: Schema, place: Place): Record<string, unknown> {
     if (place.depth > maxDepth) return {};
     const properties = Object.entries(asSchema(schema.properties));
     return Object.fromEntries(
-      properties.map(([name, property]) => [name, fill(asSchema(property), { name, depth: place.depth + 1 })]),
+      properties.map(([name, property]) => [
+        name,
+        fill(asSchema(property), { ...place, name, depth: place.depth + 1 }),
+      ]),
     );
   }
 
@@ -98,7 +133,19 @@ function guessType(schema: Schema): string {
   return 'items' in schema ? 'array' : 'string';
 }
 
+/** The type that a schema must have for a given value. */
+const kindOf = (value: unknown): string => {
+  if (value === spoken) return 'string';
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
+};
+
+/** An object that is neither null nor a list. */
+const asRecord = (value: unknown): Values | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+
 function fits(value: unknown, schema: Schema, types: string[]): boolean {
+  if (Array.isArray(schema.enum) && !schema.enum.includes(value)) return false;
   if (Array.isArray(value)) {
     const itemType = asSchema(schema.items).type;
     const enough = value.length >= numberOr(schema.minItems, 0) && value.length <= numberOr(schema.maxItems, Infinity);

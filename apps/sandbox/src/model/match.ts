@@ -39,7 +39,7 @@ const sentencesOf = remember({ maxTexts: 100, maxChars: 32_768 }, (context) =>
 
 function splitSentences(passage: Passage): Sentence[] {
   const title = new Set(words(passage.title));
-  const sentences = passage.text.split(/\n+|(?<=[.!?؟。！？])\s+/).filter((sentence) => sentence.trim() !== '');
+  const sentences = passage.text.split(/\n+|(?<=[.!?؟])\s+|(?<=[。！？])/).filter((sentence) => sentence.trim() !== '');
   return (sentences.length > 0 ? sentences : [passage.title]).map((sentence) => ({
     text: sentence.trim().slice(0, maxSentenceChars).toWellFormed(),
     marker: passage.marker,

@@ -26,7 +26,12 @@ export function renderAnswer(request: ChatRequest, answer: Answer): string {
  */
 export function renderAnswerOfSize(request: ChatRequest, answer: Answer, tokens: number): string {
   // Known, so that no nullable string is left out: whoever asks for a size cares for that alone.
-  const render = (text: string): string => renderAnswer(request, { ...answer, text, known: true });
+  const whole = (text: string): string => renderAnswer(request, { ...answer, text, known: true });
+  // Where values alone are too large, they go, and the schema is filled as if there were none.
+  const tooLarge = countTokens(whole('')) > tokens;
+  const render = tooLarge
+    ? (text: string) => renderAnswer(request, { ...answer, text, values: {}, known: true })
+    : whole;
   let { text } = answer;
   let content = render(text);
   // Between two paddings, as the first one may also part what ends the text from what follows it.

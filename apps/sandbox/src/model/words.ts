@@ -12,15 +12,24 @@ const stopWords = new Set(
   some t tell than that the their them then there these they this those to too up us was we were what when where which
   who whom whose why will with would you your
   و در به از که این آن را با است برای تا یک هم یا اگر چه چی چیست چیه چند چقدر چگونه چطور کجا کجاست کی کدام آیا من شما ما او
+  は が の に を で と も へ や か です ます でし まし た て し い いくら この その あの これ それ ください 何
   آنها می شود شد هست هستند دارد دارید دارم دارند کنم کنید کند لطفا بر نیز باید ها های رو چرا بود`
     .split(/\s+/)
     .map(plain),
 );
 
+/** Japanese puts no spaces between words. */
+const japanese = new Intl.Segmenter('ja', { granularity: 'word' });
+const withSpaces = (text: string): string =>
+  /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u.test(text)
+    ? Array.from(japanese.segment(text), ({ segment }) => segment).join(' ')
+    : text;
+
 /** Comparable words of `text` in their order, without the words that say nothing. */
 export function words(text: string): string[] {
   const found: string[] = [];
-  for (const [word] of plain(text).matchAll(/[\p{L}\p{N}]+/gu)) if (!stopWords.has(word)) found.push(singular(word));
+  for (const [word] of plain(withSpaces(text)).matchAll(/[\p{L}\p{N}]+/gu))
+    if (!stopWords.has(word)) found.push(singular(word));
   return found;
 }
 
