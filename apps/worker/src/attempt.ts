@@ -1,9 +1,8 @@
 /** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
 import { refusalMessages, reserve, settle } from '@tally/billing';
 import { type Logger, TallyError } from '@tally/core';
-import { type CallRecord, type Claim, inFence, type Move, readSteps } from '@tally/db';
+import { type CallRecord, type Claim, inFence, type Move, readSteps, type Transaction } from '@tally/db';
 import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
-import type pg from 'pg';
 import { z } from 'zod';
 import { ModelCallError, type ModelReply } from './model-client.ts';
 import { untilReachable } from './outages.ts';
@@ -21,7 +20,7 @@ export type Attempt = {
    * Runs a transaction under the job's fence, once everything owed is settled. It is repeated after an unknown outcome,
    * so it must be safe to repeat. @throws FencedOut where the job is no longer ours
    */
-  write<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>;
+  write<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   signal: AbortSignal;
   log: Logger;
   /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */

@@ -110,8 +110,11 @@ export function isDuplicate(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === '23505';
 }
 
+/** A connection inside a transaction. */
+export type Transaction = pg.PoolClient;
+
 /** Runs `work` in one transaction on the ordinary pool; rolls back and rethrows where it throws. */
-export async function inTransaction<T>(db: Database, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(db: Database, work: (client: Transaction) => Promise<T>): Promise<T> {
   const client = await db.pool.connect();
   let broken: Error | undefined;
   try {

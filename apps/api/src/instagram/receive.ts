@@ -17,10 +17,10 @@ import {
   readOptOuts,
   readRecipients,
   recordOptOuts,
+  type Transaction,
 } from '@tally/db';
 import { enqueue, type Queues } from '@tally/queue';
 import { customerChat, instagramDm, maxQuestionCharacters } from '@tally/tasks';
-import type pg from 'pg';
 import { type Decision, decide } from './decide.ts';
 import type { WebhookEvent } from './event.ts';
 import { readOptOut } from './opting-out.ts';
@@ -43,7 +43,7 @@ export async function receiveEvents(services: Services, events: WebhookEvent[]):
   );
 }
 
-async function store(client: pg.PoolClient, events: WebhookEvent[]): Promise<NewJob[]> {
+async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJob[]> {
   const recipients = await readRecipients(client, unique(events.map(({ igUserId }) => igUserId)));
   await recordOptOuts(client, events.flatMap(readWord(recipients)));
   const decided = await decideAll(client, events, recipients);
@@ -89,7 +89,7 @@ const readWord = (recipients: Map<string, Recipient>) => (event: WebhookEvent) =
 };
 
 async function decideAll(
-  client: pg.PoolClient,
+  client: Transaction,
   events: WebhookEvent[],
   recipients: Map<string, Recipient>,
 ): Promise<Decided[]> {
@@ -138,7 +138,7 @@ function toIncoming({ event, recipient, decision, id }: Decided): IncomingMessag
 }
 
 /** Echoes confirm what we sent; what we didn't was written by a human, and belongs into the conversation. */
-async function readEchoes(client: pg.PoolClient, fresh: Decided[]): Promise<IncomingMessage[]> {
+async function readEchoes(client: Transaction, fresh: Decided[]): Promise<IncomingMessage[]> {
   const echoes = fresh.flatMap(({ event, recipient, id }) => {
     const { kind, igUserId, personId, externalId: messageId, text } = event;
     if (kind !== 'echo' || recipient === undefined || igUserId === null || personId === null) return [];

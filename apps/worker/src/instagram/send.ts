@@ -1,8 +1,15 @@
 /** One message to Instagram, at most once, whatever dies when. */
 import { type ErrorCode, TallyError } from '@tally/core';
-import { askForLogin, beginSend, endSend, type SendRequest, type SendStart, slowDown } from '@tally/db';
+import {
+  askForLogin,
+  beginSend,
+  endSend,
+  type SendRequest,
+  type SendStart,
+  slowDown,
+  type Transaction,
+} from '@tally/db';
 import type { Said } from '@tally/tasks';
-import type pg from 'pg';
 import { RateLimiterRes } from 'rate-limiter-flexible';
 import type { Attempt, ClaimedJob } from '../attempt.ts';
 import { untilReachable } from '../outages.ts';
@@ -14,7 +21,7 @@ import { putOff, requireSender } from './sender.ts';
 
 export type Send = Pick<SendRequest, 'igUserId' | 'recipient' | 'personId' | 'text'> & {
   /** Written in the same transaction as the note that the message is about to leave. */
-  store?: (client: pg.PoolClient) => Promise<void>;
+  store?: (client: Transaction) => Promise<void>;
   /** Called once the message is known to have left; may be repeated. */
   onSent?: (sent: { messageId: string; personId: string | undefined; text: string }) => Promise<void>;
 };

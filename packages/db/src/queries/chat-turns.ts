@@ -1,6 +1,7 @@
 /** Whose turn it is in a conversation: each is answered in order, and messages that come together get one reply. */
+
 import { newId } from '@tally/core';
-import type pg from 'pg';
+import type { Transaction } from '../connect.ts';
 import { isOptedOut } from './instagram-sends.ts';
 
 export type ChatLimits = {
@@ -43,7 +44,7 @@ const conversationColumns = `id, channel, ig_user_id as "igUserId", customer, pa
  * Locks the conversation: those who ask for the same one take turns. To be called under the job's fence.
  */
 export async function takeTurn(
-  client: pg.PoolClient,
+  client: Transaction,
   job: Job,
   message: NewMessage,
   limits: ChatLimits,
@@ -81,7 +82,7 @@ export async function takeTurn(
 }
 
 async function answer(
-  client: pg.PoolClient,
+  client: Transaction,
   conversation: Conversation,
   pending: PendingMessage[],
   limits: ChatLimits,
@@ -93,7 +94,7 @@ async function answer(
 }
 
 /** What this job took to answer, without what was unsent since; closed already where its reply is on its way. */
-async function listTaken(client: pg.PoolClient, jobId: string): Promise<PendingMessage[]> {
+async function listTaken(client: Transaction, jobId: string): Promise<PendingMessage[]> {
   const { rows } = await client.query<PendingMessage>(
     'select id, text from messages where answer_job = $1 and unsent_at is null order by said_at, id',
     [jobId],
@@ -101,11 +102,7 @@ async function listTaken(client: pg.PoolClient, jobId: string): Promise<PendingM
   return rows;
 }
 
-async function lockConversation(
-  client: pg.PoolClient,
-  job: Job,
-  message: NewMessage,
-): Promise<Conversation | undefined> {
+async function lockConversation(client: Transaction, job: Job, message: NewMessage): Promise<Conversation | undefined> {
   const lock = async (condition: string, value: string) =>
     (
       await client.query<Conversation>(
@@ -125,7 +122,7 @@ async function lockConversation(
 }
 
 async function receiveMessage(
-  client: pg.PoolClient,
+  client: Transaction,
   job: Job,
   conversation: Conversation,
   text: string,
@@ -156,7 +153,7 @@ type OwnMessage = { unsent: boolean; reply: string | null; answerJob: string | n
 type PendingMessage = { id: string; text: string };
 type OpenMessage = PendingMessage & { isAlive: boolean; ageMs: number };
 
-async function listOpenMessages(client: pg.PoolClient, conversationId: string): Promise<OpenMessage[]> {
+async function listOpenMessages(client: Transaction, conversationId: string): Promise<OpenMessage[]> {
   // What nobody could answer within a day is past.
   await client.query(
     `update messages set closed_at = now() where conversation_id = $1 and role = 'customer' and closed_at is null
@@ -183,7 +180,7 @@ function quietIn(open: OpenMessage[], limits: ChatLimits): number {
 }
 
 async function silence(
-  client: pg.PoolClient,
+  client: Transaction,
   conversation: Conversation,
   why: 'paused' | 'opted_out' | 'reply_cap',
 ): Promise<TurnOutcome> {
@@ -194,7 +191,7 @@ async function silence(
   return { verdict: 'silent', conversation, why };
 }
 
-async function countReplies(client: pg.PoolClient, conversationId: string): Promise<number> {
+async function countReplies(client: Transaction, conversationId: string): Promise<number> {
   const { rows } = await client.query<{ count: number }>(
     `select count(*) from messages where conversation_id = $1 and role = 'assistant' and said_at > now() - interval '1 hour'`,
     [conversationId],
@@ -204,7 +201,7 @@ async function countReplies(client: pg.PoolClient, conversationId: string): Prom
 
 /** The turns before a message, oldest first, without replies that never arrived and messages that were taken back. */
 async function listEarlierTurns(
-  client: pg.PoolClient,
+  client: Transaction,
   conversationId: string,
   beforeId: string,
   limit: number,
@@ -224,7 +221,7 @@ async function listEarlierTurns(
  * Returns what was said. To be called under the job's fence.
  */
 export async function storeReply(
-  client: pg.PoolClient,
+  client: Transaction,
   input: Job & { replyId: string; conversationId: string; text: string; isToBeSent: boolean },
 ): Promise<string> {
   await client.query('select from conversations where id = $1 and account_id = $2 for update', [

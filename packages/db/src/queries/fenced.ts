@@ -1,6 +1,5 @@
 /** Writes that only the worker that owns the job may make. */
-import type pg from 'pg';
-import { type Database, inTransaction } from '../connect.ts';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
 
 /** A job as one claim of it owns it. */
 export type OwnedJob = { jobId: string; accountId: string; fence: number };
@@ -12,7 +11,7 @@ export type OwnedJob = { jobId: string; accountId: string; fence: number };
 export async function inFence<T>(
   db: Database,
   job: OwnedJob,
-  work: (client: pg.PoolClient) => Promise<T>,
+  work: (client: Transaction) => Promise<T>,
 ): Promise<{ value: T } | undefined> {
   return inTransaction(db, async (client) => {
     const { rowCount } = await client.query(
@@ -24,14 +23,14 @@ export async function inFence<T>(
 }
 
 /** Shows clients where a running job is. */
-export async function writeProgress(client: pg.PoolClient, jobId: string, progress: string): Promise<void> {
+export async function writeProgress(client: Transaction, jobId: string, progress: string): Promise<void> {
   await client.query('update jobs set progress = $2 where id = $1', [jobId, progress]);
 }
 
 export type NewJob = { id: string; accountId: string; task: string; input: unknown };
 
 /** Queues jobs that need no access check of their own (they reserve like any other); those that exist stay as they are. */
-export async function insertJobs(client: pg.PoolClient, newJobs: NewJob[]): Promise<void> {
+export async function insertJobs(client: Transaction, newJobs: NewJob[]): Promise<void> {
   await client.query(
     `insert into jobs (id, account_id, task, input)
      select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) as u (id, account_id, task, input) order by id

@@ -1,6 +1,5 @@
 /** Sending once: what is about to leave is written down before, and what became of it after. */
-import type pg from 'pg';
-import type { Database } from '../connect.ts';
+import type { Database, Transaction } from '../connect.ts';
 
 export type SendRequest = {
   /** The job's id: a job sends once. */
@@ -25,7 +24,7 @@ export type SendStart =
   | { verdict: 'unwanted' };
 
 /** Writes down that a job is about to send. To be called under the job's fence. */
-export async function beginSend(client: pg.PoolClient, send: SendRequest): Promise<SendStart> {
+export async function beginSend(client: Transaction, send: SendRequest): Promise<SendStart> {
   const known = await findSend(client, send.id);
   if (known !== undefined && known.state !== 'not_sent') return { verdict: 'known', ...known };
   if (await isUnwanted(client, send)) {
@@ -48,7 +47,7 @@ export async function beginSend(client: pg.PoolClient, send: SendRequest): Promi
 
 type KnownSend = { state: SendState; messageId: string | null; text: string; error: string | null; ageMs: number };
 
-async function findSend(client: pg.PoolClient, id: string): Promise<KnownSend | undefined> {
+async function findSend(client: Transaction, id: string): Promise<KnownSend | undefined> {
   const { rows } = await client.query<KnownSend>(
     `select state, message_id as "messageId", text, error,
        (extract(epoch from now() - started_at) * 1000)::float8 as "ageMs"
@@ -58,7 +57,7 @@ async function findSend(client: pg.PoolClient, id: string): Promise<KnownSend | 
   return rows[0];
 }
 
-async function isUnwanted(client: pg.PoolClient, send: SendRequest): Promise<boolean> {
+async function isUnwanted(client: Transaction, send: SendRequest): Promise<boolean> {
   const { rows } = await client.query<{ unwanted: boolean }>(
     `select exists (select from instagram_opt_outs where ig_user_id = $1 and person_id = $2 and is_opted_out)
        or (exists (select from messages where answer_job = $3)
@@ -96,7 +95,7 @@ export type Echo = { igUserId: string; personId: string; messageId: string; text
  * Reads echoes of what our accounts sent: those that confirm a message of ours, by its id or, where its outcome is not
  * known yet, by its words. Returns the ids of the messages that are ours; the others were written by a human.
  */
-export async function confirmSends(client: pg.PoolClient, echoes: Echo[]): Promise<Set<string>> {
+export async function confirmSends(client: Transaction, echoes: Echo[]): Promise<Set<string>> {
   const { rows } = await client.query<{ message_id: string }>(
     `with echo as (
        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as u (ig_user_id, person_id, message_id, text)
@@ -158,7 +157,7 @@ export async function isCommentTaken(
 
 /** Whether a person wants no automatic replies from an Instagram account. */
 export async function isOptedOut(
-  db: { pool: Pick<pg.PoolClient, 'query'> },
+  db: { pool: Pick<Transaction, 'query'> },
   igUserId: string,
   personId: string,
 ): Promise<boolean> {

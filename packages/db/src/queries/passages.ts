@@ -1,6 +1,5 @@
 /** The one index behind every answer: passages of knowledge, products and Q&A, ranked by full-text search. */
-import type pg from 'pg';
-import type { Database } from '../connect.ts';
+import type { Database, Transaction } from '../connect.ts';
 import { cutPassages, toDocumentTerms, toQuery } from '../search-terms.ts';
 
 export type PassageKind = 'knowledge' | 'product' | 'qa';
@@ -9,7 +8,7 @@ export type PassageKind = 'knowledge' | 'product' | 'qa';
 export type Searchable = { accountId: string; kind: PassageKind; id: string; title: string; text: string };
 
 /** Puts the passages of these texts in the place of what was indexed for them before. */
-export async function indexPassages(client: pg.PoolClient, items: Searchable[]): Promise<void> {
+export async function indexPassages(client: Transaction, items: Searchable[]): Promise<void> {
   await client.query('delete from passages where source_id = any($1::uuid[])', [items.map(({ id }) => id)]);
   const passages = items.flatMap((item) =>
     cutPassages(item.text).map((text, i) => ({

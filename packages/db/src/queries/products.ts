@@ -1,8 +1,7 @@
 /** Products: upserted by extractions, corrected by their owner, found by answers. */
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
-import type pg from 'pg';
-import { type Database, inTransaction } from '../connect.ts';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { indexPassages, type Searchable } from './passages.ts';
 
 /** A product as its row has it (@tally/tasks says what each field means), money in major units. */
@@ -56,7 +55,7 @@ export type Describe = (product: KeptProduct) => string;
 
 /** Inserts or updates an account's products and their passages; returned in the order given. */
 export async function upsertProducts(
-  client: pg.PoolClient,
+  client: Transaction,
   accountId: string,
   products: ProductRow[],
   describe: Describe,

@@ -1,6 +1,5 @@
 /** The business's own instructions for its answers, in versions; the highest is in use. */
-import type pg from 'pg';
-import { type Database, inTransaction } from '../connect.ts';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
 
 export type PromptVersion = { version: number; text: string; origin: 'generated' | 'owner'; createdAt: Date };
 const columns = `version, text, origin, created_at as "createdAt"`;
@@ -26,7 +25,7 @@ export async function currentPrompt(db: Database, accountId: string): Promise<st
 
 /** Adds the next version; a job that has added one gets that again. */
 export async function insertPrompt(
-  client: pg.PoolClient,
+  client: Transaction,
   input: { accountId: string; text: string; origin: 'generated' | 'owner'; jobId?: string | undefined },
 ): Promise<PromptVersion> {
   // One at a time an account: each gets a number of its own.

@@ -1,8 +1,7 @@
 /** Question/answer pairs: written by a task, corrected by their owner, found by answers. */
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
-import type pg from 'pg';
-import { type Database, inTransaction } from '../connect.ts';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { toDocumentTerms } from '../search-terms.ts';
 import { indexPassages } from './passages.ts';
 
@@ -44,7 +43,7 @@ export async function listQuestions(db: Database, accountId: string, about: QaAb
 
 /** Adds the pairs whose question is new for their source, and returns those. */
 export async function insertQaPairs(
-  client: pg.PoolClient,
+  client: Transaction,
   accountId: string,
   about: QaAbout,
   pairs: { question: string; answer: string }[],

@@ -1,7 +1,6 @@
 /** What webhooks bring: every event once, and what follows from it, in the transaction that the webhook's 200 promises. */
 import { newId } from '@tally/core';
-import type pg from 'pg';
-import type { Database } from '../connect.ts';
+import type { Database, Transaction } from '../connect.ts';
 
 export type NewEvent = {
   dedupeKey: string;
@@ -17,7 +16,7 @@ export type NewEvent = {
 };
 
 /** Stores events that are new and returns their dedupe keys; the others came before. */
-export async function insertEvents(client: pg.PoolClient, events: NewEvent[]): Promise<Set<string>> {
+export async function insertEvents(client: Transaction, events: NewEvent[]): Promise<Set<string>> {
   const { rows } = await client.query<{ dedupe_key: string }>(
     `insert into webhook_events (id, dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, payload, happened_at)
      select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[],
@@ -53,7 +52,7 @@ export type Recipient = {
 export type MatchableWorkflow = { id: string; keywords: string[]; mediaIds: string[]; productId: string | null };
 
 /** The connected accounts of these Instagram ids, with their enabled workflows, oldest first. */
-export async function readRecipients(client: pg.PoolClient, igUserIds: string[]): Promise<Map<string, Recipient>> {
+export async function readRecipients(client: Transaction, igUserIds: string[]): Promise<Map<string, Recipient>> {
   const { rows } = await client.query<Recipient>(
     `select a.account_id as "accountId", a.ig_user_id as "igUserId", a.username, a.self_ig_scoped_id as "selfIgScopedId",
        a.auto_reply as "autoReply", a.state, coalesce((
@@ -69,7 +68,7 @@ export async function readRecipients(client: pg.PoolClient, igUserIds: string[])
 export type OptOut = { igUserId: string; personId: string; isOptedOut: boolean; saidAt: Date };
 
 /** Keeps the latest word of each person. */
-export async function recordOptOuts(client: pg.PoolClient, words: OptOut[]): Promise<void> {
+export async function recordOptOuts(client: Transaction, words: OptOut[]): Promise<void> {
   const latest = new Map<string, OptOut>();
   for (const word of [...words].sort((a, b) => a.saidAt.getTime() - b.saidAt.getTime()))
     latest.set(`${word.igUserId} ${word.personId}`, word);
@@ -90,7 +89,7 @@ export async function recordOptOuts(client: pg.PoolClient, words: OptOut[]): Pro
 
 /** Of these people, those who want no automatic replies, as `ig_user_id person_id`. */
 export async function readOptOuts(
-  client: pg.PoolClient,
+  client: Transaction,
   people: { igUserId: string; personId: string }[],
 ): Promise<Set<string>> {
   const { rows } = await client.query<{ who: string }>(
@@ -103,7 +102,7 @@ export async function readOptOuts(
 
 /** What came before its message: which messages were taken back, and the latest text of those that were edited. */
 export async function readChanges(
-  client: pg.PoolClient,
+  client: Transaction,
   messageIds: string[],
 ): Promise<{ unsent: Set<string>; edited: Map<string, string> }> {
   const { rows } = await client.query<{ kind: string; external_id: string; text: string | null }>(
@@ -118,7 +117,7 @@ export async function readChanges(
 }
 
 /** Takes messages back: one that is not answered yet never will be. */
-export async function markUnsent(client: pg.PoolClient, igMessageIds: string[]): Promise<void> {
+export async function markUnsent(client: Transaction, igMessageIds: string[]): Promise<void> {
   await client.query(
     `update messages set unsent_at = now(), closed_at = coalesce(closed_at, now()) where external_id = any($1::text[])`,
     [igMessageIds],
@@ -126,7 +125,7 @@ export async function markUnsent(client: pg.PoolClient, igMessageIds: string[]):
 }
 
 /** Gives messages that are not answered yet their new text. */
-export async function applyEdits(client: pg.PoolClient, edits: { messageId: string; text: string }[]): Promise<void> {
+export async function applyEdits(client: Transaction, edits: { messageId: string; text: string }[]): Promise<void> {
   await client.query(
     `update messages m set text = u.text from unnest($1::text[], $2::text[]) as u (id, text)
      where m.external_id = u.id and m.role = 'customer' and m.closed_at is null`,
@@ -148,7 +147,7 @@ export type IncomingMessage = {
 };
 
 /** Puts messages into their conversations on Instagram, making those that are new; message id to conversation id. */
-export async function insertIncoming(client: pg.PoolClient, messages: IncomingMessage[]): Promise<Map<string, string>> {
+export async function insertIncoming(client: Transaction, messages: IncomingMessage[]): Promise<Map<string, string>> {
   const conversations = new Map(messages.map((m) => [`${m.accountId} ${m.igUserId} ${m.personId}`, m] as const));
   const sorted = [...conversations].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, m]) => m);
   await client.query(

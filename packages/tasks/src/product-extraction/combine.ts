@@ -1,0 +1,110 @@
+/** Puts structured data and what the model read together into products. */
+import type { ExtractedProduct } from '../product.ts';
+import { imagesNear, linkNear } from './page/page-images.ts';
+import type { PageView } from './page/page-view.ts';
+import type { FoundProduct } from './structured/found-product.ts';
+import { type Draft, isComplete, type Sources, type Structured } from './structured/structured.ts';
+import { namesAgree, sameName } from './text/names.ts';
+import { toNumber } from './text/price.ts';
+
+/** Drafts filled up from the model's products where these are the same; in a list also those that only the model saw. */
+export function combine({ drafts, isList }: Structured, answered: FoundProduct[]): Draft[] {
+  if (drafts.length === 0) return answered.map(fromModel);
+  const used = new Set<FoundProduct>();
+  const filled = drafts.map((draft) => {
+    const match = findSame(draft.product.name, answered, used, !isList);
+    if (match) used.add(match);
+    return match ? fill(draft, match) : draft;
+  });
+  const added = isList ? answered.filter((product) => !used.has(product)).map(fromModel) : [];
+  return [...filled, ...added];
+}
+
+function findSame(
+  name: string,
+  answered: FoundProduct[],
+  used: Set<FoundProduct>,
+  loosely: boolean,
+): FoundProduct | undefined {
+  const free = answered.filter((product) => !used.has(product));
+  const close = free.find((product) => sameName(product.name, name));
+  return close ?? (loosely ? free.find((product) => namesAgree(product.name, name)) : undefined);
+}
+
+function fromModel(product: FoundProduct): Draft {
+  return fill(
+    {
+      product: {
+        ...product,
+        price: null,
+        priceMax: null,
+        currency: null,
+        currencyLabel: null,
+        availability: 'unknown',
+        sku: null,
+        brand: null,
+        description: null,
+      },
+      sources: { name: 'model' },
+    },
+    product,
+  );
+}
+
+/** `draft` with what it lacks from `answer`. Price and currency go together: half of each would be neither's. */
+function fill(draft: Draft, answer: FoundProduct): Draft {
+  const product = { ...draft.product };
+  const sources: Sources = { ...draft.sources };
+  if (!isComplete(draft) && answer.price !== null) {
+    const { price, priceMax, prices, currency, currencyLabel } = answer;
+    Object.assign(product, { price, priceMax, prices, currency, currencyLabel });
+    sources.price = 'model';
+    if (priceMax !== null) sources.price_max = 'model';
+    if (currency !== null) sources.currency = 'model';
+    if (currencyLabel !== null) sources.currency_label = 'page';
+  }
+  for (const field of ['sku', 'brand', 'description'] as const) {
+    if (product[field] !== null || answer[field] === null) continue;
+    product[field] = answer[field];
+    sources[field] = 'model';
+  }
+  // What the page says in words is fresher than data that got the price wrong.
+  const isStale = draft.product.price === null;
+  if (answer.availability !== 'unknown' && (isStale || product.availability === 'unknown')) {
+    product.availability = answer.availability;
+    sources.availability = 'model';
+  }
+  return { product, sources };
+}
+
+/** Drafts as products, with addresses, pictures and money as numbers. */
+export function finish(drafts: Draft[], isList: boolean, view: PageView): ExtractedProduct[] {
+  const names = drafts.map(({ product }) => product.name);
+  return drafts.map(({ product, sources }) => {
+    const others = names.filter((name) => name !== product.name);
+    const ownUrl = isList ? (product.url ?? linkNear(product.name, view, others)) : null;
+    const images = product.images.length > 0 ? product.images : imagesNear(product.name, view, others);
+    return {
+      name: product.name,
+      price: product.price === null ? null : toNumber(product.price),
+      price_max: product.priceMax === null ? null : toNumber(product.priceMax),
+      currency: product.currency,
+      currency_label: product.currencyLabel,
+      availability: product.availability,
+      sku: product.sku,
+      gtin: product.gtin,
+      mpn: product.mpn,
+      brand: product.brand,
+      description: product.description,
+      images,
+      url: ownUrl ?? view.canonicalUrl,
+      sources: withOwn(sources, product, images, ownUrl),
+    };
+  });
+}
+
+/** Addresses and pictures that no source named were found on the page. */
+function withOwn(sources: Sources, product: FoundProduct, images: string[], ownUrl: string | null): Sources {
+  const url = ownUrl !== null && ownUrl === product.url ? (sources.url ?? 'page') : 'page';
+  return { ...sources, url, ...(product.images.length === 0 && images.length > 0 ? { images: 'page' } : {}) };
+}

@@ -1,0 +1,161 @@
+/** Holds a model's answer against the page: what the page doesn't say was made up, whoever says it. */
+import type { Availability } from '../../product.ts';
+import { isPrice, type MoneyPassage, type PageView, placeOf } from '../page/page-view.ts';
+import { passagesOf } from '../page/shown-prices.ts';
+import { type FoundProduct, nothingFound } from '../structured/found-product.ts';
+import { saidAvailability } from '../text/availability.ts';
+import { readCurrency } from '../text/currency.ts';
+import { type Money, readings } from '../text/money.ts';
+import { containsWords, folded, wordsOf } from '../text/names.ts';
+import { compareAmounts, type Decimal, decimalOf, isZero, shift } from '../text/price.ts';
+import type { ModelAnswer, ModelProduct } from './answer.ts';
+
+/** A list answer can't be longer; what goes on behind was not asked for. */
+const maxProducts = 60;
+
+/** What of the answer the page bears out. An invented name or price takes the whole product with it. */
+export function checkAnswer({ products }: ModelAnswer, view: PageView): FoundProduct[] {
+  const named = products.slice(0, maxProducts).filter(({ name }) => isNamed(name, view));
+  const names = named.map(({ name }) => name);
+  return named.flatMap((claim) => checkProduct(claim, names, view) ?? []);
+}
+
+function checkProduct(claim: ModelProduct, names: string[], view: PageView): FoundProduct | undefined {
+  const near = passagesOf(claim.name, view, names);
+  const low = findPrice(claim.price, claim.currency, near, view);
+  const high = findPrice(claim.price_max, claim.currency, near, view);
+  if (low === 'invented' || high === 'invented') return undefined;
+  const price = low?.amount ?? null;
+  const priceMax = price !== null && high && compareAmounts(high.amount, price) > 0 ? high.amount : null;
+  return {
+    ...nothingFound,
+    name: claim.name.normalize('NFC').trim(),
+    price,
+    priceMax,
+    prices: [price, priceMax].filter((amount) => amount !== null),
+    ...(low ? currencyOf(claim.currency, low, view) : {}),
+    availability: names.length > 1 ? saidNear(claim.availability, near) : saidNear(claim.availability, mainOf(view)),
+    sku: copied(claim.sku, view, isWholeCode),
+    brand: copied(claim.brand, view, (line, brand) => containsWords(wordsOf(line), wordsOf(brand))),
+    description: isQuoted(claim.description, view) ? claim.description : null,
+  };
+}
+
+/** Whether the page's main part, or its title, has the name: as a phrase, or nearly all of its words in one place. */
+function isNamed(name: string, view: PageView): boolean {
+  const words = wordsOf(name);
+  if (words.length === 0) return false;
+  if (placeOf(name, view) !== -1) return true;
+  return [...mainOf(view).map((passage) => passage.words), wordsOf(view.title)].some((text) => {
+    if (containsWords(text, words)) return true;
+    const said = new Set(text);
+    return words.length > 2 && words.filter((word) => said.has(word)).length / words.length >= 0.8;
+  });
+}
+
+const mainOf = ({ passages }: PageView): MoneyPassage[] => passages.filter(({ beside }) => beside === undefined);
+
+/**
+ * The amount on the page that a claimed price is. Null where nothing was claimed, or where what was claimed is on the page
+ * but is not a price of this product: a former one, shipping, or another product's.
+ */
+function findPrice(
+  claimed: number | null,
+  currency: string | null,
+  near: MoneyPassage[],
+  view: PageView,
+): Money | null | 'invented' {
+  if (claimed === null) return null;
+  const amount = decimalOf(claimed);
+  if (amount === null || isZero(amount)) return 'invented';
+  const accepts = (passages: MoneyPassage[], wanted: (money: Money) => boolean): Money | undefined =>
+    passages
+      .flatMap(({ text, money }) =>
+        money.filter((one) => wanted(one)).map((one) => matched(one, amount, currency, view.language, text)),
+      )
+      .find((one) => one !== undefined);
+  const main = mainOf(view);
+  const current = accepts(near, isPrice) ?? accepts(main, isPrice);
+  if (current) return current;
+  const isOnPage = accepts(view.passages, ({ certain }) => certain) ?? accepts(main, () => true);
+  if (isOnPage === undefined) return 'invented';
+  // Where the main part has prices, a claim that is none of them is some other amount.
+  return main.some((passage) => passage.money.some(isPrice)) ? null : isOnPage;
+}
+
+/** The amount as the page means it, where it is what was claimed. */
+function matched(
+  money: Money,
+  claimed: Decimal,
+  currency: string | null,
+  language: string,
+  text: string,
+): Money | undefined {
+  const reading = readings(money, language, text).find((amount) => amount === claimed);
+  if (reading !== undefined) return { ...money, amount: reading };
+  // A model that turns tomans into rials converts what only the shop may: the page's own amount stays.
+  const isToman = money.mark !== null && money.mark.codes.length === 0;
+  return isToman && currency === 'IRR' && shift(money.amount, 1) === claimed ? money : undefined;
+}
+
+/** The claimed currency where the page's mark may mean it and something supports it; else what the mark means. */
+function currencyOf(
+  claimed: string | null,
+  { mark }: Money,
+  view: PageView,
+): Pick<FoundProduct, 'currency' | 'currencyLabel'> {
+  const code = claimed?.trim().toUpperCase() ?? null;
+  const others = view.passages.flatMap(({ money }) => money.flatMap((one) => one.mark ?? []));
+  if (mark === null) {
+    const supported = code !== null && (others.some(({ codes }) => codes.includes(code)) || mentions(code, view));
+    return { currency: supported ? code : null, currencyLabel: null };
+  }
+  const unambiguous = others.some(({ codes }) => codes.length === 1 && codes[0] === code);
+  const supported =
+    code !== null && mark.codes.includes(code) && (mark.currency === code || unambiguous || mentions(code, view));
+  const currency = supported ? code : mark.currency;
+  return { currency, currencyLabel: currency === null ? mark.label : null };
+}
+
+const mentions = (code: string, view: PageView): boolean =>
+  readCurrency(code, view.language) !== undefined &&
+  view.passages.some(({ text }) => new RegExp(`(?<!\\w)${code}(?!\\w)`).test(text));
+
+/** An availability that nothing on the page speaks for is unknown. */
+function saidNear(claimed: Availability, passages: MoneyPassage[]): Availability {
+  const said = passages.map(({ text }) => saidAvailability(text));
+  if (claimed === 'in_stock') return said.some(({ inStock }) => inStock) ? claimed : 'unknown';
+  if (claimed === 'out_of_stock') return said.some(({ outOfStock }) => outOfStock) ? claimed : 'unknown';
+  return 'unknown';
+}
+
+/** A value that the page's text has, else null. */
+function copied(value: string | null, view: PageView, isIn: (line: string, value: string) => boolean): string | null {
+  const text = value?.trim();
+  if (!text) return null;
+  return [view.title, ...view.passages.map((passage) => passage.text)].some((line) => isIn(line, text)) ? text : null;
+}
+
+/** Whether a number stands in a line as a whole: `SOL-BT` is no part of `SOL-BT-1`. */
+function isWholeCode(line: string, code: string): boolean {
+  const [text, wanted] = [folded(line), folded(code)];
+  for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + 1)) {
+    const [before, after] = [text.slice(0, at), text.slice(at + wanted.length)];
+    if (!/[\p{L}\p{N}][-_/.]?$/u.test(before) && !/^[-_/.]?[\p{L}\p{N}]/u.test(after)) return true;
+  }
+  return false;
+}
+
+/** Whether a description is made of the page's own words, in the page's order, give or take a few. */
+function isQuoted(description: string | null, view: PageView): boolean {
+  if (!description) return false;
+  const page = folded(
+    mainOf(view)
+      .map(({ text }) => text)
+      .join(' '),
+  );
+  if (page.includes(folded(description))) return true;
+  const [words, text] = [wordsOf(description), ` ${wordsOf(page).join(' ')} `];
+  const runs = words.slice(2).map((word, i) => ` ${words[i]} ${words[i + 1]} ${word} `);
+  return runs.length > 0 && runs.filter((run) => text.includes(run)).length / runs.length >= 0.85;
+}

@@ -1,0 +1,86 @@
+/** One page, read once: the document for structured data, and what a visitor sees of it. */
+import type { CheerioAPI } from 'cheerio';
+import type { RenderedPage } from '../../page.ts';
+import { findMoney, type Money } from '../text/money.ts';
+import { collapse, sameWords, wordsAgree, wordsOf } from '../text/names.ts';
+import { canonicalUrl, languageOf, metaOf, parseHtml } from './dom.ts';
+import { type Passage, readPassages } from './passages.ts';
+
+/** A passage with its words, folded, and the amounts in it. */
+export type MoneyPassage = Passage & { words: string[]; money: Money[] };
+
+export type PageView = {
+  $: CheerioAPI;
+  /** Where the browser ended up. */
+  url: string;
+  canonicalUrl: string;
+  language: string;
+  title: string;
+  /** What the page says it is about: its main headings, `og:title`, `<title>`. */
+  topics: { headings: string[]; ogTitle: string | null; title: string };
+  /** All that is visible. */
+  passages: MoneyPassage[];
+  /** Where names stand, as far as anybody looked: lists ask for each of theirs many times. */
+  places: Map<string, number>;
+};
+
+/** A line that is a price, or hardly more; amounts in running text are weak evidence. */
+const priceLineCharacters = 90;
+
+export function viewPage(page: RenderedPage): PageView {
+  const $ = parseHtml(page.html);
+  const language = languageOf($);
+  const passages = readPassages($).map((passage) => ({
+    ...passage,
+    words: wordsOf(passage.text),
+    money: findMoney(passage.text, language),
+  }));
+  // Where nothing is for sale outside the areas that classes name, these were the page's own content all along.
+  const besideIsMain = passages.some(hasPrice) && !passages.some((passage) => !passage.beside && hasPrice(passage));
+  const title = collapse($('head title').first().text() || $('title').first().text());
+  return {
+    $,
+    url: page.url,
+    canonicalUrl: canonicalUrl($, page.url),
+    language,
+    title,
+    topics: {
+      headings: passages.filter(({ heading, beside }) => heading === 1 && !beside).map(({ text }) => text),
+      ogTitle: metaOf($, 'og:title'),
+      title,
+    },
+    places: new Map(),
+    passages: besideIsMain ? passages.map(withoutArea) : passages,
+  };
+}
+
+const hasPrice = (passage: MoneyPassage): boolean => isPriceLine(passage) && passage.money.some(isPrice);
+
+const withoutArea = (passage: MoneyPassage): MoneyPassage =>
+  passage.beside === 'area' ? { ...passage, beside: undefined } : passage;
+
+/** A current price in so many words: not a former one, not shipping, not by the kilo. */
+export const isPrice = (money: Money): boolean => money.certain && money.kind === 'price';
+
+/** Whether a passage is short enough to be a price tag; Chinese and Japanese say as much in half the letters. */
+export function isPriceLine({ text }: Passage): boolean {
+  const wide = text.match(/[\u3040-\u30ff\u4e00-\u9fff]/g)?.length ?? 0;
+  return text.length + wide <= priceLineCharacters;
+}
+
+/** Where `name` stands on the page, best place first: as a heading, then as a line, then inside one. -1 where it doesn't. */
+export function placeOf(name: string, { passages, places }: PageView): number {
+  const known = places.get(name);
+  if (known !== undefined) return known;
+  const words = wordsOf(name);
+  const find = (fits: (passage: MoneyPassage) => boolean): number =>
+    passages.findIndex((passage) => !passage.beside && fits(passage));
+  const best = [
+    (passage: MoneyPassage) => passage.heading > 0 && sameWords(passage.words, words),
+    (passage: MoneyPassage) => sameWords(passage.words, words),
+    (passage: MoneyPassage) => passage.heading > 0 && wordsAgree(passage.words, words),
+    (passage: MoneyPassage) => passage.text.length < name.length * 3 && wordsAgree(passage.words, words),
+  ].reduce((at, fits) => (at === -1 ? find(fits) : at), -1);
+  places.set(name, best);
+  return best;
+}

@@ -1,0 +1,129 @@
+/** Turns a Product or ProductGroup node into a product; variants become one with their group. */
+import type { Money } from '../text/money.ts';
+import { wordsOf } from '../text/names.ts';
+import type { FoundProduct } from './found-product.ts';
+import {
+  type DataNode,
+  findProducts,
+  hasType,
+  isNode,
+  listOf,
+  type NodeIndex,
+  type ProductNode,
+  resolve,
+  resolveAll,
+} from './linked-data.ts';
+import { pricingOf, readOffers } from './offers.ts';
+import { gtinOf, type Reading, textOf, urlsOf } from './values.ts';
+
+/** The page's current prices for a product of that name. */
+export type ShownFor = (name: string) => Money[];
+
+const relatedKeys = ['isRelatedTo', 'isSimilarTo', 'isAccessoryOrSparePartFor', 'isConsumableFor', 'isAddOn', 'addOn'];
+
+/** All products that `roots` offer. */
+export function readProducts(roots: unknown[], reading: Reading, shownFor: ShownFor): FoundProduct[] {
+  const nodes = withoutRelated(inGroups(findProducts(roots, reading.index), reading.index));
+  return nodes.flatMap((product) => toProduct(product, reading, shownFor) ?? []);
+}
+
+/** Without the products that another one of them calls related, by reference. */
+function withoutRelated(products: ProductNode[]): ProductNode[] {
+  const related = new Set(products.flatMap(({ node }) => relatedKeys.flatMap((key) => listOf(node[key]).map(idOf))));
+  const others = products.filter(
+    ({ node, role }) => role === 'main' || node['@id'] === undefined || !related.has(node['@id']),
+  );
+  return others.length > 0 ? others : products;
+}
+
+/** The id of a node or of a reference to one. */
+const idOf = (value: unknown): unknown => (isNode(value) ? value['@id'] : value);
+
+/** Puts variants into their groups: each group once, with all variants that belong to it. */
+function inGroups(products: ProductNode[], index: NodeIndex): ProductNode[] {
+  const groups = new Map<string, ProductNode>();
+  const rest: ProductNode[] = [];
+  for (const product of products) {
+    const group = isGroup(product.node) ? product.node : resolve(listOf(product.node.isVariantOf)[0], index);
+    if (
+      group === undefined ||
+      (!isGroup(product.node) && group.name === undefined && group.productGroupID === undefined)
+    ) {
+      rest.push(product);
+      continue;
+    }
+    const key = String(group['@id'] ?? group.productGroupID ?? group.name);
+    const known = groups.get(key);
+    const variants = isGroup(product.node) ? [] : [{ ...product.node, isVariantOf: undefined }];
+    const node = {
+      ...group,
+      ...known?.node,
+      hasVariant: [...listOf(known?.node.hasVariant ?? group.hasVariant), ...variants],
+    };
+    groups.set(key, { node, role: known?.role === 'main' ? 'main' : product.role });
+  }
+  const grouped = new Set([...groups.values()].flatMap(({ node }) => listOf(node.hasVariant).map(idOf)));
+  return [...groups.values(), ...rest.filter(({ node }) => node['@id'] === undefined || !grouped.has(node['@id']))];
+}
+
+const isGroup = (node: DataNode): boolean => hasType(node, /^ProductGroup$/) || node.hasVariant !== undefined;
+
+function toProduct({ node, role }: ProductNode, reading: Reading, shownFor: ShownFor): FoundProduct | undefined {
+  const variants = resolveAll(node.hasVariant, reading.index);
+  const name = textOf(node.name, reading) ?? commonName(variants.map((variant) => textOf(variant.name, reading) ?? ''));
+  if (name === null) return undefined;
+  const shown = shownFor(name);
+  const own = readOffers(node.offers, reading, shown);
+  const ofVariants = variants.map((variant) => readOffers(variant.offers, reading, shown));
+  const pricing =
+    own.price === null && variants.length > 0
+      ? pricingOf(ofVariants.map(({ price, priceMax, ...other }) => ({ ...other, low: price, high: priceMax })))
+      : own;
+  const [onlyVariant] = variants.length === 1 ? variants : [];
+  const first = (key: string): string | null => textOf(node[key], reading) ?? textOf(onlyVariant?.[key], reading);
+  const images = [node, ...variants]
+    .map((item) => urlsOf(item.image ?? item.photo, reading))
+    .find((urls) => urls.length > 0);
+  const [offer] = resolveAll(node.offers, reading.index);
+  return {
+    name,
+    ...pricing,
+    currencyLabel: null,
+    sku:
+      first('sku') ??
+      skuOfOffer(node, reading) ??
+      textOf(node.productID, reading)?.replace(/^(?:sku|id):/i, '') ??
+      textOf(node.productGroupID, reading),
+    gtin:
+      gtinOf(node, reading) ??
+      (onlyVariant ? gtinOf(onlyVariant, reading) : null) ??
+      (offer ? gtinOf(offer, reading) : null),
+    mpn: first('mpn'),
+    brand: first('brand') ?? textOf(variants[0]?.brand, reading) ?? textOf(node.manufacturer, reading),
+    description: first('description') ?? textOf(variants[0]?.description, reading),
+    images: images ?? [],
+    url: urlsOf(node.url ?? offer?.url, reading)[0] ?? null,
+    isMain: role === 'main',
+    isListed: role === 'listed',
+  };
+}
+
+/** The number on the only offer, where the product has none of its own. */
+function skuOfOffer(node: DataNode, reading: Reading): string | null {
+  const offers = resolveAll(node.offers, reading.index);
+  return offers.length === 1 ? textOf(offers[0]?.sku, reading) : null;
+}
+
+/** What the names of all variants begin with, for a group without a name. */
+function commonName(names: string[]): string | null {
+  const [first = '', ...others] = names;
+  const words = first.split(' ');
+  const shared = words.findIndex((word, i) =>
+    others.some((other) => wordsOf(other.split(' ')[i] ?? '').join() !== wordsOf(word).join()),
+  );
+  const name = words
+    .slice(0, shared === -1 ? words.length : shared)
+    .join(' ')
+    .replace(/[\s,–-]+$/, '');
+  return name === '' ? null : name;
+}

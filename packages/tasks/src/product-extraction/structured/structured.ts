@@ -1,0 +1,131 @@
+/** Reads all of a page's structured data, holds them against what it shows, and makes drafts of its products. */
+import type { FieldSource, ProductFields } from '../../product.ts';
+import { type PageView, placeOf } from '../page/page-view.ts';
+import { compareWithShown, shownPrices, showsSoldOut } from '../page/shown-prices.ts';
+import type { Money } from '../text/money.ts';
+import { namesAgree, sameName } from '../text/names.ts';
+import { readAppState } from './app-state.ts';
+import { agreesWithTopic, type Choice, choose } from './choose.ts';
+import { type FoundProduct, type StructuredSource, structuredSources } from './found-product.ts';
+import { readJsonLd } from './jsonld.ts';
+import { indexNodes } from './linked-data.ts';
+import { microdata, rdfa, readMarkup } from './markup.ts';
+import { readOpenGraph } from './opengraph.ts';
+import { readProducts, type ShownFor } from './product-node.ts';
+
+export type Sources = Partial<Record<keyof ProductFields, FieldSource>>;
+
+/** A product in the making: what is known, and from where. A price that the page contradicts is not in it. */
+export type Draft = { product: FoundProduct; sources: Sources };
+
+export type Structured = { drafts: Draft[]; isList: boolean };
+
+const fields = ['sku', 'gtin', 'mpn', 'brand', 'description', 'images', 'availability', 'url'] as const;
+
+/** What the page's structured data say about the page's own product or products. */
+export function readStructured(view: PageView): Structured {
+  const shownFor: ShownFor = (name) => shownPrices(nameOnPage(name, view), view);
+  const found = readSources(view, shownFor);
+  const choices = structuredSources.map((source) => ({ source, ...choose(found[source], view) }));
+  const first = choices.find(({ products }) => products.length > 0);
+  if (first === undefined) return { drafts: [], isList: false };
+  const names = first.products.map(({ name }) => name);
+  const drafts = first.products.map((product) => {
+    const shown = first.isList ? shownPrices(product.name, view, names) : shownFor(product.name);
+    const draft = draftOf(first.source, product, choices, shown);
+    if (draft.product.availability === 'in_stock' && showsSoldOut(product.name, view, first.isList ? names : [])) {
+      draft.product.availability = 'out_of_stock';
+      draft.sources.availability = 'page';
+    }
+    return draft;
+  });
+  return { drafts, isList: first.isList };
+}
+
+/** Whether a draft needs nothing more: no model is asked. */
+export const isComplete = ({ product }: Draft): boolean =>
+  product.price !== null && (product.currency !== null || product.currencyLabel !== null);
+
+function readSources(view: PageView, shownFor: ShownFor): Record<StructuredSource, FoundProduct[]> {
+  const read = (roots: unknown[]): FoundProduct[] =>
+    readProducts(roots, { index: indexNodes(roots), url: view.url, language: view.language }, shownFor);
+  return {
+    jsonld: read(readJsonLd(view.$)),
+    microdata: read(readMarkup(view, microdata)),
+    rdfa: read(readMarkup(view, rdfa)),
+    opengraph: readOpenGraph(view),
+    app_state: readAppState(view, shownFor),
+  };
+}
+
+/** The name under which the page's text knows a product: its own, or the page's heading. */
+function nameOnPage(name: string, view: PageView): string {
+  const [heading] = view.topics.headings;
+  return placeOf(name, view) === -1 && heading !== undefined && agreesWithTopic(name, view) ? heading : name;
+}
+
+function draftOf(
+  source: StructuredSource,
+  product: FoundProduct,
+  choices: (Choice & { source: StructuredSource })[],
+  shown: Money[],
+): Draft {
+  const same = choices.flatMap((choice) =>
+    choice.source === source
+      ? []
+      : choice.products
+          .filter((other) => isSame(product, other, choice.isList))
+          .map((other) => ({ source: choice.source, other })),
+  );
+  const all = [{ source, other: product }, ...same];
+  const sources: Sources = { name: source };
+  const draft: FoundProduct = {
+    ...product,
+    price: null,
+    priceMax: null,
+    prices: [],
+    currency: null,
+    currencyLabel: null,
+  };
+  for (const field of fields) {
+    const filled = all.find(({ other }) => !isEmpty(other[field]));
+    if (filled === undefined) continue;
+    Object.assign(draft, { [field]: filled.other[field] });
+    sources[field] = filled.source;
+  }
+  setPrice({ product: draft, sources }, all, shown);
+  return { product: draft, sources };
+}
+
+/** Takes price and currency from the first source that the page doesn't contradict, one that it confirms before others. */
+function setPrice(
+  { product, sources }: Draft,
+  all: { source: StructuredSource; other: FoundProduct }[],
+  shown: Money[],
+): void {
+  const priced = all.flatMap(({ source, other }) =>
+    other.price === null
+      ? []
+      : [{ source, other, verdict: compareWithShown({ ...other, price: other.price, all: other.prices }, shown) }],
+  );
+  const best = priced.find(({ verdict }) => verdict === 'agrees') ?? priced.find(({ verdict }) => verdict === 'silent');
+  if (best === undefined) return;
+  const { price, priceMax, prices, currency, currencyLabel } = best.other;
+  Object.assign(product, { price, priceMax, prices, currency, currencyLabel });
+  sources.price = best.source;
+  if (priceMax !== null) sources.price_max = best.source;
+  if (currency !== null) sources.currency = best.source;
+  if (currencyLabel !== null) sources.currency_label = best.source;
+  const mark = shown.find(({ amount }) => prices.includes(amount))?.mark;
+  if (currency === null && currencyLabel === null && mark) {
+    product.currency = mark.currency;
+    product.currencyLabel = mark.currency === null ? mark.label : null;
+    sources[mark.currency === null ? 'currency_label' : 'currency'] = 'page';
+  }
+}
+
+const isSame = (product: FoundProduct, other: FoundProduct, inList: boolean): boolean =>
+  inList ? sameName(product.name, other.name) : namesAgree(product.name, other.name);
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === 'unknown' || (Array.isArray(value) && value.length === 0);

@@ -1,0 +1,84 @@
+/** Finds the amounts of money in a text, and tells prices from shipping costs, instalments and the like. */
+
+import { type AmountKind, kindOf } from './amount-kind.ts';
+import { type CurrencyMark, markPattern, readCurrency } from './currency.ts';
+import { type Decimal, isZero, parseAmount, toAsciiDigits, usesDecimalComma } from './price.ts';
+
+export type Money = {
+  amount: Decimal;
+  /** Null for a bare number, or one that only its form (`12.–`) shows to be money. */
+  mark: CurrencyMark | null;
+  /** True where a currency or the form shows that this is money. */
+  certain: boolean;
+  kind: AmountKind;
+  /** Where it stands in the text, currency included. */
+  start: number;
+  end: number;
+};
+
+const group = "[.,'’ʼ´\\u066b\\u066c]";
+const numberSource = `\\d{1,3}(?:[ \\u00a0\\u202f\\u2009]\\d{3})+(?!\\d)(?:[.,]\\d{1,2}(?!\\d))?|\\d+(?:${group}\\d+)*`;
+/** In languages that don't group with spaces a plain space ends a number: "Lumi 2 359,00 €". */
+const unspacedSource = numberSource.replace('[ \\', '[\\');
+const space = '[ \\u00a0\\u202f\\u2009]{0,2}';
+
+const moneyPattern = (number: string): RegExp =>
+  new RegExp(
+    `(?:(?<before>${markPattern})${space}|(?<![A-Za-z\\d][.,'’]?))(?<number>${number})(?<dash>[.,:][-–—]+)?(?<rest>${space}(?<after>${markPattern}))?`,
+    'gu',
+  );
+const spacedPattern = moneyPattern(numberSource);
+const unspacedPattern = moneyPattern(unspacedSource);
+const spacingLanguages = new Set('fr sv nb nn no da fi pl cs sk ru uk bg hu pt es et lv lt kk uz'.split(' '));
+
+/** All amounts in `text`, in order, bare numbers included. Struck-through passages stand between `~~`. */
+export function findMoney(text: string, language: string): Money[] {
+  const ascii = toAsciiDigits(text);
+  const struck = struckRanges(text);
+  const found: Money[] = [];
+  let lastEnd = 0;
+  const pattern = spacingLanguages.has(language.slice(0, 2).toLowerCase()) ? spacedPattern : unspacedPattern;
+  pattern.lastIndex = 0;
+  for (let match = pattern.exec(ascii); match !== null; match = pattern.exec(ascii)) {
+    const { before, number = '', dash, after, rest = '' } = match.groups ?? {};
+    const left = before === undefined ? undefined : readCurrency(before, language);
+    const right = left || after === undefined ? undefined : readCurrency(after, language);
+    // A mark behind the number is the next number's where this one has its own in front.
+    let end = match.index + match[0].length;
+    if (rest && !right) {
+      end -= rest.length;
+      pattern.lastIndex = end;
+    }
+    const mark = left ?? right ?? null;
+    const amount = parseAmount(number, { language, currency: mark?.currency ?? null });
+    const start = left ? match.index : match.index + match[0].indexOf(number);
+    if (amount === null || isZero(amount) || text[end] === '%' || text.slice(end, end + 2) === ' %') continue;
+    const inside = struck.some(([from, to]) => start >= from && end <= to);
+    const between = ascii.slice(lastEnd, start);
+    // A dash after an amount makes a range of the two; at the beginning it takes something off.
+    const lead = lastEnd > 0 && /^\s*[-–—−]\s*$/.test(between) ? '' : between;
+    const kind = inside ? 'former' : kindOf(lead, ascii.slice(end, end + 40));
+    const certain = mark !== null || dash !== undefined;
+    found.push({ amount, mark, certain, kind, start, end });
+    // Bare numbers are part of what is said about an amount: "1 kg = 9,98 €", "3 x 26,33 €".
+    if (certain) lastEnd = end;
+  }
+  return found;
+}
+
+/** All ways in which the amount at a place in the text may be read: used where a claim is held against the page. */
+export function readings(money: Money, language: string, text: string): Decimal[] {
+  const digits = toAsciiDigits(text.slice(money.start, money.end))
+    .match(/\d[\d.,'’\u066b\u066c\s\u00a0\u202f]*/)?.[0]
+    .trim();
+  if (digits === undefined) return [money.amount];
+  const other = usesDecimalComma(language) ? 'en' : 'de';
+  const read = [language, other].map((tongue) =>
+    parseAmount(digits, { language: tongue, machine: true, currency: money.mark?.currency ?? null }),
+  );
+  return [...new Set([money.amount, ...read.filter((amount) => amount !== null)])];
+}
+
+function struckRanges(text: string): [number, number][] {
+  return [...text.matchAll(/~~.+?~~/gs)].map((match) => [match.index, match.index + match[0].length]);
+}

@@ -1,0 +1,50 @@
+/** Compares names, codes and phrases as a person would: without regard to case, quotes, accents on quotes, or spaces. */
+
+/** Collapses white space; no-break spaces inside amounts stay what they are. */
+export const collapse = (text: string): string => text.replace(/[ \t\n\r\f\u200b\u200e\u200f\ufeff]+/g, ' ').trim();
+
+/** A text in the form in which texts are compared. */
+export function folded(text: string): string {
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\u00ad\u200b-\u200f\u2060\ufeff]/g, '')
+    .replace(/[‘’‚‛′ʼ`´]/g, "'")
+    .replace(/[“”„‟«»″「」『』]/g, '"')
+    .replace(/[‐‑‒–—−]/g, '-')
+    .replace(/ي/g, 'ی')
+    .replace(/ك/g, 'ک')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+/** The words and numbers of a text, folded. */
+export const wordsOf = (text: string): string[] => folded(text).match(/[\p{L}\p{N}\p{M}]+/gu) ?? [];
+
+/** The same letters and digits in the same order. */
+export const sameName = (a: string, b: string): boolean => sameWords(wordsOf(a), wordsOf(b));
+
+export const sameWords = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length > 0 && a.join('') === b.join('');
+
+/** Whether two names mean one thing: the shorter's words are (nearly) all in the longer. */
+export const namesAgree = (a: string, b: string): boolean => wordsAgree(wordsOf(a), wordsOf(b));
+
+export function wordsAgree(a: readonly string[], b: readonly string[]): boolean {
+  const [first, second] = [new Set(a), new Set(b)];
+  const [few, many] = first.size <= second.size ? [first, second] : [second, first];
+  if (few.size === 0) return false;
+  const joined = [...many].join('');
+  const shared = [...few].filter((word) => many.has(word) || (isUnspaced(word) && joined.includes(word))).length;
+  return shared / few.size >= 0.75;
+}
+
+/** Chinese and Japanese put no spaces between words. */
+const isUnspaced = (word: string): boolean => /[\u3040-\u30ff\u4e00-\u9fff]/.test(word);
+
+/** Whether `phrase` stands in a text of these words, whole words only. */
+export function containsWords(text: readonly string[], phrase: readonly string[]): boolean {
+  if (phrase.length === 0) return false;
+  if (isUnspaced(phrase.join('')) && text.join('').includes(phrase.join(''))) return true;
+  return text.some((_, i) => phrase.every((word, j) => text[i + j] === word));
+}

@@ -1,0 +1,104 @@
+/** Runs the task on a page given as HTML, with a model given as a function: no browser, no network, no database. */
+import { randomUUID } from 'node:crypto';
+import { createLogger } from '@tally/core';
+import type { AnswerFormat, LlmRequest, TaskContext } from '../../src/context.ts';
+import type { ExtractedProduct } from '../../src/product.ts';
+import { productExtraction } from '../../src/product-extraction/index.ts';
+import type { ModelAnswer, ModelProduct } from '../../src/product-extraction/model/answer.ts';
+
+export const pageUrl = 'https://shop.test/p/kettle';
+
+export type TestPage = { head?: string; body: string; lang?: string; url?: string };
+
+export const html = ({ head = '', body, lang = 'en' }: TestPage): string =>
+  `<!doctype html><html lang="${lang}"><head>${head}</head><body>${body}</body></html>`;
+
+export const jsonLd = (value: unknown): string =>
+  `<script type="application/ld+json">${typeof value === 'string' ? value : JSON.stringify(value)}</script>`;
+
+/** An answer of the model about one product; what isn't said is null. */
+export const claim = (product: Partial<ModelProduct> & { name: string }): ModelProduct => ({
+  price_text: null,
+  price: null,
+  price_max_text: null,
+  price_max: null,
+  currency: null,
+  availability: 'unknown',
+  sku: null,
+  brand: null,
+  description: null,
+  ...product,
+});
+
+/** A model that must not be asked. */
+export const noModel = (): ModelAnswer => {
+  throw new Error('the model was asked');
+};
+
+export type Outcome = {
+  products: ExtractedProduct[];
+  asked: boolean;
+  /** What the model was shown. */
+  prompts: string[];
+  requests: LlmRequest[];
+  steps: string[];
+  stages: string[];
+  submitted: { key: string; task: string; input: object }[];
+  qaJobIds: string[];
+};
+
+export async function extract(
+  page: TestPage,
+  model: (prompt: string) => ModelAnswer = noModel,
+  generateQa = false,
+): Promise<Outcome> {
+  const url = page.url ?? pageUrl;
+  const outcome: Omit<Outcome, 'products' | 'asked' | 'qaJobIds'> = {
+    prompts: [],
+    requests: [],
+    steps: [],
+    stages: [],
+    submitted: [],
+  };
+  const unused = (): never => {
+    throw new Error('not a part of this task');
+  };
+  const ctx: TaskContext = {
+    llm: unused,
+    async llmJson<T>(step: string, request: LlmRequest, format: AnswerFormat<T>): Promise<T> {
+      const prompt = request.messages.at(-1)?.content ?? '';
+      outcome.steps.push(step);
+      outcome.requests.push(request);
+      outcome.prompts.push(prompt);
+      return format.schema.parse(model(prompt));
+    },
+    progress: async (stage) => void outcome.stages.push(stage),
+    pages: { open: async () => ({ url, status: 200, html: html(page) }) },
+    products: {
+      find: unused,
+      save: async (products) => products.map((product) => ({ ...product, id: randomUUID() })),
+    },
+    submit: async (key, task, input) => {
+      outcome.submitted.push({ key, task, input });
+      return `job-${key}`;
+    },
+    knowledge: { search: unused },
+    prompt: { current: unused, save: unused },
+    qa: { questions: unused, save: unused },
+    chat: { take: unused, reply: unused },
+    instagram: { takeComment: unused, replyToComment: unused },
+    log: createLogger('test', 'silent'),
+    signal: new AbortController().signal,
+  };
+  const output = await productExtraction.run({ url, generate_qa: generateQa }, ctx);
+  return { ...outcome, products: output.products, asked: output.asked_model, qaJobIds: output.qa_job_ids };
+}
+
+/** The only product of a page whose structured data suffice. */
+export async function only(page: TestPage): Promise<ExtractedProduct> {
+  const { products } = await extract(page);
+  const [product] = products;
+  if (product === undefined || products.length !== 1)
+    throw new Error(`${products.length} products: ${products.map(({ name }) => name)}`);
+  return product;
+}
