@@ -40,6 +40,7 @@ export type Installation = {
 /** How long a model call may take in these tests, and with it how long a hold lives after a crash. */
 export const modelTimeoutMs = 4_000;
 export const holdLeaseMs = modelTimeoutMs + 5_000;
+const appSecret = 'test-instagram-app-secret';
 
 /** Starts services and the sandbox, migrated and empty; APIs and workers come when asked for. */
 export async function startInstallation(): Promise<Installation> {
@@ -87,13 +88,15 @@ export async function startInstallation(): Promise<Installation> {
   const [postgres, redis, sandbox] = await Promise.all([
     startPostgres({ dataDir: folder, durable: false }),
     startRedis({ dataDir: folder, persist: true }),
-    start('sandbox', 'apps/sandbox/src/main.ts', { SANDBOX_PORT: '0' }),
+    start('sandbox', 'apps/sandbox/src/main.ts', { SANDBOX_PORT: '0', SANDBOX_INSTAGRAM_APP_SECRET: appSecret }),
   ]);
   const env = {
     NODE_ENV: 'test',
     DATABASE_URL: postgres.url,
     REDIS_URL: redis.url,
     OPENAI_BASE_URL: `${sandbox.url}/v1`,
+    INSTAGRAM_GRAPH_URL: `${sandbox.url}/graph`,
+    INSTAGRAM_APP_SECRET: appSecret,
     MODEL_TIMEOUT_MS: String(modelTimeoutMs),
     JWT_SECRET: 'a secret for tests that is long enough',
     ENCRYPTION_KEY: '00'.repeat(32),

@@ -9,6 +9,7 @@ export type JobRow = { id: string; status: string; error_code: string | null; at
 
 export type Tenant = {
   accountId: string;
+  token: string;
   subscriptionId: string;
   /** Submits one question; the job's id. @throws where the answer is not 202 */
   ask(question?: string): Promise<string>;
@@ -42,6 +43,7 @@ export async function newTenant(system: Installation, apiUrl: string, tokens: nu
 
   return {
     accountId,
+    token,
     subscriptionId,
     ask: async (question = 'How many days do I have to return a lamp?') => {
       const response = await fetch(`${apiUrl}/api/ai/ask-question`, {

@@ -46,7 +46,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use('/admin/queues/*', secureHeaders({ contentSecurityPolicy: ownFilesOnly }));
   app.route('/', healthRoutes(services, metrics));
   app.route('/', docsRoutes());
-  app.route('/', bullBoardRoutes(services));
+  app.route('/', bullBoardRoutes(services, tasks));
   app.route('/', webhookRoutes(services));
 
   // Of strangers, only these two read a body.

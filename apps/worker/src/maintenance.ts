@@ -2,16 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
 import { leastId } from '@tally/core';
-import { carryOverRests, deleteOldIdempotencyKeys, listRenewalsDue, onDuty, renewPeriod, sweepHolds } from '@tally/db';
+import { carryOverRests, listRenewalsDue, onDuty, renewPeriod, sweepHolds } from '@tally/db';
 import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs } from '@tally/queue';
-import { refreshTokens } from './instagram/refresh-tokens.ts';
 import type { WorkerServices } from './services.ts';
+import { scheduleUpkeep } from './upkeep.ts';
 
 type Duty = { name: string; everyMs: number; run: () => Promise<void> };
 
 const page = 500;
-// Each is a request to somebody else.
-const tokenPage = 50;
 // The audit adds up every row of a subscription: a little at a time, for ever.
 const auditPageSize = 20;
 // A settlement reaches Redis within this, or the difference is real.
@@ -79,18 +77,9 @@ function listDuties(services: WorkerServices): Duty[] {
       },
     },
     {
-      name: 'refresh-instagram-tokens',
-      everyMs: 60_000,
-      run: async () => {
-        await refreshTokens(services, tokenPage);
-      },
-    },
-    {
-      name: 'forget-idempotency-keys',
-      everyMs: 60_000,
-      run: async () => {
-        await deleteOldIdempotencyKeys(db, page);
-      },
+      name: 'schedule-upkeep',
+      everyMs: 30_000,
+      run: () => scheduleUpkeep(services),
     },
   ];
 }

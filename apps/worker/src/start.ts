@@ -16,6 +16,7 @@ import { createPageReader } from './pages/page-reader.ts';
 import { createProcessor, drained } from './process-job.ts';
 import { drainMs, type WorkerServices } from './services.ts';
 import { ShuttingDown } from './stops.ts';
+import { createUpkeepWorker } from './upkeep.ts';
 
 export type RunningWorker = { services: WorkerServices; close(): Promise<void> };
 
@@ -74,8 +75,9 @@ export async function startWorker(
     worker.on('error', (err) => log.warn({ err, queue: task.name }, 'queue'));
     return worker;
   });
-  await Promise.all(workers.map((worker) => untilReachable(() => worker.waitUntilReady(), { log })));
-  for (const worker of workers) void worker.run();
+  const allWorkers = [...workers, createUpkeepWorker(services, consumer)];
+  await Promise.all(allWorkers.map((worker) => untilReachable(() => worker.waitUntilReady(), { log })));
+  for (const worker of allWorkers) void worker.run();
 
   const sayAlive = () => beat(redis, keyPrefix, workerId).catch((err) => log.warn({ err }, 'no heartbeat'));
   await sayAlive();
@@ -86,7 +88,7 @@ export async function startWorker(
   async function close(): Promise<void> {
     clearInterval(heartbeat);
     await stopBeating(redis, keyPrefix, workerId).catch(() => undefined);
-    const closing = Promise.all(workers.map((worker) => worker.close()));
+    const closing = Promise.all(allWorkers.map((worker) => worker.close()));
     const stoppedMaintenance = stopMaintenance();
     await drained(services, drainMs);
     for (const { abort } of services.running.values()) abort.abort(new ShuttingDown());

@@ -8,12 +8,17 @@ export type JobData = { account_id: string };
 
 export type Queues = {
   byTask: ReadonlyMap<string, Queue<JobData>>;
+  /** Upkeep that touches no money: on a queue so that operators see when it ran, and what failed. */
+  maintenance: Queue<Record<string, never>>;
   /** For commands of our own beside BullMQ's keys. */
   redis: RedisClient;
   /** BullMQ's key prefix, hash-tagged for a cluster. */
   prefix: string;
   close(): Promise<void>;
 };
+
+/** No task may have this name. */
+export const maintenanceQueue = 'maintenance';
 
 /** BullMQ's key prefix for an installation; the braces keep a queue's keys on one node of a cluster. */
 export const queuePrefix = (keyPrefix: string): string => `{${keyPrefix}}`;
@@ -26,8 +31,8 @@ export function openQueues(options: {
   log: Logger;
 }): Queues {
   const prefix = queuePrefix(options.keyPrefix);
-  const open = (name: string) => {
-    const queue = new Queue<JobData>(name, {
+  const open = <Data>(name: string) => {
+    const queue = new Queue<Data>(name, {
       connection: options.redis,
       prefix,
       skipWaitingForReady: true,
@@ -37,15 +42,17 @@ export function openQueues(options: {
       },
     });
     queue.on('error', (err) => options.log.warn({ err, queue: name }, 'queue connection'));
-    return [name, queue] as const;
+    return queue;
   };
-  const byTask = new Map(options.taskNames.map(open));
+  const byTask = new Map(options.taskNames.map((name) => [name, open<JobData>(name)] as const));
+  const maintenance = open<Record<string, never>>(maintenanceQueue);
   return {
     byTask,
+    maintenance,
     redis: options.redis,
     prefix,
     close: async () => {
-      await Promise.all([...byTask.values()].map((queue) => queue.close()));
+      await Promise.all([...byTask.values(), maintenance].map((queue) => queue.close()));
     },
   };
 }

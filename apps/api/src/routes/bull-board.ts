@@ -6,6 +6,8 @@ import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { TallyError } from '@tally/core';
 import type { Identity } from '@tally/db';
+import { queueOf } from '@tally/queue';
+import type { AnyTask } from '@tally/tasks';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { LRUCache } from 'lru-cache';
 import { addressOf, bearerOf, requireOperator } from '../auth/authenticate.ts';
@@ -13,12 +15,15 @@ import type { ApiEnv, ApiServices } from '../services.ts';
 
 export const bullBoardPath = '/admin/queues';
 
-export function bullBoardRoutes(services: ApiServices) {
+/** The board over every task's queue and the maintenance queue. */
+export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   const adapter = new HonoAdapter(serveStatic);
   adapter.setBasePath(bullBoardPath);
   createBullBoard({
-    // Read only: a job is retried by its row in Postgres, which BullMQ's own buttons don't touch.
-    queues: [...services.queues.byTask.values()].map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
+    queues: [
+      ...tasks.map(({ name, summary }) => adapt(queueOf(services.queues, name), titleOf(name), summary)),
+      adapt(services.queues.maintenance, 'Maintenance', 'Upkeep by the clock: tokens refreshed, old keys forgotten'),
+    ],
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Tally queues' } },
   });
@@ -26,6 +31,22 @@ export function bullBoardRoutes(services: ApiServices) {
     .use(`${bullBoardPath}/*`, signIn(services), requireOperator, sameSiteOnly)
     .route(bullBoardPath, adapter.registerPlugin() as unknown as Hono<ApiEnv>);
 }
+
+// Read only: a job is retried by its row in Postgres, which BullMQ's own buttons don't touch.
+const adapt = (
+  queue: ConstructorParameters<typeof BullMQAdapter>[0],
+  displayName: string,
+  description: string,
+) =>
+  new BullMQAdapter(queue, { readOnlyMode: true, displayName, description });
+
+/** `product-qa` as people read it: `Product Q&A`. */
+function titleOf(task: string): string {
+  const words = task.split('-').map((word) => acronyms[word] ?? word);
+  const title = words.join(' ');
+  return title.charAt(0).toUpperCase() + title.slice(1);
+}
+const acronyms: Record<string, string> = { qa: 'Q&A', dm: 'DM' };
 
 /** Accepts a bearer token, or e-mail and password; what a browser asks for is remembered for a minute. */
 function signIn({ authenticator }: ApiServices): MiddlewareHandler<ApiEnv> {

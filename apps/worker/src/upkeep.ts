@@ -1,0 +1,41 @@
+/** Upkeep on the maintenance queue: what no balance depends on, since Redis may forget when it is due. */
+import { deleteOldIdempotencyKeys } from '@tally/db';
+import { maintenanceQueue, queuePrefix } from '@tally/queue';
+import { type ConnectionOptions, Worker } from 'bullmq';
+import { refreshTokens } from './instagram/refresh-tokens.ts';
+import type { WorkerServices } from './services.ts';
+
+type Upkeep = { name: string; everyMs: number; run: (services: WorkerServices) => Promise<unknown> };
+
+const page = 500;
+// Each is a request to somebody else.
+const tokenPage = 50;
+
+const upkeep: readonly Upkeep[] = [
+  { name: 'refresh Instagram tokens', everyMs: 60_000, run: (services) => refreshTokens(services, tokenPage) },
+  { name: 'forget idempotency keys', everyMs: 60_000, run: ({ db }) => deleteOldIdempotencyKeys(db, page) },
+];
+
+/** Says what is to be done how often; again and again, for Redis may have lost it. */
+export async function scheduleUpkeep({ queues }: WorkerServices): Promise<void> {
+  for (const { name, everyMs } of upkeep)
+    await queues.maintenance.upsertJobScheduler(
+      name,
+      { every: everyMs },
+      { name, data: {}, opts: { removeOnComplete: { count: 100 }, removeOnFail: { count: 100 } } },
+    );
+}
+
+/** Takes upkeep from the queue, one at a time. */
+export function createUpkeepWorker(services: WorkerServices, connection: ConnectionOptions): Worker {
+  const worker = new Worker(
+    maintenanceQueue,
+    async ({ name }) => {
+      await upkeep.find((one) => one.name === name)?.run(services);
+    },
+    { connection, prefix: queuePrefix(services.keyPrefix), concurrency: 1, autorun: false },
+  );
+  worker.on('error', (err) => services.log.warn({ err, queue: maintenanceQueue }, 'queue'));
+  worker.on('failed', (job, err) => services.log.warn({ err, upkeep: job?.name }, 'upkeep failed'));
+  return worker;
+}

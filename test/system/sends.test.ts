@@ -1,0 +1,111 @@
+/** At most one message to Instagram, wherever its worker is killed. Real processes, real signals, the sandbox's own record. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Installation, type Process, startInstallation } from './installation.ts';
+import { expectSound, newTenant, type Tenant, until } from './tenant.ts';
+
+let system: Installation;
+let api: Process;
+let worker: Process;
+let count = 0;
+
+type Send = { delivered: boolean; outcome: string; text: string };
+
+beforeAll(async () => {
+  system = await startInstallation();
+  api = await system.startApi();
+  await control('PUT', 'instagram/settings', { webhook_url: `${api.url}/webhooks/instagram` });
+}, 120_000);
+afterAll(() => system?.stop());
+beforeEach(async () => {
+  await control('DELETE', 'instagram/faults');
+  await control('PUT', 'instagram/settings', { echo: true });
+  await control('PUT', 'settings', { delay_ms: 0 });
+  worker = await system.startWorker();
+  return () => worker.kill();
+});
+
+async function control<T>(method: string, path: string, body?: object): Promise<T> {
+  const response = await fetch(`${system.sandbox.url}/sandbox/${path}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  return (await response.json()) as T;
+}
+
+/** A tenant with a connected account that answers every comment, and one comment on it. */
+async function comment(): Promise<{ tenant: Tenant; sends: () => Promise<Send[]> }> {
+  const tenant = await newTenant(system, api.url, 10_000);
+  const igUserId = `178414000000009${++count}`;
+  const post = (path: string, body: object) =>
+    fetch(`${api.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${tenant.token}` },
+      body: JSON.stringify(body),
+    });
+  await post('/api/instagram/accounts', { ig_user_id: igUserId, username: 'lamps', access_token: 'token' });
+  await post('/api/workflows', { ig_user_id: igUserId, name: 'every comment' });
+  const fired = await control('POST', 'instagram/fire', { kind: 'comment', ig_user_id: igUserId });
+  expect(fired).toMatchObject({ status: 200 });
+  const sends = async () => (await control<{ sends: Send[] }>('GET', `instagram/sends?ig_user_id=${igUserId}`)).sends;
+  return { tenant, sends };
+}
+
+async function replaceWorker(): Promise<void> {
+  await worker.kill();
+  worker = await system.startWorker();
+}
+
+describe('a worker that is killed', () => {
+  it('before its message is sent, leaves a job that sends it once', async () => {
+    await control('PUT', 'settings', { delay_ms: 1_500 });
+    const { tenant, sends } = await comment();
+    await until(async () => (await tenant.book()).requests === 1);
+    await replaceWorker();
+    expect(await tenant.allEnded()).toMatchObject([{ status: 'completed' }]);
+    expect(await sends()).toMatchObject([{ delivered: true }]);
+  });
+
+  it('while Instagram has its message and says nothing, leaves one that its echo confirms', async () => {
+    await control('PUT', 'instagram/faults', { rules: [{ kind: 'hang_after_delivery', times: 1 }] });
+    const { tenant, sends } = await comment();
+    await until(async () => (await sends()).length === 1);
+    await replaceWorker();
+    expect(await tenant.allEnded()).toMatchObject([{ status: 'completed' }]);
+    expect(await sends()).toMatchObject([{ delivered: true }]);
+  });
+
+  it('while nobody can tell whether its message arrived, leaves a job that says so and sends nothing', async () => {
+    await control('PUT', 'instagram/faults', { rules: [{ kind: 'hang_before_delivery' }] });
+    const { tenant, sends } = await comment();
+    await until(async () => (await sends()).length === 1);
+    await replaceWorker();
+    expect(await tenant.allEnded()).toMatchObject([{ status: 'failed', error_code: 'send_uncertain' }]);
+    expect(await sends()).toHaveLength(1);
+  });
+
+  it('between Instagram’s answer and its own record of it, leaves one that asks Instagram', async () => {
+    await control('PUT', 'instagram/settings', { echo: false });
+    await control('PUT', 'instagram/faults', { rules: [{ kind: 'slow', delay_ms: 1_000, times: 1 }] });
+    const { tenant, sends } = await comment();
+    await until(async () => (await sends())[0]?.delivered === true);
+    const client = await system.billing.db.pool.connect();
+    await client.query('begin');
+    await client.query('lock table instagram_sends in exclusive mode');
+    // The answer comes after a second; its record then waits for the lock.
+    await until(async () => {
+      const { rows } = await system.billing.db.pool.query(
+        `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%update instagram_sends%'`,
+      );
+      return rows.length > 0;
+    });
+    await worker.kill();
+    await client.query('rollback');
+    client.release();
+    worker = await system.startWorker();
+    expect(await tenant.allEnded()).toMatchObject([{ status: 'completed' }]);
+    expect(await sends()).toMatchObject([{ delivered: true }]);
+    expect(await tenant.consumed()).toBe((await tenant.book()).total_tokens);
+    await expectSound(system, tenant);
+  });
+});
