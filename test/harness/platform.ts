@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, Logger } from '@tally/core';
 import { connectDatabase, migrate } from '@tally/db';
 import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
+import type { AnyTask } from '@tally/tasks';
 import { afterAll, onTestFinished } from 'vitest';
 import { type RunningApi, startApi } from '../../apps/api/src/start.ts';
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
@@ -80,6 +81,8 @@ type PlatformOptions = {
   /** False: nothing takes jobs. */
   worker?: boolean;
   log?: Logger;
+  /** By default the registry's. */
+  tasks?: readonly AnyTask[];
   /** What pages are opened over. */
   network?: Partial<Network>;
 };
@@ -90,7 +93,7 @@ type CloseLater = (cleanUp: () => Promise<void>) => void;
 
 /** Starts a platform that ends with its test file, or with the test where `closeLater` is `onTestFinished`. */
 export async function startPlatform(
-  { env = {}, worker = true, log = testLog, network }: PlatformOptions = {},
+  { env = {}, worker = true, log = testLog, network, tasks }: PlatformOptions = {},
   closeLater: CloseLater = afterAll,
 ): Promise<Platform> {
   const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
@@ -106,12 +109,12 @@ export async function startPlatform(
     EXTRACTION_ALLOW_HOSTS: new URL(shop.url).host,
     ...env,
   });
-  const api = await startApi(config, log);
+  const api = await startApi(config, log, tasks && { tasks });
   closeLater(() => api.close());
   sandbox.instagram.settings.current.webhook_url = `${api.url}/webhooks/instagram`;
   const workers: RunningWorker[] = [];
   const start = async (own = config) => {
-    workers.push(await startWorker(own, log, network && { network }));
+    workers.push(await startWorker(own, log, { ...(network && { network }), ...(tasks && { tasks }) }));
   };
   const stopWorkers = async () => {
     await Promise.all(workers.splice(0).map(({ close }) => close()));

@@ -1,0 +1,28 @@
+/** What ARCHITECTURE.md says of adding a task, taken at its word. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AnyTask, tasks } from '@tally/tasks';
+import { afterAll, expect, it } from 'vitest';
+import { type Body, startPlatform } from './harness/platform.ts';
+
+const root = join(import.meta.dirname, '..');
+const folder = mkdtempSync(join(root, 'packages/tasks/src/seventh-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it('is a folder of ten lines and a line in the registry, and then answers, is billed, documented and on the board', async () => {
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const source = /## Adding a task[\s\S]*?```ts\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
+  expect(source.trim().split('\n').length).toBeLessThanOrEqual(10);
+  writeFileSync(join(folder, 'index.ts'), source);
+  const { summary } = (await import(join(folder, 'index.ts'))) as { summary: AnyTask };
+
+  const { run, call, newPerson, api } = await startPlatform({ tasks: [...tasks, summary] });
+  const { token } = await newPerson({ tokens: 1_000 });
+  const job = await run<{ summary: string }>(token, summary.path, { text: 'The lamp is made of oak.' });
+
+  expect(job).toMatchObject({ status: 'completed', task: 'summary' });
+  expect(job.result?.summary).toContain('oak');
+  expect(job.tokens_consumed).toBeGreaterThan(0);
+  expect((await call<{ paths: Body }>('GET', '/openapi.json')).body.paths).toHaveProperty('/api/ai/summary.post');
+  expect([...api.services.queues.byTask.keys()]).toContain('summary');
+});
