@@ -16,7 +16,7 @@ const offences = [
   {
     path: 'packages/tasks/src/zz-fetch.ts',
     source: "export const page = await fetch('https://example.com');\n",
-    because: 'tasks dial nobody',
+    because: 'Do not use the global variable fetch',
   },
   {
     path: 'packages/tasks/src/zz-socket.ts',
@@ -30,12 +30,12 @@ const offences = [
   },
   {
     path: 'packages/tasks/src/zz-db.ts',
-    source: "export { migrate } from '@tally/db';\n",
+    source: "import { migrate } from '@tally/db';\n\nexport const work = migrate;\n",
     because: 'no database, queue, Redis or network',
   },
   {
     path: 'apps/api/src/zz-other-app.ts',
-    source: "export { startWorker } from '../../worker/src/start.ts';\n",
+    source: "import { startWorker } from '../../worker/src/start.ts';\n\nexport const start = startWorker;\n",
     because: 'apps never import each other',
   },
 ];

@@ -1,14 +1,13 @@
-/** A product in words, as answers read it and search finds it. */
+/** A product's facts in words, as answers read them and search finds them. */
 import type { ProductFields } from './product.ts';
 
-/** One fact a line, nothing that isn't known. */
+/** One fact a line, nothing that isn't known; the name is the title's to say. */
 export function describeProduct(product: ProductFields): string {
   const { price, price_max: most, brand, sku, description } = product;
   const unit = product.currency ?? product.currency_label ?? '';
   const range = most !== null && most !== price ? ` to ${amount(most, unit)}` : '';
   const stock = { in_stock: 'Availability: in stock.', out_of_stock: 'Availability: out of stock.', unknown: '' };
   return [
-    product.name,
     price === null ? '' : `Price of ${product.name}: ${amount(price, unit)}${range}`,
     stock[product.availability],
     brand === null ? '' : `Brand: ${brand}`,

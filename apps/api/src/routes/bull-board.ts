@@ -33,11 +33,7 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
 }
 
 // Read only: a job is retried by its row in Postgres, which BullMQ's own buttons don't touch.
-const adapt = (
-  queue: ConstructorParameters<typeof BullMQAdapter>[0],
-  displayName: string,
-  description: string,
-) =>
+const adapt = (queue: ConstructorParameters<typeof BullMQAdapter>[0], displayName: string, description: string) =>
   new BullMQAdapter(queue, { readOnlyMode: true, displayName, description });
 
 /** `product-qa` as people read it: `Product Q&A`. */

@@ -94,7 +94,7 @@ async function readSource(source: QaSource, ctx: TaskContext): Promise<string> {
   }
   const product = await ctx.products.find(source.productId);
   if (product === undefined) throw new TallyError('not_found', 'There is no such product');
-  return describeProduct(product);
+  return `# ${product.name}\n${describeProduct(product)}`;
 }
 
 const trimmed = ({ question, answer }: QaPair): QaPair => ({ question: question.trim(), answer: answer.trim() });
