@@ -1,0 +1,168 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { matchWorkflow } from '../src/instagram/match-workflow.ts';
+import { readOptOut } from '../src/instagram/opting-out.ts';
+import { readEvents } from '../src/instagram/read-events.ts';
+
+const now = new Date('2026-11-24T10:00:00Z');
+const shop = '17841400000000001';
+const read = (entry: unknown) => readEvents({ object: 'instagram', entry: [entry] }, now);
+const messaging = (item: object) => ({
+  id: shop,
+  time: now.getTime(),
+  messaging: [{ sender: { id: '5' }, recipient: { id: shop }, timestamp: now.getTime() - 400, ...item }],
+});
+
+describe('the body of a webhook', () => {
+  it('is read whatever it is: never an error, and each event says where it belongs', () => {
+    const loose = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { depthSize: 'small' },
+        fc.jsonValue(),
+        fc.constantFrom('instagram', shop, 'comments', '0', null, 1795327200),
+        fc.array(tie('value'), { maxLength: 4 }),
+        fc.dictionary(
+          fc.constantFrom(
+            'id',
+            'entry',
+            'changes',
+            'messaging',
+            'standby',
+            'field',
+            'value',
+            'sender',
+            'recipient',
+            'message',
+            'mid',
+            'text',
+            'from',
+            'timestamp',
+            'time',
+            'reaction',
+            'attachments',
+          ),
+          tie('value'),
+          { maxKeys: 8 },
+        ),
+      ),
+    }));
+    fc.assert(
+      fc.property(fc.array(loose.value, { maxLength: 6 }), (entry) => {
+        for (const event of readEvents({ object: 'instagram', entry }, now)) {
+          expect(event.happenedAt.getTime()).toBeLessThanOrEqual(now.getTime());
+          expect(event.dedupeKey.length).toBeGreaterThan(0);
+          expect(JSON.stringify(event)).not.toContain('\\u0000');
+          expect(JSON.stringify(event).isWellFormed()).toBe(true);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('of 20,000 nested arrays is read without running out of stack', () => {
+    const nested = JSON.parse(`${'['.repeat(20_000)}${']'.repeat(20_000)}`) as unknown;
+    expect(read(nested)).toMatchObject([{ kind: 'invalid', payload: null }]);
+    expect(read({ id: shop, changes: [{ field: 'new', value: { nested } }] })).toMatchObject([{ payload: null }]);
+  });
+
+  it('takes seconds, milliseconds, and both as text; anything else is the moment of receipt', () => {
+    const at = (time: unknown) => read({ id: shop, time, field: 'x', value: {} })[0]?.happenedAt.toISOString();
+    expect(at(1_795_000_000)).toBe('2026-11-18T11:06:40.000Z');
+    expect(at(1_795_000_000_000)).toBe('2026-11-18T11:06:40.000Z');
+    expect(at('1795000000')).toBe('2026-11-18T11:06:40.000Z');
+    expect(at('2026-11-18T11:06:40Z')).toBe('2026-11-18T11:06:40.000Z');
+    for (const nonsense of ['soon', -1, 9e15, null, {}, '']) expect(at(nonsense)).toBe(now.toISOString());
+  });
+
+  it('has ids that are strings: a number has been rounded already', () => {
+    const number = JSON.parse('17841405309211845') as number;
+    expect(read({ id: number, field: 'comments', value: {} })[0]?.kind).toBe('invalid');
+    expect(read({ id: shop, field: 'comments', value: { id: number } })[0]?.kind).toBe('invalid');
+  });
+
+  it.each([
+    ['text', { message: { mid: 'm', text: 'hi' } }, 'message', 'hi'],
+    ['picture', { message: { mid: 'm', attachments: [{ type: 'image' }] } }, 'message', '[image]'],
+    [
+      'story mention',
+      { message: { mid: 'm', attachments: [{ type: 'story_mention' }] } },
+      'message',
+      '[story mention]',
+    ],
+    ['story reply', { message: { mid: 'm', text: 'nice', reply_to: { story: { id: '1' } } } }, 'message', 'nice'],
+    ['postback', { postback: { mid: 'm', title: 'Opening hours', payload: 'HOURS' } }, 'postback', 'Opening hours'],
+    ['unsent message', { message: { mid: 'm', is_deleted: true } }, 'message_unsent', null],
+    ['edit', { message_edit: { mid: 'm', text: 'new', num_edit: '1' } }, 'message_edited', 'new'],
+    ['unsupported message', { message: { mid: 'm', is_unsupported: true } }, 'unsupported_message', null],
+    ['echo', { message: { mid: 'm', text: 'ours', is_echo: true } }, 'echo', 'ours'],
+    [
+      'echo that does not say so',
+      { sender: { id: shop }, recipient: { id: '5' }, message: { mid: 'm', text: 'ours' } },
+      'echo',
+      'ours',
+    ],
+    ['message to ourselves', { message: { mid: 'm', text: 'note', is_self: true } }, 'echo', 'note'],
+    ['reaction', { reaction: { mid: 'm', action: 'react' } }, 'reaction', null],
+    ['read receipt', { read: { mid: 'm' } }, 'read', null],
+    ['referral', { referral: { ref: 'x' } }, 'referral', null],
+    ['handover', { pass_thread_control: { new_owner_app_id: '1' } }, 'handover', null],
+    ['kind of next year', { hologram: { mid: 'm' } }, 'unhandled', null],
+    [
+      'message for somebody else',
+      { recipient: { id: '17841400000000002' }, message: { mid: 'm', text: 'hi' } },
+      'invalid',
+      null,
+    ],
+    ['message without an id', { message: { text: 'hi' } }, 'invalid', null],
+  ])('knows a %s', (_, item, kind, text) => {
+    expect(read(messaging(item))).toMatchObject([{ kind, text }]);
+  });
+
+  it('keeps code points as they are, but for what can’t be kept', () => {
+    const text = 'سلام\u200c قیمت؟ İıŞ 南部鉄器 👩‍👩‍👧‍👦 \u2067۱۲۳\u2069';
+    expect(read(messaging({ message: { mid: 'm', text: `${text}\0\ud83d` } }))[0]?.text).toBe(`${text}\ufffd`);
+  });
+});
+
+describe('a stop word', () => {
+  it.each(['stop', 'STOP!', ' Stop. ', 'لغو', 'توقف', 'لغو 🙏', 'Unsubscribe', '停止', 'İptal'])('is %s', (text) => {
+    expect(readOptOut(text)).toBe('stop');
+  });
+  it.each(['start', 'شروع', 'Başla'])('is lifted by %s', (text) => {
+    expect(readOptOut(text)).toBe('start');
+  });
+  it.each(['please stop by our shop', 'when do you start?', 'don’t stop', 'لغو سفارش چطور است؟', ''])(
+    'is not %s',
+    (text) => {
+      expect(readOptOut(text)).toBeUndefined();
+    },
+  );
+});
+
+describe('a workflow', () => {
+  const flow = (id: string, keywords: string[], mediaIds: string[] = []) => ({
+    id,
+    keywords,
+    mediaIds,
+    productId: null,
+  });
+  const match = (text: string, flows: ReturnType<typeof flow>[], mediaIds: string[] = ['1']) =>
+    matchWorkflow(flows, { text, mediaIds })?.id;
+
+  it('is found by its words, in any case and letter form, and only as words', () => {
+    expect(match('PRICE please', [flow('a', ['price'])])).toBe('a');
+    expect(match('قيمت؟', [flow('a', ['قیمت'])])).toBe('a');
+    expect(match('priceless', [flow('a', ['price'])])).toBeUndefined();
+    expect(match('この値段はいくら', [flow('a', ['値段'])])).toBe('a');
+    expect(match('🔥🔥', [flow('a', ['🔥'])])).toBe('a');
+    expect(match('İNDİRİM var mı', [flow('a', ['indirim'])])).toBe('a');
+  });
+
+  it('for this post comes before one for every post, and one for this word before one for every word', () => {
+    const flows = [flow('all', []), flow('word', ['price']), flow('post', [], ['7']), flow('both', ['price'], ['7'])];
+    expect(match('price', flows, ['7'])).toBe('both');
+    expect(match('hello', flows, ['7'])).toBe('post');
+    expect(match('price', flows, ['8'])).toBe('word');
+    expect(match('hello', flows, ['8'])).toBe('all');
+  });
+});
