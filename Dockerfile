@@ -4,6 +4,7 @@ WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json package-lock.json ./
 COPY apps/api/package.json apps/api/
+COPY apps/demo/package.json apps/demo/
 COPY apps/launcher/package.json apps/launcher/
 COPY apps/ops/package.json apps/ops/
 COPY apps/sandbox/package.json apps/sandbox/
@@ -28,7 +29,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
 CMD ["node", "apps/api/src/main.ts"]
 
 FROM base AS worker
-# Pages are read in Debian's Chromium; its sandbox works for an ordinary user.
+# Pages are read in Debian's Chromium, which keeps its sandbox: docker-compose.yml lets it make the namespaces for that.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends chromium fonts-noto-core fonts-noto-cjk \
   && rm -rf /var/lib/apt/lists/*

@@ -1,5 +1,6 @@
 /**
- * Brings what Tally needs and this machine lacks: dependencies, Node 24, redis-server. Every npm script runs it first.
+ * Brings what Tally needs and this machine lacks: dependencies, Node 24, redis-server, Chromium. Every npm script
+ * runs it first.
  *
  * Plain JavaScript without dependencies, for whatever Node (18 or newer) happens to be here. It is silent unless it does
  * something; once all is well it leaves a stamp in node_modules, with which the next run takes a few milliseconds.
@@ -7,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { chromiumFound, chromiumPath, installChromium, noChromium } from './setup/chromium.mjs';
 import { dependenciesInstalled, installDependencies } from './setup/dependencies.mjs';
 import { withLock } from './setup/lock.mjs';
 import { nodeRuns, refuseNode } from './setup/node.mjs';
@@ -23,6 +25,7 @@ const steps = [
   { present: dependenciesInstalled, bring: installDependencies },
   { present: nodeRuns, bring: refuseNode },
   { present: redisFound, bring: installRedis },
+  { present: chromiumFound, bring: installChromium },
 ];
 
 /** Everything that a stamp vouches for; any change of it makes the steps look again. */
@@ -43,17 +46,19 @@ function fingerprint() {
 
 const namesIn = (folder) => (existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : []);
 
-/** Whether the last run that ended well saw the same; of what may vanish from outside, redis-server is looked at again. */
+/** Whether the last run that ended well saw the same; the programs, which may vanish from outside, are looked at again. */
 function stampHolds() {
-  const [stamped, redis] = existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
-  return stamped === fingerprint() && existsSync(node24) && (ownRedisServer() || (redis !== '' && existsSync(redis)));
+  const [stamped, redis = '', chromium = ''] = existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
+  if (stamped !== fingerprint() || !existsSync(node24)) return false;
+  if (!ownRedisServer() && !existsSync(redis)) return false;
+  return chromium === noChromium ? !process.env.CHROMIUM_PATH : existsSync(process.env.CHROMIUM_PATH || chromium);
 }
 
 function setUp() {
   if (stampHolds()) return;
   for (const { present, bring } of steps) if (!present()) bring();
   try {
-    writeFileSync(stampFile, `${fingerprint()}\n${redisPath()}\n`);
+    writeFileSync(stampFile, `${fingerprint()}\n${redisPath()}\n${chromiumPath()}\n`);
   } catch (error) {
     // An installation that nobody may write to is looked over at every start: slower, and just as good.
     if (!['EROFS', 'EACCES', 'EPERM'].includes(error.code)) throw error;

@@ -1,7 +1,7 @@
 /** Step 3: a redis-server, unless REDIS_URL names one. */
 import { spawnSync } from 'node:child_process';
-import { userInfo } from 'node:os';
-import { Fault, has, node24, root, say, succeeds } from './project.mjs';
+import { aptInstall, aptWorks } from './apt.mjs';
+import { Fault, has, node24, root, say } from './project.mjs';
 
 /** A Redis of the user's own makes ours unnecessary. */
 export function ownRedisServer() {
@@ -35,40 +35,15 @@ export function redisPath() {
   return spawnSync('/bin/sh', ['-c', `command -v ${askForRedis().command}`], { encoding: 'utf8' }).stdout.trim();
 }
 
-/** Without starting it as a service, now or at the next boot: Tally runs one of its own beside whatever runs here. */
-const aptScript = `
-  set -e
-  policy=/usr/sbin/policy-rc.d
-  if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT
-    printf '#!/bin/sh\\nexit 101\\n' >"$policy"
-    chmod 755 "$policy"
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get -q -o DPkg::Lock::Timeout=120 update
-  apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends redis-server
-  update-rc.d redis-server disable >/dev/null 2>&1 || true`;
-
 export function installRedis() {
   const { fault } = askForRedis();
   if (fault.includes('or newer'))
     throw new Fault(`${fault}: upgrade it (see redis.io), or set REDIS_URL to a newer one`);
   const byHand = `${fault}. Install it with \`${redisCommand()}\`, or set REDIS_URL to a Redis of your own`;
-  if (process.platform !== 'linux' || !has('apt-get')) throw new Fault(byHand);
-  const asRoot = userInfo().uid === 0 ? [] : ['sudo', '-n'];
-  if (asRoot.length > 0 && !succeeds('sudo', ['-n', 'true'])) throw new Fault(byHand);
+  if (!aptWorks()) throw new Fault(byHand);
   say('Installing redis-server with apt-get…');
-  const [command, ...args] = [...asRoot, '/bin/sh', '-c', aptScript];
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C' },
-  });
-  if (status !== 0) {
-    const words = `${stdout}\n${stderr}`.split('\n').filter((line) => /^(E|W|Err):?/.test(line));
-    throw new Fault(
-      `apt-get could not install redis-server:\n  ${[...new Set(words)].slice(-6).join('\n  ')}\n${byHand}`,
-    );
-  }
+  const words = aptInstall('redis-server');
+  if (words !== '') throw new Fault(`apt-get could not install redis-server:\n  ${words}\n${byHand}`);
   const now = askForRedis();
   if (now.fault !== '') throw new Fault(`${now.fault}: see redis.io for a newer one, or set REDIS_URL`);
 }

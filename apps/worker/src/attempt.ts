@@ -176,7 +176,8 @@ type Format<T> = {
   read(answer: LlmAnswer): T | undefined;
 };
 
-const plainText: Format<LlmAnswer> = { read: (answer) => answer };
+// Silence is no answer: nobody could be sent it, and nobody shall pay for it.
+const plainText: Format<LlmAnswer> = { read: (answer) => (answer.text.trim() === '' ? undefined : answer) };
 
 function toJsonFormat<T>({ name, schema }: AnswerFormat<T>): Format<T> {
   const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema);

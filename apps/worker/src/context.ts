@@ -1,7 +1,6 @@
 /** What a running task gets of the world: each verb one query, one call or one write under the job's fence. */
 import { idFrom, TallyError } from '@tally/core';
 import {
-  currentPrompt,
   findProduct,
   insertJobs,
   insertPrompt,
@@ -33,7 +32,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     progress: (stage) => write((client) => writeProgress(client, jobId, stage)),
     knowledge: { search: (question, limit) => read(() => services.searchPassages({ accountId, question, limit })) },
     prompt: {
-      current: () => read(() => currentPrompt(db, accountId)),
+      current: () => read(() => services.readPrompt(accountId)),
       save: (text) => write((client) => insertPrompt(client, { accountId, text, origin: 'generated', jobId })),
     },
     pages: { open: (url) => services.pages.open(url, { signal }) },

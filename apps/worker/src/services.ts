@@ -18,6 +18,7 @@ export type WorkerServices = {
   log: Logger;
   claim: (request: ClaimRequest) => Promise<Claim>;
   searchPassages: (query: PassageQuery) => Promise<Passage[]>;
+  readPrompt: (accountId: string) => Promise<string | undefined>;
   pages: PageReader;
   addressPolicy: AddressPolicy;
   graph: GraphClient;

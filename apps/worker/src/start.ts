@@ -1,7 +1,15 @@
 /** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
 import { createBilling } from '@tally/billing';
 import { type Config, connectRedis, group, type Logger, newId } from '@tally/core';
-import { type ClaimRequest, claimJobs, connectDatabase, isOutage, type PassageQuery, searchPassages } from '@tally/db';
+import {
+  type ClaimRequest,
+  claimJobs,
+  connectDatabase,
+  isOutage,
+  type PassageQuery,
+  readCurrentPrompts,
+  searchPassages,
+} from '@tally/db';
 import { beat, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
@@ -53,6 +61,7 @@ export async function startWorker(
     log,
     claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone }),
     searchPassages: group((queries: PassageQuery[]) => searchPassages(db, queries), { retryAlone }),
+    readPrompt: group((accountIds: string[]) => readCurrentPrompts(db, accountIds), { retryAlone }),
     pages,
     addressPolicy,
     graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),

@@ -33,7 +33,9 @@ type Decided = { event: WebhookEvent; recipient: Recipient | undefined; decision
 const collisionsTolerated = 5;
 
 /** Stores events and queues their jobs; events that came before change nothing. @throws where it can't be committed */
-export async function receiveEvents(services: Services, events: WebhookEvent[]): Promise<void> {
+export async function receiveEvents(services: Services, received: WebhookEvent[]): Promise<void> {
+  // One body may announce a thing twice, as a comment on a post and on its advertisement: the first counts.
+  const events = [...new Map(received.toReversed().map((event) => [event.dedupeKey, event])).values()].toReversed();
   if (events.length === 0) return;
   const jobs = await retryingCollisions(() => inTransaction(services.db, (client) => store(client, events)));
   const dispatches = jobs.map(({ id, accountId, task }) => ({ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }));
@@ -62,7 +64,7 @@ async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJo
       happenedAt: event.happenedAt,
     })),
   );
-  const fresh = decided.filter(({ event }) => isNew.delete(event.dedupeKey));
+  const fresh = decided.filter(({ event }) => isNew.has(event.dedupeKey));
   const conversations = await insertIncoming(client, [
     ...fresh.flatMap(toIncoming),
     ...(await readEchoes(client, fresh)),

@@ -13,14 +13,16 @@ export async function listPrompts(db: Database, accountId: string, limit: number
   return rows;
 }
 
-/** The text in use, or undefined. */
-export async function currentPrompt(db: Database, accountId: string): Promise<string | undefined> {
-  const { rows } = await db.hot.query<{ text: string }>({
-    name: 'current_prompt',
-    text: 'select text from prompts where account_id = $1 order by version desc limit 1',
-    values: [accountId],
+/** The texts in use of accounts, in order; undefined where an account has none. */
+export async function readCurrentPrompts(db: Database, accountIds: string[]): Promise<(string | undefined)[]> {
+  const { rows } = await db.hot.query<{ account_id: string; text: string }>({
+    name: 'read_current_prompts',
+    text: `select a.id as account_id, p.text from (select distinct unnest($1::uuid[]) as id) a
+      cross join lateral (select text from prompts where account_id = a.id order by version desc limit 1) p`,
+    values: [accountIds],
   });
-  return rows[0]?.text;
+  const byAccount = new Map(rows.map((row) => [row.account_id, row.text]));
+  return accountIds.map((id) => byAccount.get(id));
 }
 
 /** Adds the next version; a job that has added one gets that again. */

@@ -1,0 +1,30 @@
+/** What reading one page may cost. */
+
+export const maxPagesAtOnce = 4;
+
+export const defaultTimeoutMs = 20_000;
+export const hardTimeoutMs = 30_000;
+/** The share of the time after which a page that has arrived is read without its last scripts. */
+export const loadShare = 0.5;
+
+/** Of the document as it comes out of its compression, and of what it has become. */
+export const maxDocumentBytes = 10_000_000;
+/** Of all that a page loads: on the wire, and again as it comes out of its compression. */
+export const maxPageBytes = 30_000_000;
+export const maxRequests = 300;
+export const maxNavigations = 11;
+
+/** Nothing on the network for this long is quiet. */
+export const quietMs = 500;
+/** Product data that scripts add come within this time after the page has loaded, or are missed. */
+export const settleMs = 2_000;
+
+export const maxScrolls = 12;
+/** How long each screen stays in view: 250 ms is what lazy shops take. */
+export const scrollPauseMs = 350;
+/** Scrolling ends while there is still time to read what is there. */
+export const readReserveMs = 4_000;
+
+/** 30,000 elements take half a second on one idle core. */
+export const markHiddenMs = 3_000;
+export const snapshotMs = 8_000;

@@ -1,0 +1,65 @@
+/** Reads pages of the web in a browser that reaches public addresses only. */
+import type { Logger } from '@tally/core';
+import { type AddressPolicy, checkPageAddress, type PageReader, type RenderedPage } from '@tally/tasks';
+import { createBrowserHost } from './browser.ts';
+import { type Network, realNetwork } from './dial.ts';
+import { openGuard } from './guard.ts';
+import { defaultTimeoutMs, hardTimeoutMs, maxPageBytes, maxPagesAtOnce } from './limits.ts';
+import { createSlots } from './slots.ts';
+import { untilAborted } from './until-aborted.ts';
+import { tooLarge, tooSlow } from './verdict.ts';
+import { visit } from './visit.ts';
+
+export type PageReaderOptions = {
+  policy: AddressPolicy;
+  log: Logger;
+  /** The only Chromium to use; by default the first that is found. */
+  chromiumPath?: string | undefined;
+  /** For a page in all, once its turn has come: 20 s, and 30 s at most. */
+  timeoutMs?: number;
+  network?: Partial<Network>;
+};
+
+/** Starts nothing yet: the browser comes with the first page. `close` ends it, and whatever it still reads. */
+export function createPageReader(options: PageReaderOptions): PageReader & { close(): Promise<void> } {
+  const { policy, log } = options;
+  const network: Network = { ...realNetwork, ...options.network };
+  const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, hardTimeoutMs);
+  const browser = createBrowserHost({ chromiumPath: options.chromiumPath, log });
+  const takeSlot = createSlots(maxPagesAtOnce);
+
+  async function open(url: string, { signal }: { signal: AbortSignal }): Promise<RenderedPage> {
+    checkPageAddress(url, policy);
+    const freeSlot = await takeSlot(signal);
+    const stop = new AbortController();
+    const onAbort = () => stop.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const deadline = setTimeout(() => stop.abort(tooSlow()), timeoutMs);
+    try {
+      // The caller waits for no tidying up, but the next page does.
+      const page = readBehindGuard(url, stop).finally(freeSlot);
+      return await untilAborted(page, stop.signal);
+    } finally {
+      clearTimeout(deadline);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async function readBehindGuard(url: string, stop: AbortController): Promise<RenderedPage> {
+    const endsAt = Date.now() + timeoutMs;
+    const guard = await openGuard({
+      policy,
+      network,
+      maxBytes: maxPageBytes,
+      onTooManyBytes: () => stop.abort(tooLarge()),
+    });
+    try {
+      return await visit({ url, browser, guard, policy, endsAt, stop, log });
+    } finally {
+      log.debug({ host: new URL(url).host, ms: Date.now() - endsAt + timeoutMs }, 'page visited');
+      guard.close();
+    }
+  }
+
+  return { open, close: () => browser.close() };
+}

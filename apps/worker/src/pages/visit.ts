@@ -1,0 +1,86 @@
+/** One visit to one page, in a browser context of its own that is closed whatever happens. */
+import { type Logger, TallyError } from '@tally/core';
+import type { AddressPolicy, RenderedPage } from '@tally/tasks';
+import type { BrowserContext, Page } from 'playwright';
+import type { BrowserHost } from './browser.ts';
+import type { Guard } from './guard.ts';
+import type { Snapshot } from './in-page/index.ts';
+import { loadShare } from './limits.ts';
+import { type Reading, readAtOnce, readDocument } from './read-document.ts';
+import { untilAborted } from './until-aborted.ts';
+import { browserEnded, judgeNetworkError, judgePage } from './verdict.ts';
+import { watchPage } from './watch.ts';
+
+export type Visit = {
+  url: string;
+  browser: BrowserHost;
+  guard: Guard;
+  policy: AddressPolicy;
+  endsAt: number;
+  /** Aborting it, with the reason, ends the visit and closes the context at once. */
+  stop: AbortController;
+  log: Logger;
+};
+
+/** @throws TallyError as the page reader does, and the reason of `stop` */
+export async function visit(visit: Visit): Promise<RenderedPage> {
+  const { browser, stop } = visit;
+  const opening = browser.newContext(visit.guard.proxyUrl);
+  try {
+    const context = await untilAborted(opening, stop.signal);
+    return await untilAborted(readIn(context, visit), stop.signal);
+  } catch (error) {
+    if (error instanceof TallyError || stop.signal.aborted) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    if (/has been closed|Target closed/i.test(text)) throw browserEnded();
+    // Playwright's words repeat the address, and a log must not.
+    const reason = text.split('\n', 1)[0]?.replace(/https?:\S+/g, '…');
+    visit.log.info({ host: new URL(visit.url).host, reason }, 'page not read');
+    throw judgeNetworkError(text);
+  } finally {
+    await opening.then(browser.discard, () => undefined);
+  }
+}
+
+async function readIn(context: BrowserContext, visit: Visit): Promise<RenderedPage> {
+  const { url, guard, policy, endsAt, stop } = visit;
+  const page = await context.newPage();
+  const cdp = await context.newCDPSession(page);
+  const watch = await watchPage({ context, page, cdp, guard, policy, stop: (error) => stop.abort(error) });
+  const reading: Reading = { cdp, watch, endsAt, signal: stop.signal };
+  const loadEndsAt = Date.now() + (endsAt - Date.now()) * loadShare;
+  await page.goto(url, { waitUntil: 'commit' });
+  for (;;) {
+    const loaded = await load(page, loadEndsAt);
+    const document = watch.documents();
+    const isDown = watch.status() >= 500;
+    const snapshot = await (isDown ? readAtOnce(reading) : readDocument(reading, loaded)).catch((error: unknown) => {
+      // The page went on to another one, which is the one to read.
+      if (watch.documents() === document || stop.signal.aborted) throw error;
+      return undefined;
+    });
+    if (snapshot === undefined || watch.documents() !== document) continue;
+    if (!snapshot.seen) visit.log.info({ host: new URL(url).host }, 'page not searched for hidden text to its end');
+    return judged(page, watch.status(), snapshot);
+  }
+}
+
+/** Whether all of the page has come. One whose trackers hang is read without them, but never before it is there itself. */
+async function load(page: Page, loadEndsAt: number): Promise<boolean> {
+  await page.waitForLoadState('domcontentloaded');
+  try {
+    await page.waitForLoadState('load', { timeout: Math.max(1, loadEndsAt - Date.now()) });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') return false;
+    throw error;
+  }
+}
+
+function judged(page: Page, status: number, snapshot: Snapshot): RenderedPage {
+  const verdict = judgePage(status, snapshot);
+  if (verdict) throw verdict;
+  const url = new URL(page.url());
+  url.hash = '';
+  return { url: url.href, status, html: snapshot.html ?? '' };
+}

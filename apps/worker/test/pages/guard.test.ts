@@ -1,0 +1,120 @@
+/** The proxy by itself, spoken to without a browser in between. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { addressRefusals } from '@tally/tasks';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Guard, openGuard } from '../../src/pages/guard.ts';
+import { publicAddress } from './web.ts';
+
+const web = createServer((incoming, response) => {
+  if (incoming.url === '/headers') response.setHeader('x-got', JSON.stringify(incoming.headers));
+  response.writeHead(incoming.url === '/407' ? 407 : 200, { 'proxy-status': 'forged', 'set-cookie': ['a=1', 'b=2'] });
+  response.end('x'.repeat(incoming.url === '/large' ? 200_000 : 5));
+});
+let guard: Guard;
+let tooManyBytes = 0;
+const dialed: string[] = [];
+/** Its first address is one where nobody answers. */
+const twoAddresses = ['93.184.215.15', publicAddress];
+
+beforeAll(async () => {
+  web.listen(0, '127.0.0.1');
+  await once(web, 'listening');
+  guard = await openGuard({
+    policy: { allowedHosts: new Set(['inside.test:5000']) },
+    network: {
+      resolve: async (hostname) => {
+        if (hostname === 'two.test') return twoAddresses;
+        if (hostname === 'gone.test') throw Object.assign(new Error('x'), { code: 'ENOTFOUND' });
+        if (hostname === 'trouble.test') throw Object.assign(new Error('x'), { code: 'EAI_AGAIN' });
+        return hostname === 'inside.test' ? ['10.0.0.9'] : [publicAddress];
+      },
+      dial: (address, port) => {
+        dialed.push(`${address} ${port}`);
+        return { host: '127.0.0.1', port: address === twoAddresses[0] ? 1 : (web.address() as AddressInfo).port };
+      },
+    },
+    maxBytes: 150_000,
+    onTooManyBytes: () => tooManyBytes++,
+  });
+});
+afterAll(() => {
+  guard.close();
+  web.close();
+});
+
+const port = () => Number(new URL(guard.proxyUrl).port);
+
+async function get(url: string, headers = {}): Promise<IncomingMessage> {
+  const [response] = await once(request({ port: port(), path: url, headers, agent: false }).end(), 'response');
+  response.resume();
+  return response;
+}
+
+/** The first line of the answer to a CONNECT, as Chromium sends it for https and WebSockets. */
+async function tunnel(authority: string): Promise<string> {
+  const socket = connect(port(), '127.0.0.1');
+  socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+  const [data] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return data.toString().split('\r\n')[0] ?? '';
+}
+
+describe('the guard', () => {
+  it('tunnels to public hosts and to exempted ones', async () => {
+    for (const authority of ['shop.test:443', 'shop.test:80', '93.184.215.14:8443', 'inside.test:5000'])
+      expect(await tunnel(authority), authority).toBe('HTTP/1.1 200 Connection Established');
+  });
+
+  it('tunnels nowhere else', async () => {
+    const before = dialed.length;
+    const refused = ['127.0.0.1:443', '[::1]:443', '0x7f.1:443', 'localhost:443', 'inside.test:443', 'shop.test:22'];
+    for (const authority of [...refused, '169.254.169.254:80', 'inside.test:5001', '[::ffff:10.0.0.9]:443', '']) {
+      expect(await tunnel(authority), authority).not.toContain(' 200 ');
+    }
+    expect(dialed.slice(before)).toEqual([]);
+  });
+
+  it('says why nothing came of it, without an address', async () => {
+    await tunnel('inside.test:443');
+    expect(guard.failureAt('https://inside.test/p')).toMatchObject({
+      code: 'address_refused',
+      message: addressRefusals.host,
+    });
+    expect((await get('http://gone.test/')).statusCode).toBe(502);
+    expect(guard.failureAt('http://gone.test/')).toMatchObject({ code: 'page_not_found' });
+    await get('http://trouble.test/');
+    expect(guard.failureAt('http://trouble.test/')).toMatchObject({ code: 'unavailable' });
+    expect(guard.failureAt('http://shop.test/')).toBeUndefined();
+  });
+
+  it('goes on to the next address of a name where the first does not answer', async () => {
+    expect((await get('http://two.test/')).statusCode).toBe(200);
+    expect(dialed.slice(-2)).toEqual(['93.184.215.15 80', '93.184.215.14 80']);
+  });
+
+  it('forwards what belongs to the website, and none of what belongs to a proxy', async () => {
+    const answer = await get('http://shop.test/headers', {
+      'proxy-authorization': 'x',
+      'proxy-connection': 'y',
+      host: 'other.test',
+    });
+    const got = JSON.parse(String(answer.headers['x-got']));
+    expect(got).toMatchObject({ host: 'shop.test' });
+    expect(Object.keys(got).filter((name) => name.startsWith('proxy'))).toEqual([]);
+    expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2']);
+    expect(answer.headers['proxy-status']).toBeUndefined();
+    expect((await get('http://shop.test/407')).statusCode).toBe(502);
+    expect((await get('https://shop.test/')).statusCode).toBe(502);
+    expect((await get('/own')).statusCode).toBe(502);
+  });
+
+  it('cuts everything at its number of bytes', async () => {
+    const answer = await get('http://shop.test/large');
+    await expect(once(answer, 'end')).rejects.toThrow('aborted');
+    expect(answer.complete).toBe(false);
+    expect(tooManyBytes).toBe(1);
+    await expect(get('http://shop.test/')).rejects.toThrow();
+  });
+});
