@@ -1,8 +1,10 @@
 /** The accounts that a newcomer can try at once: one that works, one operator, and one for each refusal. */
 import { type Billing, grantTokens } from '@tally/billing';
 import { hashPassword } from '@tally/core';
-import { insertAccount, insertKnowledge, startPeriod } from '@tally/db';
+import { insertAccount, insertKnowledge, inTransaction, startPeriod, upsertProducts } from '@tally/db';
+import { describeProduct } from '@tally/tasks';
 import { demoKnowledge } from './demo-knowledge.ts';
+import { demoProducts } from './demo-products.ts';
 
 const password = 'tally-demo';
 const dayMs = 86_400_000;
@@ -21,6 +23,7 @@ const demoAccounts: DemoAccount[] = [
     fill: async (billing, accountId) => {
       await subscribe(billing, accountId, {});
       for (const entry of demoKnowledge) await insertKnowledge(billing.db, { accountId, ...entry });
+      await inTransaction(billing.db, (client) => upsertProducts(client, accountId, demoProducts, describeProduct));
     },
   },
   { email: 'operator@example.com', role: 'operator', fill: (billing, accountId) => subscribe(billing, accountId, {}) },
