@@ -116,6 +116,8 @@ export async function openScene(folder: string, index: Index): Promise<Scene> {
       await db.pool.query(
         'truncate webhook_events, messages, conversations, instagram_sends, instagram_opt_outs, jobs, job_steps',
       );
+      // An echo that is still to come would speak of what is forgotten here.
+      sandbox.instagram.stop();
       sandbox.instagram.clear();
       faults.clear();
       sandbox.faults.clear();

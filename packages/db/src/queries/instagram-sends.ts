@@ -89,7 +89,7 @@ export async function endSend(
   );
 }
 
-export type Echo = { igUserId: string; personId: string; messageId: string; text: string };
+export type Echo = { igUserId: string; personId: string; messageId: string; text: string; saidAt: Date };
 
 /**
  * Reads echoes of what our accounts sent: those that confirm a message of ours, by its id or, where its outcome is not
@@ -98,14 +98,16 @@ export type Echo = { igUserId: string; personId: string; messageId: string; text
 export async function confirmSends(client: Transaction, echoes: Echo[]): Promise<Set<string>> {
   const { rows } = await client.query<{ message_id: string }>(
     `with echo as (
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as u (ig_user_id, person_id, message_id, text)
+       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+         as u (ig_user_id, person_id, message_id, text, said_at)
      ), known as (
        select e.message_id from echo e join instagram_sends s on s.message_id = e.message_id
      ), matched as (
        select distinct on (s.id) s.id, e.message_id from echo e join instagram_sends s on s.ig_user_id = e.ig_user_id
          and s.state in ('about_to_send', 'uncertain') and s.text = e.text
          and (s.recipient_id = e.person_id or s.person_id = e.person_id or s.person_id is null and s.recipient_kind = 'comment')
-         and s.started_at > now() - interval '1 day'
+         -- The same words may have been said before; Meta's clock and ours are not the same.
+         and e.said_at > s.started_at - interval '5 seconds' and s.started_at > now() - interval '1 day'
        where e.message_id not in (select message_id from known)
        order by s.id
      ), confirmed as (
@@ -121,6 +123,7 @@ export async function confirmSends(client: Transaction, echoes: Echo[]): Promise
       echoes.map((e) => e.personId),
       echoes.map((e) => e.messageId),
       echoes.map((e) => e.text),
+      echoes.map((e) => e.saidAt),
     ],
   );
   return new Set(rows.map((row) => row.message_id));
