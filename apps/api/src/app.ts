@@ -14,7 +14,7 @@ import { bullBoardRoutes } from './routes/bull-board.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
-import { instagramRoutes, workflowRoutes } from './routes/instagram.ts';
+import { instagramRoutes } from './routes/instagram.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
 import { productRoutes } from './routes/products.ts';
@@ -22,6 +22,7 @@ import { promptRoutes } from './routes/prompt.ts';
 import { qaRoutes } from './routes/qa.ts';
 import { taskRoutes } from './routes/tasks.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
+import { workflowRoutes } from './routes/workflows.ts';
 import type { Api, ApiEnv, ApiServices } from './services.ts';
 
 /** Builds the app over its services; `tasks` defaults to the registry. */

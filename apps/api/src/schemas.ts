@@ -162,5 +162,8 @@ export const nextCursor = (rows: { id: string }[], limit: number): string | null
 
 export const IdParam = z.object({ id: z.uuid() });
 
+/** An id of Instagram's: a string, for it exceeds 2^53. */
+export const IgId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits');
+
 /** Every route but the public ones needs a bearer token or an API key. */
 export const bearer = [{ bearer: [] }];

@@ -24,5 +24,6 @@ export * from './queries/settle.ts';
 export * from './queries/submit-jobs.ts';
 export * from './queries/subscriptions.ts';
 export * from './queries/webhook-events.ts';
+export * from './queries/workflows.ts';
 export { isEnded, type JobStatus, jobStatuses } from './schema.ts';
 export { normalise } from './search-terms.ts';

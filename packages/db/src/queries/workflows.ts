@@ -1,0 +1,99 @@
+/** Workflows: which comments are answered, and with what. */
+import { newId } from '@tally/core';
+import type { Database } from '../connect.ts';
+
+export type Workflow = {
+  id: string;
+  accountId: string;
+  igUserId: string;
+  name: string;
+  keywords: string[];
+  mediaIds: string[];
+  productId: string | null;
+  instructions: string | null;
+  enabled: boolean;
+  createdAt: Date;
+};
+const workflowColumns = `id, account_id as "accountId", ig_user_id as "igUserId", name, keywords, media_ids as "mediaIds",
+  product_id as "productId", instructions, enabled, created_at as "createdAt"`;
+
+export type WorkflowInput = Omit<Workflow, 'id' | 'accountId' | 'createdAt'>;
+
+/** Undefined where the product is not the account's. */
+export async function insertWorkflow(
+  db: Database,
+  accountId: string,
+  input: WorkflowInput,
+): Promise<Workflow | undefined> {
+  const { rows } = await db.pool.query<Workflow>(
+    `insert into workflows (id, account_id, ig_user_id, name, keywords, media_ids, product_id, instructions, enabled)
+     select $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9
+     where $7::uuid is null or exists (select from products where id = $7::uuid and account_id = $2)
+     returning ${workflowColumns}`,
+    [
+      newId(),
+      accountId,
+      input.igUserId,
+      input.name,
+      input.keywords,
+      input.mediaIds,
+      input.productId,
+      input.instructions,
+      input.enabled,
+    ],
+  );
+  return rows[0];
+}
+
+export async function listWorkflows(
+  db: Database,
+  input: { accountId: string; limit: number; beforeId?: string | undefined },
+): Promise<Workflow[]> {
+  const { rows } = await db.pool.query<Workflow>(
+    `select ${workflowColumns} from workflows where account_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3`,
+    [input.accountId, input.beforeId ?? null, input.limit],
+  );
+  return rows;
+}
+
+/** Undefined where the account has no such workflow, or not that product. */
+export async function changeWorkflow(
+  db: Database,
+  accountId: string,
+  id: string,
+  change: Partial<WorkflowInput>,
+): Promise<Workflow | undefined> {
+  const names = {
+    igUserId: 'ig_user_id',
+    name: 'name',
+    keywords: 'keywords',
+    mediaIds: 'media_ids',
+    productId: 'product_id',
+    instructions: 'instructions',
+    enabled: 'enabled',
+  } as const satisfies Record<keyof WorkflowInput, string>;
+  const given = (Object.keys(names) as (keyof WorkflowInput)[]).filter((key) => change[key] !== undefined);
+  const sets = given.map((key, i) => `${names[key]} = $${i + 4}`);
+  const { rows } = await db.pool.query<Workflow>(
+    `update workflows set ${['id = id', ...sets].join(', ')} where account_id = $1 and id = $2
+       and ($3::uuid is null or exists (select from products where id = $3 and account_id = $1))
+     returning ${workflowColumns}`,
+    [accountId, id, change.productId ?? null, ...given.map((key) => change[key])],
+  );
+  return rows[0];
+}
+
+/** False where the account has no such workflow. */
+export async function deleteWorkflow(db: Database, accountId: string, id: string): Promise<boolean> {
+  const { rowCount } = await db.pool.query('delete from workflows where account_id = $1 and id = $2', [accountId, id]);
+  return rowCount === 1;
+}
+
+/** One account's workflow, or undefined. */
+export async function findWorkflow(db: Database, accountId: string, id: string): Promise<Workflow | undefined> {
+  const { rows } = await db.pool.query<Workflow>(
+    `select ${workflowColumns} from workflows where account_id = $1 and id = $2`,
+    [accountId, id],
+  );
+  return rows[0];
+}
