@@ -1,4 +1,6 @@
 /** The platform under test: API and workers in this process, over a Postgres, a Redis and a sandbox of its own. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +32,8 @@ export type Platform = {
   /** One more API with other settings; ended with the platform. @throws where it refuses them */
   startApi(env: Record<string, string>): Promise<string>;
   startWorker(options?: { env?: Record<string, string>; network?: Partial<Network> }): Promise<void>;
+  /** A worker in a process of its own, which can be killed by SIGKILL. */
+  startWorkerProcess(): Promise<{ kill(): Promise<void> }>;
   stopWorkers(): Promise<void>;
   newTenant(email: string): Promise<Tenant>;
   call(method: string, path: string, options?: { token?: string; body?: unknown }): Promise<Answer>;
@@ -40,6 +44,7 @@ export type Platform = {
 
 const log = createLogger('conformance', process.env.LOG_LEVEL ?? 'silent');
 const tokensEach = 1_000_000_000;
+const workerMain = new URL('../apps/worker/src/main.ts', import.meta.url);
 
 /** Starts everything but workers. */
 export async function startPlatform(env: Record<string, string>): Promise<Platform> {
@@ -52,23 +57,22 @@ export async function startPlatform(env: Record<string, string>): Promise<Platfo
     startRedis({ dataDir: folder, persist: true }),
     sandbox.listen(0),
   ]);
-  const settings = (own: Record<string, string>): Config =>
-    loadConfig({
-      NODE_ENV: 'test',
-      DATABASE_URL: postgres.url,
-      REDIS_URL: redis.url,
-      OPENAI_API_KEY: 'conformance',
-      OPENAI_BASE_URL: `${listener.url}/v1`,
-      INSTAGRAM_GRAPH_URL: `${listener.url}/graph`,
-      JWT_SECRET: 'a secret for conformance that is long enough',
-      ENCRYPTION_KEY: '00'.repeat(32),
-      LIMIT_SUBMISSIONS_PER_MINUTE: '0',
-      LIMIT_READS_PER_MINUTE: '0',
-      DATA_DIR: folder,
-      PORT: '0',
-      ...env,
-      ...own,
-    });
+  const variables: Record<string, string> = {
+    NODE_ENV: 'test',
+    DATABASE_URL: postgres.url,
+    REDIS_URL: redis.url,
+    OPENAI_API_KEY: 'conformance',
+    OPENAI_BASE_URL: `${listener.url}/v1`,
+    INSTAGRAM_GRAPH_URL: `${listener.url}/graph`,
+    JWT_SECRET: 'a secret for conformance that is long enough',
+    ENCRYPTION_KEY: '00'.repeat(32),
+    LIMIT_SUBMISSIONS_PER_MINUTE: '0',
+    LIMIT_READS_PER_MINUTE: '0',
+    DATA_DIR: folder,
+    PORT: '0',
+    ...env,
+  };
+  const settings = (own: Record<string, string>): Config => loadConfig({ ...variables, ...own });
   const db = connectDatabase({ url: postgres.url, name: 'conformance', log });
   await migrate(db);
   const api = await startApi(settings({}), log);
@@ -106,6 +110,17 @@ export async function startPlatform(env: Record<string, string>): Promise<Platfo
     },
     startWorker: async ({ env: own = {}, network } = {}) => {
       workers.push(await startWorker(settings(own), log, network === undefined ? {} : { network }));
+    },
+    async startWorkerProcess() {
+      const child = fork(workerMain, { env: { PATH: process.env.PATH, ...variables }, stdio: 'ignore' });
+      await once(child, 'message');
+      return {
+        kill: async () => {
+          if (child.exitCode !== null || child.signalCode !== null) return;
+          child.kill('SIGKILL');
+          await once(child, 'exit');
+        },
+      };
     },
     async newTenant(email) {
       const account = await insertAccount(db, { email, role: 'tenant', passwordHash: await hashPassword(email) });

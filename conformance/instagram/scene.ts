@@ -18,6 +18,8 @@ export type Scene = {
   postEvent(event: object): Promise<number>;
   /** Everything that was asked of the Graph API since the last `clear`. */
   sent(): Sent[];
+  /** Waits until the Graph API was asked to send so many messages. */
+  untilSent(count: number): Promise<void>;
   /** Waits until no job is queued or running. */
   settled(limitMs?: number): Promise<void>;
   /** The texts that jobs were given, by the comment or message that they answer. */
@@ -27,6 +29,8 @@ export type Scene = {
   clear(): Promise<void>;
   close(): Promise<void>;
 };
+
+const sentLimitMs = 30_000;
 
 export const accessToken = (igUserId: string): string => `IGAA-conformance-${igUserId}`;
 
@@ -95,10 +99,14 @@ export async function openScene(folder: string, index: Index): Promise<Scene> {
         text: text ?? '',
         outcome,
       })),
+    async untilSent(count) {
+      for (const end = Date.now() + sentLimitMs; sends.list().length < count; await sleep(10))
+        if (Date.now() > end) throw new Error(`nothing was sent within ${sentLimitMs} ms`);
+    },
     async settled(limitMs = 90_000) {
       for (const end = Date.now() + limitMs; Date.now() < end; await sleep(25)) {
-        const { rowCount } = await db.pool.query(`select from jobs where status in ('queued', 'running') limit 1`);
-        if (rowCount === 0) return;
+        const running = db.pool.query(`select from jobs where status in ('queued', 'running') limit 1`);
+        if ((await running.catch(() => undefined))?.rowCount === 0) return;
       }
       throw new Error(`jobs have not ended within ${limitMs} ms`);
     },
