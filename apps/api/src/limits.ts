@@ -10,10 +10,15 @@ export const limits = {
   maxProductTextCharacters: 5_000,
   maxImages: 50,
   maxKeywords: 50,
+  /** Every comment on an account is held against all of its workflows, while Meta waits for its 200. */
+  maxWorkflows: 100,
+  maxInstagramAccounts: 50,
   maxKeywordCharacters: 100,
   maxAccessTokenCharacters: 4_000,
   /** Meta sends up to 1,000 updates in one body. */
   maxWebhookBytes: 4 * 1024 * 1024,
+  /** Webhook bodies held at a time: who signed them is known only when they are whole. */
+  maxWebhooksAtOnce: 24,
   eventsShown: 20,
   messagesShown: 200,
   maxReasonCharacters: 200,

@@ -20,6 +20,8 @@ const portsTried = 100;
 const redisStartMs = 10_000;
 // Requests that wait for a job may take 30 s; a deploy doesn't wait for all of that.
 const drainMs = 10_000;
+// For a whole request to arrive: who drips it in holds memory that others need.
+const requestTimeout = 30_000;
 
 /** Connects and listens. @throws Error where the port is taken or Redis doesn't answer within 10 s */
 export async function startApi(
@@ -71,7 +73,7 @@ export async function startApi(
 async function listen(app: Api, { host, port }: Config): Promise<{ server: ServerType; port: number }> {
   const last = port ?? defaultPort + portsTried - 1;
   for (let candidate = port ?? defaultPort; ; candidate++) {
-    const server = serve({ fetch: app.fetch, hostname: host, port: candidate });
+    const server = serve({ fetch: app.fetch, hostname: host, port: candidate, serverOptions: { requestTimeout } });
     try {
       await once(server, 'listening');
       const address = server.address();

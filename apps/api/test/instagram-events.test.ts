@@ -1,3 +1,4 @@
+import { normalise } from '@tally/db';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { matchWorkflow } from '../src/instagram/match-workflow.ts';
@@ -118,6 +119,27 @@ describe('the body of a webhook', () => {
     expect(read(messaging(item))).toMatchObject([{ kind, text }]);
   });
 
+  it('is the same at every delivery, also where Meta’s clock is ahead of ours', () => {
+    const later = new Date(now.getTime() + 60_000);
+    for (const item of [
+      { postback: { title: 'Start' } },
+      { postback: { mid: 'm', title: 'Start' } },
+      { hologram: {} },
+    ]) {
+      const body = { object: 'instagram', entry: [messaging({ ...item, timestamp: now.getTime() + 5_000 })] };
+      expect(readEvents(body, now)[0]?.dedupeKey).toBe(readEvents(body, later)[0]?.dedupeKey);
+    }
+    const edit = (num_edit: unknown) =>
+      read(messaging({ message_edit: { mid: 'm', text: 'x', num_edit } }))[0]?.dedupeKey;
+    expect(edit(1)).toBe(edit('1'));
+    expect(edit(1)).not.toBe(edit(2));
+  });
+
+  it('is kept without what Postgres can’t store, in its keys too', () => {
+    const [event] = read({ id: shop, field: 'new', value: { 'a\0b': 'c\0d', e: '\ud800' } });
+    expect(event?.payload).toEqual({ field: 'new', value: { ab: 'cd', e: '\ufffd' } });
+  });
+
   it('keeps code points as they are, but for what can’t be kept', () => {
     const text = 'سلام\u200c قیمت؟ İıŞ 南部鉄器 👩‍👩‍👧‍👦 \u2067۱۲۳\u2069';
     expect(read(messaging({ message: { mid: 'm', text: `${text}\0\ud83d` } }))[0]?.text).toBe(`${text}\ufffd`);
@@ -142,7 +164,7 @@ describe('a stop word', () => {
 describe('a workflow', () => {
   const flow = (id: string, keywords: string[], mediaIds: string[] = []) => ({
     id,
-    keywords,
+    keywords: keywords.map(normalise),
     mediaIds,
     productId: null,
   });

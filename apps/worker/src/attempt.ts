@@ -185,7 +185,7 @@ function toJsonFormat<T>({ name, schema }: AnswerFormat<T>): Format<T> {
     jsonSchema: { name, jsonSchema },
     read: ({ text }) => {
       try {
-        return schema.safeParse(JSON.parse(text)).data;
+        return schema.safeParse(JSON.parse(text, storable)).data;
       } catch {
         return undefined;
       }
@@ -195,8 +195,12 @@ function toJsonFormat<T>({ name, schema }: AnswerFormat<T>): Format<T> {
 
 function toStepOutput(reply: ModelReply): StepOutput | undefined {
   if (reply.refusal) return { refused: true };
-  return reply.text === null ? undefined : { text: reply.text, cutOff: reply.cutOff };
+  return reply.text === null ? undefined : { text: storable('', reply.text) as string, cutOff: reply.cutOff };
 }
+
+/** Postgres keeps neither NUL nor half a surrogate pair; an answer that has them is paid for, and used without. */
+const storable = (_key: string, value: unknown): unknown =>
+  typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value;
 
 function readStored<T>(output: StepOutput, format: Format<T>): T {
   if ('refused' in output) throw new TallyError('model_refused', 'The model refused to answer');

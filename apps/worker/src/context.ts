@@ -49,7 +49,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     qa: {
       questions: (source) => read(() => listQuestions(db, accountId, source)),
       save: async (source, pairs) => {
-        const added = await write((client) => insertQaPairs(client, accountId, source, pairs));
+        const added = await write((client) => insertQaPairs(client, { accountId, jobId }, source, pairs));
         return added.map(({ id, question, answer }) => ({ id, question, answer }));
       },
     },

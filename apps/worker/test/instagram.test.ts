@@ -191,6 +191,75 @@ describe('an answer of Instagram', () => {
   });
 });
 
+describe('an access token', () => {
+  test('is asked of Instagram first: one for somebody else’s account connects nothing', async () => {
+    const body = { ig_user_id: `${igUserId}7`, username: 'victim', access_token: 'not-mine' };
+    instagram.faults.set([{ kind: 'error', code: 190, match: { call: 'account' } }]);
+    const refused = await call('POST', '/api/instagram/accounts', { token: owner.token, body });
+    expect(refused).toMatchObject({ status: 400, body: { error_code: 'invalid_input' } });
+    instagram.faults.set([{ kind: 'server_error', match: { call: 'account' } }]);
+    expect((await call('POST', '/api/instagram/accounts', { token: owner.token, body })).status).toBe(503);
+    instagram.faults.clear();
+    const odd = { ...body, access_token: 'two words' };
+    expect((await call('POST', '/api/instagram/accounts', { token: owner.token, body: odd })).status).toBe(400);
+    expect((await call('POST', '/api/instagram/accounts', { token: owner.token, body })).status).toBe(201);
+  });
+});
+
+describe('what changes while the model works', () => {
+  /** Fires messages, and runs `change` once the model has been asked about them. */
+  async function during(texts: string[], change: () => Promise<unknown>): Promise<void> {
+    sandbox.settings.current = { ...sandbox.settings.current, delay_ms: 800 };
+    for (const [i, text] of texts.entries())
+      await fire({ kind: 'message', from: { id: '900' }, mid: `${igUserId}-m${i}`, text });
+    await until(() => sandbox.book.totals(owner.accountId).requests === 1);
+    await change();
+    sandbox.settings.current = { ...sandbox.settings.current, delay_ms: 0 };
+    await until(async () =>
+      (await account()).recent_events.every(({ job_status: status }) => status === null || status === 'completed'),
+    );
+  }
+
+  test('a message that is unsent is not answered along with the others', async () => {
+    const text = 'You have 30 days to return a lamp.';
+    await call('POST', '/api/knowledge', { token: owner.token, body: { title: 'Returns', text } });
+    await during(['hello', 'How many days to return a lamp?'], () =>
+      fire({ kind: 'unsend', from: { id: '900' }, mid: `${igUserId}-m1` }),
+    );
+    expect(sends()).toHaveLength(1);
+    expect(sends()[0]?.text).not.toContain('30 days');
+  });
+
+  test('an edited message is answered as it reads now', async () => {
+    const text = 'The Aurora costs 129 EUR.';
+    await call('POST', '/api/knowledge', { token: owner.token, body: { title: 'Aurora', text } });
+    await during(['hello'], () =>
+      fire({ kind: 'edit', from: { id: '900' }, mid: `${igUserId}-m0`, text: 'What does the Aurora cost?' }),
+    );
+    expect(sends()).toHaveLength(1);
+    expect(sends()[0]?.text).toContain('129 EUR');
+  });
+
+  test('a conversation that a human takes over gets no reply', async () => {
+    await during(['hello'], async () => {
+      const { body } = await call<{ conversations: { id: string }[] }>('GET', '/api/chat/conversations', {
+        token: owner.token,
+      });
+      await call('POST', `/api/chat/conversations/${body.conversations[0]?.id}/pause`, { token: owner.token });
+    });
+    expect(sends()).toEqual([]);
+  });
+
+  test('a message that the model refuses leaves its conversation usable', async () => {
+    sandbox.faults.set([{ kind: 'refusal', match: { contains: 'POISON' } }]);
+    await fire({ kind: 'message', from: { id: '901' }, text: 'POISON please' });
+    expect(await lastJob()).toMatchObject({ status: 'failed', error_code: 'model_refused' });
+    await fire({ kind: 'message', from: { id: '901' }, text: 'hello' });
+    expect(await lastJob()).toMatchObject({ status: 'completed' });
+    sandbox.faults.clear();
+  });
+});
+
 describe('another tenant', () => {
   test('can’t connect an account that is connected, see it, or answer its comments', async () => {
     const stranger = await newPerson({ tokens: 1_000 });

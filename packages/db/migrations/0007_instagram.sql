@@ -71,7 +71,13 @@ create table instagram_sends (
   text           text not null,
   -- not_sent: refused for now, it may be tried again. sent never becomes anything else.
   state          text not null check (state in ('about_to_send', 'not_sent', 'sent', 'failed', 'uncertain')),
+  -- The claim of the job that is sending, so that a late word of an earlier one can't reopen what it sends.
+  fence          integer not null,
+  -- How often it was begun.
+  tries          integer not null default 1,
   message_id     text,
+  -- What its job ends with, and Meta's own code.
+  error_code     text,
   error          text,
   started_at     timestamptz not null default now(),
   finished_at    timestamptz

@@ -24,6 +24,8 @@ const hotSettings = [
   'enable_bitmapscan=off',
   'jit=off',
   'statement_timeout=15000',
+  // Statements are grouped: one row that somebody holds on to must not hold up the others for longer.
+  'lock_timeout=3000',
   'idle_in_transaction_session_timeout=15000',
 ];
 const ordinarySettings = [
@@ -83,8 +85,9 @@ const outageCodes = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
 ]);
-// 08 connection, 53 resources, 57P01-57P03 shut down or starting up, 25006 read only after a failover.
-const outageStates = /^(08|53|57P0[123]|25006)/;
+// 08 connection, 53 resources, 57P01-57P03 shut down or starting up, 25P03 asleep in a transaction, 25006 read only after
+// a failover.
+const outageStates = /^(08|53|57P0[123]|25P03|25006)/;
 const outageMessages =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout/;
 

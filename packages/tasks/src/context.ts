@@ -39,7 +39,7 @@ export type ChatTurnTaken =
   /** Answer these messages (oldest first), after these earlier turns. */
   | { verdict: 'answer'; conversationId: string; pending: string[]; earlier: ChatTurn[] }
   /** Answered together with another message, by this reply. */
-  | { verdict: 'answered'; conversationId: string; reply: string }
+  | { verdict: 'answered'; conversationId: string; reply: string; messageId: string | null }
   /** Nothing to answer. */
   | { verdict: 'silent'; conversationId: string; why: SilenceReason };
 export const silenceReasons = ['paused', 'unsent', 'opted_out', 'reply_cap', 'already_answered'] as const;
@@ -56,6 +56,8 @@ export type CommentInput = {
   workflowId?: string | undefined;
 };
 export type CommentTaken =
+  /** An earlier attempt has sent its reply. */
+  | { verdict: 'answered'; said: Said }
   | { verdict: 'answer'; product: StoredProduct | undefined; instructions: string | null; username: string }
   | { verdict: 'silent'; why: SilenceReason };
 

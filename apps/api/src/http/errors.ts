@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
 import { isRedisOutage, type Logger, TallyError } from '@tally/core';
-import { isOutage } from '@tally/db';
+import { isCollision, isOutage } from '@tally/db';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -41,6 +41,8 @@ export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
 function toTallyError(error: Error): TallyError {
   if (error instanceof TallyError) return error;
   if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached', { retryAfterMs: 2_000 });
+  if (isCollision(error))
+    return new TallyError('unavailable', 'Somebody else changes the same thing', { retryAfterMs: 1_000 });
   if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached', { retryAfterMs: 2_000 });
   // Thrown by Hono's own parts, with texts that are not ours.
   if (error instanceof HTTPException && error.status < 500)

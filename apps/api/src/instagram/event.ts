@@ -42,10 +42,10 @@ export type WebhookEvent = {
 };
 
 /** What an entry says of all its events. */
-export type EntryContext = { igUserId: string; at: Date; receivedAt: Date };
+export type EntryContext = { igUserId: string; at: Date; receivedAt: Date; rawTime: unknown };
 
 /** An event of which nothing is known but whom it is for: kept, and never answered. */
-export function blank(igUserId: string | null, happenedAt: Date, payload: unknown): WebhookEvent {
+export function blank(igUserId: string | null, happenedAt: Date, payload: unknown, rawTime: unknown): WebhookEvent {
   const kept = boundedPayload(payload);
   const print = createHash('sha256').update(JSON.stringify(kept)).digest('hex');
   return {
@@ -59,12 +59,20 @@ export function blank(igUserId: string | null, happenedAt: Date, payload: unknow
     text: null,
     mediaIds: [],
     happenedAt,
-    dedupeKey: `other:${igUserId}:${happenedAt.getTime()}:${print}`,
+    dedupeKey: `other:${igUserId}:${rawKey(rawTime)}:${print}`,
     payload: kept,
   };
 }
 
+/** A time as it was sent: what it means to our clock may differ from one delivery to the next. */
+export const rawKey = (time: unknown): string =>
+  typeof time === 'number' || typeof time === 'string'
+    ? String(time)
+        .slice(0, 40)
+        .replace(/[^\w.+-]/g, '')
+    : '';
+
 export const invalidEvent = (igUserId: string | null, payload: unknown, at: Date): WebhookEvent => ({
-  ...blank(igUserId, at, payload),
+  ...blank(igUserId, at, payload, undefined),
   kind: 'invalid',
 });

@@ -1,4 +1,5 @@
 /** Reading JSON whose shape nobody promises: each look gives a value of the right kind, or none. */
+import { maxQuestionCharacters } from '@tally/tasks';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -13,8 +14,12 @@ const longestId = 400;
 export const asId = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' && value.length <= longestId && /^[\x21-\x7e]+$/.test(value) ? value : null;
 
+/** As much as a task takes, and far above what Meta allows to be written. */
+const longestText = maxQuestionCharacters;
+
 /** A text as Postgres can keep it, its code points otherwise unchanged. */
-export const asText = (value: unknown): string | null => (typeof value === 'string' ? storable(value) : null);
+export const asText = (value: unknown): string | null =>
+  typeof value === 'string' ? storable(value.slice(0, longestText)) : null;
 
 const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
 
@@ -37,12 +42,19 @@ const mostBytes = 32 * 1_024;
 
 /** A copy that can be stored, or null where it is deeper or larger than any real event. */
 export function boundedPayload(value: unknown): Json | null {
-  if (!isShallow(value, 0)) return null;
-  const json = JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? storable(item) : item));
-  return json === undefined || json.length > mostBytes ? null : (JSON.parse(json) as Json);
+  const copy = copyOf(value, 0);
+  return copy === undefined || JSON.stringify(copy).length > mostBytes ? null : copy;
 }
 
-function isShallow(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  return depth < deepest && Object.values(value).every((item) => isShallow(item, depth + 1));
+/** Undefined where it is too deep. */
+function copyOf(value: unknown, depth: number): Json | undefined {
+  if (typeof value === 'string') return storable(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
+  if (typeof value !== 'object' || depth >= deepest) return undefined;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => copyOf(item, depth + 1));
+    return items.includes(undefined) ? undefined : (items as Json[]);
+  }
+  const fields = Object.entries(value).map(([key, item]) => [storable(key), copyOf(item, depth + 1)] as const);
+  return fields.some(([, item]) => item === undefined) ? undefined : (Object.fromEntries(fields) as Json);
 }

@@ -10,7 +10,7 @@ export function matchWorkflow(
   const fitting = workflows.filter(
     ({ keywords, mediaIds }) =>
       (mediaIds.length === 0 || mediaIds.some((id) => comment.mediaIds.includes(id))) &&
-      (keywords.length === 0 || keywords.some((keyword) => says(text, normalise(keyword).trim()))),
+      (keywords.length === 0 || keywords.some((keyword) => says(text, keyword))),
   );
   const weight = ({ keywords, mediaIds }: MatchableWorkflow) =>
     (mediaIds.length > 0 ? 2 : 0) + (keywords.length > 0 ? 1 : 0);

@@ -28,7 +28,7 @@ function* readEntry(entry: unknown, receivedAt: Date): Iterable<WebhookEvent> {
     yield invalidEvent(null, entry, receivedAt);
     return;
   }
-  const context = { igUserId, at: asTime(entry.time, receivedAt), receivedAt };
+  const context = { igUserId, at: asTime(entry.time, receivedAt), receivedAt, rawTime: entry.time };
   // Business Login puts one change on the entry itself.
   if (typeof entry.field === 'string') yield readChange(entry, context);
   for (const change of listOf(entry, 'changes')) yield readChange(change, context);
@@ -44,19 +44,19 @@ const listOf = (entry: Record<string, unknown>, key: string): unknown[] => {
   return Array.isArray(value) ? value : value === undefined ? [] : [value];
 };
 
-function readChange(change: unknown, { igUserId, at, receivedAt }: EntryContext): WebhookEvent {
+function readChange(change: unknown, { igUserId, at, receivedAt, rawTime }: EntryContext): WebhookEvent {
   if (!isObject(change) || typeof change.field !== 'string' || !isObject(change.value))
     return invalidEvent(igUserId, change, receivedAt);
   const { field, value } = change;
   const payload = { field, value };
-  if (igUserId === '0') return { ...blank(igUserId, at, payload), kind: 'dashboard_test' };
-  if (field !== 'comments' && field !== 'live_comments') return blank(igUserId, at, payload);
+  if (igUserId === '0') return { ...blank(igUserId, at, payload, rawTime), kind: 'dashboard_test' };
+  if (field !== 'comments' && field !== 'live_comments') return blank(igUserId, at, payload, rawTime);
   const commentId = asId(value.id) ?? asId(value.comment_id);
   if (commentId === null) return invalidEvent(igUserId, change, receivedAt);
   const from = asObject(value.from);
   const media = asObject(value.media);
   return {
-    ...blank(igUserId, at, payload),
+    ...blank(igUserId, at, payload, rawTime),
     kind: 'comment',
     externalId: commentId,
     personId: asId(from.id),

@@ -1,15 +1,15 @@
 /** Reads one item of `messaging[]`. */
 
-import { blank, type EntryContext, type EventKind, invalidEvent, type WebhookEvent } from './event.ts';
+import { blank, type EntryContext, type EventKind, invalidEvent, rawKey, type WebhookEvent } from './event.ts';
 import { asId, asObject, asText, asTime, isObject } from './loose-json.ts';
 
 /** One event of a conversation; kinds that don't exist yet are `unhandled`. */
-export function readMessaging(item: unknown, { igUserId, at, receivedAt }: EntryContext): WebhookEvent {
+export function readMessaging(item: unknown, { igUserId, at, receivedAt, rawTime }: EntryContext): WebhookEvent {
   const sender = asId(asObject(asObject(item).sender).id);
   const recipient = asId(asObject(asObject(item).recipient).id);
   if (!isObject(item) || sender === null || recipient === null) return invalidEvent(igUserId, item, receivedAt);
   const happenedAt = item.timestamp === undefined ? at : asTime(item.timestamp, receivedAt);
-  const event = blank(igUserId, happenedAt, item);
+  const event = blank(igUserId, happenedAt, item, item.timestamp ?? rawTime);
   if (igUserId === '0') return { ...event, kind: 'dashboard_test' };
   const message = asObject(item.message);
   if (sender === igUserId || message.is_echo === true || message.is_self === true) {
@@ -26,7 +26,9 @@ export function readMessaging(item: unknown, { igUserId, at, receivedAt }: Entry
   const body = asObject(item[other.key]);
   const mid = asId(body.mid);
   // (mid, kind, action, timestamp): a reaction may be taken back and made again, and an edit has a number.
-  const detail = [mid ?? sender, body.action ?? body.num_edit ?? '', happenedAt.getTime()].join(':');
+  const detail = [mid ?? sender, asId(body.action) ?? rawKey(body.num_edit), rawKey(item.timestamp ?? rawTime)].join(
+    ':',
+  );
   return {
     ...known,
     kind: other.kind,

@@ -11,6 +11,7 @@ import {
   inTransaction,
   isCollision,
   markUnsent,
+  messageKey,
   type NewJob,
   type Recipient,
   readChanges,
@@ -20,7 +21,7 @@ import {
   type Transaction,
 } from '@tally/db';
 import { enqueue, type Queues } from '@tally/queue';
-import { customerChat, instagramDm, maxQuestionCharacters } from '@tally/tasks';
+import { customerChat, instagramDm } from '@tally/tasks';
 import { type Decision, decide } from './decide.ts';
 import type { WebhookEvent } from './event.ts';
 import { readOptOut } from './opting-out.ts';
@@ -69,11 +70,18 @@ async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJo
     ...fresh.flatMap(toIncoming),
     ...(await readEchoes(client, fresh)),
   ]);
-  await markUnsent(client, idsOf(fresh, 'message_unsent'));
+  await markUnsent(
+    client,
+    keysOf(
+      fresh.map(({ event }) => event),
+      'message_unsent',
+    ),
+  );
   await applyEdits(
     client,
-    fresh.flatMap(({ event: { kind, externalId, text } }) =>
-      kind === 'message_edited' && externalId !== null && text !== null ? [{ messageId: externalId, text }] : [],
+    keysOf(
+      fresh.map(({ event }) => event),
+      'message_edited',
     ),
   );
   const jobs = fresh.flatMap((one) => toJob(one, conversations.get(one.id)));
@@ -99,21 +107,19 @@ async function decideAll(
     igUserId === null || personId === null ? [] : [{ igUserId, personId }],
   );
   const optedOut = await readOptOuts(client, people);
-  const messageIds = unique(events.map(({ kind, externalId }) => (kind === 'message' ? externalId : null)));
-  const changes = await readChanges(client, messageIds);
-  const unsentHere = new Set(
-    events.filter(({ kind }) => kind === 'message_unsent').map(({ externalId }) => externalId),
-  );
+  const changes = await readChanges(client, keysOf(events, 'message'));
+  const unsent = new Set([...changes.unsent, ...keysOf(events, 'message_unsent').map(messageKey)]);
   const now = new Date();
   return events.map((event) => {
     const { igUserId, externalId, personId } = event;
     const recipient = igUserId === null ? undefined : recipients.get(igUserId);
-    const edited = externalId === null || event.kind !== 'message' ? undefined : changes.edited.get(externalId);
+    const key = igUserId === null || externalId === null ? '' : messageKey({ igUserId, messageId: externalId });
+    const edited = event.kind === 'message' ? changes.edited.get(key) : undefined;
     const read = edited === undefined ? event : { ...event, text: edited };
     const decision = decide(read, {
       recipient,
       isOptedOut: optedOut.has(`${igUserId} ${personId}`),
-      isUnsent: externalId !== null && (changes.unsent.has(externalId) || unsentHere.has(externalId)),
+      isUnsent: unsent.has(key),
       now,
     });
     return { event: read, recipient, decision, id: newId() };
@@ -132,7 +138,7 @@ function toIncoming({ event, recipient, decision, id }: Decided): IncomingMessag
       personId,
       role: 'customer',
       messageId: externalId ?? event.dedupeKey,
-      text: text.slice(0, maxQuestionCharacters).toWellFormed(),
+      text,
       saidAt: event.happenedAt,
       needsAnswer: decision.answer !== undefined,
     },
@@ -158,8 +164,9 @@ function toJob({ event, recipient, decision, id }: Decided, conversationId: stri
   const { answer } = decision;
   if (answer === undefined || recipient === undefined) return [];
   const { accountId } = recipient;
-  const text = (event.text ?? '').slice(0, maxQuestionCharacters).toWellFormed();
+  const text = event.text ?? '';
   if (answer.kind === 'message') {
+    if (conversationId === undefined) return [];
     const input = { conversation_id: conversationId, customer: event.personId, text };
     return [{ id, accountId, task: customerChat.name, input }];
   }
@@ -174,8 +181,13 @@ function toJob({ event, recipient, decision, id }: Decided, conversationId: stri
   return [{ id, accountId, task: instagramDm.name, input }];
 }
 
-const idsOf = (decided: Decided[], kind: WebhookEvent['kind']): string[] =>
-  unique(decided.map(({ event }) => (event.kind === kind ? event.externalId : null)));
+/** The messages that events of a kind are about, with the text that each event has. */
+const keysOf = (events: WebhookEvent[], of: WebhookEvent['kind']) =>
+  events.flatMap(({ kind, igUserId, externalId, text }) =>
+    kind === of && igUserId !== null && externalId !== null
+      ? [{ igUserId, messageId: externalId, text: text ?? '' }]
+      : [],
+  );
 
 const unique = (values: (string | null)[]): string[] => [...new Set(values)].filter((value) => value !== null);
 

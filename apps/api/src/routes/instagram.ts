@@ -11,6 +11,7 @@ import {
   listInstagramAccounts,
   sealContext,
 } from '@tally/db';
+import { checkInstagramToken } from '../instagram/check-token.ts';
 import { limits } from '../limits.ts';
 import { bearer, Created, errorResponses, IdParam, IgId, jsonBody, jsonResponse } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -89,7 +90,11 @@ const connect = createRoute({
         .trim()
         .regex(/^@?[\w.]{1,64}$/)
         .openapi({ example: 'lamps.lisbon' }),
-      access_token: z.string().trim().min(1).max(limits.maxAccessTokenCharacters),
+      access_token: z
+        .string()
+        .trim()
+        .max(limits.maxAccessTokenCharacters)
+        .regex(/^[\x21-\x7e]+$/, 'must be letters, digits and signs without spaces'),
       self_ig_scoped_id: IgId.optional(),
       auto_reply: z.boolean().default(true),
     }),
@@ -132,6 +137,10 @@ export function instagramRoutes({ db, config }: ApiServices) {
     })
     .openapi(connect, async (c) => {
       const input = c.req.valid('json');
+      await checkInstagramToken(config.instagram.graphUrl, {
+        igUserId: input.ig_user_id,
+        accessToken: input.access_token,
+      });
       const account = await connectInstagram(db, {
         accountId: c.get('identity').accountId,
         igUserId: input.ig_user_id,
@@ -139,8 +148,10 @@ export function instagramRoutes({ db, config }: ApiServices) {
         accessToken: seal(config.encryptionKey, sealContext(input.ig_user_id), input.access_token),
         selfIgScopedId: input.self_ig_scoped_id,
         autoReply: input.auto_reply,
+        mostAccounts: limits.maxInstagramAccounts,
       });
-      if (account === undefined) throw new TallyError('conflict', 'This Instagram account is connected already');
+      if (account === undefined)
+        throw new TallyError('conflict', 'This Instagram account is connected elsewhere, or too many are');
       return c.json({ success: true as const, account: toAccount(account) }, 201);
     })
     .openapi(change, async (c) => {

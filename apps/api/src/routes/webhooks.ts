@@ -13,6 +13,20 @@ const challengeForm = /^[A-Za-z0-9_-]{1,200}$/;
 
 export function webhookRoutes({ config, db, queues, log }: ApiServices) {
   const { appSecrets, verifyToken } = config.instagram;
+  let open = 0;
+  /** The body, if it is signed. Strangers' bodies are held too until they are whole: so many at a time, and no more. */
+  async function readSigned(request: Request, signature: string): Promise<Buffer> {
+    if (open >= limits.maxWebhooksAtOnce)
+      throw new TallyError('unavailable', 'Too many webhooks at once', { retryAfterMs: 1_000 });
+    open++;
+    try {
+      const body = await readBytes(request, limits.maxWebhookBytes);
+      if (!isSigned(body, signature, appSecrets)) throw unsigned();
+      return body;
+    } finally {
+      open--;
+    }
+  }
   return new Hono<ApiEnv>()
     .get('/webhooks/instagram', (c) => {
       const [mode, token, challenge] = ['mode', 'verify_token', 'challenge'].map((name) => {
@@ -27,11 +41,8 @@ export function webhookRoutes({ config, db, queues, log }: ApiServices) {
     })
     .post('/webhooks/instagram', async (c) => {
       const signature = signatureForm.exec(c.req.header('x-hub-signature-256') ?? '')?.[1];
-      // Before the body is read: a stranger's four megabytes cost nothing.
       if (signature === undefined) throw unsigned();
-      const body = await readBytes(c.req.raw, limits.maxWebhookBytes);
-      if (!isSigned(body, signature, appSecrets)) throw unsigned();
-      const events = readEvents(parse(body), new Date());
+      const events = readEvents(parse(await readSigned(c.req.raw, signature)), new Date());
       await receiveEvents({ db, queues, log }, events);
       log.info({ request_id: c.get('requestId'), events: events.length }, 'webhook');
       return c.json({ success: true as const });

@@ -83,7 +83,7 @@ const create = createRoute({
   path: '/api/workflows',
   summary: 'Answer comments in private: on which posts, with which words, about which product, in what manner',
   request: jsonBody(NewWorkflow),
-  responses: { 201: jsonResponse('The workflow', { workflow: Workflow }), ...errorResponses(400, 401, 404) },
+  responses: { 201: jsonResponse('The workflow', { workflow: Workflow }), ...errorResponses(400, 401, 404, 409) },
 });
 const changeOne = createRoute({
   ...workflowBase,
@@ -112,15 +112,22 @@ export function workflowRoutes({ db }: ApiServices) {
     })
     .openapi(create, async (c) => {
       const input = c.req.valid('json');
-      const workflow = await insertWorkflow(db, c.get('identity').accountId, {
-        igUserId: input.ig_user_id,
-        name: input.name,
-        keywords: input.keywords,
-        mediaIds: input.media_ids,
-        productId: input.product_id,
-        instructions: input.instructions,
-        enabled: input.enabled,
-      });
+      const workflow = await insertWorkflow(
+        db,
+        c.get('identity').accountId,
+        {
+          igUserId: input.ig_user_id,
+          name: input.name,
+          keywords: input.keywords,
+          mediaIds: input.media_ids,
+          productId: input.product_id,
+          instructions: input.instructions,
+          enabled: input.enabled,
+        },
+        limits.maxWorkflows,
+      );
+      if (workflow === 'too_many')
+        throw new TallyError('conflict', `An account has at most ${limits.maxWorkflows} workflows`);
       if (workflow === undefined) throw new TallyError('not_found', 'There is no such product');
       return c.json({ success: true as const, workflow: toWorkflow(workflow) }, 201);
     })

@@ -6,7 +6,7 @@ import type { Attempt, ClaimedJob } from '../attempt.ts';
 import { untilReachable } from '../outages.ts';
 import type { WorkerServices } from '../services.ts';
 import { toStored } from '../stored-product.ts';
-import { sendOnce } from './send.ts';
+import { resumeSend, sendOnce } from './send.ts';
 import { requireSender } from './sender.ts';
 import { cutReply } from './text.ts';
 
@@ -34,6 +34,8 @@ export function createCommentReplies(
   return {
     async takeComment(comment) {
       const { igUserId, fromId, workflowId } = comment;
+      const said = await resumeSend(services, job, attempt);
+      if (said !== undefined) return { verdict: 'answered', said };
       const { username } = await requireSender(services, job, attempt, igUserId);
       await requireWindow(comment);
       if (await read(() => isCommentTaken(db, { jobId, igUserId, commentId: comment.commentId })))

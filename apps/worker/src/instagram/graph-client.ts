@@ -26,12 +26,11 @@ export type RefreshResult =
 
 export type GraphClient = {
   send(message: Outgoing): Promise<SendResult>;
-  /** Whether a person has got this text from us; undefined where the other side can't tell. */
+  /** The ids of the messages by which a person got this text from us since then, oldest first; none where none is shown. */
   findSent(
     account: { igUserId: string; accessToken: string },
-    personId: string,
-    text: string,
-  ): Promise<string | undefined>;
+    sent: { personId: string; text: string; since: Date },
+  ): Promise<string[]>;
   refreshToken(accessToken: string): Promise<RefreshResult>;
 };
 
@@ -48,7 +47,12 @@ const Conversations = z.object({
     z.object({
       messages: z.object({
         data: z.array(
-          z.object({ id: z.string(), message: z.string().optional(), from: z.object({ id: z.string() }).optional() }),
+          z.object({
+            id: z.string(),
+            message: z.string().optional(),
+            from: z.object({ id: z.string() }).optional(),
+            created_time: z.string(),
+          }),
         ),
       }),
     }),
@@ -88,16 +92,20 @@ export function createGraphClient(options: { baseUrl: string; fetch?: typeof fet
       }
     },
 
-    async findSent({ igUserId, accessToken }, personId, text) {
+    async findSent({ igUserId, accessToken }, { personId, text, since }) {
       const query = new URLSearchParams({ user_id: personId, fields: 'messages{id,message,from,created_time}' });
       try {
         const { body } = await request(`/${igUserId}/conversations?${query}`, {
           headers: { authorization: `Bearer ${accessToken}` },
         });
         const messages = Conversations.parse(body).data.flatMap((conversation) => conversation.messages.data);
-        return messages.find((m) => m.message === text && (m.from === undefined || m.from.id === igUserId))?.id;
+        // The same words may have been said before.
+        return messages
+          .filter((m) => m.message === text && m.from?.id === igUserId && Date.parse(m.created_time) >= since.getTime())
+          .sort((a, b) => Date.parse(a.created_time) - Date.parse(b.created_time))
+          .map(({ id }) => id);
       } catch {
-        return undefined;
+        return [];
       }
     },
 

@@ -1,11 +1,17 @@
 /** One message to Instagram, at most once, whatever dies when. */
-import { type ErrorCode, TallyError } from '@tally/core';
+import { type ErrorCode, errorCodes, TallyError, unseal } from '@tally/core';
 import {
   askForLogin,
   beginSend,
   endSend,
+  findSend,
+  findSendingAccount,
+  firstUnknownMessage,
+  isDuplicate,
+  type KnownSend,
+  type SendEnd,
   type SendRequest,
-  type SendStart,
+  sealContext,
   slowDown,
   type Transaction,
 } from '@tally/db';
@@ -20,8 +26,8 @@ import type { SendFault } from './graph-errors.ts';
 import { putOff, requireSender } from './sender.ts';
 
 export type Send = Pick<SendRequest, 'igUserId' | 'recipient' | 'personId' | 'text'> & {
-  /** Written in the same transaction as the note that the message is about to leave. */
-  store?: (client: Transaction) => Promise<void>;
+  /** Runs in the transaction that notes that the message is about to leave; false where it must not. */
+  store?: (client: Transaction) => Promise<{ silent: 'paused' } | 'changed' | 'stored'>;
   /** Called once the message is known to have left; may be repeated. */
   onSent?: (sent: { messageId: string; personId: string | undefined; text: string }) => Promise<void>;
 };
@@ -29,12 +35,63 @@ export type Send = Pick<SendRequest, 'igUserId' | 'recipient' | 'personId' | 'te
 /** How long a message of unknown outcome waits for its echo, and how often it looks. */
 const echoWaitMs = 15_000;
 const echoLookMs = 1_500;
+// Meta's clock and ours, and its seconds without fractions.
+const clockSkewMs = 5_000;
 const firstSlowMs = 2_000;
 const longestSlowMs = 600_000;
 
+// What left has left, whoever owns the job by now: neither fence nor abort may keep it from being written down.
+const note = (services: WorkerServices, job: ClaimedJob, attempt: Attempt, end: Omit<SendEnd, 'id' | 'fence'>) =>
+  untilReachable(() => endSend(services.db, { id: job.jobId, fence: job.fence, ...end }), { log: attempt.log });
+
 /**
- * Sends the job's message, or finds out what became of it. @throws TallyError where it ends without being sent,
- * `send_uncertain` where nobody can tell; Postponed where it has to wait
+ * What became of the message that an earlier attempt at this job sent, or may have sent; undefined where none has. To be
+ * asked before anything else: whatever has changed since, what left has left.
+ * @throws TallyError where it failed, `send_uncertain` where nobody can tell; Postponed while there is hope
+ */
+export async function resumeSend(
+  services: WorkerServices,
+  job: ClaimedJob,
+  attempt: Attempt,
+): Promise<{ text: string; messageId: string } | undefined> {
+  // A first claim can't have sent anything.
+  if (job.fence === 1) return undefined;
+  const send = await untilReachable(() => findSend(services.db, job.jobId), attempt);
+  if (send === undefined || send.state === 'not_sent') return undefined;
+  if (send.state === 'sent') return { text: send.text, messageId: send.messageId ?? '' };
+  if (send.state === 'failed') throw new TallyError(codeOf(send), 'Instagram did not take the message');
+  const messageId = await askInstagram(services, job, attempt, send);
+  if (messageId !== undefined) {
+    await note(services, job, attempt, { state: 'sent', messageId });
+    return { text: send.text, messageId };
+  }
+  if (send.ageMs < echoWaitMs) throw new Postponed(echoLookMs);
+  await note(services, job, attempt, { state: 'uncertain', error: send.error ?? 'no answer' });
+  throw new TallyError('send_uncertain', 'Whether the message arrived can’t be told; it is not sent again');
+}
+
+const codeOf = ({ errorCode }: KnownSend): ErrorCode =>
+  errorCode !== null && errorCode in errorCodes ? (errorCode as ErrorCode) : 'reply_window_closed';
+
+/** The id by which Instagram knows a message of ours; also of an account that may not send any more. */
+async function askInstagram(
+  services: WorkerServices,
+  job: ClaimedJob,
+  attempt: Attempt,
+  { igUserId, personId, text, ageMs }: KnownSend,
+): Promise<string | undefined> {
+  if (personId === null) return undefined;
+  const account = await untilReachable(() => findSendingAccount(services.db, job.accountId, igUserId), attempt);
+  if (account === undefined) return undefined;
+  const accessToken = unseal(services.encryptionKey, sealContext(igUserId), account.accessToken);
+  const since = new Date(Date.now() - ageMs - clockSkewMs);
+  const found = await services.graph.findSent({ igUserId, accessToken }, { personId, text, since });
+  return untilReachable(() => firstUnknownMessage(services.db, found), attempt);
+}
+
+/**
+ * Sends the job's message; to be called once an attempt, after {@link resumeSend}. @throws TallyError where it ends without
+ * being sent; Postponed where it has to wait
  */
 export async function sendOnce(
   services: WorkerServices,
@@ -42,65 +99,65 @@ export async function sendOnce(
   attempt: Attempt,
   { store, onSent, ...send }: Send,
 ): Promise<Said> {
-  const { igUserId, recipient } = send;
+  const { igUserId, recipient, text } = send;
   const { accessToken } = await requireSender(services, job, attempt, igUserId);
-  const start = await attempt.write(async (client) => {
-    const outcome = await beginSend(client, { id: job.jobId, accountId: job.accountId, ...send });
-    if (outcome.verdict === 'send') await store?.(client);
-    return outcome;
-  });
-  if (start.verdict === 'taken') return { silent: 'already_answered' };
-  if (start.verdict === 'unwanted') return { silent: 'opted_out' };
-
-  async function arrived(messageId: string, text: string, personId?: string): Promise<Said> {
-    await note({ state: 'sent', messageId });
-    await onSent?.({ messageId, personId, text });
-    return { text, messageId };
-  }
-  // What left has left, whoever owns the job by now: neither fence nor abort may keep it from being written down.
-  const note = (end: Pick<Parameters<typeof endSend>[1], 'state' | 'messageId' | 'error'>) =>
-    untilReachable(() => endSend(services.db, { id: job.jobId, ...end }), { log: attempt.log });
-
-  if (start.verdict === 'known') {
-    const messageId =
-      knownMessage(start) ??
-      (send.personId === null
-        ? undefined
-        : await services.graph.findSent({ igUserId, accessToken }, send.personId, start.text));
-    if (messageId !== undefined) return arrived(messageId, start.text);
-    if (start.ageMs < echoWaitMs) throw new Postponed(echoLookMs);
-    await note({ state: 'uncertain', error: start.error ?? 'no answer' });
-    throw new TallyError('send_uncertain', 'Whether the message arrived can’t be told; it is not sent again');
-  }
+  const start = await attempt
+    .write(async (client) => {
+      const stored = (await store?.(client)) ?? 'stored';
+      if (stored !== 'stored') return stored;
+      return beginSend(client, { id: job.jobId, accountId: job.accountId, fence: job.fence, ...send });
+    })
+    .catch((error: unknown) => {
+      // A comment has one row: another job has answered it, or is about to.
+      if (isDuplicate(error)) return { silent: 'already_answered' as const };
+      throw error;
+    });
+  // What was to be answered has changed: the next attempt reads it anew.
+  if (start === 'changed') throw new Postponed(0);
+  if ('silent' in start) return start;
+  if (start.verdict === 'unwanted') return { silent: start.why };
+  if (start.verdict === 'begun') throw new Postponed(echoLookMs);
 
   const waitMs = await rateWaitMs(services, send);
   if (waitMs > 0) {
-    await note({ state: 'not_sent' });
+    await note(services, job, attempt, { state: 'not_sent' });
     return putOff(job, waitMs);
   }
-  const result = await services.graph.send({ igUserId, accessToken, recipient, text: start.text });
+  const result = await services.graph.send({ igUserId, accessToken, recipient, text });
   attempt.log.info({ outcome: result.outcome, to: recipient.kind }, 'message to Instagram');
-  if (result.outcome === 'sent') return arrived(result.messageId, start.text, result.personId);
-  const { outcome, detail } = result;
-  await note({ state: stateAfter[outcome], error: detail });
-  if (outcome === 'uncertain') throw new Postponed(echoLookMs);
-  if (outcome === 'slow_down') return slow(services, job, igUserId, result);
-  if (outcome === 'unreachable') return putOff(job, growing(job));
-  if (outcome === 'needs_login')
-    await untilReachable(() => askForLogin(services.db, igUserId, `Instagram refused the token (${detail})`), attempt);
-  const { code, text } = endings[outcome];
-  throw new TallyError(code, text);
+  if (result.outcome !== 'sent') return endUnsent(services, job, attempt, igUserId, { ...result, tries: start.tries });
+  const { messageId, personId } = result;
+  await note(services, job, attempt, { state: 'sent', messageId });
+  await onSent?.({ messageId, personId, text });
+  return { text, messageId };
 }
 
-const stateAfter = {
-  slow_down: 'not_sent',
-  unreachable: 'not_sent',
-  uncertain: 'uncertain',
-  window_closed: 'failed',
-  needs_login: 'failed',
-  not_ours: 'failed',
-  our_bug: 'failed',
-} as const satisfies Record<SendFault | 'unreachable', string>;
+type Unsent = Exclude<SendResult, { outcome: 'sent' }> & { tries: number };
+
+/** Writes down why a message was not sent, and ends the job or gives its attempt back. @throws always */
+async function endUnsent(
+  services: WorkerServices,
+  job: ClaimedJob,
+  attempt: Attempt,
+  igUserId: string,
+  { outcome, detail, retryAfterMs, tries }: Unsent,
+): Promise<never> {
+  if (outcome === 'uncertain') {
+    await note(services, job, attempt, { state: 'uncertain', error: detail });
+    throw new Postponed(echoLookMs);
+  }
+  if (outcome === 'slow_down' || outcome === 'unreachable') {
+    await note(services, job, attempt, { state: 'not_sent', error: detail });
+    const delayMs = Math.max(retryAfterMs ?? 0, Math.min(longestSlowMs, firstSlowMs * 2 ** (tries - 1)));
+    if (outcome === 'slow_down') await untilReachable(() => slowDown(services.db, igUserId, delayMs), attempt);
+    return putOff(job, delayMs);
+  }
+  const { code, text } = endings[outcome];
+  await note(services, job, attempt, { state: 'failed', errorCode: code, error: detail });
+  if (outcome === 'needs_login')
+    await untilReachable(() => askForLogin(services.db, igUserId, `Instagram refused the token (${detail})`), attempt);
+  throw new TallyError(code, text);
+}
 
 const endings = {
   window_closed: { code: 'reply_window_closed', text: 'Instagram takes no more replies to this' },
@@ -108,22 +165,6 @@ const endings = {
   not_ours: { code: 'blocked', text: 'Another app answers in this conversation' },
   our_bug: { code: 'internal', text: 'Instagram did not accept the message' },
 } as const satisfies Partial<Record<SendFault, { code: ErrorCode; text: string }>>;
-
-/** The message's id where it is known to have been sent. @throws TallyError where it is known to have failed */
-function knownMessage(start: Extract<SendStart, { verdict: 'known' }>): string | undefined {
-  if (start.state === 'failed') throw new TallyError('reply_window_closed', 'Instagram refused this message');
-  return start.state === 'sent' ? (start.messageId ?? '') : undefined;
-}
-
-async function slow(services: WorkerServices, job: ClaimedJob, igUserId: string, result: SendResult): Promise<never> {
-  const askedMs = result.outcome === 'sent' ? 0 : (result.retryAfterMs ?? 0);
-  const delayMs = Math.max(askedMs, growing(job));
-  await untilReachable(() => slowDown(services.db, igUserId, delayMs), services);
-  return putOff(job, delayMs);
-}
-
-/** 2 s, 4 s, … at most 10 minutes. */
-const growing = (job: ClaimedJob): number => Math.min(longestSlowMs, firstSlowMs * 2 ** Math.min(job.waits, 12));
 
 /** Milliseconds until the account may send again; 0 now. Counted in Redis for all workers. */
 async function rateWaitMs(services: WorkerServices, { igUserId, recipient }: Send): Promise<number> {

@@ -13,15 +13,24 @@ export type ChatLimits = {
   repliesAnHour: number;
   /** How many earlier turns the model sees. */
   turnsShown: number;
+  /** Of messages that are answered together, the newest so many are read; the others are closed with them. */
+  messagesRead: number;
+  /** How long a message that is not to be answered yet waits, by how often it has waited. */
+  waitMs: (waits: number) => number;
 };
 
 export type Turn = { role: 'customer' | 'assistant' | 'human'; text: string };
+
+type Silence = 'paused' | 'unsent' | 'opted_out' | 'reply_cap';
+type Delivery = 'sending' | 'sent' | 'failed' | 'uncertain';
 
 /** The conversation of one of its messages, and what is to be done about that message now. */
 export type TurnOutcome =
   | { verdict: 'answer'; conversation: Conversation; pending: PendingMessage[]; earlier: Turn[] }
   | { verdict: 'answered'; conversation: Conversation; reply: string }
-  | { verdict: 'silent'; conversation: Conversation; why: 'paused' | 'unsent' | 'opted_out' | 'reply_cap' }
+  /** It was answered together with others, and the answer never arrived. */
+  | { verdict: 'undelivered' }
+  | { verdict: 'silent'; conversation: Conversation; why: Silence }
   /** Another message of the conversation is being answered, or the customer is still writing. */
   | { verdict: 'wait'; delayMs: number }
   | { verdict: 'no_conversation' };
@@ -37,6 +46,7 @@ export type Conversation = {
 export type NewMessage = { conversationId?: string | undefined; customer: string; text: string };
 
 type Job = { jobId: string; accountId: string };
+type WaitingJob = Job & { waits: number };
 const conversationColumns = `id, channel, ig_user_id as "igUserId", customer, paused_at is not null as "isPaused"`;
 
 /**
@@ -45,24 +55,27 @@ const conversationColumns = `id, channel, ig_user_id as "igUserId", customer, pa
  */
 export async function takeTurn(
   client: Transaction,
-  job: Job,
+  job: WaitingJob,
   message: NewMessage,
   limits: ChatLimits,
 ): Promise<TurnOutcome> {
   const conversation = await lockConversation(client, job, message);
   if (conversation === undefined) return { verdict: 'no_conversation' };
   const own = await receiveMessage(client, job, conversation, message.text);
-  if (own.unsent) return { verdict: 'silent', conversation, why: 'unsent' };
-  const taken = own.answerJob === job.jobId ? await listTaken(client, job.jobId) : [];
-  // A reply that is on its way is looked after by the job that sends it.
-  if (taken.length > 0 && own.isOnItsWay) return answer(client, conversation, taken, limits);
+  const wait = { verdict: 'wait' as const, delayMs: limits.waitMs(job.waits) };
+  // A reply that is put off keeps its messages: they are answered by whoever took them.
+  const taken = own.answerJob === job.jobId ? await listTaken(client, job.jobId, limits) : [];
+  if (own.answerJob === job.jobId && taken.length === 0) return { verdict: 'silent', conversation, why: 'unsent' };
+  if (own.reply !== null && own.delivery !== null && own.delivery !== 'sent') {
+    if (taken.length > 0 && own.delivery === 'sending') return answer(client, conversation, taken, limits);
+    if (own.delivery === 'sending' && own.isAnswererAlive) return wait;
+    return { verdict: 'undelivered' };
+  }
   if (own.reply !== null) return { verdict: 'answered', conversation, reply: own.reply };
+  if (own.silence !== null) return { verdict: 'silent', conversation, why: own.silence };
   if (conversation.isPaused) return silence(client, conversation, 'paused');
   const open = await listOpenMessages(client, conversation.id);
-  const leader = open.find((candidate) => candidate.isAlive);
-  // Closed without a reply: it was left to a human earlier.
-  if (!open.some(({ id }) => id === job.jobId)) return { verdict: 'silent', conversation, why: 'paused' };
-  if (leader?.id !== job.jobId) return { verdict: 'wait', delayMs: 500 };
+  if (open[0]?.id !== job.jobId || (await isReplying(client, conversation.id))) return wait;
   if (taken.length === 0) {
     const waitMs = quietIn(open, limits);
     if (waitMs > 0) return { verdict: 'wait', delayMs: waitMs };
@@ -70,7 +83,7 @@ export async function takeTurn(
   const { igUserId, customer } = conversation;
   if (igUserId !== null && (await isOptedOut({ pool: client }, igUserId, customer)))
     return silence(client, conversation, 'opted_out');
-  if (conversation.igUserId !== null && (await countReplies(client, conversation.id)) >= limits.repliesAnHour)
+  if (igUserId !== null && (await countReplies(client, conversation.id)) >= limits.repliesAnHour)
     return silence(client, conversation, 'reply_cap');
   // A repeated attempt answers what the first one took: the model's answer to that may be paid for already.
   if (taken.length > 0) return answer(client, conversation, taken, limits);
@@ -78,7 +91,7 @@ export async function takeTurn(
     open.map(({ id }) => id),
     job.jobId,
   ]);
-  return answer(client, conversation, open, limits);
+  return answer(client, conversation, await listTaken(client, job.jobId, limits), limits);
 }
 
 async function answer(
@@ -94,12 +107,12 @@ async function answer(
 }
 
 /** What this job took to answer, without what was unsent since; closed already where its reply is on its way. */
-async function listTaken(client: Transaction, jobId: string): Promise<PendingMessage[]> {
+async function listTaken(client: Transaction, jobId: string, limits: ChatLimits): Promise<PendingMessage[]> {
   const { rows } = await client.query<PendingMessage>(
-    'select id, text from messages where answer_job = $1 and unsent_at is null order by said_at, id',
-    [jobId],
+    `select id, text from messages where answer_job = $1 and unsent_at is null order by said_at desc, id desc limit $2`,
+    [jobId, limits.messagesRead],
   );
-  return rows;
+  return rows.reverse();
 }
 
 async function lockConversation(client: Transaction, job: Job, message: NewMessage): Promise<Conversation | undefined> {
@@ -135,40 +148,58 @@ async function receiveMessage(
   await client.query('update conversations set last_message_at = now() where id = $1', [conversation.id]);
   // An unsent message may have been announced before, after, or at the same time as the message itself.
   await client.query(
-    `update messages m set unsent_at = now(), closed_at = coalesce(closed_at, now())
+    `update messages m set unsent_at = now(), closed_at = now(), silence = 'unsent'
      where m.conversation_id = $1 and m.closed_at is null and m.external_id is not null
-       and exists (select from webhook_events e where e.kind = 'message_unsent' and e.external_id = m.external_id)`,
-    [conversation.id],
+       and exists (select from webhook_events e
+         where e.kind = 'message_unsent' and e.external_id = m.external_id and e.ig_user_id = $2)`,
+    [conversation.id, conversation.igUserId],
   );
   const { rows } = await client.query<OwnMessage>(
-    `select m.unsent_at is not null as unsent, r.text as reply, m.answer_job as "answerJob",
-       coalesce(r.delivery in ('sending', 'uncertain'), false) as "isOnItsWay"
+    `select m.silence, r.text as reply, r.delivery, m.answer_job as "answerJob",
+       exists (select from jobs j where j.id = m.answer_job and j.status in ('queued', 'running')) as "isAnswererAlive"
      from messages m left join messages r on r.id = m.reply_id where m.id = $1`,
     [job.jobId],
   );
-  return rows[0] ?? { unsent: false, reply: null, answerJob: null, isOnItsWay: false };
+  return rows[0] ?? { silence: null, reply: null, delivery: null, answerJob: null, isAnswererAlive: false };
 }
 
-type OwnMessage = { unsent: boolean; reply: string | null; answerJob: string | null; isOnItsWay: boolean };
+type OwnMessage = {
+  silence: Silence | null;
+  reply: string | null;
+  delivery: Delivery | null;
+  answerJob: string | null;
+  isAnswererAlive: boolean;
+};
 type PendingMessage = { id: string; text: string };
-type OpenMessage = PendingMessage & { isAlive: boolean; ageMs: number };
+type OpenMessage = { id: string; ageMs: number };
 
+/** Messages that wait for an answer, oldest first. One whose job has ended without any is history, and asked no more. */
 async function listOpenMessages(client: Transaction, conversationId: string): Promise<OpenMessage[]> {
-  // What nobody could answer within a day is past.
   await client.query(
-    `update messages set closed_at = now() where conversation_id = $1 and role = 'customer' and closed_at is null
-       and received_at < now() - interval '1 day'`,
+    `update messages m set closed_at = now(),
+       silence = case when exists (select from jobs j where j.id = m.id and j.status = 'failed') then 'failed' end
+     where m.conversation_id = $1 and m.role = 'customer' and m.closed_at is null
+       and not exists (select from jobs j where j.id = m.id and j.status in ('queued', 'running'))`,
     [conversationId],
   );
   const { rows } = await client.query<OpenMessage>(
-    `select m.id, m.text,
-       exists (select from jobs j where j.id = m.id and j.status in ('queued', 'running')) as "isAlive",
-       (extract(epoch from clock_timestamp() - m.received_at) * 1000)::float8 as "ageMs"
+    `select m.id, (extract(epoch from clock_timestamp() - m.received_at) * 1000)::float8 as "ageMs"
      from messages m where m.conversation_id = $1 and m.role = 'customer' and m.closed_at is null
      order by m.said_at, m.id`,
     [conversationId],
   );
   return rows;
+}
+
+/** Whether an earlier reply of the conversation is still on its way: nothing may overtake it. */
+async function isReplying(client: Transaction, conversationId: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select from messages r join messages m on m.reply_id = r.id join jobs j on j.id = m.answer_job
+     where r.conversation_id = $1 and r.delivery in ('sending', 'uncertain') and j.status in ('queued', 'running')
+     limit 1`,
+    [conversationId],
+  );
+  return rowCount !== 0;
 }
 
 /** Milliseconds until the customer has been silent long enough, or has waited long enough; 0 now. */
@@ -179,14 +210,11 @@ function quietIn(open: OpenMessage[], limits: ChatLimits): number {
   return Math.max(0, Math.ceil(Math.min(untilQuiet, untilImpatient)));
 }
 
-async function silence(
-  client: Transaction,
-  conversation: Conversation,
-  why: 'paused' | 'opted_out' | 'reply_cap',
-): Promise<TurnOutcome> {
+async function silence(client: Transaction, conversation: Conversation, why: Silence): Promise<TurnOutcome> {
   await client.query(
-    `update messages set closed_at = now() where conversation_id = $1 and role = 'customer' and closed_at is null`,
-    [conversation.id],
+    `update messages set closed_at = now(), silence = $2
+     where conversation_id = $1 and role = 'customer' and closed_at is null`,
+    [conversation.id, why],
   );
   return { verdict: 'silent', conversation, why };
 }
@@ -199,7 +227,7 @@ async function countReplies(client: Transaction, conversationId: string): Promis
   return rows[0]?.count ?? 0;
 }
 
-/** The turns before a message, oldest first, without replies that never arrived and messages that were taken back. */
+/** The turns before a message, oldest first, without what never arrived, was taken back, or could not be answered. */
 async function listEarlierTurns(
   client: Transaction,
   conversationId: string,
@@ -209,34 +237,54 @@ async function listEarlierTurns(
   const { rows } = await client.query<Turn>(
     `select m.role, m.text from messages m, messages b
      where b.id = $2 and m.conversation_id = $1 and (m.said_at, m.id) < (b.said_at, b.id)
-       and m.unsent_at is null and m.delivery is distinct from 'failed'
+       and m.unsent_at is null and m.delivery is distinct from 'failed' and m.silence is distinct from 'failed'
      order by m.said_at desc, m.id desc limit $3`,
     [conversationId, beforeId, limit],
   );
   return rows.reverse();
 }
 
+export type Stored = { verdict: 'stored'; text: string } | { verdict: 'changed' } | { verdict: 'paused' };
+
 /**
- * Stores a reply to the messages that this job took, and closes them. The same job's second call changes nothing.
- * Returns what was said. To be called under the job's fence.
+ * Stores a reply to the messages that this job took, and closes them; the same job's second call changes nothing. Not where
+ * one of them has changed or was unsent since it was read, or a human has taken over. To be called under the job's fence.
  */
 export async function storeReply(
   client: Transaction,
-  input: Job & { replyId: string; conversationId: string; text: string; isToBeSent: boolean },
-): Promise<string> {
-  await client.query('select from conversations where id = $1 and account_id = $2 for update', [
-    input.conversationId,
-    input.accountId,
-  ]);
-  await client.query(
-    `insert into messages (id, conversation_id, account_id, role, text, said_at, delivery)
-     values ($1, $2, $3, 'assistant', $4, clock_timestamp(), $5) on conflict (id) do nothing`,
-    [input.replyId, input.conversationId, input.accountId, input.text, input.isToBeSent ? 'sending' : null],
+  input: Job & { replyId: string; conversation: Conversation; pending: PendingMessage[]; text: string },
+): Promise<Stored> {
+  const { id, igUserId } = input.conversation;
+  const { rows } = await client.query<{ isPaused: boolean }>(
+    'select paused_at is not null as "isPaused" from conversations where id = $1 and account_id = $2 for update',
+    [id, input.accountId],
+  );
+  if (rows[0]?.isPaused) {
+    await silence(client, input.conversation, 'paused');
+    return { verdict: 'paused' };
+  }
+  if (!(await isStillAsked(client, input.pending, igUserId))) return { verdict: 'changed' };
+  const stored = await client.query<{ text: string }>(
+    `insert into messages as r (id, conversation_id, account_id, role, text, said_at, delivery)
+     values ($1, $2, $3, 'assistant', $4, clock_timestamp(), $5)
+     on conflict (id) do update set text = case when r.delivery = 'sending' then excluded.text else r.text end
+     returning text`,
+    [input.replyId, id, input.accountId, input.text, igUserId === null ? null : 'sending'],
   );
   await client.query(
-    `update messages set closed_at = now(), reply_id = $2 where conversation_id = $3 and answer_job = $1 and closed_at is null`,
-    [input.jobId, input.replyId, input.conversationId],
+    `update messages set closed_at = coalesce(closed_at, now()), reply_id = $2
+     where conversation_id = $3 and answer_job = $1 and unsent_at is null`,
+    [input.jobId, input.replyId, id],
   );
-  const { rows } = await client.query<{ text: string }>('select text from messages where id = $1', [input.replyId]);
-  return rows[0]?.text ?? input.text;
+  return { verdict: 'stored', text: stored.rows[0]?.text ?? input.text };
+}
+
+async function isStillAsked(client: Transaction, pending: PendingMessage[], igUserId: string | null): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select from unnest($1::uuid[], $2::text[]) as u (id, text) join messages m on m.id = u.id and m.text = u.text
+     where m.unsent_at is null and not exists (select from webhook_events e
+       where e.kind = 'message_unsent' and e.external_id = m.external_id and e.ig_user_id = $3)`,
+    [pending.map(({ id }) => id), pending.map(({ text }) => text), igUserId],
+  );
+  return rowCount === pending.length;
 }

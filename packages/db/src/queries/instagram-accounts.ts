@@ -28,7 +28,7 @@ const sendingColumns = `${columns}, access_token as "accessToken",
 /** What a token is sealed for: it opens in its own row only. */
 export const sealContext = (igUserId: string): string => `instagram:${igUserId}`;
 
-/** Connects an account, or gives it a new token; undefined where another tenant has it. `accessToken` is sealed. */
+/** Connects an account, or gives it a new token; undefined where another tenant has it, or this one has too many. `accessToken` is sealed. */
 export async function connectInstagram(
   db: Database,
   input: {
@@ -38,11 +38,13 @@ export async function connectInstagram(
     accessToken: string;
     selfIgScopedId?: string | undefined;
     autoReply: boolean;
+    mostAccounts: number;
   },
 ): Promise<InstagramAccount | undefined> {
   const { rows } = await db.pool.query<InstagramAccount>(
     `insert into instagram_accounts (id, account_id, ig_user_id, username, access_token, self_ig_scoped_id, auto_reply)
-     values ($1, $2, $3, $4, $5, $6, $7)
+     select $1, $2, $3, $4, $5, $6, $7
+     where (select count(*) from instagram_accounts where account_id = $2 and ig_user_id <> $3) < $8
      on conflict (ig_user_id) do update set username = excluded.username, access_token = excluded.access_token,
        self_ig_scoped_id = coalesce(excluded.self_ig_scoped_id, instagram_accounts.self_ig_scoped_id),
        auto_reply = excluded.auto_reply, state = 'active', state_reason = null, slow_until = null,
@@ -57,6 +59,7 @@ export async function connectInstagram(
       input.accessToken,
       input.selfIgScopedId ?? null,
       input.autoReply,
+      input.mostAccounts,
     ],
   );
   return rows[0];

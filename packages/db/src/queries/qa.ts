@@ -1,6 +1,6 @@
 /** Question/answer pairs: written by a task, corrected by their owner, found by answers. */
 import { createHash } from 'node:crypto';
-import { newId } from '@tally/core';
+import { idFrom } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { toDocumentTerms } from '../search-terms.ts';
 import { indexPassages } from './passages.ts';
@@ -41,30 +41,35 @@ export async function listQuestions(db: Database, accountId: string, about: QaAb
   return rows.map((row) => row.question);
 }
 
-/** Adds the pairs whose question is new for their source, and returns those. */
+/** Adds the pairs whose question is new for their source, and returns those; to the same job the same ones again. */
 export async function insertQaPairs(
   client: Transaction,
-  accountId: string,
+  { accountId, jobId }: { accountId: string; jobId: string },
   about: QaAbout,
   pairs: { question: string; answer: string }[],
 ): Promise<QaRow[]> {
   const unique = new Map(pairs.map((pair) => [questionKey(pair.question).toString('hex'), pair] as const));
   const sorted = [...unique].sort(([a], [b]) => (a < b ? -1 : 1));
-  const { rows } = await client.query<QaRow>(
+  const ids = sorted.map(([key]) => idFrom(`${jobId} ${key}`));
+  await client.query(
     `insert into qa_pairs (id, account_id, product_id, url, source_key, question_key, question, answer)
      select u.id, $1, $2, $3, $4, decode(u.key, 'hex'), u.question, u.answer
      from unnest($5::uuid[], $6::text[], $7::text[], $8::text[]) as u (id, key, question, answer)
-     on conflict (account_id, source_key, question_key) do nothing returning ${columns}`,
+     on conflict do nothing`,
     [
       accountId,
       'productId' in about ? about.productId : null,
       'url' in about ? about.url : null,
       sourceKey(about),
-      sorted.map(() => newId()),
+      ids,
       sorted.map(([key]) => key),
       sorted.map(([, pair]) => pair.question),
       sorted.map(([, pair]) => pair.answer),
     ],
+  );
+  const { rows } = await client.query<QaRow>(
+    `select ${columns} from qa_pairs where account_id = $1 and id = any($2::uuid[]) order by array_position($2::uuid[], id)`,
+    [accountId, ids],
   );
   await indexPassages(
     client,

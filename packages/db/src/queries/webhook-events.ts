@@ -1,6 +1,7 @@
 /** What webhooks bring: every event once, and what follows from it, in the transaction that the webhook's 200 promises. */
 import { newId } from '@tally/core';
 import type { Database, Transaction } from '../connect.ts';
+import { normalise } from '../search-terms.ts';
 
 export type NewEvent = {
   dedupeKey: string;
@@ -49,6 +50,7 @@ export type Recipient = {
   state: 'active' | 'needs_login' | 'paused';
   workflows: MatchableWorkflow[];
 };
+/** Keywords as {@link normalise} makes them. */
 export type MatchableWorkflow = { id: string; keywords: string[]; mediaIds: string[]; productId: string | null };
 
 /** The connected accounts of these Instagram ids, with their enabled workflows, oldest first. */
@@ -62,7 +64,12 @@ export async function readRecipients(client: Transaction, igUserIds: string[]): 
      from instagram_accounts a where a.ig_user_id = any($1::text[])`,
     [igUserIds],
   );
-  return new Map(rows.map((row) => [row.igUserId, row]));
+  // Once a body, not once a comment.
+  const readable = ({ keywords, ...rest }: MatchableWorkflow) => ({
+    ...rest,
+    keywords: keywords.map((keyword) => normalise(keyword).trim()),
+  });
+  return new Map(rows.map((row) => [row.igUserId, { ...row, workflows: row.workflows.map(readable) }]));
 }
 
 export type OptOut = { igUserId: string; personId: string; isOptedOut: boolean; saidAt: Date };
@@ -100,36 +107,46 @@ export async function readOptOuts(
   return new Set(rows.map((row) => row.who));
 }
 
-/** What came before its message: which messages were taken back, and the latest text of those that were edited. */
+/** A message's id is its account's: two of ours that write to each other have the same one twice. */
+export type MessageKey = { igUserId: string; messageId: string };
+export const messageKey = ({ igUserId, messageId }: MessageKey): string => `${igUserId} ${messageId}`;
+
+/** What came before its message, by key: which messages were taken back, and the latest text of those that were edited. */
 export async function readChanges(
   client: Transaction,
-  messageIds: string[],
+  messages: MessageKey[],
 ): Promise<{ unsent: Set<string>; edited: Map<string, string> }> {
-  const { rows } = await client.query<{ kind: string; external_id: string; text: string | null }>(
-    `select kind, external_id, payload #>> '{message_edit,text}' as text from webhook_events
-     where external_id = any($1::text[]) and kind in ('message_unsent', 'message_edited') order by happened_at`,
-    [messageIds],
+  const { rows } = await client.query<{ kind: string; key: string; text: string | null }>(
+    `select kind, ig_user_id || ' ' || external_id as key, payload #>> '{message_edit,text}' as text from webhook_events
+     where external_id = any($2::text[]) and kind in ('message_unsent', 'message_edited')
+       and (ig_user_id, external_id) in (select * from unnest($1::text[], $2::text[])) order by happened_at`,
+    [messages.map((m) => m.igUserId), messages.map((m) => m.messageId)],
   );
   return {
-    unsent: new Set(rows.filter((row) => row.kind === 'message_unsent').map((row) => row.external_id)),
-    edited: new Map(rows.flatMap((row) => (row.text === null ? [] : [[row.external_id, row.text] as const]))),
+    unsent: new Set(rows.filter((row) => row.kind === 'message_unsent').map((row) => row.key)),
+    edited: new Map(rows.flatMap((row) => (row.text === null ? [] : [[row.key, row.text] as const]))),
   };
 }
 
 /** Takes messages back: one that is not answered yet never will be. */
-export async function markUnsent(client: Transaction, igMessageIds: string[]): Promise<void> {
+export async function markUnsent(client: Transaction, unsent: MessageKey[]): Promise<void> {
   await client.query(
-    `update messages set unsent_at = now(), closed_at = coalesce(closed_at, now()) where external_id = any($1::text[])`,
-    [igMessageIds],
+    `update messages m set unsent_at = now(), closed_at = coalesce(m.closed_at, now()),
+       silence = case when m.closed_at is null then 'unsent' else m.silence end
+     from unnest($1::text[], $2::text[]) as u (ig_user_id, id), conversations c
+     where m.external_id = u.id and c.id = m.conversation_id and c.ig_user_id = u.ig_user_id and m.role = 'customer'`,
+    [unsent.map((m) => m.igUserId), unsent.map((m) => m.messageId)],
   );
 }
 
 /** Gives messages that are not answered yet their new text. */
-export async function applyEdits(client: Transaction, edits: { messageId: string; text: string }[]): Promise<void> {
+export async function applyEdits(client: Transaction, edits: (MessageKey & { text: string })[]): Promise<void> {
   await client.query(
-    `update messages m set text = u.text from unnest($1::text[], $2::text[]) as u (id, text)
-     where m.external_id = u.id and m.role = 'customer' and m.closed_at is null`,
-    [edits.map((e) => e.messageId), edits.map((e) => e.text)],
+    `update messages m set text = u.text
+     from unnest($1::text[], $2::text[], $3::text[]) as u (ig_user_id, id, text), conversations c
+     where m.external_id = u.id and c.id = m.conversation_id and c.ig_user_id = u.ig_user_id
+       and m.role = 'customer' and m.closed_at is null`,
+    [edits.map((e) => e.igUserId), edits.map((e) => e.messageId), edits.map((e) => e.text)],
   );
 }
 
@@ -146,7 +163,7 @@ export type IncomingMessage = {
   needsAnswer: boolean;
 };
 
-/** Puts messages into their conversations on Instagram, making those that are new; message id to conversation id. */
+/** Puts messages that are new into their conversations on Instagram; of those, message id to conversation id. */
 export async function insertIncoming(client: Transaction, messages: IncomingMessage[]): Promise<Map<string, string>> {
   const conversations = new Map(messages.map((m) => [`${m.accountId} ${m.igUserId} ${m.personId}`, m] as const));
   const sorted = [...conversations].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, m]) => m);
@@ -172,9 +189,9 @@ export async function insertIncoming(client: Transaction, messages: IncomingMess
      ), added as (
        insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, closed_at)
        select id, conversation_id, account_id, role, text, message_id, said_at, case when needs_answer then null else now() end
-       from incoming on conflict do nothing
+       from incoming on conflict do nothing returning id, conversation_id
      )
-     select id, conversation_id from incoming`,
+     select id, conversation_id from added`,
     [
       messages.map((m) => m.id),
       messages.map((m) => m.accountId),

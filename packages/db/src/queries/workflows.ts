@@ -19,12 +19,15 @@ const workflowColumns = `id, account_id as "accountId", ig_user_id as "igUserId"
 
 export type WorkflowInput = Omit<Workflow, 'id' | 'accountId' | 'createdAt'>;
 
-/** Undefined where the product is not the account's. */
+/** Undefined where the product is not the account's, `too_many` where it has `most` workflows already. */
 export async function insertWorkflow(
   db: Database,
   accountId: string,
   input: WorkflowInput,
-): Promise<Workflow | undefined> {
+  most: number,
+): Promise<Workflow | 'too_many' | undefined> {
+  const counted = await db.pool.query('select from workflows where account_id = $1 limit $2', [accountId, most]);
+  if ((counted.rowCount ?? 0) >= most) return 'too_many';
   const { rows } = await db.pool.query<Workflow>(
     `insert into workflows (id, account_id, ig_user_id, name, keywords, media_ids, product_id, instructions, enabled)
      select $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9

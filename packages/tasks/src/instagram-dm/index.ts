@@ -1,6 +1,6 @@
 /** Answers a comment in private: with its workflow's product, or from knowledge where it has none. */
 import { z } from 'zod';
-import { silenceReasons } from '../context.ts';
+import { type Said, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
 import { describeProduct } from '../describe-product.ts';
 import { toBusiness, toContext } from '../fenced-text.ts';
@@ -54,7 +54,8 @@ export const instagramDm = defineTask({
       workflowId: input.workflow_id,
     };
     const taken = await ctx.instagram.takeComment(comment);
-    if (taken.verdict === 'silent') return { sent: false, text: null, message_id: null, silent: taken.why };
+    if (taken.verdict === 'silent') return toOutput({ silent: taken.why });
+    if (taken.verdict === 'answered') return toOutput(taken.said);
     const { product } = taken;
     const [passages, business] = await Promise.all([
       product === undefined
@@ -72,8 +73,11 @@ export const instagramDm = defineTask({
         { role: 'user', content: input.text },
       ],
     });
-    const said = await ctx.instagram.replyToComment(comment, reply);
-    if ('silent' in said) return { sent: false, text: null, message_id: null, silent: said.silent };
-    return { sent: true, text: said.text, message_id: said.messageId, silent: null };
+    return toOutput(await ctx.instagram.replyToComment(comment, reply));
   },
 });
+
+function toOutput(said: Said) {
+  if ('silent' in said) return { sent: false, text: null, message_id: null, silent: said.silent };
+  return { sent: true, text: said.text, message_id: said.messageId, silent: null };
+}

@@ -1,0 +1,100 @@
+import { newId } from '@tally/core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newDatabase, testLog } from '../../../test/harness/tally.ts';
+import {
+  beginSend,
+  confirmSends,
+  connectDatabase,
+  type Database,
+  endSend,
+  findSend,
+  firstUnknownMessage,
+  inTransaction,
+} from '../src/index.ts';
+
+let db: Database;
+const igUserId = '17841400000000001';
+
+beforeAll(async () => {
+  db = connectDatabase({ url: await newDatabase(), name: 'test', log: testLog });
+  return () => db.close();
+});
+
+const begin = (id: string, fence: number, text = 'Hello', person = '5') =>
+  inTransaction(db, (client) =>
+    beginSend(client, {
+      id,
+      accountId: newId(),
+      fence,
+      igUserId,
+      recipient: { kind: 'person', id: person },
+      personId: person,
+      text,
+    }),
+  );
+const echo = (messageId: string, text = 'Hello', personId = '5') => ({
+  igUserId,
+  personId,
+  messageId,
+  text,
+  saidAt: new Date(),
+});
+const confirm = (...echoes: ReturnType<typeof echo>[]) => inTransaction(db, (client) => confirmSends(client, echoes));
+
+describe('a send', () => {
+  it('is begun once: another attempt looks what became of it, and the same one’s repetition goes on', async () => {
+    const id = newId();
+    expect(await begin(id, 1)).toEqual({ verdict: 'send', tries: 1 });
+    expect(await begin(id, 1)).toEqual({ verdict: 'send', tries: 1 });
+    expect(await begin(id, 2)).toEqual({ verdict: 'begun' });
+  });
+
+  it('is not reopened by the late word of an earlier attempt', async () => {
+    const id = newId();
+    await begin(id, 1);
+    await endSend(db, { id, fence: 1, state: 'not_sent' });
+    expect(await begin(id, 2)).toEqual({ verdict: 'send', tries: 2 });
+    await endSend(db, { id, fence: 1, state: 'not_sent' });
+    expect(await findSend(db, id)).toMatchObject({ state: 'about_to_send', fence: 2 });
+    expect(await begin(id, 3)).toEqual({ verdict: 'begun' });
+  });
+
+  it('once sent stays sent, whatever comes after', async () => {
+    const id = newId();
+    await begin(id, 1);
+    await endSend(db, { id, fence: 1, state: 'sent', messageId: `mid-${id}` });
+    for (const state of ['failed', 'uncertain', 'not_sent'] as const) await endSend(db, { id, fence: 1, state });
+    expect(await findSend(db, id)).toMatchObject({ state: 'sent', messageId: `mid-${id}` });
+  });
+
+  it('takes the text that it is begun with the next time', async () => {
+    const id = newId();
+    await begin(id, 1, 'first');
+    await endSend(db, { id, fence: 1, state: 'not_sent' });
+    await begin(id, 2, 'second');
+    expect(await findSend(db, id)).toMatchObject({ text: 'second' });
+  });
+});
+
+describe('an echo', () => {
+  it('confirms one send: the same words twice need two', async () => {
+    const [first, second] = [newId(), newId()];
+    await begin(first, 1, 'Same words', '7');
+    await begin(second, 1, 'Same words', '7');
+    expect(await confirm(echo('mid-a', 'Same words', '7'))).toEqual(new Set(['mid-a']));
+    expect(await findSend(db, first)).toMatchObject({ state: 'sent', messageId: 'mid-a' });
+    expect(await findSend(db, second)).toMatchObject({ state: 'about_to_send' });
+    expect(await confirm(echo('mid-a', 'Same words', '7'), echo('mid-b', 'Same words', '7'))).toEqual(
+      new Set(['mid-a', 'mid-b']),
+    );
+    expect(await findSend(db, second)).toMatchObject({ state: 'sent', messageId: 'mid-b' });
+  });
+
+  it('of other words, of another person, or from before is none of ours', async () => {
+    const id = newId();
+    await begin(id, 1, 'Mine', '8');
+    const before = { ...echo('mid-c', 'Mine', '8'), saidAt: new Date(Date.now() - 60_000) };
+    expect(await confirm(before, echo('mid-d', 'Yours', '8'), echo('mid-e', 'Mine', '9'))).toEqual(new Set());
+    expect(await firstUnknownMessage(db, ['mid-a', 'mid-b', 'mid-f', 'mid-g'])).toBe('mid-f');
+  });
+});
