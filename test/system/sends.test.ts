@@ -34,7 +34,7 @@ async function control<T>(method: string, path: string, body?: object): Promise<
 }
 
 /** A tenant with a connected account that answers every comment, and one comment on it. */
-async function comment(): Promise<{ tenant: Tenant; sends: () => Promise<Send[]> }> {
+async function comment(): Promise<{ tenant: Tenant; sends: () => Promise<Send[]>; pause: () => Promise<unknown> }> {
   const tenant = await newTenant(system, api.url, 10_000);
   const igUserId = `178414000000009${++count}`;
   const post = (path: string, body: object) =>
@@ -48,7 +48,14 @@ async function comment(): Promise<{ tenant: Tenant; sends: () => Promise<Send[]>
   const fired = await control('POST', 'instagram/fire', { kind: 'comment', ig_user_id: igUserId });
   expect(fired).toMatchObject({ status: 200 });
   const sends = async () => (await control<{ sends: Send[] }>('GET', `instagram/sends?ig_user_id=${igUserId}`)).sends;
-  return { tenant, sends };
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${tenant.token}` };
+  const pause = async () => {
+    const listed = await fetch(`${api.url}/api/instagram/accounts`, { headers });
+    const { accounts } = (await listed.json()) as { accounts: { id: string }[] };
+    const url = `${api.url}/api/instagram/accounts/${accounts[0]?.id}`;
+    await fetch(url, { method: 'PATCH', headers, body: JSON.stringify({ paused: true }) });
+  };
+  return { tenant, sends, pause };
 }
 
 async function replaceWorker(): Promise<void> {
@@ -107,5 +114,28 @@ describe('a worker that is killed', () => {
     expect(await sends()).toMatchObject([{ delivered: true }]);
     expect(await tenant.consumed()).toBe((await tenant.book()).total_tokens);
     await expectSound(system, tenant);
+  });
+
+  it('between its own record and the job’s end, leaves one that ends as sent, though the account is paused by then', async () => {
+    await control('PUT', 'instagram/faults', { rules: [{ kind: 'slow', delay_ms: 1_000, times: 1 }] });
+    const { tenant, sends, pause } = await comment();
+    await until(async () => (await sends())[0]?.delivered === true);
+    const client = await system.billing.db.pool.connect();
+    await client.query('begin');
+    await client.query('select from jobs where account_id = $1 for update', [tenant.accountId]);
+    await until(async () => {
+      const { rows } = await system.billing.db.pool.query<{ state: string }>(
+        'select state from instagram_sends where account_id = $1',
+        [tenant.accountId],
+      );
+      return rows[0]?.state === 'sent';
+    });
+    await worker.kill();
+    await client.query('rollback');
+    client.release();
+    await pause();
+    worker = await system.startWorker();
+    expect(await tenant.allEnded()).toMatchObject([{ status: 'completed' }]);
+    expect(await sends()).toHaveLength(1);
   });
 });

@@ -15,8 +15,7 @@ export async function inFence<T>(
 ): Promise<{ value: T } | undefined> {
   return inTransaction(db, async (client) => {
     // A process that is stopped in here holds the job's row: for less than the lease that it holds anyway.
-    await client.query(`set local idle_in_transaction_session_timeout = '4s'`);
-    await client.query(`set local lock_timeout = '4s'`);
+    await client.query(`set local idle_in_transaction_session_timeout = '4s'; set local lock_timeout = '4s'`);
     const { rowCount } = await client.query(
       `select from jobs where id = $1 and account_id = $2 and fence = $3 and status = 'running' for update`,
       [job.jobId, job.accountId, job.fence],
