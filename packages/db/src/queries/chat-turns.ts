@@ -45,8 +45,8 @@ export type Conversation = {
 
 export type NewMessage = { conversationId?: string | undefined; customer: string; text: string };
 
-type Job = { jobId: string; accountId: string };
-type WaitingJob = Job & { waits: number };
+export type ChatJob = { jobId: string; accountId: string };
+type WaitingJob = ChatJob & { waits: number };
 const conversationColumns = `id, channel, ig_user_id as "igUserId", customer, paused_at is not null as "isPaused"`;
 
 /**
@@ -115,7 +115,11 @@ async function listTaken(client: Transaction, jobId: string, limits: ChatLimits)
   return rows.reverse();
 }
 
-async function lockConversation(client: Transaction, job: Job, message: NewMessage): Promise<Conversation | undefined> {
+async function lockConversation(
+  client: Transaction,
+  job: ChatJob,
+  message: NewMessage,
+): Promise<Conversation | undefined> {
   const lock = async (condition: string, value: string) =>
     (
       await client.query<Conversation>(
@@ -136,7 +140,7 @@ async function lockConversation(client: Transaction, job: Job, message: NewMessa
 
 async function receiveMessage(
   client: Transaction,
-  job: Job,
+  job: ChatJob,
   conversation: Conversation,
   text: string,
 ): Promise<OwnMessage> {
@@ -145,6 +149,10 @@ async function receiveMessage(
      select j.id, $2, j.account_id, 'customer', $3, j.created_at from jobs j where j.id = $1 on conflict (id) do nothing`,
     [job.jobId, conversation.id, text],
   );
+  // A job that failed and was put back is asked again.
+  await client.query(`update messages set closed_at = null, silence = null where id = $1 and silence = 'failed'`, [
+    job.jobId,
+  ]);
   await client.query('update conversations set last_message_at = now() where id = $1', [conversation.id]);
   // An unsent message may have been announced before, after, or at the same time as the message itself.
   await client.query(
@@ -170,7 +178,7 @@ type OwnMessage = {
   answerJob: string | null;
   isAnswererAlive: boolean;
 };
-type PendingMessage = { id: string; text: string };
+export type PendingMessage = { id: string; text: string };
 type OpenMessage = { id: string; ageMs: number };
 
 /** Messages that wait for an answer, oldest first. One whose job has ended without any is history, and asked no more. */
@@ -210,7 +218,8 @@ function quietIn(open: OpenMessage[], limits: ChatLimits): number {
   return Math.max(0, Math.ceil(Math.min(untilQuiet, untilImpatient)));
 }
 
-async function silence(client: Transaction, conversation: Conversation, why: Silence): Promise<TurnOutcome> {
+/** Closes every message that waits for an answer, without one. */
+export async function silence(client: Transaction, conversation: Conversation, why: Silence): Promise<TurnOutcome> {
   await client.query(
     `update messages set closed_at = now(), silence = $2
      where conversation_id = $1 and role = 'customer' and closed_at is null`,
@@ -242,49 +251,4 @@ async function listEarlierTurns(
     [conversationId, beforeId, limit],
   );
   return rows.reverse();
-}
-
-export type Stored = { verdict: 'stored'; text: string } | { verdict: 'changed' } | { verdict: 'paused' };
-
-/**
- * Stores a reply to the messages that this job took, and closes them; the same job's second call changes nothing. Not where
- * one of them has changed or was unsent since it was read, or a human has taken over. To be called under the job's fence.
- */
-export async function storeReply(
-  client: Transaction,
-  input: Job & { replyId: string; conversation: Conversation; pending: PendingMessage[]; text: string },
-): Promise<Stored> {
-  const { id, igUserId } = input.conversation;
-  const { rows } = await client.query<{ isPaused: boolean }>(
-    'select paused_at is not null as "isPaused" from conversations where id = $1 and account_id = $2 for update',
-    [id, input.accountId],
-  );
-  if (rows[0]?.isPaused) {
-    await silence(client, input.conversation, 'paused');
-    return { verdict: 'paused' };
-  }
-  if (!(await isStillAsked(client, input.pending, igUserId))) return { verdict: 'changed' };
-  const stored = await client.query<{ text: string }>(
-    `insert into messages as r (id, conversation_id, account_id, role, text, said_at, delivery)
-     values ($1, $2, $3, 'assistant', $4, clock_timestamp(), $5)
-     on conflict (id) do update set text = case when r.delivery = 'sending' then excluded.text else r.text end
-     returning text`,
-    [input.replyId, id, input.accountId, input.text, igUserId === null ? null : 'sending'],
-  );
-  await client.query(
-    `update messages set closed_at = coalesce(closed_at, now()), reply_id = $2
-     where conversation_id = $3 and answer_job = $1 and unsent_at is null`,
-    [input.jobId, input.replyId, id],
-  );
-  return { verdict: 'stored', text: stored.rows[0]?.text ?? input.text };
-}
-
-async function isStillAsked(client: Transaction, pending: PendingMessage[], igUserId: string | null): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `select from unnest($1::uuid[], $2::text[]) as u (id, text) join messages m on m.id = u.id and m.text = u.text
-     where m.unsent_at is null and not exists (select from webhook_events e
-       where e.kind = 'message_unsent' and e.external_id = m.external_id and e.ig_user_id = $3)`,
-    [pending.map(({ id }) => id), pending.map(({ text }) => text), igUserId],
-  );
-  return rowCount === pending.length;
 }
