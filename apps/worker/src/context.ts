@@ -35,6 +35,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
       current: () => read(() => services.readPrompt(accountId)),
       save: (text) => write((client) => insertPrompt(client, { accountId, text, origin: 'generated', jobId })),
     },
+    compute: services.computing.compute(signal),
     pages: { open: (url) => services.pages.open(url, { signal }) },
     products: {
       find: async (id) => {

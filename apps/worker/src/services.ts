@@ -5,6 +5,7 @@ import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tall
 import type { Queues } from '@tally/queue';
 import type { AddressPolicy, PageReader } from '@tally/tasks';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
+import type { Computing } from './computing.ts';
 import type { GraphClient } from './instagram/graph-client.ts';
 import type { ModelClient } from './model-client.ts';
 
@@ -20,6 +21,7 @@ export type WorkerServices = {
   searchPassages: (query: PassageQuery) => Promise<Passage[]>;
   readPrompt: (accountId: string) => Promise<string | undefined>;
   pages: PageReader;
+  computing: Computing;
   addressPolicy: AddressPolicy;
   graph: GraphClient;
   /** Meta's limits, counted for each Instagram account over all workers. */

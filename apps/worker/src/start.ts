@@ -13,6 +13,7 @@ import {
 import { beat, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
+import { createComputing } from './computing.ts';
 import { createGraphClient } from './instagram/graph-client.ts';
 import { createSendRates } from './instagram/send-rates.ts';
 import { keepLeases } from './leases.ts';
@@ -63,6 +64,7 @@ export async function startWorker(
     searchPassages: group((queries: PassageQuery[]) => searchPassages(db, queries), { retryAlone }),
     readPrompt: group((accountIds: string[]) => readCurrentPrompts(db, accountIds), { retryAlone }),
     pages,
+    computing: createComputing(log),
     addressPolicy,
     graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),
     sendRates: createSendRates(redis, keyPrefix),
@@ -104,6 +106,7 @@ export async function startWorker(
     await closing;
     await stoppedMaintenance;
     await pages.close();
+    await services.computing.close();
     stopLeases();
     await services.queues.close();
     redis.disconnect();

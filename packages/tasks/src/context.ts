@@ -1,6 +1,7 @@
 /** What a running task may use of the world. It knows no database, queue, Redis or HTTP. */
 import type { Logger } from '@tally/core';
 import type { z } from 'zod';
+import type * as computations from './computations.ts';
 import type { RenderedPage } from './page.ts';
 import type { ExtractedProduct, StoredProduct } from './product.ts';
 
@@ -64,6 +65,11 @@ export type CommentTaken =
 /** What was said; by its message id where it left for Instagram. Or why nothing was. */
 export type Said = { text: string; messageId: string | null } | { silent: SilenceReason };
 
+export type Computations = typeof computations;
+
+/** Where the computations are, for a thread that loads nothing else. */
+export const computationsModule: string = new URL('./computations.ts', import.meta.url).href;
+
 export type TaskContext = {
   /**
    * Asks the model under a hold on the account's tokens. `step` names the call within the job: a retry that finds its
@@ -82,6 +88,14 @@ export type TaskContext = {
     /** Makes `text` the current version, once a job. */
     save(text: string): Promise<{ version: number }>;
   };
+  /**
+   * Runs one of the computations beside the event loop, bounded in time and memory.
+   * @throws TallyError `too_large` where a bound is reached
+   */
+  compute<Name extends keyof Computations>(
+    name: Name,
+    input: Parameters<Computations[Name]>[0],
+  ): Promise<Awaited<ReturnType<Computations[Name]>>>;
   pages: { open(url: string): Promise<RenderedPage> };
   products: {
     find(id: string): Promise<StoredProduct | undefined>;

@@ -1,21 +1,22 @@
 /** Putting other people's texts into a prompt: fenced by tags that the text itself can't close. */
 import type { KnowledgePassage } from './context.ts';
 
-const tagNames = ['context', 'business', 'source', 'existing', 'prompt', 'page'];
-const anyTag = new RegExp(`</?\\s*(?:${tagNames.join('|')})\\s*>`, 'gi');
+const tagNames = ['context', 'business', 'source', 'existing', 'prompt', 'page'] as const;
+/** Nothing of these is seen: spaces, controls, zero-width marks, fillers. */
+const unseen = '[\\s\\p{C}\\p{Z}\\p{M}\\u115f\\u1160\\u3164\\uffa0\\u2800]*';
+const anyName = tagNames.map((name) => [...name].join(unseen)).join('|');
+/** A bracket that begins a fence's tag, or something that a model could take for one. */
+const opening = new RegExp(`<(?=${unseen}(?:/${unseen})*(?:${anyName}))`, 'giu');
 
-/** A text without any of the tags that fence texts; what stripping might put together is stripped again. */
-export function withoutTags(text: string): string {
-  let stripped = text;
-  for (let before = ''; before !== stripped; ) {
-    before = stripped;
-    stripped = stripped.replaceAll(anyTag, '');
-  }
-  return stripped;
-}
+/**
+ * A text in which no tag fences anything: its opening bracket is another character. One pass, because nothing that is
+ * left can come together to a tag.
+ */
+const withoutTags = (text: string): string => text.replace(opening, '‹');
 
 /** `<tag>` around a text that can't end it. */
-export const fenced = (tag: string, text: string): string => `<${tag}>\n${withoutTags(text)}\n</${tag}>`;
+export const fenced = (tag: (typeof tagNames)[number], text: string): string =>
+  `<${tag}>\n${withoutTags(text)}\n</${tag}>`;
 
 /** Numbered passages as the model cites them; with none the context says so. */
 export function toContext(passages: Pick<KnowledgePassage, 'title' | 'text'>[]): string {

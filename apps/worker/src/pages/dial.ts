@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
 import { TallyError } from '@tally/core';
 import { type AddressPolicy, addressRefusals, checkHostAndPort, isExempt, isPublicAddress } from '@tally/tasks';
+import { createSlots } from './slots.ts';
 
 /** The network below: tests put a listener of theirs behind an address that only looks public. */
 export type Network = {
@@ -22,24 +23,42 @@ const connectLimitMs = 5_000;
 /** A name with many dead addresses must not use up the time for its page. */
 const maxAddressesTried = 3;
 
+/** `getaddrinfo` takes one of this process's four threads for as long as it likes: a page must not have them all for long. */
+const maxLookupsAtOnce = 8;
+const maxNames = 50;
+
 const noSuchHost = 'There is no such host';
 const noConnection = 'The host accepts no connection';
 
 /**
- * Returns a function that opens a connection; a name keeps the addresses of its first use, so that it can't come to
+ * Returns a function that opens a connection until `closed` is aborted; a name keeps the addresses of its first use, so that it can't come to
  * something else the next time. `hostname` is as `URL` writes it.
  * @throws TallyError `address_refused`, `page_not_found` (no such host) or `unavailable`, naming no address
  */
 export function createDialer(
   policy: AddressPolicy,
   network: Network,
+  closed: AbortSignal,
 ): (hostname: string, port: number) => Promise<Socket> {
   const resolved = new Map<string, Promise<string[]>>();
+  const slot = createSlots(maxLookupsAtOnce);
+
+  async function resolve(hostname: string): Promise<string[]> {
+    const release = await slot(closed);
+    try {
+      closed.throwIfAborted();
+      return await network.resolve(hostname);
+    } finally {
+      release();
+    }
+  }
 
   function addressesOf(hostname: string): Promise<string[]> {
     const literal = hostname.replace(/^\[(.*)\]$/, '$1');
     if (isIP(literal) !== 0) return Promise.resolve([literal]);
-    const known = resolved.get(hostname) ?? network.resolve(hostname);
+    if (!resolved.has(hostname) && resolved.size >= maxNames)
+      return Promise.reject(new TallyError('unavailable', noConnection));
+    const known = resolved.get(hostname) ?? resolve(hostname);
     resolved.set(hostname, known);
     return known;
   }
@@ -52,6 +71,7 @@ export function createDialer(
       throw isAnswer ? new TallyError('page_not_found', noSuchHost) : new TallyError('unavailable', noConnection);
     });
     if (addresses.length === 0) throw new TallyError('page_not_found', noSuchHost);
+    closed.throwIfAborted();
     if (!isExempt(hostname, port, policy) && !addresses.every(isPublicAddress))
       throw new TallyError('address_refused', addressRefusals.host);
     return firstThatAnswers(addresses, (address) => network.dial(address, port));

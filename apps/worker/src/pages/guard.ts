@@ -42,22 +42,22 @@ export async function openGuard(options: {
   maxBytes: number;
   onTooManyBytes: () => void;
 }): Promise<Guard> {
-  const dial = createDialer(options.policy, options.network);
+  const ended = new AbortController();
+  const dial = createDialer(options.policy, options.network, ended.signal);
   const failures = new Map<string, TallyError>();
   const sockets = new Set<Duplex>();
   let bytes = 0;
-  let closed = false;
 
   /** Counts what passes, and takes the connection down with the guard. */
   function watch(socket: Duplex): void {
-    if (closed) socket.destroy();
+    if (ended.signal.aborted) socket.destroy();
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
   }
   function count(chunk: Buffer): void {
     bytes += chunk.length;
-    if (bytes <= options.maxBytes || closed) return;
+    if (bytes <= options.maxBytes || ended.signal.aborted) return;
     close();
     options.onTooManyBytes();
   }
@@ -126,7 +126,7 @@ export async function openGuard(options: {
   await once(server, 'listening');
 
   function close(): void {
-    closed = true;
+    ended.abort(new TallyError('unavailable', 'The page is closed'));
     server.close();
     server.closeAllConnections();
     for (const socket of sockets) socket.destroy();

@@ -110,6 +110,48 @@ describe('the guard', () => {
     expect((await get('/own')).statusCode).toBe(502);
   });
 
+  it('looks up few names at a time and in all, and none once it is closed', async () => {
+    let [running, most] = [0, 0];
+    const asked: string[] = [];
+    const answers: (() => void)[] = [];
+    const narrow = await openGuard({
+      policy: { allowedHosts: new Set() },
+      network: {
+        resolve: async (hostname) => {
+          asked.push(hostname);
+          most = Math.max(most, ++running);
+          await new Promise<void>((resolve) => answers.push(resolve));
+          running--;
+          return [];
+        },
+        dial: () => ({ host: '127.0.0.1', port: 1 }),
+      },
+      maxBytes: 1_000,
+      onTooManyBytes: () => undefined,
+    });
+    const visits = Array.from({ length: 100 }, (_, i) =>
+      once(
+        request({ port: new URL(narrow.proxyUrl).port, path: `http://n${i}.test/`, agent: false }).end(),
+        'response',
+      ),
+    );
+    const ended = Promise.allSettled(visits);
+    // Those beyond the fifty are refused while the first eight still wait.
+    await Promise.race(visits.slice(50));
+    for (let rounds = 0; asked.length < 30 && rounds < 200; rounds++) {
+      answers.shift()?.();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(most).toBe(8);
+    expect(narrow.failureAt('http://n99.test/')).toMatchObject({ code: 'unavailable' });
+    narrow.close();
+    const before = asked.length;
+    for (const answer of answers) answer();
+    await ended;
+    expect(asked.length).toBe(before);
+    expect(before).toBeLessThan(50);
+  });
+
   it('cuts everything at its number of bytes', async () => {
     const answer = await get('http://shop.test/large');
     await expect(once(answer, 'end')).rejects.toThrow('aborted');

@@ -1,6 +1,6 @@
 /** Puts structured data and what the model read together into products. */
 import type { ExtractedProduct } from '../product.ts';
-import { imagesNear, linkNear } from './page/page-images.ts';
+import { surroundingsOf } from './page/page-images.ts';
 import type { PageView } from './page/page-view.ts';
 import type { FoundProduct } from './structured/found-product.ts';
 import { type Draft, isComplete, type Sources, type Structured } from './structured/structured.ts';
@@ -77,31 +77,45 @@ function fill(draft: Draft, answer: FoundProduct): Draft {
   return { product, sources };
 }
 
-/** Drafts as products, with addresses, pictures and money as numbers. */
+/** What one extraction stores at most, and the longest values it stores. */
+const maxProducts = 200;
+const maxImages = 10;
+const maxNameCharacters = 300;
+const maxDescriptionCharacters = 5_000;
+const maxCodeCharacters = 200;
+
+/** Drafts as products, with addresses, pictures and money as numbers; each value no longer than people write them. */
 export function finish(drafts: Draft[], isList: boolean, view: PageView): ExtractedProduct[] {
-  const names = drafts.map(({ product }) => product.name);
-  return drafts.map(({ product, sources }) => {
-    const others = names.filter((name) => name !== product.name);
-    const ownUrl = isList ? (product.url ?? linkNear(product.name, view, others)) : null;
-    const images = product.images.length > 0 ? product.images : imagesNear(product.name, view, others);
+  const kept = drafts.slice(0, maxProducts);
+  const { imagesNear, linkNear } = surroundingsOf(
+    kept.map(({ product }) => product.name),
+    view,
+  );
+  return kept.map(({ product, sources }) => {
+    const ownUrl = isList ? (product.url ?? linkNear(product.name)) : null;
+    const images = (product.images.length > 0 ? product.images : imagesNear(product.name)).slice(0, maxImages);
     return {
-      name: product.name,
+      name: cut(product.name, maxNameCharacters),
       price: product.price === null ? null : toNumber(product.price),
       price_max: product.priceMax === null ? null : toNumber(product.priceMax),
       currency: product.currency,
       currency_label: product.currencyLabel,
       availability: product.availability,
-      sku: product.sku,
-      gtin: product.gtin,
-      mpn: product.mpn,
-      brand: product.brand,
-      description: product.description,
+      sku: cut(product.sku, maxCodeCharacters),
+      gtin: cut(product.gtin, maxCodeCharacters),
+      mpn: cut(product.mpn, maxCodeCharacters),
+      brand: cut(product.brand, maxCodeCharacters),
+      description: cut(product.description, maxDescriptionCharacters),
       images,
       url: ownUrl ?? view.canonicalUrl,
       sources: withOwn(sources, product, images, ownUrl),
     };
   });
 }
+
+/** A text's first characters, without half of one at the end. */
+const cut = <T extends string | null>(text: T, characters: number): T =>
+  text === null || text.length <= characters ? text : (text.slice(0, characters).replace(/[\ud800-\udbff]$/, '') as T);
 
 /** Addresses and pictures that no source named were found on the page. */
 function withOwn(sources: Sources, product: FoundProduct, images: string[], ownUrl: string | null): Sources {

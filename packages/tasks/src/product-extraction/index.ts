@@ -1,17 +1,11 @@
 /** Reads the products that a page sells: from its structured data where these suffice, else with the model's help. */
 import { z } from 'zod';
-import type { TaskContext } from '../context.ts';
+import type { LlmRequest, TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
+import type { RenderedPage } from '../page.ts';
 import { checkPageAddress } from '../page-address.ts';
-import { StoredProduct } from '../product.ts';
-import { combine, finish } from './combine.ts';
+import { type ExtractedProduct, StoredProduct } from '../product.ts';
 import { ModelAnswer } from './model/answer.ts';
-import { checkAnswer } from './model/evidence.ts';
-import { toMessages } from './model/prompt.ts';
-import { answerTokens, relevantParts } from './model/relevant-text.ts';
-import { type PageView, viewPage } from './page/page-view.ts';
-import type { FoundProduct } from './structured/found-product.ts';
-import { isComplete, readStructured } from './structured/structured.ts';
 
 /** Each is a job of its own, with its own model call. */
 const maxQaJobs = 20;
@@ -39,36 +33,29 @@ export const productExtraction = defineTask({
     await ctx.progress('opening');
     const page = await ctx.pages.open(url);
     await ctx.progress('reading');
-    const view = viewPage(page);
-    const structured = readStructured(view);
-    const { products: answered, asked } =
-      structured.drafts.length > 0 && structured.drafts.every(isComplete)
-        ? { products: [], asked: false }
-        : await askModel(view, ctx);
-    const drafts = combine(structured, answered);
-    const isList = structured.isList || drafts.length > 1;
+    const reading = await ctx.compute('readProducts', page);
+    const found = (await askModel(page, reading.requests, ctx)) ?? reading.products;
     await ctx.progress('storing');
-    const products = drafts.length === 0 ? [] : await ctx.products.save(finish(drafts, isList, view));
+    const products = found.length === 0 ? [] : await ctx.products.save(found);
     const qaJobIds: string[] = [];
-    for (const [i, product] of (generate_qa ? products.slice(0, maxQaJobs) : []).entries()) {
-      qaJobIds.push(await ctx.submit(`qa-${i}`, 'product-qa', { product_id: product.id }));
+    for (const product of generate_qa ? products.slice(0, maxQaJobs) : []) {
+      qaJobIds.push(await ctx.submit(`qa ${product.id}`, 'product-qa', { product_id: product.id }));
     }
-    return { url: view.canonicalUrl, products, qa_job_ids: qaJobIds, asked_model: asked };
+    return { url: reading.url, products, qa_job_ids: qaJobIds, asked_model: reading.requests.length > 0 };
   },
 });
 
-/** Asks about the page's parts in turn, until one holds products. */
-async function askModel(view: PageView, ctx: TaskContext): Promise<{ products: FoundProduct[]; asked: boolean }> {
-  const parts = relevantParts(view);
-  if (parts.length > 0) await ctx.progress('asking');
-  for (const [i, part] of parts.entries()) {
-    const answer = await ctx.llmJson(
-      `chunk-${i + 1}`,
-      { messages: toMessages(view, part.text), outputTokens: answerTokens(part) },
-      { name: 'product_extraction', schema: ModelAnswer },
-    );
-    const products = checkAnswer(answer, view);
-    if (products.length > 0) return { products, asked: true };
+/** Asks about the page's parts in turn, until one holds products; undefined where none does. */
+async function askModel(
+  page: RenderedPage,
+  requests: LlmRequest[],
+  ctx: TaskContext,
+): Promise<ExtractedProduct[] | undefined> {
+  if (requests.length > 0) await ctx.progress('asking');
+  for (const [i, request] of requests.entries()) {
+    const answer = await ctx.llmJson(`chunk-${i + 1}`, request, { name: 'product_extraction', schema: ModelAnswer });
+    const products = await ctx.compute('concludeProducts', { page, answer });
+    if (products !== undefined) return products;
   }
-  return { products: [], asked: parts.length > 0 };
+  return undefined;
 }

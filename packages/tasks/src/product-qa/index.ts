@@ -6,7 +6,6 @@ import { defineTask } from '../define-task.ts';
 import { describeProduct } from '../describe-product.ts';
 import { maxSourceCharacters, maxUrlCharacters } from '../limits.ts';
 import { checkPageAddress } from '../page-address.ts';
-import { viewPage } from '../product-extraction/page/page-view.ts';
 import { isSupported } from './evidence.ts';
 import { toMessages } from './prompt.ts';
 import { cutSource } from './source.ts';
@@ -88,9 +87,7 @@ async function readSource(source: QaSource, ctx: TaskContext): Promise<string> {
   if ('text' in source) return source.text;
   if ('url' in source) {
     await ctx.progress('opening');
-    const { passages, title } = viewPage(await ctx.pages.open(source.url));
-    const lines = passages.filter(({ beside }) => !beside).map((passage) => passage.text);
-    return [title, ...lines].join('\n').slice(0, maxSourceCharacters);
+    return ctx.compute('readPageText', await ctx.pages.open(source.url));
   }
   const product = await ctx.products.find(source.productId);
   if (product === undefined) throw new TallyError('not_found', 'There is no such product');

@@ -1,10 +1,13 @@
 /** Runs the task on a page given as HTML, with a model given as a function: no browser, no network, no database. */
 import { randomUUID } from 'node:crypto';
 import { createLogger } from '@tally/core';
+import * as computations from '../../src/computations.ts';
 import type { AnswerFormat, LlmRequest, TaskContext } from '../../src/context.ts';
 import type { ExtractedProduct } from '../../src/product.ts';
 import { productExtraction } from '../../src/product-extraction/index.ts';
 import type { ModelAnswer, ModelProduct } from '../../src/product-extraction/model/answer.ts';
+
+const byName = { ...computations };
 
 export const pageUrl = 'https://shop.test/p/kettle';
 
@@ -73,6 +76,7 @@ export async function extract(
       return format.schema.parse(model(prompt));
     },
     progress: async (stage) => void outcome.stages.push(stage),
+    compute: async (name, input) => (byName[name] as (input: unknown) => never)(structuredClone(input)),
     pages: { open: async () => ({ url, status: 200, html: html(page) }) },
     products: {
       find: unused,

@@ -17,10 +17,17 @@ const maxProducts = 60;
 export function checkAnswer({ products }: ModelAnswer, view: PageView): FoundProduct[] {
   const named = products.slice(0, maxProducts).filter(({ name }) => isNamed(name, view));
   const names = named.map(({ name }) => name);
-  return named.flatMap((claim) => checkProduct(claim, names, view) ?? []);
+  const text = mainOf(view)
+    .map((passage) => passage.folded)
+    .join(' ');
+  const page: PageText = { folded: text, words: ` ${wordsOf(text).join(' ')} ` };
+  return named.flatMap((claim) => checkProduct(claim, names, view, page) ?? []);
 }
 
-function checkProduct(claim: ModelProduct, names: string[], view: PageView): FoundProduct | undefined {
+/** The text of the page's main part, folded, and its words between spaces. */
+type PageText = { folded: string; words: string };
+
+function checkProduct(claim: ModelProduct, names: string[], view: PageView, text: PageText): FoundProduct | undefined {
   const near = passagesOf(claim.name, view, names);
   const low = findPrice(claim.price, claim.currency, near, view);
   const high = findPrice(claim.price_max, claim.currency, near, view);
@@ -35,9 +42,9 @@ function checkProduct(claim: ModelProduct, names: string[], view: PageView): Fou
     prices: [price, priceMax].filter((amount) => amount !== null),
     ...(low ? currencyOf(claim.currency, low, view) : {}),
     availability: names.length > 1 ? saidNear(claim.availability, near) : saidNear(claim.availability, mainOf(view)),
-    sku: copied(claim.sku, view, isWholeCode),
-    brand: copied(claim.brand, view, (line, brand) => containsWords(wordsOf(line), wordsOf(brand))),
-    description: isQuoted(claim.description, view) ? claim.description : null,
+    sku: copiedCode(claim.sku, view),
+    brand: copiedWords(claim.brand, view),
+    description: isQuoted(claim.description, text) ? claim.description : null,
   };
 }
 
@@ -46,9 +53,9 @@ function isNamed(name: string, view: PageView): boolean {
   const words = wordsOf(name);
   if (words.length === 0) return false;
   if (placeOf(name, view) !== -1) return true;
-  return [...mainOf(view).map((passage) => passage.words), wordsOf(view.title)].some((text) => {
+  const title = wordsOf(view.title);
+  return [...mainOf(view), { words: title, wordSet: new Set(title) }].some(({ words: text, wordSet: said }) => {
     if (containsWords(text, words)) return true;
-    const said = new Set(text);
     return words.length > 2 && words.filter((word) => said.has(word)).length / words.length >= 0.8;
   });
 }
@@ -129,33 +136,39 @@ function saidNear(claimed: Availability, passages: MoneyPassage[]): Availability
   return 'unknown';
 }
 
-/** A value that the page's text has, else null. */
-function copied(value: string | null, view: PageView, isIn: (line: string, value: string) => boolean): string | null {
-  const text = value?.trim();
-  if (!text) return null;
-  return [view.title, ...view.passages.map((passage) => passage.text)].some((line) => isIn(line, text)) ? text : null;
+/** A number that the page's text has, else null. */
+function copiedCode(value: string | null, { title, passages }: PageView): string | null {
+  const code = value?.trim();
+  if (!code) return null;
+  const wanted = folded(code);
+  return isWholeCode(folded(title), wanted) || passages.some((line) => isWholeCode(line.folded, wanted)) ? code : null;
 }
 
-/** Whether a number stands in a line as a whole: `SOL-BT` is no part of `SOL-BT-1`. */
-function isWholeCode(line: string, code: string): boolean {
-  const [text, wanted] = [folded(line), folded(code)];
+/** A phrase that the page's text has, else null. */
+function copiedWords(value: string | null, { title, passages }: PageView): string | null {
+  const phrase = value?.trim();
+  if (!phrase) return null;
+  const words = wordsOf(phrase);
+  return containsWords(wordsOf(title), words) || passages.some((line) => containsWords(line.words, words))
+    ? phrase
+    : null;
+}
+
+/** Whether a number stands in a line as a whole, both folded: `SOL-BT` is no part of `SOL-BT-1`. */
+function isWholeCode(text: string, wanted: string): boolean {
+  if (wanted === '') return false;
   for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + 1)) {
-    const [before, after] = [text.slice(0, at), text.slice(at + wanted.length)];
+    const [before, after] = [text.slice(Math.max(0, at - 4), at), text.slice(at + wanted.length).slice(0, 4)];
     if (!/[\p{L}\p{N}][-_/.]?$/u.test(before) && !/^[-_/.]?[\p{L}\p{N}]/u.test(after)) return true;
   }
   return false;
 }
 
 /** Whether a description is made of the page's own words, in the page's order, give or take a few. */
-function isQuoted(description: string | null, view: PageView): boolean {
+function isQuoted(description: string | null, page: PageText): boolean {
   if (!description) return false;
-  const page = folded(
-    mainOf(view)
-      .map(({ text }) => text)
-      .join(' '),
-  );
-  if (page.includes(folded(description))) return true;
-  const [words, text] = [wordsOf(description), ` ${wordsOf(page).join(' ')} `];
+  if (page.folded.includes(folded(description))) return true;
+  const words = wordsOf(description);
   const runs = words.slice(2).map((word, i) => ` ${words[i]} ${words[i + 1]} ${word} `);
-  return runs.length > 0 && runs.filter((run) => text.includes(run)).length / runs.length >= 0.85;
+  return runs.length > 0 && runs.filter((run) => page.words.includes(run)).length / runs.length >= 0.85;
 }

@@ -1,5 +1,7 @@
 /** What the model is told about a page. The page's text is data: it is fenced and given no authority. */
 import type { Message } from '../../context.ts';
+import { fenced } from '../../fenced-text.ts';
+import { maxUrlCharacters } from '../../limits.ts';
 import type { PageView } from '../page/page-view.ts';
 
 /** More products than fit an answer of 2,000 tokens. */
@@ -19,20 +21,18 @@ sku: the shop's article number. brand: the maker. Both copied, and only where th
 description: one or two sentences copied from the text, at most 200 characters.
 Use null wherever the text doesn't say. Never guess.`;
 
+/** What a message needs to know of the page that the text is from. */
+export type PageHead = Pick<PageView, 'canonicalUrl' | 'language' | 'title'>;
+
 /** The conversation that asks for the products in one part of a page. */
-export function toMessages(view: PageView, text: string): Message[] {
-  const head = [`Address: ${view.canonicalUrl}`, `Language: ${view.language || 'unknown'}`, `Title: ${view.title}`]
-    .map(withoutFence)
-    .join('\n');
+export function toMessages({ canonicalUrl, language, title }: PageHead, text: string): Message[] {
+  const head = [
+    `Address: ${canonicalUrl.slice(0, maxUrlCharacters)}`,
+    `Language: ${language || 'unknown'}`,
+    `Title: ${title}`,
+  ].join('\n');
   return [
     { role: 'system', content: instructions },
-    { role: 'user', content: `<page>\n${head}\n\n${withoutFence(text)}\n</page>` },
+    { role: 'user', content: fenced('page', `${head}\n\n${text}`) },
   ];
-}
-
-/** A page can't end the fence that it stands in; repeated, so that taking one tag out never makes another. */
-function withoutFence(text: string): string {
-  let clean = text;
-  while (/<\s*\/?\s*page\s*>/i.test(clean)) clean = clean.replace(/<\s*\/?\s*page\s*>/gi, '');
-  return clean;
 }

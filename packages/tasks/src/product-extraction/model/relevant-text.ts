@@ -43,8 +43,9 @@ function passagesToShow({ passages }: PageView): MoneyPassage[] {
 function isPromising({ text, money, beside }: MoneyPassage): boolean {
   const isShort = text.length < 80;
   if (money.some(({ certain, end }) => certain || (isShort && /\d[.,]\d{2}$/.test(text.slice(0, end))))) return true;
+  if (!isShort || beside !== undefined) return false;
   const said = saidAvailability(text);
-  return isShort && beside === undefined && (said.inStock || said.outOfStock);
+  return said.inStock || said.outOfStock;
 }
 
 /** How much a passage looks like a part of what is for sale here. */
@@ -53,12 +54,17 @@ function scoreOf(passage: MoneyPassage, before: MoneyPassage | undefined, view: 
   let score = 0;
   if (isPriceLine(passage) && money.some(isPrice)) score += before && before.heading > 0 ? 8 : 4;
   if (heading === 1) score += 8;
-  if (heading > 0 && [view.title, view.topics.ogTitle ?? ''].some((topic) => topic !== '' && namesAgree(topic, text)))
+  if (
+    heading > 0 &&
+    [view.title, view.topics.ogTitle ?? ''].some(
+      (topic) => topic !== '' && namesAgree(topic, text.slice(0, maxPassageCharacters)),
+    )
+  )
     score += 8;
   if (text.length < 120 && (saidAvailability(text).inStock || saidAvailability(text).outOfStock)) score += 3;
   if (
-    /(?:^|\P{L})(?:sku|art(?:icle|ikel|\.)|item|ref|réf|cód|model|varenr|ürün kodu)/iu.test(text) &&
-    text.length < 120
+    text.length < 120 &&
+    /(?:^|\P{L})(?:sku|art(?:icle|ikel|\.)|item|ref|réf|cód|model|varenr|ürün kodu)/iu.test(text)
   )
     score += 2;
   return beside === undefined ? score : score / 4;

@@ -1,5 +1,6 @@
 /** The page's document, parsed: its nodes, what is hidden in it, and what its head says about it. */
 import { type Cheerio, type CheerioAPI, load } from 'cheerio';
+import { maxUrlCharacters } from '../../limits.ts';
 
 type Document = ReturnType<CheerioAPI['root']> extends Cheerio<infer Root> ? Root : never;
 export type Node = Document['childNodes'][number];
@@ -10,9 +11,15 @@ const maxDepth = 400;
 
 export const isElement = (node: Node | Document | null): node is Element => node !== null && 'attribs' in node;
 
+/**
+ * htmlparser2 rather than parse5: it takes tags as they stand, in linear time. parse5 repairs unbalanced ones as the
+ * HTML standard asks, which 300 bytes of script can make a gigabyte of; a DOM that Chromium wrote down needs no repair.
+ */
+export const asHtml = { xml: { xmlMode: false } } as const;
+
 /** Parses a page; what is nested too deeply for recursion comes out flat. */
 export function parseHtml(html: string): CheerioAPI {
-  const $ = load(html);
+  const $ = load(html, asHtml);
   const stack: { node: Element; depth: number }[] = $.root()
     .children()
     .get()
@@ -45,7 +52,7 @@ const unseenTags = new Set(
   'script style noscript template svg head iframe object canvas video audio datalist math'.split(' '),
 );
 const hidingStyle =
-  /display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0*\.?0+(?![.\d])|font-size\s*:\s*[0-3](?:\.\d+)?(?:px|pt)?\s*(?:;|!|$)|(?:left|right|top|text-indent)\s*:\s*-\d{3,}|clip\s*:\s*rect\(0|clip-path\s*:\s*inset\((?:50|100)%|(?:^|;)\s*(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)/i;
+  /display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*(?:0*\.0+|0+)(?![.\d])|font-size\s*:\s*[0-3](?:\.\d+)?(?:px|pt)?\s*(?:;|!|$)|(?:left|right|top|text-indent)\s*:\s*-\d{3,}|clip\s*:\s*rect\(0|clip-path\s*:\s*inset\((?:50|100)%|(?:^|;)\s*(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)/i;
 
 /** Whether nobody can see an element, by what the browser marked and by its own attributes. */
 export function isHidden({ name, attribs }: Element): boolean {
@@ -70,9 +77,10 @@ export function metaOf($: CheerioAPI, ...names: string[]): string | null {
   return null;
 }
 
-/** An absolute http(s) address without what only tracks, or null. */
+/** An absolute http(s) address without what only tracks, or null; longer ones than people may send us are none. */
 export function absoluteUrl(address: string | null | undefined, base: string): string | null {
-  if (!address?.trim() || !URL.canParse(address.trim(), base)) return null;
+  if (!address || address.length > maxUrlCharacters) return null;
+  if (!address.trim() || !URL.canParse(address.trim(), base)) return null;
   const url = new URL(address.trim(), base);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return null;
   url.hash = '';

@@ -3,69 +3,92 @@ import { absoluteUrl, type Element, isElement, isHidden, metaOf, type Node } fro
 import { type PageView, placeOf } from './page-view.ts';
 
 const maxImages = 10;
-/** Up from a name, a product's own card or column ends soon. */
+/** Up from a name, a product's own card or column ends soon, and holds no more than this. */
 const maxLevels = 5;
+const maxElements = 2_000;
 
-/** Pictures in the smallest element around the product's name that has any; `og:image` first for a page of one product. */
-export function imagesNear(name: string, view: PageView, others: string[]): string[] {
-  const own = others.length === 0 ? absoluteUrl(metaOf(view.$, 'og:image'), view.url) : null;
-  const around =
-    surroundings(name, view, others)
-      .map((element) => imagesIn(element, view))
-      .find((images) => images.length > 0) ?? [];
-  return [...new Set([...(own ? [own] : []), ...around])].slice(0, maxImages);
-}
+/** What stands around the names of a page's products. */
+export type Surroundings = {
+  /** Pictures in the smallest element around the name that has any; `og:image` first for a page of one product. */
+  imagesNear(name: string): string[];
+  /** Where the name links to, for products of a list. */
+  linkNear(name: string): string | null;
+};
 
-/** Where the product's name links to, for products of a list. */
-export function linkNear(name: string, view: PageView, others: string[]): string | null {
-  const start = view.passages[placeOf(name, view)]?.element;
-  if (start === undefined) return null;
-  const enclosing = view.$(start).closest('a[href]').attr('href');
-  const inside =
-    enclosing ??
-    surroundings(name, view, others)
-      .map((element) => view.$(element).find('a[href]').addBack('a[href]').attr('href'))
-      .find((href) => href);
-  const link = absoluteUrl(inside, view.url);
-  return link !== null && new URL(link).host === new URL(view.url).host && link !== view.canonicalUrl ? link : null;
-}
-
-/** The elements around a product's name, from the inside out, as long as no other product's name is in them. */
-function surroundings(name: string, view: PageView, others: string[]): Element[] {
-  const start = view.passages[placeOf(name, view)]?.element;
-  const strangers = new Set(
-    others
-      .map((other) => view.passages[placeOf(other, view)]?.element)
-      .filter((element) => element !== undefined && element !== start),
-  );
-  const found: Element[] = [];
-  for (
-    let node: Node | null = start ?? null;
-    node !== null && isElement(node) && node.name !== 'body' && found.length < maxLevels;
-    node = node.parent as Node | null
-  ) {
-    if ([...strangers].some((stranger) => contains(node as Element, stranger))) break;
-    found.push(node);
-  }
-  return found;
-}
-
-function contains(outer: Element, inner: Element | undefined): boolean {
-  for (let node: Node | null = inner ?? null; node !== null; node = node.parent as Node | null)
-    if (node === outer) return true;
-  return false;
-}
-
-function imagesIn(root: Element, view: PageView): string[] {
+/** Looks around the products of these names. */
+export function surroundingsOf(names: string[], view: PageView): Surroundings {
+  const placed = (name: string): Element | undefined => view.passages[placeOf(name, view)]?.element;
+  const namedInside = countInside(new Set(names.flatMap((name) => placed(name) ?? [])));
   const beside = new Set<Node>(view.passages.filter((passage) => passage.beside).map(({ element }) => element));
-  const images: string[] = [];
+  const isOnly = new Set(names).size <= 1;
+
+  /** The elements around a name, from the inside out, as long as no other product's name is in them. */
+  function around(name: string): Element[] {
+    const found: Element[] = [];
+    for (
+      let node: Node | null = placed(name) ?? null;
+      node !== null && isElement(node) && node.name !== 'body' && found.length < maxLevels;
+      node = node.parent as Node | null
+    ) {
+      if ((namedInside.get(node) ?? 0) > 1) break;
+      found.push(node);
+    }
+    return found;
+  }
+
+  return {
+    imagesNear(name) {
+      const own = isOnly ? absoluteUrl(metaOf(view.$, 'og:image'), view.url) : null;
+      const near = around(name)
+        .map((element) => imagesIn(element, beside, view.url))
+        .find((images) => images.length > 0);
+      return [...new Set([...(own ? [own] : []), ...(near ?? [])])].slice(0, maxImages);
+    },
+    linkNear(name) {
+      const start = placed(name);
+      if (start === undefined) return null;
+      const enclosing = view.$(start).closest('a[href]').attr('href');
+      const href = enclosing ?? around(name).map(firstLinkIn).find(Boolean);
+      const link = absoluteUrl(href, view.url);
+      return link !== null && new URL(link).host === new URL(view.url).host && link !== view.canonicalUrl ? link : null;
+    },
+  };
+}
+
+/** How many of `elements` each node around them holds. */
+function countInside(elements: ReadonlySet<Element>): ReadonlyMap<Node, number> {
+  const counts = new Map<Node, number>();
+  for (const element of elements) {
+    for (let node: Node | null = element; node !== null; node = node.parent as Node | null)
+      counts.set(node, (counts.get(node) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** An element and those in it, in the order of the document, without what `isLeftOut` leaves out. */
+function* elementsIn(root: Element, isLeftOut: (element: Element) => boolean): Generator<Element> {
   const stack: Node[] = [root];
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    if (!isElement(node) || isHidden(node) || beside.has(node)) continue;
-    if (node.name === 'img') images.push(...(sourceOf(node, view.url) ?? []));
-    stack.push(...[...node.children].reverse());
+  let looked = 0;
+  for (let node = stack.pop(); node !== undefined && looked++ < maxElements; node = stack.pop()) {
+    if (!isElement(node) || isLeftOut(node)) continue;
+    yield node;
+    for (let i = Math.min(node.children.length, maxElements) - 1; i >= 0; i--) stack.push(node.children[i] as Node);
+  }
+}
+
+function imagesIn(root: Element, beside: ReadonlySet<Node>, base: string): string[] {
+  const images: string[] = [];
+  for (const element of elementsIn(root, (node) => isHidden(node) || beside.has(node))) {
+    if (element.name === 'img') images.push(...(sourceOf(element, base) ?? []));
+    if (images.length >= maxImages) break;
   }
   return images;
+}
+
+function firstLinkIn(root: Element): string | undefined {
+  for (const { name, attribs } of elementsIn(root, () => false))
+    if (name === 'a' && attribs.href !== undefined) return attribs.href;
+  return undefined;
 }
 
 /** The address of a picture that may be loaded late; none for placeholders. */

@@ -2,12 +2,19 @@
 import type { CheerioAPI } from 'cheerio';
 import type { RenderedPage } from '../../page.ts';
 import { findMoney, type Money } from '../text/money.ts';
-import { collapse, sameWords, wordsAgree, wordsOf } from '../text/names.ts';
+import { collapse, folded, setsAgree, wordsOf } from '../text/names.ts';
 import { canonicalUrl, languageOf, metaOf, parseHtml } from './dom.ts';
 import { type Passage, readPassages } from './passages.ts';
 
-/** A passage with its words, folded, and the amounts in it. */
-export type MoneyPassage = Passage & { words: string[]; money: Money[] };
+/** A passage in the forms in which it is compared, and the amounts in it. */
+export type MoneyPassage = Passage & {
+  folded: string;
+  words: string[];
+  wordSet: ReadonlySet<string>;
+  /** The words without anything between them. */
+  letters: string;
+  money: Money[];
+};
 
 export type PageView = {
   $: CheerioAPI;
@@ -27,17 +34,20 @@ export type PageView = {
 /** A line that is a price, or hardly more; amounts in running text are weak evidence. */
 const priceLineCharacters = 90;
 
+/** What a page says of itself is the page's to write, and goes into prompts: longer than any honest title and language. */
+const maxTitleCharacters = 300;
+const maxLanguageCharacters = 35;
+const maxHeadings = 20;
+/** Names that are looked for; a page that names more is no page about products. */
+const maxNames = 1_000;
+
 export function viewPage(page: RenderedPage): PageView {
   const $ = parseHtml(page.html);
-  const language = languageOf($);
-  const passages = readPassages($).map((passage) => ({
-    ...passage,
-    words: wordsOf(passage.text),
-    money: findMoney(passage.text, language),
-  }));
+  const language = languageOf($).slice(0, maxLanguageCharacters);
+  const passages = readPassages($).map((passage) => withForms(passage, language));
   // Where nothing is for sale outside the areas that classes name, these were the page's own content all along.
   const besideIsMain = passages.some(hasPrice) && !passages.some((passage) => !passage.beside && hasPrice(passage));
-  const title = collapse($('head title').first().text() || $('title').first().text());
+  const title = titleOf($('head title').first().text() || $('title').first().text());
   return {
     $,
     url: page.url,
@@ -45,12 +55,29 @@ export function viewPage(page: RenderedPage): PageView {
     language,
     title,
     topics: {
-      headings: passages.filter(({ heading, beside }) => heading === 1 && !beside).map(({ text }) => text),
-      ogTitle: metaOf($, 'og:title'),
+      headings: passages
+        .filter(({ heading, beside }) => heading === 1 && !beside)
+        .slice(0, maxHeadings)
+        .map(({ text }) => text.slice(0, maxTitleCharacters)),
+      ogTitle: metaOf($, 'og:title')?.slice(0, maxTitleCharacters) ?? null,
       title,
     },
     places: new Map(),
     passages: besideIsMain ? passages.map(withoutArea) : passages,
+  };
+}
+
+const titleOf = (text: string): string => collapse(text.slice(0, 4 * maxTitleCharacters)).slice(0, maxTitleCharacters);
+
+function withForms(passage: Passage, language: string): MoneyPassage {
+  const words = wordsOf(passage.text);
+  return {
+    ...passage,
+    folded: folded(passage.text),
+    words,
+    wordSet: new Set(words),
+    letters: words.join(''),
+    money: findMoney(passage.text, language),
   };
 }
 
@@ -64,6 +91,7 @@ export const isPrice = (money: Money): boolean => money.certain && money.kind ==
 
 /** Whether a passage is short enough to be a price tag; Chinese and Japanese say as much in half the letters. */
 export function isPriceLine({ text }: Passage): boolean {
+  if (text.length > priceLineCharacters) return false;
   const wide = text.match(/[\u3040-\u30ff\u4e00-\u9fff]/g)?.length ?? 0;
   return text.length + wide <= priceLineCharacters;
 }
@@ -72,14 +100,17 @@ export function isPriceLine({ text }: Passage): boolean {
 export function placeOf(name: string, { passages, places }: PageView): number {
   const known = places.get(name);
   if (known !== undefined) return known;
+  if (places.size >= maxNames) return -1;
   const words = wordsOf(name);
+  const [wordSet, letters] = [new Set(words), words.join('')];
+  const isSame = (passage: MoneyPassage): boolean => letters !== '' && passage.letters === letters;
   const find = (fits: (passage: MoneyPassage) => boolean): number =>
     passages.findIndex((passage) => !passage.beside && fits(passage));
   const best = [
-    (passage: MoneyPassage) => passage.heading > 0 && sameWords(passage.words, words),
-    (passage: MoneyPassage) => sameWords(passage.words, words),
-    (passage: MoneyPassage) => passage.heading > 0 && wordsAgree(passage.words, words),
-    (passage: MoneyPassage) => passage.text.length < name.length * 3 && wordsAgree(passage.words, words),
+    (passage: MoneyPassage) => passage.heading > 0 && isSame(passage),
+    isSame,
+    (passage: MoneyPassage) => passage.heading > 0 && setsAgree(passage.wordSet, wordSet),
+    (passage: MoneyPassage) => passage.text.length < name.length * 3 && setsAgree(passage.wordSet, wordSet),
   ].reduce((at, fits) => (at === -1 ? find(fits) : at), -1);
   places.set(name, best);
   return best;

@@ -41,7 +41,22 @@ function mainHeadings($: CheerioAPI): Element[] {
   return inMain.length > 0 ? inMain : all;
 }
 
-type Frame = { element: Element; next: number; beside: Beside | undefined; struck: boolean; linked: boolean };
+/** What is read of a page; people scroll no further either. */
+const maxPassages = 20_000;
+const maxCharacters = 2_000_000;
+
+/** An open element, with what holds for all that is in it. */
+type Frame = {
+  element: Element;
+  next: number;
+  beside: Beside | undefined;
+  struck: boolean;
+  linked: boolean;
+  /** The innermost block. */
+  block: Frame | undefined;
+  heading: number;
+  button: boolean;
+};
 
 class Reader {
   readonly #aroundMain = new Set<Node>();
@@ -49,6 +64,8 @@ class Reader {
   readonly #stack: Frame[] = [];
   #pieces: { text: string; struck: boolean }[] = [];
   #linked = false;
+  #characters = 0;
+  readonly #holdingMore = new Map<Element, boolean>();
   /** Since a heading said so, until the end of its container or the next heading of its rank. */
   #othersUntil: { container: Element; rank: number; beside: Beside } | undefined;
 
@@ -61,7 +78,8 @@ class Reader {
 
   read(body: Element): Passage[] {
     this.#enter(body);
-    for (let frame = this.#stack.at(-1); frame !== undefined; frame = this.#stack.at(-1)) {
+    const isFull = (): boolean => this.#passages.length >= maxPassages || this.#characters >= maxCharacters;
+    for (let frame = this.#stack.at(-1); frame !== undefined && !isFull(); frame = this.#stack.at(-1)) {
       const child = frame.element.children[frame.next++];
       if (child === undefined) this.#leave(frame);
       else if (isElement(child)) this.#enter(child);
@@ -86,7 +104,11 @@ class Reader {
         /line-through/.test(style) ||
         struckNames.test(names),
       linked: parent?.linked === true || element.name === 'a',
+      block: parent?.block,
+      heading: parent?.heading || headingRank(element),
+      button: parent?.button === true || isButton(element),
     };
+    if (blockTags.has(element.name)) frame.block = frame;
     this.#stack.push(frame);
     if (element.name === 'sup' || centsNames.test(names)) this.#cents(element, frame);
     if (element.name === 'input' && ['submit', 'button'].includes(element.attribs.type ?? ''))
@@ -102,6 +124,7 @@ class Reader {
   #say(text: string, frame: Frame): void {
     if (frame.linked && text.trim()) this.#linked = true;
     this.#pieces.push({ text, struck: frame.struck });
+    this.#characters += text.length;
   }
 
   /** `54<sup>25</sup>` is shown as 54 and a quarter. */
@@ -119,52 +142,56 @@ class Reader {
     this.#pieces = [];
     this.#linked = false;
     if (frame === undefined || text === '') return;
-    const block = this.#stack.findLast((candidate) => blockTags.has(candidate.element.name)) ?? frame;
-    const heading = this.#headingRank();
-    const button = this.#stack.some(
-      ({ element }) => element.name === 'button' || element.name === 'input' || element.attribs.role === 'button',
-    );
+    const { heading, button } = frame;
+    const block = frame.block ?? frame;
     const isLine = heading === 0 && !linked && !button;
     const starts = heading > 1 ? besideHeading(text) : isLine ? besideLine(text) : undefined;
-    if (starts) this.#othersUntil = { container: containerOf(block.element), rank: heading || 6, beside: starts };
+    if (starts) this.#othersUntil = { container: this.#containerOf(block.element), rank: heading || 6, beside: starts };
     else if (heading > 0 && this.#othersUntil && heading <= this.#othersUntil.rank) this.#othersUntil = undefined;
     const beside = this.#othersUntil?.beside ?? block.beside;
     this.#passages.push({ text, heading, button, beside, element: block.element });
   }
 
-  #headingRank(): number {
-    for (const { element } of this.#stack) {
-      const rank = /^h([1-6])$/.exec(element.name)?.[1];
-      if (rank !== undefined) return Number(rank);
-      if (element.attribs.role === 'heading') return Number(element.attribs['aria-level']) || 2;
+  /** The closest element around a heading that holds more than the heading. */
+  #containerOf(heading: Element): Element {
+    let element = heading;
+    while (element.parent !== null && isElement(element.parent as Node)) {
+      element = element.parent as Element;
+      const holdsMore = this.#holdingMore.get(element) ?? element.children.filter(isSomething).length > 1;
+      this.#holdingMore.set(element, holdsMore);
+      if (holdsMore) break;
     }
-    return 0;
+    return element;
   }
 }
 
-/** The closest element around a heading that holds more than the heading. */
-function containerOf(heading: Element): Element {
-  let element = heading;
-  while (element.parent !== null && isElement(element.parent as Node)) {
-    element = element.parent as Element;
-    if (
-      element.children.filter((child) => isElement(child) || (child.type === 'text' && child.data.trim() !== ''))
-        .length > 1
-    )
-      break;
-  }
-  return element;
+const isSomething = (node: Node): boolean => isElement(node) || (node.type === 'text' && node.data.trim() !== '');
+
+const isButton = ({ name, attribs }: Element): boolean =>
+  name === 'button' || name === 'input' || attribs.role === 'button';
+
+/** 1 to 6, or 0 where an element is no heading. */
+function headingRank({ name, attribs }: Element): number {
+  const rank = /^h([1-6])$/.exec(name)?.[1];
+  if (rank !== undefined) return Number(rank);
+  return attribs.role === 'heading' ? Number(attribs['aria-level']) || 2 : 0;
 }
 
 function joined(pieces: { text: string; struck: boolean }[]): string {
   let text = '';
+  /** The last letters of `text`: to look at its own end, a string in the making is copied each time. */
+  let end = '';
   let struck = false;
+  const add = (more: string): void => {
+    text += more;
+    end = (end + more.slice(-2)).slice(-2);
+  };
   for (const piece of pieces) {
     if (piece.struck !== struck && piece.text.trim() !== '') {
-      text += struck ? '~~ ' : ' ~~';
+      add(struck ? '~~ ' : ' ~~');
       struck = piece.struck;
     }
-    text += needSpace(text, piece.text) ? ` ${piece.text}` : piece.text;
+    add(needSpace(end, piece.text) ? ` ${piece.text}` : piece.text);
   }
   return collapse(struck ? `${text}~~` : text);
 }

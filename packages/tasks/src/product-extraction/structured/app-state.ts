@@ -17,6 +17,8 @@ import { amountOf, gtinOf, textOf, urlsOf } from './values.ts';
 
 /** State may be megabytes of other things. */
 const maxNodes = 200_000;
+const maxProducts = 200;
+const maxAmounts = 100;
 const maxScriptCharacters = 5_000_000;
 const maxPriceDepth = 3;
 
@@ -28,15 +30,22 @@ const reading = { index: new Map(), url: '', language: '' };
 
 /** The products in the page's inline state that the page shows, with the price at the scale at which it shows it. */
 export function readAppState(view: PageView, shownFor: ShownFor): FoundProduct[] {
-  const found: FoundProduct[] = [];
+  const found = new Map<string, FoundProduct>();
+  const shown = new Map<string, Money[]>();
+  const shownOnce: ShownFor = (name) => {
+    const money = shown.get(name) ?? shownFor(name);
+    shown.set(name, money);
+    return money;
+  };
   for (const state of statesOf(view.$)) {
     for (const node of nodesOf(state)) {
-      const product = toProduct(node, view, shownFor);
-      if (product && !found.some(({ name, price }) => name === product.name && price === product.price))
-        found.push(product);
+      if (found.size >= maxProducts) break;
+      const product = toProduct(node, view, shownOnce);
+      const key = `${product?.price} ${product?.name}`;
+      if (product && !found.has(key)) found.set(key, product);
     }
   }
-  return found;
+  return [...found.values()];
 }
 
 /** The JSON in script elements and in assignments to global variables. */
@@ -98,7 +107,7 @@ function nodesOf(state: unknown): DataNode[] {
   for (let value = stack.pop(); value !== undefined && nodes.length < maxNodes; value = stack.pop()) {
     if (isNode(value)) nodes.push(value);
     if (typeof value === 'object' && value !== null)
-      stack.push(...Object.values(value).filter((item) => typeof item === 'object' && item !== null));
+      for (const item of Object.values(value)) if (typeof item === 'object' && item !== null) stack.push(item);
   }
   return nodes;
 }
@@ -109,7 +118,8 @@ function toProduct(node: DataNode, { url, language }: PageView, shownFor: ShownF
   const amounts = pricesIn(node, language, 0);
   if (amounts.length === 0) return undefined;
   const shown = shownFor(name);
-  const match = shown.find((money) => amounts.some((amount) => scales(amount).includes(money.amount)));
+  const claimed = new Set(amounts.slice(0, maxAmounts).flatMap(scales));
+  const match = shown.find(({ amount }) => claimed.has(amount));
   if (match === undefined) return undefined;
   const highest =
     shown

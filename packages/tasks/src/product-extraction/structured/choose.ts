@@ -9,8 +9,11 @@ export type Choice = { products: FoundProduct[]; isList: boolean };
 /** The page's own product among `found`; else all those that it shows in its main part. */
 export function choose(found: FoundProduct[], view: PageView): Choice {
   const products = withoutRepeats(found);
-  const [own] = products.filter((product) => isOwn(product, view)).sort((a, b) => rank(b, view) - rank(a, view));
-  if (own) return { products: [own], isList: false };
+  const [own] = products
+    .filter((product) => isOwn(product, view))
+    .map((product) => ({ product, rank: rank(product, view) }))
+    .sort((a, b) => b.rank - a.rank);
+  if (own) return { products: [own.product], isList: false };
   const shown = products.filter((product) => isVisible(product, view));
   const alike = products.filter((product) => !product.isListed && agreesWithTopic(product.name, view));
   const [only] = alike;
@@ -59,21 +62,23 @@ function isVisible({ name }: FoundProduct, view: PageView): boolean {
   return view.passages.some((passage) => !passage.beside && containsWords(passage.words, words));
 }
 
+const lettersOf = (name: string): string => wordsOf(name).join('');
+
 /** One product may be described twice; the fuller description stays. */
 function withoutRepeats(products: FoundProduct[]): FoundProduct[] {
-  const kept: FoundProduct[] = [];
+  const kept: { letters: string; product: FoundProduct }[] = [];
   for (const product of products) {
-    const at = kept.findIndex(
-      (other) =>
-        sameName(other.name, product.name) && (other.sku === null || product.sku === null || other.sku === product.sku),
+    const letters = lettersOf(product.name);
+    const same = kept.find(
+      ({ letters: others, product: { sku } }) =>
+        letters !== '' && others === letters && (sku === null || product.sku === null || sku === product.sku),
     );
-    const known = kept[at];
-    if (known === undefined) kept.push(product);
+    if (same === undefined) kept.push({ letters, product });
     else
-      kept[at] = {
-        ...(known.price === null && product.price !== null ? product : known),
-        isMain: known.isMain || product.isMain,
+      same.product = {
+        ...(same.product.price === null && product.price !== null ? product : same.product),
+        isMain: same.product.isMain || product.isMain,
       };
   }
-  return kept;
+  return kept.map(({ product }) => product);
 }

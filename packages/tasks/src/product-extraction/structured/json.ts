@@ -1,6 +1,7 @@
 /** Reads the JSON of the wild: entities, comments, CDATA, control characters, trailing commas and blocks that were cut off. */
 import { load } from 'cheerio';
 import { jsonrepair } from 'jsonrepair';
+import { asHtml } from '../page/dom.ts';
 
 /** The value that `text` holds, or undefined where even repair gives none. */
 export function parseTolerant(text: string): unknown {
@@ -23,7 +24,11 @@ function parse(text: string): unknown {
   }
 }
 
+/** Repair takes time that grows faster than the text. */
+const maxRepairCharacters = 50_000;
+
 function repair(text: string): unknown {
+  if (text.length > maxRepairCharacters) return undefined;
   try {
     return JSON.parse(jsonrepair(text)) as unknown;
   } catch {
@@ -47,8 +52,7 @@ const withoutEntities = (text: string): string =>
   /^[[{]\s*&(?:quot|#34|#x22);/i.test(text) ? decodeEntities(text) : text;
 
 /** Decodes entities without taking tags for tags. */
-const decodeEntities = (text: string): string =>
-  load(`<textarea>${text.replaceAll('<', '&lt;')}</textarea>`)('textarea').text();
+const decodeEntities = (text: string): string => load(text.replaceAll('<', '&lt;'), asHtml).text();
 
 /** A block that was cut off, without its last, incomplete member: half a number is not a price. */
 function upToLastWhole(text: string): string {

@@ -12,13 +12,22 @@ export type NodeIndex = ReadonlyMap<string, DataNode>;
 
 /** Deeper than this, data refer to each other in circles. */
 const maxDepth = 12;
+/** More than any honest data have: keys of a node, values of a property, references followed on the way to products, products. */
+const maxKeys = 200;
+const maxValues = 1_000;
+const maxVisits = 50_000;
+const maxProducts = 1_000;
 
 export const isNode = (value: unknown): value is DataNode =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The value as a list: nothing, one, or many. */
 export const listOf = (value: unknown): unknown[] =>
-  value === undefined || value === null ? [] : Array.isArray(value) ? value.flat(3) : [value];
+  value === undefined || value === null
+    ? []
+    : Array.isArray(value)
+      ? value.slice(0, maxValues).flat(3).slice(0, maxValues)
+      : [value];
 
 /** Without `schema:` or `https://schema.org/`. */
 const bareName = (name: string): string => name.replace(/^(?:https?:\/\/(?:www\.)?schema\.org\/|schema:)/i, '');
@@ -35,21 +44,26 @@ export function withBareKeys(value: unknown, depth = 0): unknown {
   if (depth > maxDepth * 3) return undefined;
   if (Array.isArray(value)) return value.map((item) => withBareKeys(item, depth + 1));
   if (!isNode(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [bareName(key), withBareKeys(item, depth + 1)]));
+  const entries = Object.entries(value).slice(0, maxKeys);
+  return Object.fromEntries(entries.map(([key, item]) => [bareName(key), withBareKeys(item, depth + 1)]));
 }
 
 /** Gathers what all blocks say about each `@id`. */
 export function indexNodes(roots: unknown[]): NodeIndex {
   const index = new Map<string, DataNode>();
-  const stack = [...roots];
+  const stack = roots.filter((root) => typeof root === 'object' && root !== null);
   for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
-    if (Array.isArray(value)) stack.push(...value.filter((item) => item !== undefined));
-    if (!isNode(value)) continue;
-    const id = value['@id'];
-    if (typeof id === 'string') index.set(id, { ...value, ...index.get(id) });
-    stack.push(...Object.values(value).filter((item) => typeof item === 'object' && item !== null));
+    if (isNode(value) && typeof value['@id'] === 'string') addTo(index, value['@id'], value);
+    for (const item of Object.values(value as object)) if (typeof item === 'object' && item !== null) stack.push(item);
   }
   return index;
+}
+
+/** What was said about an id first stays. */
+function addTo(index: Map<string, DataNode>, id: string, node: DataNode): void {
+  const known = index.get(id);
+  if (known === undefined) index.set(id, { ...node });
+  else if (Object.keys(known).length < maxKeys) index.set(id, { ...node, ...known });
 }
 
 /** A node, with what other blocks say about it. */
@@ -79,8 +93,10 @@ const waysDown: [key: string, role: ProductRole | undefined][] = [
 /** The products among `roots`, except those that other products merely mention. */
 export function findProducts(roots: unknown[], index: NodeIndex): ProductNode[] {
   const found = new Map<string | DataNode, ProductNode>();
+  let visits = 0;
   const visit = (value: unknown, role: ProductRole, depth: number): void => {
-    if (depth > maxDepth) return;
+    // Lists that hold themselves ten times over would be followed ten to the twelfth times.
+    if (depth > maxDepth || visits++ > maxVisits || found.size >= maxProducts) return;
     if (Array.isArray(value)) {
       for (const item of value) visit(item, role, depth + 1);
       return;

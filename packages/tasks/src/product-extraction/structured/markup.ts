@@ -28,6 +28,16 @@ export const rdfa: Dialect = {
     ),
 };
 
+/** More than any honest page has: items; elements in all items, each counted as often as it is referred to; values of a property. */
+const maxItems = 1_000;
+const maxElements = 200_000;
+const maxValues = 100;
+const maxTextCharacters = 20_000;
+const maxTextNodes = 5_000;
+
+/** What reading the items of one page takes, and how many elements it may still read. */
+type Reader = { dialect: Dialect; byId(id: string): Element[]; elementsLeft: number };
+
 /** The outermost items of a page, without those that stand beside its main part. */
 export function readMarkup(view: PageView, dialect: Dialect): unknown[] {
   const roots: Element[] = [];
@@ -39,54 +49,91 @@ export function readMarkup(view: PageView, dialect: Dialect): unknown[] {
       if (child && isElement(child)) stack.push(child);
     }
   }
+  const beside = besideElements(view);
+  const reader = { dialect, byId: lookUpIds(view), elementsLeft: maxElements };
   return roots
-    .filter((element) => !isBeside(element, view))
-    .map((element) => withBareKeys(readItem(element, view, dialect, 0)));
+    .filter((element) => beside.get(element) !== true)
+    .slice(0, maxItems)
+    .map((element) => withBareKeys(readItem(element, reader, 0)));
 }
 
 /** Neither a property of another item, nor inside a property of one that is. */
 const isRootItem = (element: Element, dialect: Dialect): boolean => dialect.propertiesOf(element).trim() === '';
 
-function isBeside(item: Element, { passages }: PageView): boolean {
-  const inside = passages.filter(({ element }) => {
-    for (let node: Node | null = element; node !== null; node = node.parent as Node | null)
-      if (node === item) return true;
-    return false;
-  });
-  return inside.length > 0 && inside.every(({ beside }) => beside !== undefined);
+/** Whether all that is visible in an element stands beside the page's main part, for each element that shows something. */
+function besideElements({ passages }: PageView): ReadonlyMap<Node, boolean> {
+  const found = new Map<Node, boolean>();
+  for (const { element, beside } of passages) {
+    const isBeside = beside !== undefined;
+    for (let node: Node | null = element; node !== null; node = node.parent as Node | null) {
+      // Once an element shows some of the main part, so do all around it.
+      const known = found.get(node);
+      if (known === false || known === isBeside) break;
+      found.set(node, isBeside);
+    }
+  }
+  return found;
 }
 
-function readItem(item: Element, view: PageView, dialect: Dialect, depth: number): DataNode {
+/** Elements by their id; read once, and only where an item refers to one. */
+function lookUpIds({ $ }: PageView): Reader['byId'] {
+  let known: Map<string, Element[]> | undefined;
+  return (id) => {
+    known ??= Map.groupBy($('[id]').get() as Element[], ({ attribs }) => attribs.id ?? '');
+    return known.get(id) ?? [];
+  };
+}
+
+function readItem(item: Element, reader: Reader, depth: number): DataNode {
+  const { dialect, byId } = reader;
   const node: DataNode = { '@type': dialect.typesOf(item).split(/\s+/) };
   const id = item.attribs.itemid ?? item.attribs.resource ?? item.attribs.about;
   if (id) node['@id'] = id;
-  const referenced = (item.attribs.itemref ?? '')
-    .split(/\s+/)
-    .filter(Boolean)
-    .flatMap((ref) => view.$(`[id="${inQuotes(ref)}"]`).get());
-  const stack: Node[] = [...referenced, ...item.children].reverse();
-  for (let child = stack.pop(); child !== undefined; child = stack.pop()) {
+  const referenced = (item.attribs.itemref ?? '').split(/\s+/).filter(Boolean).slice(0, maxValues).flatMap(byId);
+  const stack: Node[] = [...referenced].concat(item.children as Element[]).reverse();
+  for (let child = stack.pop(); child !== undefined && reader.elementsLeft > 0; child = stack.pop()) {
     if (!isElement(child)) continue;
+    reader.elementsLeft--;
     const names = dialect.propertiesOf(child).split(/\s+/).filter(Boolean);
     const isItem = dialect.isItem(child);
     if (names.length > 0 && depth < 8) {
-      const value = isItem ? readItem(child, view, dialect, depth + 1) : propertyOf(child, view);
-      for (const name of names) node[name] = name in node ? [node[name], value].flat() : value;
+      const value = isItem ? readItem(child, reader, depth + 1) : propertyOf(child);
+      for (const name of names) addValue(node, name, value);
     }
     if (!isItem) for (let i = child.children.length - 1; i >= 0; i--) stack.push(child.children[i] as Node);
   }
   return node;
 }
 
-const inQuotes = (id: string): string => id.replace(/["\\]/g, '\\$&');
+function addValue(node: DataNode, name: string, value: unknown): void {
+  const known = Object.hasOwn(node, name) ? node[name] : undefined;
+  if (known === undefined) node[name] = value;
+  else if (!Array.isArray(known)) node[name] = [known, value];
+  else if (known.length < maxValues) known.push(value);
+}
 
 /** An element's value: what it says to machines, else its address, else its text. */
-function propertyOf(element: Element, { $ }: PageView): string {
+function propertyOf(element: Element): string {
   const { attribs, name } = element;
   if (attribs.content !== undefined) return attribs.content;
   if (name === 'img' || name === 'source')
     return attribs.src?.startsWith('data:') ? (attribs['data-src'] ?? '') : (attribs.src ?? attribs['data-src'] ?? '');
-  if (name === 'a' || name === 'link' || name === 'area') return attribs.href ?? attribs.resource ?? $(element).text();
-  if (name === 'meter' || name === 'data') return attribs.value ?? $(element).text();
-  return attribs.resource ?? attribs.datetime ?? collapse($(element).text());
+  if (name === 'a' || name === 'link' || name === 'area') return attribs.href ?? attribs.resource ?? textIn(element);
+  if (name === 'meter' || name === 'data') return attribs.value ?? textIn(element);
+  return attribs.resource ?? attribs.datetime ?? collapse(textIn(element));
+}
+
+/** The text in an element, as far as anybody would read it as a value. */
+function textIn(element: Element): string {
+  let text = '';
+  let nodes = 0;
+  const stack: Node[] = [element];
+  for (let node = stack.pop(); node !== undefined && text.length < maxTextCharacters; node = stack.pop()) {
+    if (nodes++ > maxTextNodes) break;
+    if (node.type === 'text') text += node.data;
+    // No more than may still be looked at: what stands further behind isn't.
+    if (!('children' in node)) continue;
+    for (let i = Math.min(node.children.length, maxTextNodes) - 1; i >= 0; i--) stack.push(node.children[i] as Node);
+  }
+  return text.slice(0, maxTextCharacters);
 }

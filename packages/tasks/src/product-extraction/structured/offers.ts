@@ -15,6 +15,9 @@ export type Pricing = {
   availability: Availability;
 };
 
+/** More than any honest product has; it also ends offers that hold each other. */
+const maxOffers = 200;
+
 type Offer = {
   low: Decimal | null;
   high: Decimal | null;
@@ -25,7 +28,8 @@ type Offer = {
 
 /** The pricing of the offer that counts; where offers are of variants, of all of them. `shown` are the page's prices. */
 export function readOffers(value: unknown, reading: Reading, shown: Money[]): Pricing {
-  const offers = resolveAll(value, reading.index).flatMap((node) => readOffer(node, reading));
+  const room = { left: maxOffers };
+  const offers = resolveAll(value, reading.index).flatMap((node) => readOffer(node, reading, room));
   const asNew = offers.filter(
     ({ node }) => !/used|refurbished|damaged/i.test(textOf(node.itemCondition, reading) ?? ''),
   );
@@ -80,8 +84,9 @@ function together(all: Availability[]): Availability {
   return all.length > 0 && all.every((one) => one === 'out_of_stock') ? 'out_of_stock' : 'unknown';
 }
 
-/** An offer, or the offers that it is made of; `depth` ends circles. */
-function readOffer(node: DataNode, reading: Reading, depth = 0): Offer[] {
+/** An offer, or the offers that it is made of, as long as there is room; `depth` ends circles. */
+function readOffer(node: DataNode, reading: Reading, room: { left: number }, depth = 0): Offer[] {
+  if (room.left-- <= 0) return [];
   const inner = depth > 2 ? [] : resolveAll(node.offers, reading.index);
   const availability = availabilityOf(
     textOf(node.availability, reading) ?? (typeof node.availability === 'string' ? node.availability : null),
@@ -95,10 +100,15 @@ function readOffer(node: DataNode, reading: Reading, depth = 0): Offer[] {
   const high = amount(node.highPrice ?? specification?.maxPrice, currency, reading);
   if (low === undefined && inner.length > 0) {
     return inner.flatMap((offer) =>
-      readOffer({ priceCurrency: node.priceCurrency, availability: node.availability, ...offer }, reading, depth + 1),
+      readOffer(
+        { priceCurrency: node.priceCurrency, availability: node.availability, ...offer },
+        reading,
+        room,
+        depth + 1,
+      ),
     );
   }
-  const nested = inner.flatMap((offer) => readOffer(offer, reading, depth + 1));
+  const nested = inner.flatMap((offer) => readOffer(offer, reading, room, depth + 1));
   return [
     {
       low: low ?? null,

@@ -9,6 +9,8 @@ import { type FoundProduct, nothingFound } from './found-product.ts';
 import { plainText } from './json.ts';
 import { amountOf } from './values.ts';
 
+const maxImages = 20;
+
 /** The product that the page's head describes, or none: every page has a title and an image, few are products. */
 export function readOpenGraph({ $, url, language, topics }: PageView): FoundProduct[] {
   const meta = (...names: string[]): string | null => {
@@ -29,7 +31,7 @@ export function readOpenGraph({ $, url, language, topics }: PageView): FoundProd
   return [
     {
       ...nothingFound,
-      name: withoutSite(title, meta('og:site_name'), topics.headings),
+      name: withoutSite(title.slice(0, 300), meta('og:site_name'), topics.headings),
       price,
       prices: price === null ? [] : [price],
       currency,
@@ -39,7 +41,9 @@ export function readOpenGraph({ $, url, language, topics }: PageView): FoundProd
       mpn: meta('product:mfr_part_no'),
       brand: meta('product:brand', 'og:brand'),
       description: meta('og:description'),
-      images: [...new Set(images.flatMap((image) => absoluteUrl(image.attribs.content, url) ?? []))],
+      images: [
+        ...new Set(images.slice(0, maxImages).flatMap((image) => absoluteUrl(image.attribs.content, url) ?? [])),
+      ],
       url: absoluteUrl(meta('og:url'), url),
     },
   ];

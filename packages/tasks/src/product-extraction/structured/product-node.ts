@@ -19,12 +19,17 @@ import { gtinOf, type Reading, textOf, urlsOf } from './values.ts';
 /** The page's current prices for a product of that name. */
 export type ShownFor = (name: string) => Money[];
 
+/** Of one source of a page; of one product. */
+const maxProducts = 200;
+const maxVariants = 200;
+const maxNameCharacters = 300;
+
 const relatedKeys = ['isRelatedTo', 'isSimilarTo', 'isAccessoryOrSparePartFor', 'isConsumableFor', 'isAddOn', 'addOn'];
 
 /** All products that `roots` offer. */
 export function readProducts(roots: unknown[], reading: Reading, shownFor: ShownFor): FoundProduct[] {
   const nodes = withoutRelated(inGroups(findProducts(roots, reading.index), reading.index));
-  return nodes.flatMap((product) => toProduct(product, reading, shownFor) ?? []);
+  return nodes.slice(0, maxProducts).flatMap((product) => toProduct(product, reading, shownFor) ?? []);
 }
 
 /** Without the products that another one of them calls related, by reference. */
@@ -69,8 +74,9 @@ function inGroups(products: ProductNode[], index: NodeIndex): ProductNode[] {
 const isGroup = (node: DataNode): boolean => hasType(node, /^ProductGroup$/) || node.hasVariant !== undefined;
 
 function toProduct({ node, role }: ProductNode, reading: Reading, shownFor: ShownFor): FoundProduct | undefined {
-  const variants = resolveAll(node.hasVariant, reading.index);
-  const name = textOf(node.name, reading) ?? commonName(variants.map((variant) => textOf(variant.name, reading) ?? ''));
+  const variants = resolveAll(listOf(node.hasVariant).slice(0, maxVariants), reading.index);
+  const nameOf = (item: DataNode): string | null => textOf(item.name, reading)?.slice(0, maxNameCharacters) ?? null;
+  const name = nameOf(node) ?? commonName(variants.map((variant) => nameOf(variant) ?? ''));
   if (name === null) return undefined;
   const shown = shownFor(name);
   const own = readOffers(node.offers, reading, shown);

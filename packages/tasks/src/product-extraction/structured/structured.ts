@@ -3,7 +3,7 @@ import type { FieldSource, ProductFields } from '../../product.ts';
 import { type PageView, placeOf } from '../page/page-view.ts';
 import { compareWithShown, shownPrices, showsSoldOut } from '../page/shown-prices.ts';
 import type { Money } from '../text/money.ts';
-import { namesAgree, sameName } from '../text/names.ts';
+import { namesAgree, wordsOf } from '../text/names.ts';
 import { readAppState } from './app-state.ts';
 import { agreesWithTopic, type Choice, choose } from './choose.ts';
 import { type FoundProduct, type StructuredSource, structuredSources } from './found-product.ts';
@@ -20,13 +20,19 @@ export type Draft = { product: FoundProduct; sources: Sources };
 
 export type Structured = { drafts: Draft[]; isList: boolean };
 
+/** A source's products, also by the letters of their names. */
+type SourceChoice = Choice & { source: StructuredSource; byName: Map<string, FoundProduct[]> };
+
 const fields = ['sku', 'gtin', 'mpn', 'brand', 'description', 'images', 'availability', 'url'] as const;
 
 /** What the page's structured data say about the page's own product or products. */
 export function readStructured(view: PageView): Structured {
   const shownFor: ShownFor = (name) => shownPrices(nameOnPage(name, view), view);
   const found = readSources(view, shownFor);
-  const choices = structuredSources.map((source) => ({ source, ...choose(found[source], view) }));
+  const choices = structuredSources.map((source) => {
+    const choice = choose(found[source], view);
+    return { source, ...choice, byName: Map.groupBy(choice.products, ({ name }) => wordsOf(name).join('')) };
+  });
   const first = choices.find(({ products }) => products.length > 0);
   if (first === undefined) return { drafts: [], isList: false };
   const names = first.products.map(({ name }) => name);
@@ -64,18 +70,9 @@ function nameOnPage(name: string, view: PageView): string {
   return placeOf(name, view) === -1 && heading !== undefined && agreesWithTopic(name, view) ? heading : name;
 }
 
-function draftOf(
-  source: StructuredSource,
-  product: FoundProduct,
-  choices: (Choice & { source: StructuredSource })[],
-  shown: Money[],
-): Draft {
+function draftOf(source: StructuredSource, product: FoundProduct, choices: SourceChoice[], shown: Money[]): Draft {
   const same = choices.flatMap((choice) =>
-    choice.source === source
-      ? []
-      : choice.products
-          .filter((other) => isSame(product, other, choice.isList))
-          .map((other) => ({ source: choice.source, other })),
+    choice.source === source ? [] : sameProducts(product, choice).map((other) => ({ source: choice.source, other })),
   );
   const all = [{ source, other: product }, ...same];
   const sources: Sources = { name: source };
@@ -124,8 +121,12 @@ function setPrice(
   }
 }
 
-const isSame = (product: FoundProduct, other: FoundProduct, inList: boolean): boolean =>
-  inList ? sameName(product.name, other.name) : namesAgree(product.name, other.name);
+/** In a list names must be the same; a page of one product may call it more or less fully. */
+function sameProducts({ name }: FoundProduct, { products, isList, byName }: SourceChoice): FoundProduct[] {
+  if (!isList) return products.filter((other) => namesAgree(name, other.name));
+  const letters = wordsOf(name).join('');
+  return letters === '' ? [] : (byName.get(letters) ?? []);
+}
 
 const isEmpty = (value: unknown): boolean =>
   value === null || value === 'unknown' || (Array.isArray(value) && value.length === 0);

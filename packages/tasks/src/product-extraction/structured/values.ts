@@ -25,15 +25,20 @@ export function textOf(value: unknown, { index }: Pick<Reading, 'index'>): strin
   return null;
 }
 
+/** A product's pictures; its address. */
+const maxUrls = 20;
+
 /** The absolute addresses in a value of texts and ImageObjects, each once. */
 export function urlsOf(value: unknown, reading: Reading, depth = 0): string[] {
-  const urls = listOf(value).flatMap((item) => {
-    if (typeof item === 'string') return absoluteUrl(plainText(item), reading.url) ?? [];
-    const node = resolve(item, reading.index);
-    // Two levels hold every honest shape; more is a node that refers to itself.
-    if (node === undefined || depth > 2) return [];
-    return urlsOf(node.contentUrl ?? node.url ?? node['@id'] ?? node.src, reading, depth + 1);
-  });
+  const urls = listOf(value)
+    .slice(0, maxUrls)
+    .flatMap((item) => {
+      if (typeof item === 'string') return absoluteUrl(plainText(item), reading.url) ?? [];
+      const node = resolve(item, reading.index);
+      // Two levels hold every honest shape; more is a node that refers to itself.
+      if (node === undefined || depth > 2) return [];
+      return urlsOf(node.contentUrl ?? node.url ?? node['@id'] ?? node.src, reading, depth + 1);
+    });
   return [...new Set(urls)];
 }
 

@@ -55,10 +55,18 @@ const savingBehind = behind(
   '(?:off\\b|discount|rabatt|gespart|de (?:réduction|remise|descuento|desconto)|di sconto|korting|indirim|تخفیف|خصم|引き|オフ|ポイント)',
 );
 
+/** How far before an amount words still speak of it. */
+const maxLeadCharacters = 60;
+
 /** The kind of an amount between the texts `before` (since the amount before it) and `after`. */
 export function kindOf(before: string, after: string): AmountKind {
   // What a sentence or a list item before this one says is about something else.
-  const lead = (before.split(/[!?|·•;\n。]|\.\s|~~/).at(-1) ?? '').slice(-60);
+  const lead = (
+    before
+      .slice(-maxLeadCharacters)
+      .split(/[!?|·•;\n。]|\.\s|~~/)
+      .at(-1) ?? ''
+  ).slice(-maxLeadCharacters);
   if (instalmentBehind.test(after) || instalment.test(lead)) return 'instalment';
   if (unitBehind.test(after) || unit.test(lead)) return 'unit';
   if (shippingBehind.test(after) || shipping.test(lead)) return 'shipping';

@@ -16,9 +16,12 @@ const terms: Record<string, Availability> = {
   notavailable: 'out_of_stock',
 };
 
+/** Terms are one word; what is longer is none of them. */
+const maxTermCharacters = 200;
+
 /** A schema.org or OpenGraph term with or without its address, in any spelling: `https://schema.org/InStock`, `in stock`. */
 export function availabilityOf(term: string | null): Availability {
-  const word = (term ?? '').trim().replace(/\/+$/, '').split(/[/#:]/).at(-1) ?? '';
+  const word = (term ?? '').slice(0, maxTermCharacters).trim().replace(/\/+$/, '').split(/[/#:]/).at(-1) ?? '';
   return terms[word.toLowerCase().replace(/[^a-z]/g, '')] ?? 'unknown';
 }
 
@@ -33,9 +36,9 @@ const outWords = new RegExp(
   'iu',
 );
 const inWords = new RegExp(
-  '(?<!\\p{L})(?:in stock|in-stock|available|ready to ship|ships (?:in|within|today|tomorrow|from)|only \\d+ left|\\d+ left|add to (?:cart|bag|basket|trolley)|buy now|buy it now|order now|add$|' +
-    'auf lager|lieferbar|verfügbar|vorrätig|sofort (?:lieferbar|versandfertig)|lagernd|noch \\d+|in den (?:waren|einkaufs)korb|jetzt (?:kaufen|bestellen)|' +
-    'en stock|disponible|plus que \\d+|ajouter au panier|acheter|en existencia|hay existencias|últimas unidades|añadir|agregar al carrito|comprar|' +
+  '(?<!\\p{L})(?:in stock|in-stock|available|ready to ship|ships (?:in|within|today|tomorrow|from)|(?<!\\d)\\d{1,4} left|add to (?:cart|bag|basket|trolley)|buy now|buy it now|order now|add$|' +
+    'auf lager|lieferbar|verfügbar|vorrätig|sofort (?:lieferbar|versandfertig)|lagernd|noch \\d|in den (?:waren|einkaufs)korb|jetzt (?:kaufen|bestellen)|' +
+    'en stock|disponible|plus que \\d|ajouter au panier|acheter|en existencia|hay existencias|últimas unidades|añadir|agregar al carrito|comprar|' +
     'disponibil|in magazzino|aggiungi|acquista|disponível|disponíveis|em estoque|em stock|adicionar|' +
     'op voorraad|leverbaar|beschikbaar|in winkelwagen|in winkelmand|bestellen|stokta|stoklarda|mevcut|sepete ekle|hemen al|satın al|' +
     'på lager|i lager|finns i|legg i|kjøp|lägg i|köp|læg i|køb|tilgjengelig|varastossa|dostępn|w magazynie|do koszyka|kup teraz|skladem|do košíku|raktáron|kosárba|în stoc|adaugă|' +
@@ -44,10 +47,16 @@ const inWords = new RegExp(
   'iu',
 );
 
+const everyDenial = new RegExp(outWords.source, 'giu');
+
+/** What is said of stock is said at the beginning; a whole article in one paragraph is read no further. */
+const maxCharacters = 2_000;
+
 /** What `text` says: both may be true where, say, one size is sold out. */
 export function saidAvailability(text: string): { inStock: boolean; outOfStock: boolean } {
-  const outOfStock = outWords.test(text);
+  const start = text.slice(0, maxCharacters);
+  const outOfStock = outWords.test(start);
   // "Not available" holds "available": only what is left when the denials are gone counts.
-  const rest = text.replace(new RegExp(outWords.source, 'giu'), ' ');
+  const rest = start.replace(everyDenial, ' ');
   return { inStock: inWords.test(rest), outOfStock };
 }

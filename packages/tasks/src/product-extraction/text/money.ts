@@ -31,8 +31,16 @@ const spacedPattern = moneyPattern(numberSource);
 const unspacedPattern = moneyPattern(unspacedSource);
 const spacingLanguages = new Set('fr sv nb nn no da fi pl cs sk ru uk bg hu pt es et lv lt kk uz'.split(' '));
 
-/** All amounts in `text`, in order, bare numbers included. Struck-through passages stand between `~~`. */
-export function findMoney(text: string, language: string): Money[] {
+/** A paragraph is shown to the model no further than this, and searched no further either. */
+const maxCharacters = 2_000;
+
+/** `text`, or of a longer one what ends with a whole word: half a number is no amount. */
+const beginningOf = (text: string): string =>
+  text.length <= maxCharacters ? text : text.slice(0, Math.max(0, text.lastIndexOf(' ', maxCharacters)));
+
+/** All amounts in the beginning of a text, in order, bare numbers included. Struck-through passages stand between `~~`. */
+export function findMoney(whole: string, language: string): Money[] {
+  const text = beginningOf(whole);
   const ascii = toAsciiDigits(text);
   const struck = struckRanges(text);
   const found: Money[] = [];
@@ -66,8 +74,17 @@ export function findMoney(text: string, language: string): Money[] {
   return found;
 }
 
+/** Every claim is held against every amount: each is read once. */
+const known = new WeakMap<Money, Decimal[]>();
+
 /** All ways in which the amount at a place in the text may be read: used where a claim is held against the page. */
 export function readings(money: Money, language: string, text: string): Decimal[] {
+  const read = known.get(money) ?? readAgain(money, language, text);
+  known.set(money, read);
+  return read;
+}
+
+function readAgain(money: Money, language: string, text: string): Decimal[] {
   const digits = toAsciiDigits(text.slice(money.start, money.end))
     .match(/\d[\d.,'’\u066b\u066c\s\u00a0\u202f]*/)?.[0]
     .trim();

@@ -30,13 +30,24 @@ export const sameWords = (a: readonly string[], b: readonly string[]): boolean =
 /** Whether two names mean one thing: the shorter's words are (nearly) all in the longer. */
 export const namesAgree = (a: string, b: string): boolean => wordsAgree(wordsOf(a), wordsOf(b));
 
-export function wordsAgree(a: readonly string[], b: readonly string[]): boolean {
-  const [first, second] = [new Set(a), new Set(b)];
+const wordsAgree = (a: readonly string[], b: readonly string[]): boolean => setsAgree(new Set(a), new Set(b));
+
+/** The same for the sets of their words. */
+export function setsAgree(first: ReadonlySet<string>, second: ReadonlySet<string>): boolean {
   const [few, many] = first.size <= second.size ? [first, second] : [second, first];
   if (few.size === 0) return false;
-  const joined = [...many].join('');
-  const shared = [...few].filter((word) => many.has(word) || (isUnspaced(word) && joined.includes(word))).length;
-  return shared / few.size >= 0.75;
+  let joined: string | undefined;
+  let missed = 0;
+  for (const word of few) {
+    if (many.has(word)) continue;
+    if (isUnspaced(word)) {
+      joined ??= [...many].join('');
+      if (joined.includes(word)) continue;
+    }
+    missed++;
+    if (missed / few.size > 0.25) return false;
+  }
+  return true;
 }
 
 /** Chinese and Japanese put no spaces between words. */
