@@ -174,9 +174,16 @@ describe('a reader', () => {
     const web = await openWeb({}, onTestFinished);
     let open = 0;
     let most = 0;
+    let waiting: (() => void)[] = [];
     web.pages.set('shop.test/', async (_request, response) => {
       most = Math.max(most, ++open);
-      await sleep(300);
+      // Nobody is answered before four are open: fewer at a time would wait for ever.
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+        if (waiting.length < 4) return;
+        for (const answer of waiting) answer();
+        waiting = [];
+      });
       open--;
       response.writeHead(200, { 'content-type': 'text/html' }).end(small);
     });

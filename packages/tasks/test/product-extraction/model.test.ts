@@ -287,10 +287,9 @@ describe('a page without products', () => {
 describe('the job', () => {
   it('submits a Q&A job for each product, twenty at most', async () => {
     const { submitted, qaJobIds, products } = await extract(table, answering(right), true);
-    expect(submitted).toEqual([
-      { key: 'qa-0', task: 'product-qa', input: { product_id: (products[0] as unknown as { id: string }).id } },
-    ]);
-    expect(qaJobIds).toEqual(['job-qa-0']);
+    const { id } = products[0] as unknown as { id: string };
+    expect(submitted).toEqual([{ key: `qa ${id}`, task: 'product-qa', input: { product_id: id } }]);
+    expect(qaJobIds).toEqual([`job-qa ${id}`]);
     expect((await extract(table, answering(right))).submitted).toEqual([]);
   });
 
