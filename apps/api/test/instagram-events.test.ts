@@ -174,7 +174,10 @@ describe('a workflow', () => {
   it('is found by its words, in any case and letter form, and only as words', () => {
     expect(match('PRICE please', [flow('a', ['price'])])).toBe('a');
     expect(match('قيمت؟', [flow('a', ['قیمت'])])).toBe('a');
+    expect(match('nice prices!', [flow('a', ['price'])])).toBe('a');
+    expect(match('قیمتش چنده؟', [flow('a', ['قیمت'])])).toBe('a');
     expect(match('priceless', [flow('a', ['price'])])).toBeUndefined();
+    expect(match('discount', [flow('a', ['dis'])])).toBeUndefined();
     expect(match('この値段はいくら', [flow('a', ['値段'])])).toBe('a');
     expect(match('🔥🔥', [flow('a', ['🔥'])])).toBe('a');
     expect(match('İNDİRİM var mı', [flow('a', ['indirim'])])).toBe('a');

@@ -22,6 +22,8 @@ export type Ready = { ready: true; url?: string };
 export type Child = {
   /** The first time that it is ready; of a program that runs once: its good end. Rejects with a LaunchFault. */
   readonly ready: Promise<Ready>;
+  /** From now on its end is no news. */
+  expectEnd(): void;
   /** SIGTERM, and SIGKILL after the limit; resolves once it is gone. */
   stop(limitMs: number): Promise<void>;
   kill(): void;
@@ -52,6 +54,7 @@ export function runOnce(program: Program): Child {
   ready.catch(() => {});
   return {
     ready,
+    expectEnd: () => {},
     stop: (limitMs) => end(process, program.name, limitMs),
     kill: () => void process.kill('SIGKILL'),
   };
@@ -105,11 +108,16 @@ export function keepRunning(program: Program): Child {
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
   }
 
+  function expectEnd(): void {
+    stopping = true;
+    clearTimeout(pause);
+  }
+
   return {
     ready: ready.promise,
+    expectEnd,
     async stop(limitMs) {
-      stopping = true;
-      clearTimeout(pause);
+      expectEnd();
       await end(current, name, limitMs);
       log.close();
     },

@@ -136,6 +136,8 @@ async function stopAll(services: Services, children: Children, stop: StopRequest
     for (const child of Object.values(children)) child.kill();
     void services.stop({ hurry });
   });
+  // A terminal's Ctrl-C has reached them all.
+  for (const child of Object.values(children)) child.expectEnd();
   const { sandbox, ...users } = children;
   await Promise.all(Object.values(users).map((child) => child.stop(drainMs)));
   await sandbox?.stop(sandboxStopMs);

@@ -1,7 +1,10 @@
 /** What the sandbox stands in for: every outside service that nobody named. */
 import { createHmac, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Settings } from '@tally/core';
-import { freePort } from '@tally/embedded';
+import { freePort, isFree } from '@tally/embedded';
+import { z } from 'zod';
 import { urlOf } from './port.ts';
 
 export type SandboxPlan = {
@@ -28,7 +31,7 @@ export async function planSandbox(
 ): Promise<SandboxPlan | undefined> {
   const isModel = settings.openai.apiKey === undefined;
   if (settings.production || (!isModel && env.INSTAGRAM_GRAPH_URL)) return undefined;
-  const [port, shopPort] = [await freePort(), await freePort()];
+  const { port, shopPort } = await choosePorts(join(settings.dataDir, 'sandbox-ports.json'));
   const url = urlOf(host, port);
   const apiKey = randomBytes(16).toString('hex');
   // Of an installation without configured ones: the same after every start.
@@ -49,4 +52,24 @@ export async function planSandbox(
     SANDBOX_INSTAGRAM_APP_SECRET: appSecret,
   };
   return { own, shared, url, shopUrl: urlOf(host, shopPort), isModel };
+}
+
+const Ports = z.object({ port: z.int(), shopPort: z.int() });
+
+/** Those of the last start where they are free still: what was read from the shop names its address. */
+async function choosePorts(file: string): Promise<z.infer<typeof Ports>> {
+  const last = Ports.safeParse(readJson(file)).data;
+  if (last && (await isFree(last.port)) && (await isFree(last.shopPort))) return last;
+  const ports = { port: await freePort(), shopPort: await freePort() };
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(ports));
+  return ports;
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
 }

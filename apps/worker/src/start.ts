@@ -1,6 +1,6 @@
 /** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
 import { createBilling } from '@tally/billing';
-import { type Config, connectRedis, group, type Logger, newId } from '@tally/core';
+import { type Config, connectRedis, group, type Logger, newId, redisReady } from '@tally/core';
 import {
   type ClaimRequest,
   claimJobs,
@@ -27,6 +27,8 @@ import { drainMs, type WorkerServices } from './services.ts';
 import { ShuttingDown } from './stops.ts';
 import { createUpkeepWorker } from './upkeep.ts';
 
+const redisStartMs = 1_000;
+
 export type RunningWorker = { services: WorkerServices; close(): Promise<void> };
 
 /** Starts taking jobs. `tasks` defaults to the registry, `network` is what pages are opened over. Resolves once every queue is being consumed. */
@@ -40,7 +42,8 @@ export async function startWorker(
   const db = connectDatabase({ url: config.databaseUrl, name: 'worker', log });
   const redis = connectRedis(config.redisUrls, 'ledger', onRedisError);
   const consumer = connectRedis(config.redisUrls, 'consumer', onRedisError);
-  // BullMQ looks at the server's version at once.
+  // BullMQ looks at the server's version at once. A connection that is only just being made is no outage to speak of.
+  await redisReady(redis, redisStartMs).catch(() => undefined);
   await untilReachable(() => redis.ping(), { log });
   const keyPrefix = config.redisKeyPrefix;
   const { apiKey, baseUrl, model, timeoutMs } = config.openai;

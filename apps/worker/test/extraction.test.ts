@@ -74,6 +74,36 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect((await call<{ qa: unknown[] }>('GET', '/api/qa', { token })).body.qa).toEqual([]);
   });
 
+  it('corrected afterwards is answered as corrected, whatever was written of it before', async () => {
+    const { token } = await newPerson({ tokens: 10_000 });
+    const { result } = await extract(token, '/products/aurora-desk-lamp', { generate_qa: true });
+    const id = result?.products[0]?.id;
+    await platform.poll(token, result?.qa_job_ids[0] ?? '');
+    await call('PATCH', `/api/products/${id}`, { token, body: { price: 99 } });
+    const answer = await platform.ask(token, 'How much does the Aurora desk lamp cost?');
+    expect(answer.result?.answer).toContain('99');
+    expect(answer.result?.answer).not.toContain('129');
+    const written = await run<{ pairs: { answer: string }[] }>(token, '/api/web-knowledge/generate-qa', {
+      product_id: id,
+    });
+    expect(written.result?.pairs.map((pair) => pair.answer).join('\n')).toContain('99');
+    const { body } = await call<{ jobs: { id: string; created_at: string }[] }>('GET', '/api/jobs', { token });
+    const times = body.jobs.map(({ created_at: at }) => at);
+    expect(times).toEqual(times.toSorted().reverse());
+  });
+
+  it('of a list knows the products that were read from their own pages', async () => {
+    const { token } = await newPerson({ tokens: 20_000 });
+    await extract(token, '/products/aurora-desk-lamp');
+    await extract(token, '/collections/lamps');
+    await extract(token, '/products/lumen-floor-lamp');
+    const { body } = await call<{ products: (Product & { sku: string | null })[] }>('GET', '/api/products', { token });
+    const names = body.products.map(({ name }) => name);
+    expect(names.length).toBeGreaterThan(2);
+    expect(new Set(names).size).toBe(names.length);
+    expect(body.products.find(({ name }) => name.startsWith('Aurora'))?.sku).not.toBeNull();
+  });
+
   it('says distinctly why a page gives nothing', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const codes = await Promise.all(

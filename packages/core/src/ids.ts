@@ -12,5 +12,11 @@ const namespace = '6f1d1c1e-5a0b-4c55-9f0e-7a11e0000001';
 /** The same UUID for the same text, version 5. */
 export const idFrom = (text: string): string => v5(text, namespace);
 
+/** The same UUID for the same text, which sorts beside `id`: its time is that id's, which must be of version 7. */
+export function idBeside(id: string, text: string): string {
+  const hash = idFrom(`${id} ${text}`);
+  return `${id.slice(0, 14)}7${hash.slice(15)}`;
+}
+
 /** Below every id: where paging by id begins. */
 export const leastId = '00000000-0000-0000-0000-000000000000';

@@ -24,6 +24,7 @@ create table products (
   updated_at     timestamptz not null default now()
 );
 create unique index products_once on products (account_id, key);
+create index products_by_url on products (account_id, url);
 create index products_of_account on products (account_id, id desc);
 
 create table qa_pairs (

@@ -1,6 +1,6 @@
 /** The services that `npm start` and the tests bring along: a real PostgreSQL and a real redis-server, as child processes. */
 export { commandOf, isAlive } from './leftover.ts';
-export { freePort } from './ports.ts';
+export { freePort, isFree } from './ports.ts';
 export { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts';
 export { type Redis, type RedisOptions, startRedis } from './redis.ts';
 export { findRedis } from './redis-server.ts';

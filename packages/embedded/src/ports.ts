@@ -17,7 +17,8 @@ export async function freePort(): Promise<number> {
   throw new Error('found no free port between 15000 and 32000 on 127.0.0.1');
 }
 
-function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens on a port of 127.0.0.1. */
+export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));

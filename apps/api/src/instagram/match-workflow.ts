@@ -17,11 +17,19 @@ export function matchWorkflow(
   return fitting.toSorted((a, b) => weight(b) - weight(a))[0];
 }
 
-/** Whether the words stand in the text as words; scripts without spaces have no words to end. */
+// "prices" says price, and «قیمتش» says قیمت; "priceless" doesn't. Of very short words an ending makes others.
+const longestEnding = 3;
+const inflectedLetters = 4;
+
+/** Whether the words stand in the text as words, with a short ending at most; scripts without spaces have no words to end. */
 function says(text: string, words: string): boolean {
   if (words === '') return false;
-  for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + 1))
-    if (!joins(text.slice(0, at), words) && !joins(words, text.slice(at + words.length))) return true;
+  const endingLetters = [...words].length >= inflectedLetters ? longestEnding : 0;
+  for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + 1)) {
+    const rest = text.slice(at + words.length);
+    const ending = /^[\p{L}\p{N}\p{M}]*/u.exec(rest)?.[0] ?? '';
+    if (!joins(text.slice(0, at), words) && (!joins(words, rest) || [...ending].length <= endingLetters)) return true;
+  }
   return false;
 }
 

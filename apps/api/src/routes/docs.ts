@@ -31,6 +31,7 @@ const security = {
 
 export function docsRoutes() {
   return new Hono<ApiEnv>()
+    .get('/', (c) => c.redirect('/docs'))
     .get('/docs', (c) => c.html(page, 200, security))
     .get('/docs/start.js', (c) => c.text(script, 200, { 'content-type': 'text/javascript' }))
     .get('/docs/:file', async (c) => {
