@@ -129,7 +129,7 @@ describe('a conversation', () => {
     const { body: sent } = await send({ id: mina.id }, '129 EUR');
     const { body } = await graph(`${shopId}/conversations?user_id=${mina.id}&fields=messages{id,message}`, asOwner);
     expect(body.data).toHaveLength(1);
-    expect(body.data[0].messages.data).toEqual([
+    expect(body.data[0]?.messages.data).toEqual([
       {
         id: sent.message_id,
         message: '129 EUR',

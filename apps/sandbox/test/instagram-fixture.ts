@@ -10,11 +10,21 @@ export const mina = { id: '1254459154682919', username: 'mina.daily' };
 export const appSecret = 'the secret of a test app';
 
 export type Received = { body: string; signature: string | undefined };
+/** Every field that some answer has. */
+type GraphBody = {
+  error: { message: string; type: string; code: number; error_subcode?: number; fbtrace_id: string };
+  id: string;
+  user_id: string;
+  message_id: string;
+  recipient_id: string;
+  access_token: string;
+  expires_in: number;
+  data: { messages: { data: { id: string; message: string; created_time: string }[] } }[];
+};
 export type GraphAnswer = {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape the answer has.
-  body: any;
+  body: GraphBody;
 };
 
 type InstagramFixture = Fixture & {
@@ -55,7 +65,7 @@ export function useInstagram(): InstagramFixture {
 
   const graph = async (path: string, init?: RequestInit): Promise<GraphAnswer> => {
     const answer = await fetch(`${fixture.url()}/graph/${path}`, { signal: AbortSignal.timeout(2_000), ...init });
-    return { status: answer.status, headers: answer.headers, body: await answer.json() };
+    return { status: answer.status, headers: answer.headers, body: (await answer.json()) as GraphBody };
   };
   return {
     ...fixture,

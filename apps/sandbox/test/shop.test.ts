@@ -10,8 +10,7 @@ afterAll(() => shop?.close());
 
 const get = (path: string): Promise<Response> => fetch(`${shop?.url}${path}`, { redirect: 'manual' });
 const page = async (path: string): Promise<string> => (await get(path)).text();
-// biome-ignore lint/suspicious/noExplicitAny: structured data have whatever shape they have.
-const jsonLdOf = (html: string): any =>
+const jsonLdOf = (html: string): unknown =>
   JSON.parse(/<script type="application\/ld\+json">(.*?)<\/script>/s.exec(html)?.[1] ?? 'null');
 
 describe('the sample shop', () => {
@@ -75,16 +74,14 @@ describe('a product page', () => {
   });
 
   test('states a group with variants, or a range', async () => {
-    const group = jsonLdOf(await page('/products/tide-pendant'))['@graph'][1];
-    expect(group.hasVariant.map((variant: { sku: string }) => variant.sku)).toEqual([
-      'LO-TID-30',
-      'LO-TID-45',
-      'LO-TID-60',
-    ]);
-    expect(jsonLdOf(await page('/products/ember-candle-holder'))[1].offers).toMatchObject({
-      lowPrice: 34,
-      highPrice: 52.5,
+    const variants = [{ sku: 'LO-TID-30' }, { sku: 'LO-TID-45' }, { sku: 'LO-TID-60' }];
+    expect(jsonLdOf(await page('/products/tide-pendant'))).toMatchObject({
+      '@graph': [{}, { hasVariant: variants }],
     });
+    expect(jsonLdOf(await page('/products/ember-candle-holder'))).toMatchObject([
+      {},
+      { offers: { lowPrice: 34, highPrice: 52.5 } },
+    ]);
   });
 
   test('gets its facts from a script, later or further down', async () => {
