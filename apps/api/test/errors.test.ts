@@ -94,7 +94,6 @@ describe('a body that doesn’t fit is 400 and says where', () => {
 
 describe('what is not there is 404', () => {
   it.each([
-    ['GET', '/'],
     ['GET', '/nothing'],
     ['GET', '/api/nothing'],
     ['GET', '/docs/nothing.js'],

@@ -1,5 +1,5 @@
 /** What a running task gets of the world: each verb one query, one call or one write under the job's fence. */
-import { idBeside, TallyError } from '@tally/core';
+import { idAfter, TallyError } from '@tally/core';
 import {
   findProduct,
   insertJobs,
@@ -56,7 +56,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     },
     submit: async (key, task, input) => {
       if (findTask(task) === undefined) throw new TallyError('internal', `there is no task ${task}`);
-      const id = idBeside(jobId, key);
+      const id = idAfter(jobId, key);
       await write((client) => insertJobs(client, [{ id, accountId, task, input }]));
       // Where Redis is away, maintenance does this later: the row is the promise.
       await enqueue(services.queues, [{ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }]).catch((err) =>

@@ -5,7 +5,7 @@ import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tall
 import type { Queues } from '@tally/queue';
 import type { AddressPolicy, PageReader } from '@tally/tasks';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
-import type { Computing } from './computing.ts';
+import type { Computing } from './computing/computing.ts';
 import type { GraphClient } from './instagram/graph-client.ts';
 import type { ModelClient } from './model-client.ts';
 

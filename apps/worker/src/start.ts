@@ -13,7 +13,7 @@ import {
 import { beat, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
-import { createComputing } from './computing.ts';
+import { createComputing } from './computing/computing.ts';
 import { createGraphClient } from './instagram/graph-client.ts';
 import { createSendRates } from './instagram/send-rates.ts';
 import { keepLeases } from './leases.ts';

@@ -1,4 +1,4 @@
-/** Whatever a page does to the thread that reads it, the process around it goes on. */
+/** Whatever a page does to the process that reads it, the worker goes on. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createLogger } from '@tally/core';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startPlatform } from '../../../test/harness/platform.ts';
-import { createComputing } from '../src/computing.ts';
+import { createComputing } from '../src/computing/computing.ts';
 import { failure, productData } from './pages/web.ts';
 
 const pages: Record<string, string> = {
@@ -52,7 +52,7 @@ describe('a page that is hard to read', { timeout: 60_000 }, () => {
     expect(blockedMs).toBeLessThan(1_000);
   });
 
-  it('is read for its text in a thread, too', async () => {
+  it('is read for its text in such a process, too', async () => {
     const { token } = await platform.newPerson({ tokens: 10_000 });
     const { outcome } = await watched(() =>
       platform.run(token, '/api/web-knowledge/generate-qa', { url: `http://${host}/plain` }),
@@ -79,7 +79,7 @@ describe('a computation', { timeout: 60_000 }, () => {
     expect(await open()('readPageText', plain)).toBe('Shop\nHello');
   });
 
-  it('ends when its time is over, and the next ones find a thread', async () => {
+  it('ends when its time is over, and the next ones find another', async () => {
     const compute = open({ deadlineMs: 1_500 });
     const { outcome, blockedMs } = await watched(() =>
       Promise.all([deep, deep, deep].map((each) => failure(compute('readPageText', each)))),
@@ -89,7 +89,7 @@ describe('a computation', { timeout: 60_000 }, () => {
     expect(await compute('readPageText', plain)).toBe('Shop\nHello');
   });
 
-  it('ends when its memory is used up, and the next ones find a thread', async () => {
+  it('ends when its memory is used up, and the next ones find another', async () => {
     const compute = open({ deadlineMs: 60_000 });
     expect(await failure(compute('readPageText', wide))).toEqual(tooComplex);
     expect(await compute('readPageText', plain)).toBe('Shop\nHello');

@@ -12,10 +12,11 @@ const namespace = '6f1d1c1e-5a0b-4c55-9f0e-7a11e0000001';
 /** The same UUID for the same text, version 5. */
 export const idFrom = (text: string): string => v5(text, namespace);
 
-/** The same UUID for the same text, which sorts beside `id`: its time is that id's, which must be of version 7. */
-export function idBeside(id: string, text: string): string {
+/** The same UUID for the same text, which sorts right after `id`, an id of version 7: it is a millisecond younger. */
+export function idAfter(id: string, text: string): string {
   const hash = idFrom(`${id} ${text}`);
-  return `${id.slice(0, 14)}7${hash.slice(15)}`;
+  const time = (Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) + 1).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hash.slice(15)}`;
 }
 
 /** Below every id: where paging by id begins. */

@@ -67,9 +67,6 @@ export type Said = { text: string; messageId: string | null } | { silent: Silenc
 
 export type Computations = typeof computations;
 
-/** Where the computations are, for a thread that loads nothing else. */
-export const computationsModule: string = new URL('./computations.ts', import.meta.url).href;
-
 export type TaskContext = {
   /**
    * Asks the model under a hold on the account's tokens. `step` names the call within the job: a retry that finds its

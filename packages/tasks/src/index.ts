@@ -1,4 +1,5 @@
 /** The AI tasks, and what a task is. */
+export * as computations from './computations.ts';
 export * from './context.ts';
 export { customerChat } from './customer-chat/index.ts';
 export * from './define-task.ts';

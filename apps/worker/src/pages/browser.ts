@@ -85,6 +85,8 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
     const pid = pids.get(host);
     if (pid === undefined || !host.isConnected()) return;
     options.log.warn('the browser does not answer: it is killed');
+    // The next page waits for no news of its end.
+    if (latest === host) running = undefined;
     try {
       process.kill(pid, 'SIGKILL');
     } catch {

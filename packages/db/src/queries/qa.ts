@@ -1,6 +1,6 @@
 /** Question/answer pairs: written by a task, corrected by their owner, found by answers. */
 import { createHash } from 'node:crypto';
-import { idBeside } from '@tally/core';
+import { idAfter } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { toDocumentTerms } from '../search-terms.ts';
 import { indexPassages } from './passages.ts';
@@ -50,7 +50,7 @@ export async function insertQaPairs(
 ): Promise<QaRow[]> {
   const unique = new Map(pairs.map((pair) => [questionKey(pair.question).toString('hex'), pair] as const));
   const sorted = [...unique].sort(([a], [b]) => (a < b ? -1 : 1));
-  const ids = sorted.map(([key]) => idBeside(jobId, key));
+  const ids = sorted.map(([key]) => idAfter(jobId, key));
   await client.query(
     `insert into qa_pairs (id, account_id, product_id, url, source_key, question_key, question, answer)
      select u.id, $1, $2, $3, $4, decode(u.key, 'hex'), u.question, u.answer

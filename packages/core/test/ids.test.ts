@@ -1,0 +1,18 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { idAfter, isId, newId } from '../src/index.ts';
+
+describe('the id of what comes of a job', () => {
+  it('is the same for the same text, another for another, and sorts after the job’s own', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        const id = newId();
+        const after = idAfter(id, a);
+        expect(isId(after)).toBe(true);
+        expect(after > id).toBe(true);
+        expect(idAfter(id, a)).toBe(after);
+        expect(idAfter(id, b) === after).toBe(a === b);
+      }),
+    );
+  });
+});
