@@ -1,7 +1,6 @@
 /** Text in a terminal's columns, also where letters are wide, combining or written from right to left. */
 
-/** A space at which no line ends; shown as any other. */
-const unbroken = '\u00a0';
+const noBreakSpace = '\u00a0';
 
 const combining = /[\p{Mn}\p{Me}\p{Cf}]/gu;
 const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff00-\uff60]/gu;
@@ -29,7 +28,7 @@ export function wrapped(text: string, width: number): string[] {
       if (last !== '' && widthOf(`${last} ${word}`) > width) lines.push(word);
       else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
     }
-    return lines.map((line) => line.replaceAll(unbroken, ' '));
+    return lines.map((line) => line.replaceAll(noBreakSpace, ' '));
   });
 }
 
@@ -55,9 +54,9 @@ export const amount = (value: number): string =>
 export function writtenBody(body: object): string {
   const fields = Object.entries(body).map(([name, value]) => {
     const shown = secretFields.has(name) ? '***' : typeof value === 'string' ? shortened(value, 60) : value;
-    return `"${name}": ${JSON.stringify(shown)}`.replaceAll(' ', unbroken);
+    return `"${name}": ${JSON.stringify(shown)}`.replaceAll(' ', noBreakSpace);
   });
-  return `{${unbroken}${fields.join(', ')}${unbroken}}`;
+  return `{${noBreakSpace}${fields.join(', ')}${noBreakSpace}}`;
 }
 
 const secretFields: ReadonlySet<string> = new Set(['password', 'access_token']);
