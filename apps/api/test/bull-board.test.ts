@@ -128,8 +128,8 @@ describe('the queue board', () => {
     const [name] = idle.api.services.queues.byTask.keys();
     const kept = idle.api.services.queues.byTask.get(name ?? '');
     expect(await kept?.isPaused()).toBe(false);
-    expect(await kept?.getJobCounts('wait', 'delayed', 'prioritized')).toMatchObject({ wait: 1 });
-    const [job] = (await kept?.getJobs('wait')) ?? [];
+    expect(await kept?.getJobCounts('wait', 'delayed', 'prioritized')).toMatchObject({ prioritized: 1 });
+    const [job] = (await kept?.getJobs('prioritized')) ?? [];
     expect(job).toMatchObject({ id: `${jobId}_1`, data: { account_id: somebody.accountId } });
   });
 });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { removeFromRedis } from '@tally/billing';
 import { type ErrorCode, isAccessRefusal, type Logger, TallyError } from '@tally/core';
 import { deleteHoldsBefore, type Move } from '@tally/db';
-import { announceEnded, fromQueueId, type JobData } from '@tally/queue';
+import { announceEnded, fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import { type Attempt, beginAttempt, type ClaimedJob } from './attempt.ts';
@@ -22,10 +22,10 @@ export function createProcessor(services: WorkerServices, task: AnyTask, modelTi
     const log = services.log.child({ job_id: id.jobId, account_id: queued.data.account_id, task: task.name });
     const claim = await untilReachable(() => services.claim({ ...id, leaseMs: jobLeaseMs }), { log });
     if (claim.verdict === 'stale') return;
-    if (claim.verdict === 'not_yet') return delay(queued, token, claim.retryInMs);
+    if (claim.verdict === 'not_yet') return delay(services, queued, token, claim.retryInMs);
     const ending = await runClaimed(services, { ...claim, jobId: id.jobId, task }, log, modelTimeoutMs);
     if (ending === undefined) return;
-    if (ending.status === 'queued') return delay(queued, token, ending.delayMs ?? 0);
+    if (ending.status === 'queued') return delay(services, queued, token, ending.delayMs ?? 0);
     announceEnded(services.redis, services.keyPrefix, id.jobId).catch(() => undefined);
     // BullMQ's failed list shows operators the code; the row says the rest.
     if (ending.status !== 'completed') throw new UnrecoverableError(ending.errorCode);
@@ -115,7 +115,14 @@ async function dropLeftHolds(services: WorkerServices, job: ClaimedJob): Promise
 }
 
 /** Gives the BullMQ job back until later. The row already says so, and wins where Redis forgets. */
-async function delay(queued: Job<JobData>, token: string | undefined, delayMs: number): Promise<never> {
+async function delay(
+  { queues }: WorkerServices,
+  queued: Job<JobData>,
+  token: string | undefined,
+  delayMs: number,
+): Promise<never> {
+  const [priority] = await rankJobs(queues, queued.queueName, [returningFlow(queued.data.account_id)]);
+  await queued.changePriority({ priority: priority as number });
   // A little late is free; a little early costs a claim.
   await queued.moveToDelayed(Date.now() + delayMs + 5, token);
   throw new DelayedError();

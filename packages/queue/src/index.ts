@@ -2,5 +2,6 @@
 export * from './ended.ts';
 export * from './heartbeat.ts';
 export * from './queues.ts';
+export * from './ranks.ts';
 export * from './recover.ts';
 export * from './submit.ts';

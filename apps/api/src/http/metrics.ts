@@ -25,7 +25,7 @@ export function createMetrics(queues: Queues): Metrics {
     registers: [registry],
     async collect() {
       for (const [name, queue] of queues.byTask) {
-        const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'failed').catch(() => ({}));
+        const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed').catch(() => ({}));
         for (const [state, count] of Object.entries(counts)) this.set({ queue: name, state }, count);
       }
     },
