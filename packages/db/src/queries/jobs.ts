@@ -72,3 +72,16 @@ export async function findEndedJobs(db: Database, jobIds: string[]): Promise<str
   });
   return rows.map((row) => row.id);
 }
+
+/** How many jobs of each account are queued, in order; `most` stands for any larger number. */
+export async function countQueuedJobs(db: Database, accountIds: string[], most: number): Promise<number[]> {
+  const { rows } = await db.hot.query<{ count: number }>({
+    name: 'count_queued_jobs',
+    text: `
+      select (select count(*) from (
+          select from jobs j where j.account_id = u.account_id and j.status = 'queued' limit $2) queued) as count
+      from unnest($1::uuid[]) with ordinality as u (account_id, position) order by position`,
+    values: [accountIds, most],
+  });
+  return rows.map((row) => row.count);
+}
