@@ -5,6 +5,7 @@ export * from './migrate.ts';
 export * from './queries/accounts.ts';
 export * from './queries/audit.ts';
 export * from './queries/balances.ts';
+export * from './queries/cancel-jobs.ts';
 export * from './queries/chat-replies.ts';
 export * from './queries/chat-turns.ts';
 export * from './queries/claim-jobs.ts';
