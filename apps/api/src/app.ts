@@ -29,7 +29,7 @@ import type { Api, ApiEnv, ApiServices } from './services.ts';
 /** Builds the app over its services; `tasks` defaults to the registry. */
 export function createApp(services: ApiServices, tasks: readonly AnyTask[] = allTasks): Api {
   const app: Api = new OpenAPIHono<ApiEnv>({ strict: false });
-  const metrics = createMetrics(services.queues);
+  const metrics = createMetrics(services);
   app.onError(createErrorHandler(services.log));
   app.notFound((c) => sendError(c, nothingThere()));
   app.use(async (c, next) => {

@@ -3,6 +3,7 @@ export * from './connect.ts';
 export * from './duty.ts';
 export * from './migrate.ts';
 export * from './queries/accounts.ts';
+export * from './queries/alarms.ts';
 export * from './queries/audit.ts';
 export * from './queries/balances.ts';
 export * from './queries/cancel-jobs.ts';

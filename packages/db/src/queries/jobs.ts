@@ -85,3 +85,9 @@ export async function countQueuedJobs(db: Database, accountIds: string[], most: 
   });
   return rows.map((row) => row.count);
 }
+
+/** A job's status, whoever's it is: for operators. */
+export async function findJobStatus(db: Database, jobId: string): Promise<JobStatus | undefined> {
+  const rows = await db.orm.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId));
+  return rows[0]?.status;
+}
