@@ -31,7 +31,8 @@ export type Installation = {
   billing: Billing;
   env: Record<string, string>;
   startApi(): Promise<Process>;
-  startWorker(): Promise<Process>;
+  /** With other variables where some are given. */
+  startWorker(env?: Record<string, string>): Promise<Process>;
   /** Runs one of the operator's commands; resolves with its exit code and output. */
   ops(...args: string[]): Promise<{ code: number | null; output: string }>;
   stop(): Promise<void>;
@@ -130,7 +131,7 @@ export async function startInstallation(): Promise<Installation> {
     env,
     billing: createBilling({ db, redis: connection, keyPrefix: 'tally', log: testLog }),
     startApi: () => start('api', 'apps/api/src/main.ts', env),
-    startWorker: () => start('worker', 'apps/worker/src/main.ts', env),
+    startWorker: (own = env) => start('worker', 'apps/worker/src/main.ts', own),
     ops,
     stop: async () => {
       for (const child of children) child.kill('SIGKILL');
