@@ -1,7 +1,8 @@
 /** A deploy under load: processes are asked to end, by SIGTERM, while they work. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Installation, type Process, startInstallation } from './installation.ts';
-import { expectSound, newTenant, until } from './tenant.ts';
+import { expectSound, newTenant } from './tenant.ts';
+import { until } from './until.ts';
 
 let system: Installation;
 let api: Process;
@@ -49,8 +50,7 @@ describe('a worker that is asked to end', () => {
 
   it('hands back within its time what does not end, and does not count the attempt', async () => {
     await setFaults([{ kind: 'hang', times: 1 }]);
-    const patient = { ...system.env, MODEL_TIMEOUT_MS: '60000' };
-    const worker = await system.startWorker(patient);
+    const worker = await system.startWorker({ MODEL_TIMEOUT_MS: '60000' });
     const tenant = await newTenant(system, api.url, 10_000);
     const jobId = await tenant.ask();
     await until(async () => (await tenant.book()).requests === 1);

@@ -1,7 +1,8 @@
 /** What an operator can do, by command, beside an installation that works: first shown, then done. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Installation, type Process, startInstallation } from './installation.ts';
-import { expectSound, newTenant, type Tenant, until } from './tenant.ts';
+import { expectSound, newTenant, type Tenant } from './tenant.ts';
+import { until } from './until.ts';
 
 let system: Installation;
 let api: Process;

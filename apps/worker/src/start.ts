@@ -23,7 +23,7 @@ import { untilReachable } from './outages.ts';
 import type { Network } from './pages/dial.ts';
 import { createPageReader } from './pages/page-reader.ts';
 import { createProcessor, drained } from './process-job.ts';
-import { drainMs, type WorkerServices } from './services.ts';
+import { drainMs, queueRetryMs, type WorkerServices } from './services.ts';
 import { Cancelled, ShuttingDown } from './stops.ts';
 import { createUpkeepWorker } from './upkeep.ts';
 
@@ -89,6 +89,7 @@ export async function startWorker(
       lockDuration: 10_000,
       stalledInterval: 5_000,
       maxStalledCount: 1_000_000,
+      runRetryDelay: queueRetryMs,
       autorun: false,
     });
     worker.on('error', (err) => log.warn({ err, queue: task.name }, 'queue'));

@@ -1,0 +1,89 @@
+/** The script of a run: which faults come in which order, and their injection one after the other. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fault } from './faults/fault.ts';
+import type { Random } from './random.ts';
+import { canaryAnswered, listRunning, movedOn, waitFor } from './recovery.ts';
+import type { Incident } from './timeline.ts';
+import type { World } from './world.ts';
+
+/** Every kind once in an order of the seed's, then draws without end. */
+function* draw(faults: readonly Fault[], random: Random): Generator<Fault> {
+  yield* random.shuffle(faults);
+  while (faults.length > 0) yield random.pick(faults);
+}
+
+export type Script = {
+  incidents: Incident[];
+  /** What happens now, in a few words. */
+  now(): string;
+  /** Resolves when the time is over and both lanes have recovered from their last fault. */
+  done: Promise<void>;
+};
+
+/** Measured beyond a fault's own limit: how much too late is worth knowing. */
+const patienceMs = 60_000;
+
+/** Injects faults until `endsAt`, inside and outside side by side. */
+export function playScript(world: World, faults: readonly Fault[], random: Random, endsAt: number): Script {
+  const incidents: Incident[] = [];
+  const words = { inside: 'nothing', outside: 'nothing' };
+  const outsideTurn = createTurns();
+
+  async function inject(fault: Fault, own: Random): Promise<void> {
+    const incident: Incident = { fault: fault.name, lane: fault.lane, startedAt: Date.now() };
+    incidents.push(incident);
+    words[fault.lane] = fault.name;
+    const running = await listRunning(world);
+    const effect = await fault.inject(world, own);
+    incident.overAt = effect.overAt;
+    words[fault.lane] = `recovering from ${fault.name}`;
+    const limitMs = fault.limitMs + patienceMs;
+    const isRecovered = effect.isRecovered;
+    const account = fault.lane === 'inside' ? world.tenants.canary : world.tenants.rich;
+    try {
+      if (isRecovered !== undefined) await waitFor(isRecovered, Date.now() + limitMs);
+      else await Promise.all([canaryAnswered(world, account, limitMs), movedOn(world, running, limitMs)]);
+      incident.recoveryMs = Date.now() - effect.overAt;
+      world.say(`${fault.name}: recovered in ${(incident.recoveryMs / 1_000).toFixed(1)} s`);
+      if (incident.recoveryMs > fault.limitMs)
+        world.journal.violate(
+          'recovery',
+          `${fault.name}: recovered after ${incident.recoveryMs} ms, which is more than ${fault.limitMs}`,
+        );
+    } catch (error) {
+      world.journal.violate('recovery', `${fault.name}: not recovered: ${String(error)}`);
+    }
+    await effect.after?.();
+    incident.endedAt = Date.now();
+    words[fault.lane] = 'nothing';
+  }
+
+  async function play(lane: Fault['lane'], gapMs: { from: number; to: number }): Promise<void> {
+    const own = random.fork(lane);
+    const ofLane = faults.filter((fault) => fault.lane === lane);
+    for (const fault of draw(ofLane, own)) {
+      await sleep(own.int(gapMs.from, gapMs.to));
+      if (Date.now() >= endsAt) return;
+      const turn = lane === 'outside' || fault.isAlone === true;
+      if (turn) await outsideTurn(() => inject(fault, own));
+      else await inject(fault, own);
+    }
+  }
+
+  const done = Promise.all([play('inside', { from: 300, to: 1_200 }), play('outside', { from: 800, to: 2_500 })]);
+  return {
+    incidents,
+    now: () => `inside: ${words.inside}; outside: ${words.outside}`,
+    done: done.then(() => undefined),
+  };
+}
+
+/** One at a time, in the order in which they ask. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
