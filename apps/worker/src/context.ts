@@ -9,7 +9,7 @@ import {
   upsertProducts,
   writeProgress,
 } from '@tally/db';
-import { enqueue } from '@tally/queue';
+import { enqueueSoon } from '@tally/queue';
 import { describeProduct, type ExtractedProduct, findTask, type TaskContext } from '@tally/tasks';
 import type { Attempt, ClaimedJob } from './attempt.ts';
 import { createChat } from './chat.ts';
@@ -58,10 +58,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
       if (findTask(task) === undefined) throw new TallyError('internal', `there is no task ${task}`);
       const id = idAfter(jobId, key);
       await write((client) => insertJobs(client, [{ id, accountId, task, input }]));
-      // Where Redis is away, maintenance does this later: the row is the promise.
-      await enqueue(services.queues, [{ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }]).catch((err) =>
-        log.warn({ err, submitted_job: id }, 'submitted, to be queued later'),
-      );
+      await enqueueSoon(services.queues, [{ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }]);
       return id;
     },
     chat: createChat(services, job, attempt),

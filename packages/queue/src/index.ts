@@ -2,6 +2,7 @@
 export * from './backlogs.ts';
 export * from './cancel.ts';
 export * from './ended.ts';
+export * from './enqueue-soon.ts';
 export * from './heartbeat.ts';
 export * from './queues.ts';
 export * from './ranks.ts';
