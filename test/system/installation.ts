@@ -32,7 +32,7 @@ export type Installation = {
   env: Record<string, string>;
   /** `env` is what this process is told besides. */
   startApi(env?: Record<string, string>): Promise<Process>;
-  startWorker(): Promise<Process>;
+  startWorker(env?: Record<string, string>): Promise<Process>;
   /** Runs one of the operator's commands; resolves with its exit code and output. */
   ops(...args: string[]): Promise<{ code: number | null; output: string }>;
   stop(): Promise<void>;
@@ -137,7 +137,7 @@ export async function startInstallation(
     env,
     billing: createBilling({ db, redis: connection, keyPrefix: 'tally', log: silent }),
     startApi: (own = {}) => start('api', 'apps/api/src/main.ts', { ...env, ...own }),
-    startWorker: () => start('worker', 'apps/worker/src/main.ts', env),
+    startWorker: (own = {}) => start('worker', 'apps/worker/src/main.ts', { ...env, ...own }),
     ops,
     stop: async () => {
       for (const child of children) child.kill('SIGKILL');

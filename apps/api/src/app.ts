@@ -9,6 +9,7 @@ import { limitBody, readableJson } from './http/json-body.ts';
 import { createMetrics } from './http/metrics.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
+import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { billingRoutes } from './routes/billing.ts';
 import { bullBoardRoutes } from './routes/bull-board.ts';
 import { conversationRoutes } from './routes/conversations.ts';
@@ -28,7 +29,7 @@ import type { Api, ApiEnv, ApiServices } from './services.ts';
 /** Builds the app over its services; `tasks` defaults to the registry. */
 export function createApp(services: ApiServices, tasks: readonly AnyTask[] = allTasks): Api {
   const app: Api = new OpenAPIHono<ApiEnv>({ strict: false });
-  const metrics = createMetrics(services.queues);
+  const metrics = createMetrics(services);
   app.onError(createErrorHandler(services.log));
   app.notFound((c) => sendError(c, nothingThere()));
   app.use(async (c, next) => {
@@ -74,6 +75,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   mount(app, workflowRoutes(services));
   mount(app, jobRoutes(services));
   mount(app, adminRoutes(services));
+  mount(app, adminJobRoutes(services));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

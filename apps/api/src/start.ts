@@ -45,7 +45,7 @@ export async function startApi(
     rateLimits,
     log,
     billing: createBilling({ db, redis, keyPrefix, log }),
-    submitter: createSubmitter({ db, queues, log }),
+    submitter: createSubmitter({ db, queues, log, maxQueuedJobs: config.limits.queuedJobs }),
     authenticator: createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits }),
     endedJobs: createEndedJobs({ db, redisUrls: config.redisUrls, keyPrefix, log }),
   };

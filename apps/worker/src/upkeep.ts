@@ -3,7 +3,7 @@ import { deleteOldIdempotencyKeys } from '@tally/db';
 import { maintenanceQueue, queuePrefix } from '@tally/queue';
 import { type ConnectionOptions, Worker } from 'bullmq';
 import { refreshTokens } from './instagram/refresh-tokens.ts';
-import type { WorkerServices } from './services.ts';
+import { queueRetryMs, type WorkerServices } from './services.ts';
 
 type Upkeep = { name: string; everyMs: number; run: (services: WorkerServices) => Promise<unknown> };
 
@@ -33,7 +33,13 @@ export function createUpkeepWorker(services: WorkerServices, connection: Connect
     async ({ name }) => {
       await upkeep.find((one) => one.name === name)?.run(services);
     },
-    { connection, prefix: queuePrefix(services.keyPrefix), concurrency: 1, autorun: false },
+    {
+      connection,
+      prefix: queuePrefix(services.keyPrefix),
+      concurrency: 1,
+      runRetryDelay: queueRetryMs,
+      autorun: false,
+    },
   );
   worker.on('error', (err) => services.log.warn({ err, queue: maintenanceQueue }, 'queue'));
   worker.on('failed', (job, err) => services.log.warn({ err, upkeep: job?.name }, 'upkeep failed'));

@@ -1,6 +1,7 @@
 /** Comparing the three accounts of the same thing: the ledgers' rows, the balances, and Redis. */
+import { runScript } from '@tally/core';
 import { type AuditRow, auditSubscriptions } from '@tally/db';
-import { keysOf, runScript, scripts } from './scripts.ts';
+import { keysOf, scripts } from './scripts.ts';
 import type { Billing } from './services.ts';
 
 export type Finding = {

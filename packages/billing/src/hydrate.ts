@@ -1,8 +1,8 @@
 /** Rebuilding an account in Redis from Postgres: at most one worker at a time, Postgres the judge of every lease. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { newId } from '@tally/core';
+import { newId, runScript } from '@tally/core';
 import { readHydration } from '@tally/db';
-import { keysOf, runScript, scripts } from './scripts.ts';
+import { keysOf, scripts } from './scripts.ts';
 import type { Billing } from './services.ts';
 
 // Longer than one read of a subscription's balance and holds; when it runs out, the next worker starts over.

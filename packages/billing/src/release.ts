@@ -1,6 +1,7 @@
 /** Giving a hold back: first in Postgres, then in Redis, for a hold in Redis must always have had its row. */
+import { runScript } from '@tally/core';
 import type { GoneHold, Snapshot } from '@tally/db';
-import { keysOf, runScript, scripts } from './scripts.ts';
+import { keysOf, scripts } from './scripts.ts';
 import type { Billing } from './services.ts';
 
 /** Gives back a hold whose call was not made. @throws what Postgres or Redis throw when they are away */

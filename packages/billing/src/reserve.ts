@@ -1,9 +1,9 @@
 /** Reserving tokens before a model call: the intent in Postgres, then the decision in Redis. */
-import { type AccessRefusal, newId, TallyError } from '@tally/core';
+import { type AccessRefusal, newId, runScript, TallyError } from '@tally/core';
 import { renewPeriod, type Snapshot } from '@tally/db';
 import { hydrate } from './hydrate.ts';
 import { release } from './release.ts';
-import { keysOf, runScript, scripts } from './scripts.ts';
+import { keysOf, scripts } from './scripts.ts';
 import type { Billing } from './services.ts';
 
 export type ReserveRequest = {

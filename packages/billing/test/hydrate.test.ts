@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newId, redisReady } from '@tally/core';
+import { newId, redisReady, runScript } from '@tally/core';
 import { readHydration } from '@tally/db';
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { startRedis } from '../../embedded/src/redis.ts';
 import { type Billing, release, repairRedis, reserve, settle } from '../src/index.ts';
-import { keysOf, runScript, scripts } from '../src/scripts.ts';
+import { keysOf, scripts } from '../src/scripts.ts';
 import {
   callOf,
   type Granted,

@@ -3,7 +3,7 @@
  * run in their single steps, each worker stopping where it likes, so that every interleaving is one sequence of
  * commands; a failure prints the shortest such sequence, and the seed that repeats it.
  */
-import { newId } from '@tally/core';
+import { newId, runScript } from '@tally/core';
 import {
   carryOverRests,
   deleteHoldsBefore,
@@ -20,7 +20,7 @@ import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.t
 import { hydrate } from '../src/hydrate.ts';
 import { type Billing, createBilling, grantTokens, removeFromRedis, reserve } from '../src/index.ts';
 import { applyToRedis } from '../src/release.ts';
-import { keysOf, runScript, scripts } from '../src/scripts.ts';
+import { keysOf, scripts } from '../src/scripts.ts';
 import { callOf, findings, inPostgres, inRedis, requestFor, runningJob, takeOver } from './fixtures/ledger.ts';
 import { type Call, Reference } from './ledger-reference.ts';
 

@@ -55,6 +55,7 @@ const variables = z.object({
   LIMIT_SUBMISSIONS_PER_MINUTE: limit(600),
   LIMIT_READS_PER_MINUTE: limit(6_000),
   LIMIT_LOGINS: limit(10),
+  LIMIT_QUEUED_JOBS: limit(20_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -90,7 +91,7 @@ export type Settings = {
   signupPlan: 'starter' | 'growth' | 'scale' | undefined;
   demoData: boolean;
   workerConcurrency: number;
-  limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number };
+  limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number; queuedJobs: number };
   logLevel: string;
 };
 
@@ -154,6 +155,7 @@ export function readSettings(env: Environment = process.env): Settings {
       submissionsPerMinute: v.LIMIT_SUBMISSIONS_PER_MINUTE,
       readsPerMinute: v.LIMIT_READS_PER_MINUTE,
       logins: v.LIMIT_LOGINS,
+      queuedJobs: v.LIMIT_QUEUED_JOBS,
     },
     logLevel: v.LOG_LEVEL,
   };

@@ -7,4 +7,5 @@ export * from './lifeline.ts';
 export * from './logger.ts';
 export * from './passwords.ts';
 export * from './redis.ts';
+export * from './redis-script.ts';
 export * from './sealed.ts';

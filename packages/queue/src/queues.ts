@@ -2,6 +2,7 @@
 import { type Logger, type RedisClient, TallyError } from '@tally/core';
 import type { Dispatch } from '@tally/db';
 import { Queue } from 'bullmq';
+import { rankJobs } from './ranks.ts';
 
 /** Everything a job carries through Redis; its input and result stay in Postgres. */
 export type JobData = { account_id: string };
@@ -77,11 +78,20 @@ export function fromQueueId(queueId: string): { jobId: string; dispatch: number 
 export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<void> {
   const byTask = Map.groupBy(dispatches, (dispatch) => dispatch.task);
   for (const [task, ofTask] of byTask) {
+    const ranks = await rankJobs(
+      queues,
+      task,
+      ofTask.map(({ accountId }) => accountId),
+    );
     await queueOf(queues, task).addBulk(
-      ofTask.map((dispatch) => ({
+      ofTask.map((dispatch, i) => ({
         name: task,
         data: { account_id: dispatch.accountId },
-        opts: { jobId: toQueueId(dispatch.jobId, dispatch.dispatch), delay: dispatch.delayMs },
+        opts: {
+          jobId: toQueueId(dispatch.jobId, dispatch.dispatch),
+          delay: dispatch.delayMs,
+          priority: ranks[i] as number,
+        },
       })),
     );
   }

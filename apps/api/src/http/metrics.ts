@@ -1,4 +1,5 @@
 /** Prometheus metrics of an API process. */
+import { countAlarms, type Database } from '@tally/db';
 import type { Queues } from '@tally/queue';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
@@ -8,7 +9,7 @@ import type { ApiEnv } from '../services.ts';
 export type Metrics = { middleware: MiddlewareHandler<ApiEnv>; text(): Promise<string>; contentType: string };
 
 /** Request durations by route and status, and the length of every queue as of the moment of asking. */
-export function createMetrics(queues: Queues): Metrics {
+export function createMetrics({ queues, db }: { queues: Queues; db: Database }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const duration = new Histogram({
@@ -25,9 +26,19 @@ export function createMetrics(queues: Queues): Metrics {
     registers: [registry],
     async collect() {
       for (const [name, queue] of queues.byTask) {
-        const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'failed').catch(() => ({}));
+        const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed').catch(() => ({}));
         for (const [state, count] of Object.entries(counts)) this.set({ queue: name, state }, count);
       }
+    },
+  });
+  new Gauge({
+    name: 'tally_alarms',
+    help: 'Alarms that hold: what the audit found that no program may mend (npm run ops -- alarms)',
+    registers: [registry],
+    async collect() {
+      // Postgres being away is told by /ready.
+      const count = await countAlarms(db).catch(() => undefined);
+      if (count !== undefined) this.set(count);
     },
   });
   return {

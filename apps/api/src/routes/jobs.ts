@@ -2,6 +2,8 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJob, jobStatuses, listJobs } from '@tally/db';
+import { cancel } from '@tally/queue';
+import { acceptedJob, answerJob, preferWait } from '../job-answer.ts';
 import {
   bearer,
   errorResponses,
@@ -40,12 +42,37 @@ const list = createRoute({
   },
 });
 
-export function jobRoutes({ db }: ApiServices) {
+const remove = createRoute({
+  method: 'delete',
+  path: '/api/jobs/{id}',
+  tags: ['Jobs'],
+  summary: 'Cancel a job; what a running model call has read by then is billed',
+  security: bearer,
+  request: { params: IdParam, headers: z.object({ prefer: preferWait }) },
+  responses: {
+    200: jsonResponse('The job: cancelled, or with `Prefer: wait` ended however it did', { job: Job }),
+    202: jsonResponse('It is running, and will be stopped', acceptedJob),
+    ...errorResponses(401, 404, 409),
+  },
+});
+
+export function jobRoutes(services: ApiServices) {
+  const { db } = services;
+  const canceller = { ...services, keyPrefix: services.config.redisKeyPrefix };
   return new OpenAPIHono<ApiEnv>()
     .openapi(get, async (c) => {
       const job = await findJob(db, c.get('identity').accountId, c.req.valid('param').id);
       if (job === undefined) throw new TallyError('not_found', 'There is no such job');
       return c.json({ success: true as const, job: toJob(job) }, 200);
+    })
+    .openapi(remove, async (c) => {
+      const jobId = c.req.valid('param').id;
+      const cancellation = await cancel(canceller, { accountId: c.get('identity').accountId, jobId });
+      if (cancellation === undefined) throw new TallyError('not_found', 'There is no such job');
+      const { status } = cancellation;
+      if (status !== 'cancelled' && status !== 'running')
+        throw new TallyError('conflict', `The job has ended already: it is ${status}`);
+      return answerJob(c, services, { jobId, status, prefer: c.req.valid('header').prefer });
     })
     .openapi(list, async (c) => {
       const { limit, cursor, status } = c.req.valid('query');

@@ -72,3 +72,22 @@ export async function findEndedJobs(db: Database, jobIds: string[]): Promise<str
   });
   return rows.map((row) => row.id);
 }
+
+/** How many jobs of each account are queued, in order; `most` stands for any larger number. */
+export async function countQueuedJobs(db: Database, accountIds: string[], most: number): Promise<number[]> {
+  const { rows } = await db.hot.query<{ count: number }>({
+    name: 'count_queued_jobs',
+    text: `
+      select (select count(*) from (
+          select from jobs j where j.account_id = u.account_id and j.status = 'queued' limit $2) queued) as count
+      from unnest($1::uuid[]) with ordinality as u (account_id, position) order by position`,
+    values: [accountIds, most],
+  });
+  return rows.map((row) => row.count);
+}
+
+/** A job's status, whoever's it is: for operators. */
+export async function findJobStatus(db: Database, jobId: string): Promise<JobStatus | undefined> {
+  const rows = await db.orm.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId));
+  return rows[0]?.status;
+}

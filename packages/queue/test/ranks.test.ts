@@ -1,0 +1,148 @@
+/** Turns: whose job a queue hands out next. A real BullMQ queue, and a worker's hand that takes one job at a time. */
+import { connectRedis, newId, redisReady } from '@tally/core';
+import { Worker } from 'bullmq';
+import fc from 'fast-check';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { testLog } from '../../../test/harness/tally.ts';
+import { enqueue, openQueues, queueOf, rankJobs, returningFlow } from '../src/index.ts';
+
+const task = 'a-task';
+
+/** A queue of the test's own: `add` puts jobs of accounts on it, `take` is the account of the next `count` jobs. */
+async function newQueue() {
+  const redis = connectRedis([inject('redisUrl')], 'producer', () => undefined);
+  const consumer = connectRedis([inject('redisUrl')], 'consumer', () => undefined);
+  await redisReady(redis, 5_000);
+  const queues = openQueues({ redis, keyPrefix: `t${newId()}`, taskNames: [task], log: testLog });
+  const worker = new Worker(task, null, { connection: consumer, prefix: queues.prefix });
+  onTestFinished(async () => {
+    await worker.close();
+    await queues.close();
+    redis.disconnect();
+    consumer.disconnect();
+  });
+  const next = async () => {
+    const job = await worker.getNextJob('token', { block: false });
+    await job?.moveToCompleted(undefined, 'token', false);
+    return job as { id: string; data: { account_id: string } } | undefined;
+  };
+  return {
+    queues,
+    add: (...accounts: string[]) =>
+      enqueue(
+        queues,
+        accounts.map((accountId) => ({ jobId: newId(), accountId, task, dispatch: 1, delayMs: 0 })),
+      ),
+    next,
+    take: async (count: number) => {
+      const taken: (string | undefined)[] = [];
+      for (let i = 0; i < count; i++) taken.push((await next())?.data.account_id);
+      return taken;
+    },
+  };
+}
+
+const times = (count: number, account: string): string[] => Array.from({ length: count }, () => account);
+
+describe('a queue', () => {
+  it('serves a newcomer next but one, however long somebody’s backlog', async () => {
+    const { add, take } = await newQueue();
+    await add(...times(2_000, 'heavy'));
+    expect(await take(5)).toEqual(times(5, 'heavy'));
+    await add('newcomer');
+    expect(await take(3)).toEqual(['heavy', 'newcomer', 'heavy']);
+  });
+
+  it('gives two backlogs equal shares, whichever came first', async () => {
+    const { add, take } = await newQueue();
+    await add(...times(100, 'early'));
+    await take(10);
+    await add(...times(50, 'late'));
+    const served = await take(40);
+    expect(served.filter((account) => account === 'early')).toHaveLength(20);
+  });
+
+  it('keeps the order of one account’s jobs, also of those that come while others leave', async () => {
+    const { queues, next } = await newQueue();
+    const jobIds = Array.from({ length: 60 }, newId);
+    const put = (part: string[]) =>
+      enqueue(
+        queues,
+        part.map((jobId) => ({ jobId, accountId: 'a', task, dispatch: 1, delayMs: 0 })),
+      );
+    const order: string[] = [];
+    const take = async (count: number) => {
+      for (let i = 0; i < count; i++) order.push((await next())?.id ?? '');
+    };
+    await put(jobIds.slice(0, 40));
+    await take(30);
+    await put(jobIds.slice(40));
+    await take(30);
+    expect(order).toEqual(jobIds.map((jobId) => `${jobId}_1`));
+  });
+
+  it('doesn’t let a stream of newcomers hold up a backlog for ever', async () => {
+    const { queues, add, take } = await newQueue();
+    await add(...times(3, 'old'));
+    const [first] = await queueOf(queues, task).getPrioritized();
+    // Somebody new for every job that leaves: without a limit the clock would stand still.
+    await add(...Array.from({ length: 20 }, (_, i) => `early ${i}`));
+    for (const job of await queueOf(queues, task).getPrioritized())
+      await queues.redis.hset(`${queues.prefix}:${task}:${job.id}`, 'timestamp', Number(first?.timestamp) - 60_000);
+    const served: (string | undefined)[] = [];
+    for (let i = 0; i < 60; i++) {
+      await add(`late ${i}`);
+      served.push(...(await take(1)));
+    }
+    expect(served.filter((account) => account === 'old')).toHaveLength(3);
+  });
+
+  it('takes attempts that were given back as a flow of their own, and begins anew once nothing waits', async () => {
+    const { queues, add, take } = await newQueue();
+    await add(...times(50, 'a'));
+    expect(await rankJobs(queues, task, times(3, returningFlow('a')))).toEqual([1, 2, 3]);
+    await take(50);
+    expect(await rankJobs(queues, task, ['a', 'b', 'a'])).toEqual([1, 1, 2]);
+  });
+});
+
+describe('whatever comes and goes', () => {
+  it('no waiting account is passed more than twice by another', async () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const moves = fc.array(
+      fc.oneof(
+        fc.record({ account: fc.constantFrom(...names), count: fc.integer({ min: 1, max: 12 }) }),
+        fc.record({ served: fc.integer({ min: 1, max: 8 }) }),
+      ),
+      { minLength: 5, maxLength: 30 },
+    );
+    await fc.assert(
+      fc.asyncProperty(moves, async (script) => {
+        const { add, take } = await newQueue();
+        const waiting = new Map<string, number>();
+        // How often each has been served since the other began to wait.
+        const passed = new Map<string, number>();
+        for (const move of script) {
+          if ('account' in move) {
+            if (!waiting.get(move.account)) for (const name of names) passed.delete(`${name} passed ${move.account}`);
+            await add(...times(move.count, move.account));
+            waiting.set(move.account, (waiting.get(move.account) ?? 0) + move.count);
+            continue;
+          }
+          for (const account of await take(move.served)) {
+            if (account === undefined) continue;
+            waiting.set(account, (waiting.get(account) ?? 0) - 1);
+            for (const name of names) {
+              passed.delete(`${name} passed ${account}`);
+              if (name === account || !waiting.get(name)) continue;
+              const times = (passed.get(`${account} passed ${name}`) ?? 0) + 1;
+              passed.set(`${account} passed ${name}`, times);
+              expect(times, `${account} passed ${name}`).toBeLessThanOrEqual(2);
+            }
+          }
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
