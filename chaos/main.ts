@@ -6,9 +6,11 @@
  *   --faults a,b    only these
  *   --list          names the faults and ends
  *   --json FILE     writes the report there, too
+ *   --logs FOLDER   writes what every process logged there
  */
 import { randomInt } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allFaults } from './faults/index.ts';
 import { toRows, toText } from './report.ts';
@@ -22,6 +24,7 @@ const { values: flags } = parseArgs({
     faults: { type: 'string' },
     list: { type: 'boolean', default: false },
     json: { type: 'string' },
+    logs: { type: 'string' },
   },
 });
 const minutes = Number(flags.minutes);
@@ -64,6 +67,10 @@ async function main(): Promise<number> {
   say(`\n${toText(result)}\n`);
   if (flags.json !== undefined)
     writeFileSync(flags.json, JSON.stringify({ seed, minutes, rows: toRows(result), ...result }, null, 2));
+  if (flags.logs !== undefined) {
+    mkdirSync(flags.logs, { recursive: true });
+    for (const { name, text } of await world.fleet.logs()) writeFileSync(join(flags.logs, `${name}.log`), text);
+  }
   const failed = result.violations.length;
   say(`${failed === 0 ? 'every check passed' : `${failed} violations`}; seed ${seed}; again: ${command}`);
   return failed === 0 ? 0 : 1;

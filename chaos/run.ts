@@ -58,7 +58,7 @@ export async function run(
   now = () => 'the last jobs end';
   await waitFor(async () => (await countOpen(world)) === 0, Date.now() + drainLimitMs).catch(() => undefined);
   now = () => 'checks';
-  const { sums, extraCalls } = await checkAll(world);
+  const { sums, extraCalls } = await checkAll(world, script.incidents);
   await watch.stop();
   clearInterval(progress);
 
@@ -79,7 +79,10 @@ export async function run(
   };
 }
 
-async function checkAll(world: World): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
+async function checkAll(
+  world: World,
+  incidents: readonly Incident[],
+): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
   await checkLeftovers(world);
   await checkPromises(world);
   await checkOnce(world);
@@ -87,7 +90,7 @@ async function checkAll(world: World): Promise<{ sums: BookSums; extraCalls: Ext
   await checkMessages(world);
   await checkWebhooks(world);
   await checkErrorCodes(world);
-  await checkLogs(world);
+  await checkLogs(world, incidents);
   return checkBook(world);
 }
 

@@ -37,25 +37,30 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
     const effect = await fault.inject(world, own);
     incident.overAt = effect.overAt;
     words[fault.lane] = `recovering from ${fault.name}`;
-    const limitMs = fault.limitMs + patienceMs;
-    const isRecovered = effect.isRecovered;
     const account = fault.lane === 'inside' ? world.tenants.canary : world.tenants.rich;
+    const limitMs = fault.limitMs + patienceMs;
+    const until = (what: Promise<void>) => what.then(() => Date.now() - effect.overAt);
     try {
-      if (isRecovered !== undefined) await waitFor(isRecovered, Date.now() + limitMs);
-      else await Promise.all([canaryAnswered(world, account, limitMs), movedOn(world, running, limitMs)]);
-      incident.recoveryMs = Date.now() - effect.overAt;
-      world.say(`${fault.name}: recovered in ${(incident.recoveryMs / 1_000).toFixed(1)} s`);
-      if (incident.recoveryMs > fault.limitMs)
-        world.journal.violate(
-          'recovery',
-          `${fault.name}: recovered after ${incident.recoveryMs} ms, which is more than ${fault.limitMs}`,
-        );
+      const [newJobMs, oldJobsMs] = await Promise.all(
+        effect.isRecovered === undefined
+          ? [until(canaryAnswered(world, account, limitMs)), until(movedOn(world, running, limitMs))]
+          : [until(waitFor(effect.isRecovered, Date.now() + limitMs)), 0],
+      );
+      noteRecovery(fault, incident, newJobMs, oldJobsMs);
     } catch (error) {
       world.journal.violate('recovery', `${fault.name}: not recovered: ${String(error)}`);
     }
     await effect.after?.();
     incident.endedAt = Date.now();
     words[fault.lane] = 'nothing';
+  }
+
+  function noteRecovery({ name, limitMs }: Fault, incident: Incident, newJobMs: number, oldJobsMs: number): void {
+    const recoveryMs = Math.max(newJobMs, oldJobsMs);
+    incident.recoveryMs = recoveryMs;
+    const words = `${name}: a new job was answered after ${inSeconds(newJobMs)}, old ones moved on after ${inSeconds(oldJobsMs)}`;
+    world.say(words);
+    if (recoveryMs > limitMs) world.journal.violate('recovery', `${words}: the limit is ${inSeconds(limitMs)}`);
   }
 
   async function play(lane: Fault['lane'], gapMs: { from: number; to: number }): Promise<void> {
@@ -77,6 +82,8 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
     done: done.then(() => undefined),
   };
 }
+
+const inSeconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
 /** One at a time, in the order in which they ask. */
 function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {

@@ -75,7 +75,7 @@ function checkRow({ journal }: World, row: LogRow, entry: BookEntry | undefined)
     journal.violate('book', `${what} is billed without any evidence`, at);
   if (row.evidence !== 'reported') {
     const isNonsense = entry?.fault === 'no_usage' || entry?.fault === 'absurd_usage';
-    if (row.evidence === 'estimated' && !isNonsense)
+    if (row.evidence === 'estimated' && entry?.outcome === 'answered' && !isNonsense)
       journal.violate('book', `${what} is estimated, although the model reported its usage (${entry?.fault})`, at);
     return;
   }

@@ -65,7 +65,7 @@ export async function checkOnce({ system, journal, tenants }: World): Promise<vo
       );
 }
 
-/** Each step is billed at most once, and each completed job that used the model is billed. */
+/** Each call is its own job's, each step is billed at most once, and each completed job that used the model is billed. */
 export async function checkCharges({ system, journal }: World): Promise<void> {
   const { pool } = system.billing.db;
   const twice = await pool.query<{ job_id: string; step: string; count: number; last_at: Date }>(
@@ -74,6 +74,12 @@ export async function checkCharges({ system, journal }: World): Promise<void> {
   );
   for (const { job_id, step, count, last_at } of twice.rows)
     journal.violate('charges', `step ${step} of job ${job_id} is billed ${count} times`, last_at.getTime());
+  const strange = await pool.query<{ id: string; job_id: string; created_at: Date }>(
+    `select u.id, u.job_id, u.created_at from ai_usage_log u left join jobs j on j.id = u.job_id
+     where u.task <> 'adjustment' and (j.account_id, j.task) is distinct from (u.account_id, u.task)`,
+  );
+  for (const { id, job_id, created_at } of strange.rows)
+    journal.violate('charges', `call ${id} is of another account or task than its job ${job_id}`, created_at.getTime());
   const wrong = await pool.query<{ id: string; task: string; charges: number; finished_at: Date }>(
     `with charged as (
        select job_id, count(*) as charges from ai_usage_log where billed_tokens > 0 group by job_id

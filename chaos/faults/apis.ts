@@ -12,8 +12,8 @@ export const apiFaults: Fault[] = [
       const slot = random.pick(fleet.apis);
       const overAt = Date.now();
       await fleet.kill(slot);
-      await fleet.refill(slot);
-      return { overAt };
+      const isRefilled = fleet.refill(slot);
+      return { overAt, after: () => isRefilled };
     },
   },
   {

@@ -16,8 +16,8 @@ export const workerFaults: Fault[] = [
       const slot = random.pick(fleet.workers);
       const overAt = Date.now();
       await fleet.kill(slot);
-      await fleet.refill(slot);
-      return { overAt };
+      const isRefilled = fleet.refill(slot);
+      return { overAt, after: () => isRefilled };
     },
   },
   {

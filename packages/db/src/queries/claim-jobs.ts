@@ -27,16 +27,19 @@ const sql = `
 with wanted as (
   select * from unnest($1::uuid[], $2::integer[], $3::integer[]) with ordinality as u (id, dispatch, lease_ms, position)
 ), locked as (
-  select j.id, j.status, j.run_after, j.lease_expires_at, w.dispatch = j.dispatch as is_latest, w.lease_ms
+  select w.position, j.id, j.status, j.run_after, j.lease_expires_at, w.dispatch = j.dispatch as is_latest, w.lease_ms
   from wanted w join jobs j on j.id = w.id
   order by j.id for update of j
+), due as (
+  -- After a crash several copies of a job may come at once: one of them gets it.
+  select distinct on (id) * from locked
+  where is_latest and ((status = 'queued' and run_after <= now()) or (status = 'running' and lease_expires_at <= now()))
+  order by id, position
 ), claimed as (
   update jobs j set status = 'running', fence = j.fence + 1, attempts = j.attempts + 1,
     started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
-  from locked l
-  where j.id = l.id and l.is_latest
-    and ((l.status = 'queued' and l.run_after <= now()) or (l.status = 'running' and l.lease_expires_at <= now()))
-  returning j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
+  from due l where j.id = l.id
+  returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
 )
 select c.fence, c.attempts, c.waits, c.account_id, c.input, c.may_have_left_holds,
   (extract(epoch from now() - c.created_at) * 1000)::bigint as age_ms,
@@ -44,7 +47,7 @@ select c.fence, c.attempts, c.waits, c.account_id, c.input, c.may_have_left_hold
   case when c.id is null and l.is_latest and l.status in ('queued', 'running') then
     greatest(1, ceil(extract(epoch from case l.status when 'queued' then l.run_after else l.lease_expires_at end - now()) * 1000))::bigint
   end as retry_in_ms
-from wanted w left join locked l on l.id = w.id left join claimed c on c.id = w.id
+from wanted w left join locked l on l.position = w.position left join claimed c on c.position = w.position
 order by w.position`;
 
 type Row = {
