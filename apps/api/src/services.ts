@@ -5,8 +5,8 @@ import type { Config, Logger, RedisClient } from '@tally/core';
 import type { Database, Identity } from '@tally/db';
 import type { Queues, Submitter } from '@tally/queue';
 import type { Authenticator } from './auth/authenticate.ts';
-import type { EndedJobs } from './ended-jobs.ts';
 import type { RateLimits } from './http/rate-limits.ts';
+import type { JobChanges } from './job-changes.ts';
 
 export type ApiServices = {
   config: Config;
@@ -17,7 +17,7 @@ export type ApiServices = {
   submitter: Submitter;
   authenticator: Authenticator;
   rateLimits: RateLimits;
-  endedJobs: EndedJobs;
+  jobChanges: JobChanges;
   log: Logger;
 };
 

@@ -9,8 +9,8 @@ import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { createTokens } from './auth/tokens.ts';
-import { createEndedJobs } from './ended-jobs.ts';
 import { createRateLimits } from './http/rate-limits.ts';
+import { createJobChanges } from './job-changes.ts';
 import type { Api, ApiServices } from './services.ts';
 
 export type RunningApi = { url: string; app: Api; services: ApiServices; close(): Promise<void> };
@@ -47,7 +47,7 @@ export async function startApi(
     billing: createBilling({ db, redis, keyPrefix, log }),
     submitter: createSubmitter({ db, queues, log }),
     authenticator: createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits }),
-    endedJobs: createEndedJobs({ db, redisUrls: config.redisUrls, keyPrefix, log }),
+    jobChanges: createJobChanges({ db, redisUrls: config.redisUrls, keyPrefix, log }),
   };
   const app = createApp(services, tasks);
   const { server, port } = await listen(app, config);
@@ -61,7 +61,7 @@ export async function startApi(
       });
       if ('closeIdleConnections' in server) server.closeIdleConnections();
     });
-    services.endedJobs.close();
+    services.jobChanges.close();
     await queues.close();
     redis.disconnect();
     await db.close();

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connectRedis, redisReady } from '@tally/core';
-import { announceEnded } from '@tally/queue';
+import { announceChange } from '@tally/queue';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Job, type Platform, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
 
@@ -205,6 +205,8 @@ describe('Prefer: wait', () => {
   it('wakes by the news from Redis', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const { token } = await idle.newPerson({ tokens: 10_000 });
+    const { redis } = idle.api.services;
+    const { redisKeyPrefix } = idle.config;
     const waiting = post(token, 'Any news?', { prefer: 'wait=30' }, idle);
     let isAnswered = false;
     void waiting.finally(() => {
@@ -214,7 +216,7 @@ describe('Prefer: wait', () => {
     // Nobody runs the job: only news can end the wait before its time. It is repeated, for the API may not listen yet.
     await until(async () => {
       const [job] = await listJobs(token, idle);
-      if (job) await announceEnded(idle.api.services.redis, idle.config.redisKeyPrefix, job.id);
+      if (job) await announceChange(redis, redisKeyPrefix, { jobId: job.id, status: 'completed' });
       return isAnswered;
     });
     expect(await waiting).toMatchObject({ status: 202, body: { status: 'queued' } });

@@ -1,5 +1,5 @@
-/** Moving jobs: submitting, queueing, recovering, and hearing of their end. */
-export * from './ended.ts';
+/** Moving jobs: submitting, queueing, recovering, and hearing of their changes. */
+export * from './changes.ts';
 export * from './heartbeat.ts';
 export * from './queues.ts';
 export * from './recover.ts';

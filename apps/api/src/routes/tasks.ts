@@ -86,12 +86,12 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   return app;
 }
 
-async function answer(c: Context<ApiEnv>, { endedJobs, db }: ApiServices, jobId: string, limitMs: number) {
+async function answer(c: Context<ApiEnv>, { jobChanges, db }: ApiServices, jobId: string, limitMs: number) {
   const statusUrl = `/api/jobs/${jobId}`;
   c.header('Location', statusUrl);
   let status = 'queued';
   if (limitMs > 0) {
-    await endedJobs.wait(jobId, limitMs, c.req.raw.signal);
+    await jobChanges.waitForEnd(jobId, { limitMs, signal: c.req.raw.signal });
     const job = await findJob(db, c.get('identity').accountId, jobId);
     if (job === undefined) throw new TallyError('not_found', 'There is no such job');
     if (isEnded(job.status)) return c.json({ success: true as const, job: toJob(job) }, 200);
