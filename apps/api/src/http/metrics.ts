@@ -1,14 +1,13 @@
 /** Prometheus metrics of an API process. */
-import type { Queues } from '@tally/queue';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ApiEnv } from '../services.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
 
 export type Metrics = { middleware: MiddlewareHandler<ApiEnv>; text(): Promise<string>; contentType: string };
 
-/** Request durations by route and status, and the length of every queue as of the moment of asking. */
-export function createMetrics(queues: Queues): Metrics {
+/** Request durations by route and status; the length of every queue and the streams that are open as of the moment of asking. */
+export function createMetrics({ queues, eventStreams }: Pick<ApiServices, 'queues' | 'eventStreams'>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const duration = new Histogram({
@@ -28,6 +27,14 @@ export function createMetrics(queues: Queues): Metrics {
         const counts = await queue.getJobCounts('wait', 'active', 'delayed', 'failed').catch(() => ({}));
         for (const [state, count] of Object.entries(counts)) this.set({ queue: name, state }, count);
       }
+    },
+  });
+  new Gauge({
+    name: 'tally_event_streams',
+    help: 'Event streams that are open',
+    registers: [registry],
+    collect() {
+      this.set(eventStreams.count());
     },
   });
   return {
