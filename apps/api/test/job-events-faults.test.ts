@@ -10,7 +10,7 @@ import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 import { follow, guided, submitGuided } from './events.ts';
 
-const options = { tasks: [...tasks, guided], streams: { heartbeatMs: 50 } };
+const options = { tasks: [...tasks, guided] };
 
 describe('an event stream goes on', () => {
   it('while Redis is away', async () => {
@@ -35,7 +35,10 @@ describe('an event stream goes on', () => {
 
   it('when Postgres is back, and stays open until then', async () => {
     const postgres = await ownPostgres();
-    const platform = await startPlatform({ ...options, env: { DATABASE_URL: postgres.url } }, onTestFinished);
+    const platform = await startPlatform(
+      { ...options, env: { DATABASE_URL: postgres.url }, streams: { heartbeatMs: 50 } },
+      onTestFinished,
+    );
     const { token } = await platform.newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(platform, token);
     const feed = await follow(platform.url, token, id);

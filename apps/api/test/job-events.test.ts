@@ -6,7 +6,7 @@ import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 import { follow, guided, type JobEvent, submitGuided } from './events.ts';
 
-const options = { tasks: [...tasks, guided], streams: { heartbeatMs: 50 } };
+const options = { tasks: [...tasks, guided] };
 const platform = await startPlatform(options);
 const { call, newPerson, url } = platform;
 const { eventStreams } = platform.api.services;
@@ -138,9 +138,10 @@ describe('the events of a job', () => {
 
 describe('an event stream', () => {
   it('is kept alive by comments', async () => {
-    const { token } = await newPerson({ tokens: 1_000 });
-    const { id, orders } = await submitGuided(platform, token);
-    const feed = await follow(url, token, id);
+    const lively = await startPlatform({ ...options, streams: { heartbeatMs: 50 } }, onTestFinished);
+    const { token } = await lively.newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(lively, token);
+    const feed = await follow(lively.url, token, id);
     const all = feed.rest();
     await until(() => feed.received().split('\n\n: still there').length > 3);
     orders.end();

@@ -45,9 +45,6 @@ export function jobEventRoutes(services: ApiServices) {
     if (state === undefined) throw new TallyError('not_found', 'There is no such job');
     const lastTag = c.req.valid('header')['last-event-id'] ?? '';
     if (isEnded(state.status) && lastTag === tagOf(state)) return c.body(null, 204);
-    // Of a HEAD nobody would read the stream, nor close it.
-    if (c.req.method === 'HEAD') return c.body(null, 200, { ...headers, 'content-type': 'text/event-stream' });
-
     const signal = services.eventStreams.open(accountId, c.env.outgoing);
     const response = streamSSE(c, async (stream) => {
       // Also where the client doesn't read, and a write would never return.
