@@ -38,6 +38,7 @@ const events = createRoute({
 // For proxies: neither keep nor recompress what is passed on, nor wait for more of it.
 const headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
 
+/** The route of a job's events; it keeps nothing for a client but its place among the streams. */
 export function jobEventRoutes(services: ApiServices) {
   return new OpenAPIHono<ApiEnv>().openapi(events, async (c) => {
     const { accountId } = c.get('identity');
