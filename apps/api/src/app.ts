@@ -16,6 +16,7 @@ import { conversationRoutes } from './routes/conversations.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { instagramRoutes } from './routes/instagram.ts';
+import { jobEventRoutes } from './routes/job-events.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
 import { productRoutes } from './routes/products.ts';
@@ -74,6 +75,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   mount(app, instagramRoutes(services));
   mount(app, workflowRoutes(services));
   mount(app, jobRoutes(services));
+  mount(app, jobEventRoutes(services));
   mount(app, adminRoutes(services));
   mount(app, adminJobRoutes(services));
 

@@ -11,6 +11,7 @@ import {
 } from '@tally/db';
 import { enqueueSoon } from '@tally/queue';
 import { describeProduct, type ExtractedProduct, findTask, type TaskContext } from '@tally/tasks';
+import { announce } from './announce.ts';
 import type { Attempt, ClaimedJob } from './attempt.ts';
 import { createChat } from './chat.ts';
 import { createCommentReplies } from './instagram/comments.ts';
@@ -29,7 +30,10 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     signal,
     llm: attempt.llm,
     llmJson: attempt.llmJson,
-    progress: (stage) => write((client) => writeProgress(client, jobId, stage)),
+    progress: async (stage) => {
+      await write((client) => writeProgress(client, jobId, stage));
+      announce(services, jobId, 'running');
+    },
     knowledge: { search: (question, limit) => read(() => services.searchPassages({ accountId, question, limit })) },
     prompt: {
       current: () => read(() => services.readPrompt(accountId)),
