@@ -15,8 +15,8 @@ const workers = 2;
 /** Caches warm, connections made. */
 const warmUpMs = 4_000;
 // In turns, so that a machine that slows down slows both.
-const rounds = 4;
-const roundMs = 3_000;
+const rounds = 3;
+const roundMs = 2_500;
 const probesARound = 10;
 const p95LimitMs = 1_000;
 const leastShare = 0.9;
