@@ -4,6 +4,7 @@ import { freePort } from '@tally/embedded';
 import type { Installation, Process } from '../test/system/installation.ts';
 import { freeze } from './freeze.ts';
 import type { Journal } from './journal.ts';
+import { listRunning } from './recovery.ts';
 
 export type Slot = {
   name: string;
@@ -65,8 +66,7 @@ export async function startFleet(system: Installation, journal: Journal): Promis
   }
 
   async function noteHits(): Promise<void> {
-    const { rows } = await system.billing.db.pool.query<{ id: string }>(`select id from jobs where status = 'running'`);
-    for (const { id } of rows) journal.hits.add(id);
+    for (const { id } of await listRunning(system)) journal.hits.add(id);
   }
 
   async function refill(slot: Slot): Promise<void> {

@@ -17,7 +17,7 @@ import { measureFairness } from './fairness.ts';
 import { allFaults } from './faults/index.ts';
 import { toRows, toText } from './report.ts';
 import { run } from './run.ts';
-import { buildWorld } from './world.ts';
+import { buildWorld, type World } from './world.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -61,6 +61,7 @@ async function main(): Promise<number> {
   const command = `npm run chaos -- --minutes ${minutes} --seed ${seed}${names ? ` --faults ${names.join(',')}` : ''}`;
   say(`seed ${seed}; again: ${command}`);
   const world = await buildWorld({ minutes, say, atEnd: (end) => void ends.push(end) });
+  ends.push(() => writeLogs(world));
   const result = await run(world, {
     minutes,
     seed,
@@ -70,13 +71,16 @@ async function main(): Promise<number> {
   say(`\n${toText(result)}\n`);
   if (flags.json !== undefined)
     writeFileSync(flags.json, JSON.stringify({ seed, minutes, rows: toRows(result), ...result }, null, 2));
-  if (flags.logs !== undefined) {
-    mkdirSync(flags.logs, { recursive: true });
-    for (const { name, text } of await world.fleet.logs()) writeFileSync(join(flags.logs, `${name}.log`), text);
-  }
   const failed = result.violations.length;
   say(`${failed === 0 ? 'every check passed' : `${failed} violations`}; seed ${seed}; again: ${command}`);
   return failed === 0 ? 0 : 1;
+}
+
+/** Before the installation goes with its folder. */
+async function writeLogs({ fleet }: World): Promise<void> {
+  if (flags.logs === undefined) return;
+  mkdirSync(flags.logs, { recursive: true });
+  for (const { name, text } of await fleet.logs()) writeFileSync(join(flags.logs, `${name}.log`), text);
 }
 
 const wrong = checkFlags();

@@ -1,5 +1,7 @@
 /** Measures how long it takes after a fault until work goes on. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Installation } from '../test/system/installation.ts';
+import { until } from '../test/system/until.ts';
 import { send } from './clients/http.ts';
 import type { Account } from './clients/tenants.ts';
 import type { World } from './world.ts';
@@ -11,22 +13,21 @@ const lookEveryMs = 25;
 const submitLimitMs = 2_000;
 let canaries = 0;
 
-/** The jobs that run now. */
-export async function listRunning({ system }: World): Promise<RunningJob[]> {
-  const { rows } = await system.billing.db.pool.query<RunningJob>(
-    `select id, fence from jobs where status = 'running'`,
-  );
+/** The jobs that run now; asked for until Postgres answers. */
+export async function listRunning(system: Installation): Promise<RunningJob[]> {
+  const { pool } = system.billing.db;
+  const { rows } = await until(() => pool.query<RunningJob>(`select id, fence from jobs where status = 'running'`));
   return rows;
 }
 
 /** Submits a question for `account` and resolves once it is answered. @throws after `limitMs` */
 export async function canaryAnswered(world: World, account: Account, limitMs: number): Promise<void> {
   const number = ++canaries;
-  const until = Date.now() + limitMs;
-  for (let door = number; Date.now() < until; door++) {
+  const endsAt = Date.now() + limitMs;
+  for (let door = number; Date.now() < endsAt; door++) {
     const jobId = await submitCanary(world, account, number, door);
     if (jobId === undefined) await sleep(lookEveryMs);
-    else return waitFor(() => isCompleted(world, jobId), until);
+    else return waitFor(() => isCompleted(world, jobId), endsAt);
   }
   throw new Error(`no API took a job within ${limitMs} ms`);
 }
@@ -44,9 +45,9 @@ export async function movedOn({ system }: World, jobs: RunningJob[], limitMs: nu
   await waitFor(async () => (await stuck()).length === 0, Date.now() + limitMs);
 }
 
-/** Asks until it is so; Postgres may be away meanwhile. @throws after `until` */
-export async function waitFor(isSo: () => Promise<boolean>, until: number): Promise<void> {
-  while (Date.now() < until) {
+/** Asks until it is so; Postgres may be away meanwhile. @throws at `endsAt` */
+export async function waitFor(isSo: () => Promise<boolean>, endsAt: number): Promise<void> {
+  while (Date.now() < endsAt) {
     if (await isSo().catch(() => false)) return;
     await sleep(lookEveryMs);
   }

@@ -1,8 +1,9 @@
 /** The script of a run: which faults come in which order, and their injection one after the other. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Fault } from './faults/fault.ts';
+import type { Account } from './clients/tenants.ts';
+import type { Effect, Fault } from './faults/fault.ts';
 import type { Random } from './random.ts';
-import { canaryAnswered, listRunning, movedOn, waitFor } from './recovery.ts';
+import { canaryAnswered, listRunning, movedOn, type RunningJob, waitFor } from './recovery.ts';
 import type { Incident } from './timeline.ts';
 import type { World } from './world.ts';
 
@@ -33,20 +34,15 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
     const incident: Incident = { fault: fault.name, lane: fault.lane, startedAt: Date.now() };
     incidents.push(incident);
     words[fault.lane] = fault.name;
-    const running = await listRunning(world);
+    const running = await listRunning(world.system);
     const effect = await fault.inject(world, own);
     incident.overAt = effect.overAt;
     words[fault.lane] = `recovering from ${fault.name}`;
     const account = fault.lane === 'inside' ? world.tenants.canary : world.tenants.rich;
     const limitMs = fault.limitMs + patienceMs;
-    const until = (what: Promise<void>) => what.then(() => Date.now() - effect.overAt);
     try {
-      const [newJobMs, oldJobsMs] = await Promise.all(
-        effect.isRecovered === undefined
-          ? [until(canaryAnswered(world, account, limitMs)), until(movedOn(world, running, limitMs))]
-          : [until(waitFor(effect.isRecovered, Date.now() + limitMs)), 0],
-      );
-      noteRecovery(fault, incident, newJobMs, oldJobsMs);
+      const parts = await measure(effect, account, running, limitMs);
+      noteRecovery(fault, incident, parts);
     } catch (error) {
       world.journal.violate('recovery', `${fault.name}: not recovered: ${String(error)}`);
     }
@@ -55,12 +51,26 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
     words[fault.lane] = 'nothing';
   }
 
-  function noteRecovery({ name, limitMs }: Fault, incident: Incident, newJobMs: number, oldJobsMs: number): void {
-    const recoveryMs = Math.max(newJobMs, oldJobsMs);
-    incident.recoveryMs = recoveryMs;
-    const words = `${name}: a new job was answered after ${inSeconds(newJobMs)}, old ones moved on after ${inSeconds(oldJobsMs)}`;
+  /** Milliseconds since the end of the effect, by what they are until. @throws where it takes longer than `limitMs` */
+  async function measure(effect: Effect, account: Account, running: RunningJob[], limitMs: number): Promise<Parts> {
+    const since = (work: Promise<void>) => work.then(() => Date.now() - effect.overAt);
+    if (effect.isRecovered !== undefined)
+      return { recovered: await since(waitFor(effect.isRecovered, Date.now() + limitMs)) };
+    const [newJob, oldJobs] = await Promise.all([
+      since(canaryAnswered(world, account, limitMs)),
+      since(movedOn(world, running, limitMs)),
+    ]);
+    return { 'a new job was answered': newJob, 'old ones had moved on': oldJobs };
+  }
+
+  function noteRecovery({ name, limitMs }: Fault, incident: Incident, parts: Parts): void {
+    incident.recoveryMs = Math.max(...Object.values(parts));
+    const words = `${name}: ${Object.entries(parts)
+      .map(([what, ms]) => `${what} after ${inSeconds(ms)}`)
+      .join(', ')}`;
     world.say(words);
-    if (recoveryMs > limitMs) world.journal.violate('recovery', `${words}: the limit is ${inSeconds(limitMs)}`);
+    if (incident.recoveryMs > limitMs)
+      world.journal.violate('recovery', `${words}: the limit is ${inSeconds(limitMs)}`);
   }
 
   async function play(lane: Fault['lane'], gapMs: { from: number; to: number }): Promise<void> {
@@ -82,6 +92,9 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
     done: done.then(() => undefined),
   };
 }
+
+/** What recovery consists of, in milliseconds. */
+type Parts = Record<string, number>;
 
 const inSeconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 

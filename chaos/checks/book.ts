@@ -17,6 +17,8 @@ export type BookSums = {
   beyondHold: number;
   /** Of calls whose usage was not reported, or nonsense: the model's own count less ours. */
   misestimated: number;
+  /** Billed for calls that were cancelled before their answer: their input. */
+  cancelled: number;
 };
 
 type LogRow = {
@@ -25,19 +27,25 @@ type LogRow = {
   billed_tokens: number;
   total_tokens: number;
   evidence: 'reported' | 'estimated' | 'unknown';
+  outcome: string;
+  job_status: string | null;
   created_at: Date;
 };
 
 /** Compares every row with its entry and every entry with its row. */
 export async function checkBook(world: World): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
   const { rows } = await world.system.billing.db.pool.query<LogRow>(
-    `select id, job_id, billed_tokens, total_tokens, evidence, created_at from ai_usage_log where task <> 'adjustment'`,
+    `select u.id, u.job_id, u.billed_tokens, u.total_tokens, u.evidence, u.outcome, u.created_at, j.status as job_status
+     from ai_usage_log u left join jobs j on j.id = u.job_id where u.task <> 'adjustment'`,
   );
   const book = await world.sandbox.book();
   const entryOf = new Map(book.map((entry) => [entry.key, entry]));
   const rowOf = new Map(rows.map((row) => [row.id, row]));
   for (const row of rows) checkRow(world, row, entryOf.get(row.id));
-  const sums = { calls: 0, answered: 0, billed: 0, unbilled: 0, lost: 0, beyondHold: 0, misestimated: 0 };
+  const cancelled = rows.filter(
+    ({ id, outcome }) => outcome === 'cancelled' && entryOf.get(id)?.outcome !== 'answered',
+  );
+  const sums = { calls: 0, answered: 0, billed: 0, unbilled: 0, lost: 0, beyondHold: 0, misestimated: 0, cancelled: 0 };
   const extraCalls: ExtraCall[] = [];
   for (const entry of book.filter(({ outcome }) => outcome === 'answered')) {
     const row = rowOf.get(entry.key ?? '');
@@ -58,14 +66,16 @@ export async function checkBook(world: World): Promise<{ sums: BookSums; extraCa
       sums[row.evidence === 'reported' ? 'beyondHold' : 'misestimated'] += tokens - row.billed_tokens;
     }
   }
-  const billed = rows.reduce((sum, row) => sum + row.billed_tokens, 0);
-  if (billed !== sums.billed)
+  sums.cancelled = sumOf(cancelled);
+  if (sumOf(rows) !== sums.billed + sums.cancelled)
     world.journal.violate(
       'book',
-      `${billed} tokens are billed, ${sums.billed} of them for calls that the book has as answered`,
+      `${sumOf(rows)} tokens are billed: ${sums.billed} for answered calls by the book, ${sums.cancelled} for cancelled ones`,
     );
   return { sums, extraCalls };
 }
+
+const sumOf = (rows: LogRow[]): number => rows.reduce((sum, row) => sum + row.billed_tokens, 0);
 
 /** A row is what the model says of the same call; a bill without the model's word is our own count, or nothing. */
 function checkRow({ journal }: World, row: LogRow, entry: BookEntry | undefined): void {
@@ -73,6 +83,11 @@ function checkRow({ journal }: World, row: LogRow, entry: BookEntry | undefined)
   const what = `call ${row.id} of job ${row.job_id}`;
   if (row.evidence === 'unknown' && row.billed_tokens > 0)
     journal.violate('book', `${what} is billed without any evidence`, at);
+  if (row.outcome === 'cancelled') {
+    if (row.job_status !== 'cancelled')
+      journal.violate('book', `${what} is billed as cancelled, and its job is ${row.job_status}`, at);
+    return;
+  }
   if (row.evidence !== 'reported') {
     const isNonsense = entry?.fault === 'no_usage' || entry?.fault === 'absurd_usage';
     if (row.evidence === 'estimated' && entry?.outcome === 'answered' && !isNonsense)
