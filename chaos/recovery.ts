@@ -32,13 +32,22 @@ export async function canaryAnswered(world: World, account: Account, limitMs: nu
   throw new Error(`no API took a job within ${limitMs} ms`);
 }
 
-/** Resolves once none of these jobs runs under the same claim any more. @throws after `limitMs` */
-export async function movedOn({ system }: World, jobs: RunningJob[], limitMs: number): Promise<void> {
+/**
+ * Resolves once none of these jobs runs under the same claim any more. @throws after `limitMs`
+ *
+ * @param mayWaitForInstagram Leaves out jobs that wait for an Instagram which may be broken, too, and has 15 s to answer.
+ */
+export async function movedOn(
+  { system }: World,
+  jobs: RunningJob[],
+  { limitMs, mayWaitForInstagram }: { limitMs: number; mayWaitForInstagram: boolean },
+): Promise<void> {
   const stuck = async () => {
     const { rows } = await system.billing.db.pool.query<RunningJob>(
       `select j.id, j.fence from unnest($1::uuid[], $2::integer[]) as u (id, fence)
-       join jobs j on j.id = u.id and j.fence = u.fence and j.status = 'running'`,
-      [jobs.map(({ id }) => id), jobs.map(({ fence }) => fence)],
+       join jobs j on j.id = u.id and j.fence = u.fence and j.status = 'running'
+       where not $3 or not exists (select from instagram_sends s where s.id = j.id and s.state = 'about_to_send')`,
+      [jobs.map(({ id }) => id), jobs.map(({ fence }) => fence), mayWaitForInstagram],
     );
     return rows;
   };

@@ -41,7 +41,7 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
     const account = fault.lane === 'inside' ? world.tenants.canary : world.tenants.rich;
     const limitMs = fault.limitMs + patienceMs;
     try {
-      const parts = await measure(effect, account, running, limitMs);
+      const parts = await measure(effect, account, running, { limitMs, mayWaitForInstagram: fault.isAlone !== true });
       noteRecovery(fault, incident, parts);
     } catch (error) {
       world.journal.violate('recovery', `${fault.name}: not recovered: ${String(error)}`);
@@ -52,13 +52,19 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
   }
 
   /** Milliseconds since the end of the effect, by what they are until. @throws where it takes longer than `limitMs` */
-  async function measure(effect: Effect, account: Account, running: RunningJob[], limitMs: number): Promise<Parts> {
+  async function measure(
+    effect: Effect,
+    account: Account,
+    running: RunningJob[],
+    limits: { limitMs: number; mayWaitForInstagram: boolean },
+  ): Promise<Parts> {
+    const { limitMs } = limits;
     const since = (work: Promise<void>) => work.then(() => Date.now() - effect.overAt);
     if (effect.isRecovered !== undefined)
       return { recovered: await since(waitFor(effect.isRecovered, Date.now() + limitMs)) };
     const [newJob, oldJobs] = await Promise.all([
       since(canaryAnswered(world, account, limitMs)),
-      since(movedOn(world, running, limitMs)),
+      since(movedOn(world, running, limits)),
     ]);
     return { 'a new job was answered': newJob, 'old ones had moved on': oldJobs };
   }
