@@ -72,6 +72,7 @@ export async function startWorker(
     graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),
     sendRates: createSendRates(redis, keyPrefix),
     encryptionKey: config.encryptionKey,
+    retention: config.retention,
     running: new Map(),
   };
   const workerId = newId();

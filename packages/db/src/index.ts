@@ -21,6 +21,7 @@ export * from './queries/products.ts';
 export * from './queries/prompts.ts';
 export * from './queries/qa.ts';
 export * from './queries/recover-jobs.ts';
+export * from './queries/retention.ts';
 export * from './queries/settle.ts';
 export * from './queries/submit-jobs.ts';
 export * from './queries/subscriptions.ts';
