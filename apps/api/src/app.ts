@@ -7,6 +7,7 @@ import { requireAccount, requireOperator } from './auth/authenticate.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
 import { createMetrics } from './http/metrics.ts';
+import { accountExportRoutes } from './routes/account-export.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { billingRoutes } from './routes/billing.ts';
@@ -64,6 +65,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     await next();
   });
   mount(app, accountRoutes(services));
+  mount(app, accountExportRoutes(services));
   mount(app, billingRoutes(services));
   mount(app, knowledgeRoutes(services));
   mount(app, productRoutes(services));

@@ -30,5 +30,6 @@ export const limits = {
   loginWindowSeconds: 15 * 60,
   /** Failed logins from one address, over all accounts, as a multiple of the limit for one account. */
   loginsPerAddressFactor: 10,
+  exportsPerHour: 5,
   tokenLifetimeSeconds: 24 * 3_600,
 } as const;

@@ -41,6 +41,7 @@ describe('/openapi.json', () => {
         'DELETE /api/accounts/api-keys/{id}',
         'GET /api/accounts/profile',
         'GET /api/accounts/overview',
+        'GET /api/accounts/export',
         'GET /api/billing/overview',
         'GET /api/billing/subscription',
         'GET /api/billing/plans',
@@ -76,7 +77,7 @@ describe('/openapi.json', () => {
       expect(Object.keys(operation.responses).some((status) => status.startsWith('2'))).toBe(true);
       for (const { description, content } of Object.values(operation.responses)) {
         expect(description).toBeTruthy();
-        expect(content?.['application/json']?.schema).toBeTruthy();
+        expect(Object.values(content ?? {})[0]?.schema).toBeTruthy();
       }
     }
   });
@@ -106,21 +107,21 @@ describe('/openapi.json', () => {
     }
   });
 
-  it.each(operations.filter(({ method }) => method === 'get'))(
-    '$name answers in the shape it promises',
-    async ({ path, operation }) => {
-      const { token } = await newPerson({ tokens: 1_000 });
-      const { status, body } = await call('GET', path.replace('{id}', '1'), { token });
-      const schema = operation.responses[status]?.content?.['application/json']?.schema as {
-        $ref?: string;
-        properties?: object;
-      };
-      const promised = schema.$ref
-        ? ['success', 'error', 'error_code', 'request_id']
-        : Object.keys(schema.properties ?? {});
-      expect(Object.keys(body).sort()).toEqual(promised.sort());
-    },
+  const readings = operations.filter(
+    ({ method, operation }) => method === 'get' && operation.responses['200']?.content?.['application/json'],
   );
+  it.each(readings)('$name answers in the shape it promises', async ({ path, operation }) => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { status, body } = await call('GET', path.replace('{id}', '1'), { token });
+    const schema = operation.responses[status]?.content?.['application/json']?.schema as {
+      $ref?: string;
+      properties?: object;
+    };
+    const promised = schema.$ref
+      ? ['success', 'error', 'error_code', 'request_id']
+      : Object.keys(schema.properties ?? {});
+    expect(Object.keys(body).sort()).toEqual(promised.sort());
+  });
 });
 
 describe('/docs', () => {

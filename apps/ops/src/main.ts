@@ -4,13 +4,15 @@ import { connectRedis, createLogger, loadConfig, redisReady } from '@tally/core'
 import { connectDatabase, migrate } from '@tally/db';
 import { Command } from 'commander';
 import { createOperator } from './create-operator.ts';
+import { exportTo } from './export-account.ts';
 import { seedDemo } from './seed-demo.ts';
 import { verify } from './verify.ts';
 
 /** Connects, runs one verb, and closes whatever happens. */
 async function withBilling(verb: (billing: Billing) => Promise<number>): Promise<void> {
   const config = loadConfig();
-  const log = createLogger('ops', 'warn');
+  // Standard output is what a command was asked for.
+  const log = createLogger('ops', 'warn', process.stderr);
   const db = connectDatabase({ url: config.databaseUrl, name: 'ops', log, connections: 2 });
   const redis = connectRedis(config.redisUrls, 'ledger', (err) => log.warn({ err }, 'redis connection'));
   try {
@@ -50,6 +52,11 @@ program
   .command('create-operator <email>')
   .description('create an operator, or make an account one; prints a new password where it made one')
   .action((email: string) => withBilling((billing) => createOperator(billing, email)));
+
+program
+  .command('export <email>')
+  .description('write everything that is kept for an account to standard output, as JSON lines')
+  .action((email: string) => withBilling(({ db }) => exportTo(process.stdout, db, email)));
 
 program
   .command('verify')
