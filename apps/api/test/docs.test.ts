@@ -42,6 +42,7 @@ describe('/openapi.json', () => {
         'GET /api/accounts/profile',
         'GET /api/accounts/overview',
         'GET /api/accounts/export',
+        'POST /api/accounts/erase',
         'GET /api/billing/overview',
         'GET /api/billing/subscription',
         'GET /api/billing/plans',

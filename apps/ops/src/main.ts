@@ -4,6 +4,7 @@ import { connectRedis, createLogger, loadConfig, redisReady } from '@tally/core'
 import { connectDatabase, migrate } from '@tally/db';
 import { Command } from 'commander';
 import { createOperator } from './create-operator.ts';
+import { eraseAccount } from './erase-account.ts';
 import { exportTo } from './export-account.ts';
 import { seedDemo } from './seed-demo.ts';
 import { verify } from './verify.ts';
@@ -57,6 +58,12 @@ program
   .command('export <email>')
   .description('write everything that is kept for an account to standard output, as JSON lines')
   .action((email: string) => withBilling(({ db }) => exportTo(process.stdout, db, email)));
+
+program
+  .command('erase <email>')
+  .description('shut an account for good and remove what it holds; the ledger stays')
+  .option('--dry-run', 'only say what would be removed')
+  .action((email: string, options: { dryRun?: boolean }) => withBilling(({ db }) => eraseAccount(db, email, options)));
 
 program
   .command('verify')

@@ -2,6 +2,7 @@
 import { deleteOldEvents, deleteOldIdempotencyKeys, expireJobs } from '@tally/db';
 import { maintenanceQueue, queuePrefix } from '@tally/queue';
 import { type ConnectionOptions, Worker } from 'bullmq';
+import { continueErasures } from './erasures.ts';
 import { forgetConversations, forgetting, inPages } from './forget.ts';
 import { refreshTokens } from './instagram/refresh-tokens.ts';
 import type { WorkerServices } from './services.ts';
@@ -26,6 +27,7 @@ const upkeep: readonly Upkeep[] = [
     everyMs: 60_000,
     run: forgetting('conversations', (days) => days.conversationsDays, forgetConversations),
   },
+  { name: 'finish erasures', everyMs: 60_000, run: continueErasures },
 ];
 
 /** Says what is to be done how often; again and again, for Redis may have lost it. */
