@@ -41,7 +41,8 @@ export async function deleteOldEvents(db: Database, { days, limit }: RetentionPa
   return rowCount ?? 0;
 }
 
-const conversationsAtOnce = 20;
+// One that is still to be answered is in the way of the others only until its job begins, which makes it young again.
+const conversationsAtOnce = 100;
 
 /**
  * Deletes messages of conversations in which nothing was said for so long, and the conversations once they are empty.
@@ -52,17 +53,18 @@ export async function deleteOldConversations(
   { days, limit, chatTask }: RetentionPage & { chatTask: string },
 ): Promise<number> {
   const { rows } = await db.pool.query<{ count: number }>(
-    `with asked as materialized (
-       -- A message that is not in its conversation yet is only its job's input.
-       select input ->> 'conversation_id' as id from jobs where task = $3 and status = 'queued'
-       union all select input ->> 'conversation_id' from jobs where task = $3 and status = 'running'
+    `with oldest as materialized (
+       select id from conversations where last_message_at < now() - make_interval(days => $1)
+       order by last_message_at limit $4 for update skip locked
      ), due as materialized (
-       select c.id from conversations c
-       where c.last_message_at < now() - make_interval(days => $1)
-         and not exists (select from messages m join jobs j on j.id = m.id
-           where m.conversation_id = c.id and j.status in ('queued', 'running'))
-         and not exists (select from asked a where a.id = c.id::text)
-       order by c.last_message_at limit $4 for update of c skip locked
+       select o.id from oldest o
+       where not exists (select from messages m join jobs j on j.id = m.id
+           where m.conversation_id = o.id and j.status in ('queued', 'running'))
+         -- A message that has not come into its conversation yet is only its job's input.
+         and o.id::text not in (select input ->> 'conversation_id' from jobs
+           where task = $3 and status = 'queued' and input ? 'conversation_id')
+         and o.id::text not in (select input ->> 'conversation_id' from jobs
+           where task = $3 and status = 'running' and input ? 'conversation_id')
      ), silenced as (
        delete from messages where id in (
          select m.id from messages m where m.conversation_id in (select id from due) limit $2)
