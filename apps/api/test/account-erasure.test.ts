@@ -3,7 +3,7 @@ import { leastId, newId } from '@tally/core';
 import { countStrayLedgerRows } from '@tally/db';
 import { describe, expect, it, vi } from 'vitest';
 import { type FullAccount, newFullAccount, readColumns } from '../../../test/harness/full-account.ts';
-import { startPlatform } from '../../../test/harness/platform.ts';
+import { startPlatform, until } from '../../../test/harness/platform.ts';
 import { newAccount, testPassword } from '../../../test/harness/tally.ts';
 import { eraseAccount } from '../../ops/src/erase-account.ts';
 import { continueErasures } from '../../worker/src/erasures.ts';
@@ -138,8 +138,16 @@ describe('erasing an account', () => {
   it('is refused to the last operator, also where the last two erase each other at the same time', async () => {
     await db.pool.query(`update accounts set role = 'tenant'`);
     const two = await Promise.all([newPerson({ role: 'operator' }), newPerson({ role: 'operator' })]);
-    const answers = await Promise.all(two.map(({ token }) => call('POST', path, { token, body })));
-    expect(answers.map(({ status }) => status).sort()).toEqual([202, 409]);
+    // Both are under way before either can go on.
+    const client = await db.pool.connect();
+    await client.query('begin');
+    await client.query('select from accounts for update');
+    const asked = Promise.all(two.map(({ token }) => call('POST', path, { token, body })));
+    const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    await until(async () => (await db.pool.query(waiting)).rowCount === 2);
+    await client.query('commit');
+    client.release();
+    expect((await asked).map(({ status }) => status).sort()).toEqual([202, 409]);
     const left = await db.pool.query(`select from accounts where role = 'operator' and erased_at is null`);
     expect(left.rowCount).toBe(1);
   });
