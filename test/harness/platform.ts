@@ -8,6 +8,7 @@ import { connectDatabase, migrate } from '@tally/db';
 import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
 import type { AnyTask } from '@tally/tasks';
 import { afterAll, onTestFinished } from 'vitest';
+import type { StreamLimits } from '../../apps/api/src/event-streams.ts';
 import { type RunningApi, startApi } from '../../apps/api/src/start.ts';
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
 import type { Network } from '../../apps/worker/src/pages/dial.ts';
@@ -85,6 +86,8 @@ type PlatformOptions = {
   tasks?: readonly AnyTask[];
   /** What pages are opened over. */
   network?: Partial<Network>;
+  /** Where event streams shall differ from what they are in earnest. */
+  streams?: Partial<StreamLimits>;
 };
 
 export const instagramSecret = 'test-instagram-app-secret';
@@ -93,7 +96,7 @@ type CloseLater = (cleanUp: () => Promise<void>) => void;
 
 /** Starts a platform that ends with its test file, or with the test where `closeLater` is `onTestFinished`. */
 export async function startPlatform(
-  { env = {}, worker = true, log = testLog, network, tasks }: PlatformOptions = {},
+  { env = {}, worker = true, log = testLog, network, streams, tasks }: PlatformOptions = {},
   closeLater: CloseLater = afterAll,
 ): Promise<Platform> {
   const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
@@ -109,7 +112,7 @@ export async function startPlatform(
     EXTRACTION_ALLOW_HOSTS: new URL(shop.url).host,
     ...env,
   });
-  const api = await startApi(config, log, tasks && { tasks });
+  const api = await startApi(config, log, { ...(tasks && { tasks }), ...(streams && { streams }) });
   closeLater(() => api.close());
   sandbox.instagram.settings.current.webhook_url = `${api.url}/webhooks/instagram`;
   const workers: RunningWorker[] = [];

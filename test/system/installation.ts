@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Billing, createBilling } from '@tally/billing';
-import { connectRedis, redisReady } from '@tally/core';
+import { connectRedis, createLogger, redisReady } from '@tally/core';
 import { connectDatabase } from '@tally/db';
 import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
-import { testLog } from '../harness/tally.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const silent = createLogger('test', 'silent');
 
 export type Process = {
   pid: number;
@@ -30,8 +30,9 @@ export type Installation = {
   sandbox: Process;
   billing: Billing;
   env: Record<string, string>;
-  startApi(): Promise<Process>;
-  startWorker(): Promise<Process>;
+  /** `env` is what this process is told besides. */
+  startApi(env?: Record<string, string>): Promise<Process>;
+  startWorker(env?: Record<string, string>): Promise<Process>;
   /** Runs one of the operator's commands; resolves with its exit code and output. */
   ops(...args: string[]): Promise<{ code: number | null; output: string }>;
   stop(): Promise<void>;
@@ -42,8 +43,13 @@ export const modelTimeoutMs = 4_000;
 export const holdLeaseMs = modelTimeoutMs + 5_000;
 const appSecret = 'test-instagram-app-secret';
 
-/** Starts services and the sandbox, migrated and empty; APIs and workers come when asked for. */
-export async function startInstallation(): Promise<Installation> {
+/**
+ * Starts services and the sandbox, migrated and empty; APIs and workers come when asked for. `settings` may name other
+ * addresses for them than the services' own, as of a proxy in between.
+ */
+export async function startInstallation(
+  settings: (services: { postgres: Postgres; redis: Redis }) => Promise<Record<string, string>> = async () => ({}),
+): Promise<Installation> {
   const folder = await mkdtemp(join(tmpdir(), 'tally-system-'));
   // As root Postgres runs as another user, who has to reach it.
   await chmod(folder, 0o755);
@@ -104,6 +110,7 @@ export async function startInstallation(): Promise<Installation> {
     LIMIT_SUBMISSIONS_PER_MINUTE: '0',
     LIMIT_READS_PER_MINUTE: '0',
     PORT: '0',
+    ...(await settings({ postgres, redis })),
   };
 
   async function ops(...args: string[]): Promise<{ code: number | null; output: string }> {
@@ -120,7 +127,7 @@ export async function startInstallation(): Promise<Installation> {
 
   const migrated = await ops('migrate');
   if (migrated.code !== 0) throw new Error(migrated.output);
-  const db = connectDatabase({ url: postgres.url, name: 'test', log: testLog });
+  const db = connectDatabase({ url: postgres.url, name: 'test', log: silent });
   const connection = connectRedis([redis.url], 'ledger', () => undefined);
   await redisReady(connection, 5_000);
   return {
@@ -128,9 +135,9 @@ export async function startInstallation(): Promise<Installation> {
     redis,
     sandbox,
     env,
-    billing: createBilling({ db, redis: connection, keyPrefix: 'tally', log: testLog }),
-    startApi: () => start('api', 'apps/api/src/main.ts', env),
-    startWorker: () => start('worker', 'apps/worker/src/main.ts', env),
+    billing: createBilling({ db, redis: connection, keyPrefix: 'tally', log: silent }),
+    startApi: (own = {}) => start('api', 'apps/api/src/main.ts', { ...env, ...own }),
+    startWorker: (own = {}) => start('worker', 'apps/worker/src/main.ts', { ...env, ...own }),
     ops,
     stop: async () => {
       for (const child of children) child.kill('SIGKILL');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@tally/embedded';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from './tenant.ts';
+import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 type Run = { child: ChildProcess; output: () => string; exited: Promise<number | null> };

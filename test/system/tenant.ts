@@ -1,9 +1,9 @@
 /** A tenant of an installation under test: submits over HTTP, and is checked against the ledger and the model's book. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { insertKnowledge } from '@tally/db';
 import { expect } from 'vitest';
 import { newAccount, testPassword } from '../harness/tally.ts';
 import { holdLeaseMs, type Installation } from './installation.ts';
+import { until } from './until.ts';
 
 export type JobRow = { id: string; status: string; error_code: string | null; attempts: number; fence: number };
 
@@ -76,22 +76,6 @@ export async function newTenant(system: Installation, apiUrl: string, tokens: nu
       return totals;
     },
   };
-}
-
-/** Polls until `probe` gives something; fails after `limitMs`. A probe that throws, as in an outage, is asked again. */
-export async function until<T>(probe: () => Promise<T | false | undefined>, limitMs = 30_000): Promise<T> {
-  const end = performance.now() + limitMs;
-  let last: unknown;
-  while (performance.now() < end) {
-    try {
-      const value = await probe();
-      if (value !== false && value !== undefined) return value;
-    } catch (error) {
-      last = error;
-    }
-    await sleep(25);
-  }
-  throw new Error(`not within ${limitMs} ms`, { cause: last });
 }
 
 /**

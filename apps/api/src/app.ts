@@ -11,12 +11,14 @@ import { accountErasureRoutes } from './routes/account-erasure.ts';
 import { accountExportRoutes } from './routes/account-export.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
+import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { billingRoutes } from './routes/billing.ts';
 import { bullBoardRoutes } from './routes/bull-board.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { instagramRoutes } from './routes/instagram.ts';
+import { jobEventRoutes } from './routes/job-events.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
 import { productRoutes } from './routes/products.ts';
@@ -30,7 +32,7 @@ import type { Api, ApiEnv, ApiServices } from './services.ts';
 /** Builds the app over its services; `tasks` defaults to the registry. */
 export function createApp(services: ApiServices, tasks: readonly AnyTask[] = allTasks): Api {
   const app: Api = new OpenAPIHono<ApiEnv>({ strict: false });
-  const metrics = createMetrics(services.queues);
+  const metrics = createMetrics(services);
   app.onError(createErrorHandler(services.log));
   app.notFound((c) => sendError(c, nothingThere()));
   app.use(async (c, next) => {
@@ -77,7 +79,9 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   mount(app, instagramRoutes(services));
   mount(app, workflowRoutes(services));
   mount(app, jobRoutes(services));
+  mount(app, jobEventRoutes(services));
   mount(app, adminRoutes(services));
+  mount(app, adminJobRoutes(services));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

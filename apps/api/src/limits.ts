@@ -27,6 +27,14 @@ export const limits = {
   maxApiKeys: 50,
   maxPageSize: 100,
   maxWaitSeconds: 30,
+  /** Event streams, at one API process; each may hold one event for a slow reader. */
+  streams: {
+    maxStreams: 2_000,
+    maxStreamsPerAccount: 100,
+    heartbeatMs: 15_000,
+    /** A login that has ended since is noticed when the client comes back. */
+    lifetimeMs: 10 * 60_000,
+  },
   loginWindowSeconds: 15 * 60,
   /** Failed logins from one address, over all accounts, as a multiple of the limit for one account. */
   loginsPerAddressFactor: 10,

@@ -9,8 +9,10 @@ import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { createTokens } from './auth/tokens.ts';
-import { createEndedJobs } from './ended-jobs.ts';
+import { createEventStreams, type StreamLimits } from './event-streams.ts';
 import { createRateLimits } from './http/rate-limits.ts';
+import { createJobChanges } from './job-changes.ts';
+import { limits } from './limits.ts';
 import type { Api, ApiServices } from './services.ts';
 
 export type RunningApi = { url: string; app: Api; services: ApiServices; close(): Promise<void> };
@@ -27,7 +29,7 @@ const requestTimeout = 30_000;
 export async function startApi(
   config: Config,
   log: Logger,
-  options: { tasks?: readonly AnyTask[] } = {},
+  options: { tasks?: readonly AnyTask[]; streams?: Partial<StreamLimits> } = {},
 ): Promise<RunningApi> {
   const tasks = options.tasks ?? allTasks;
   const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
@@ -45,23 +47,28 @@ export async function startApi(
     rateLimits,
     log,
     billing: createBilling({ db, redis, keyPrefix, log }),
-    submitter: createSubmitter({ db, queues, log }),
+    submitter: createSubmitter({ db, queues, log, maxQueuedJobs: config.limits.queuedJobs }),
     authenticator: createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits }),
-    endedJobs: createEndedJobs({ db, redisUrls: config.redisUrls, keyPrefix, log }),
+    jobChanges: createJobChanges({ db, redisUrls: config.redisUrls, keyPrefix, log }),
+    eventStreams: createEventStreams({ ...limits.streams, ...options.streams }),
   };
   const app = createApp(services, tasks);
   const { server, port } = await listen(app, config);
 
   async function close(): Promise<void> {
+    services.eventStreams.close();
+    services.jobChanges.endWaits();
     await new Promise<void>((resolve) => {
       const limit = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), drainMs);
       server.close(() => {
         clearTimeout(limit);
+        clearInterval(idle);
         resolve();
       });
-      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      // Those that finish their request from now on are idle afterwards, and would stay for seconds.
+      const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), 50);
     });
-    services.endedJobs.close();
+    services.jobChanges.close();
     await queues.close();
     redis.disconnect();
     await db.close();

@@ -27,6 +27,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     operation,
   })),
 );
+const hasNoBody = (status: string) => status === '204' || status === '304';
 const open = ['POST /api/accounts/register', 'POST /api/accounts/login'];
 
 describe('/openapi.json', () => {
@@ -49,6 +50,7 @@ describe('/openapi.json', () => {
         'GET /api/billing/usage',
         'GET /api/jobs',
         'GET /api/jobs/{id}',
+        'GET /api/jobs/{id}/events',
         'GET /api/knowledge',
         'POST /api/knowledge',
         'DELETE /api/knowledge/{id}',
@@ -76,9 +78,10 @@ describe('/openapi.json', () => {
       expect(declared.map(({ name }) => `{${name}}`)).toEqual(path.match(/\{\w+\}/g) ?? []);
       for (const parameter of declared) expect(parameter.required).toBe(true);
       expect(Object.keys(operation.responses).some((status) => status.startsWith('2'))).toBe(true);
-      for (const { description, content } of Object.values(operation.responses)) {
+      for (const [status, { description, content = {} }] of Object.entries(operation.responses)) {
         expect(description).toBeTruthy();
-        expect(Object.values(content ?? {})[0]?.schema).toBeTruthy();
+        const schemas = Object.values(content).map(({ schema }) => schema);
+        expect(schemas).toEqual(hasNoBody(status) ? [] : [expect.any(Object)]);
       }
     }
   });
@@ -93,6 +96,13 @@ describe('/openapi.json', () => {
       content: { 'application/json': { schema: { required: ['question'] } } },
     });
     expect(operation?.parameters?.map(({ name }) => name).sort()).toEqual(['idempotency-key', 'prefer']);
+  });
+
+  it('says of a job’s events that they are a stream', () => {
+    const { operation } = operations.find(({ name }) => name === 'GET /api/jobs/{id}/events') ?? {};
+    expect(Object.keys(operation?.responses ?? {})).toEqual(['200', '204', '401', '404', '429', '503']);
+    expect(Object.keys(operation?.responses['200']?.content ?? {})).toEqual(['text/event-stream']);
+    expect(operation?.parameters?.map(({ name }) => name)).toContain('last-event-id');
   });
 
   it.each(operations)('$name is for accounts only, unless it is a door', async ({ name, method, path, operation }) => {

@@ -75,6 +75,19 @@ describe('while Redis is away', () => {
     });
   });
 
+  it('what was accepted meanwhile is queued as soon as the API has its connection back, whoever else is there', async () => {
+    const redis = await ownRedis();
+    const env = { REDIS_URL: redis.url };
+    const { api, newPerson, submit } = await startPlatform({ env, worker: false }, onTestFinished);
+    const { token } = await newPerson({ tokens: 10_000 });
+    await redis.kill();
+    const jobs = [await submit(token, 'During?'), await submit(token, 'Still?')];
+    await redis.restart({ keepData: false });
+    const queue = api.services.queues.byTask.get('ask-question');
+    const isQueued = async (id: string) => (await queue?.getJob(`${id}_1`).catch(() => undefined)) !== undefined;
+    for (const id of jobs) await until(() => isQueued(id), 5_000);
+  });
+
   it('a request that waits for its job hears of the end once Redis is back', async () => {
     const redis = await ownRedis();
     const { call, newPerson } = await startPlatform({ env: { REDIS_URL: redis.url } }, onTestFinished);

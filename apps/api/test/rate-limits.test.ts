@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { type Answer, questionPath, startPlatform } from '../../../test/harness/platform.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Answer, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
 import { testPassword } from '../../../test/harness/tally.ts';
 
 const env = { LIMIT_SUBMISSIONS_PER_MINUTE: '3', LIMIT_READS_PER_MINUTE: '20' };
@@ -31,6 +31,26 @@ describe('submissions', () => {
     expectRateLimited(await ask(token), 60);
     expect((await ask(other.token)).status).toBe(202);
     expect((await call('GET', '/api/jobs', { token })).status).toBe(200);
+  });
+});
+
+describe('a backlog', () => {
+  it('has room for so many queued jobs of an account; one that leaves makes room for another', async () => {
+    const full = { LIMIT_SUBMISSIONS_PER_MINUTE: '0', LIMIT_QUEUED_JOBS: '5' };
+    const idle = await startPlatform({ env: full, worker: false }, onTestFinished);
+    const [{ token }, other] = [await idle.newPerson({ tokens: 10_000 }), await idle.newPerson({ tokens: 10_000 })];
+    const ask = (as: string, headers = {}) =>
+      idle.call('POST', questionPath, { token: as, body: { question: 'How many?' }, headers });
+    const first = await ask(token, { 'idempotency-key': 'first' });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => ask(token)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([202, 202, 202, 202, 429, 429, 429, 429]);
+    expectRateLimited(await ask(token), 1);
+    expect((await ask(other.token)).status).toBe(202);
+    // What was accepted is still accepted.
+    expect(await ask(token, { 'idempotency-key': 'first' })).toMatchObject({ status: 202, body: first.body });
+    await idle.call('DELETE', `/api/jobs/${first.body.job_id}`, { token });
+    await until(async () => (await ask(token)).status === 202, 2_000);
+    expectRateLimited(await ask(token), 1);
   });
 });
 

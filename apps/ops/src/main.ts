@@ -1,29 +1,18 @@
 /** The operator's commands: `npm run ops -- --help`. */
-import { type Billing, createBilling } from '@tally/billing';
-import { connectRedis, createLogger, loadConfig, redisReady } from '@tally/core';
-import { connectDatabase, migrate } from '@tally/db';
-import { Command } from 'commander';
+
+import { migrate } from '@tally/db';
+import { Command, InvalidArgumentError } from 'commander';
+import { showAlarms } from './alarms.ts';
+import { cancelCommand } from './cancel.ts';
 import { createOperator } from './create-operator.ts';
 import { eraseAccount } from './erase-account.ts';
 import { exportTo } from './export-account.ts';
+import { rebuildRedis } from './rebuild-redis.ts';
+import { releaseHolds } from './release-holds.ts';
+import { type RequeueOptions, requeueCommand } from './requeue.ts';
 import { seedDemo } from './seed-demo.ts';
+import { withServices } from './services.ts';
 import { verify } from './verify.ts';
-
-/** Connects, runs one verb, and closes whatever happens. */
-async function withBilling(verb: (billing: Billing) => Promise<number>): Promise<void> {
-  const config = loadConfig();
-  // Standard output is what a command was asked for.
-  const log = createLogger('ops', 'warn', process.stderr);
-  const db = connectDatabase({ url: config.databaseUrl, name: 'ops', log, connections: 2 });
-  const redis = connectRedis(config.redisUrls, 'ledger', (err) => log.warn({ err }, 'redis connection'));
-  try {
-    await redisReady(redis, 10_000);
-    process.exitCode = await verb(createBilling({ db, redis, keyPrefix: config.redisKeyPrefix, log }));
-  } finally {
-    redis.disconnect();
-    await db.close();
-  }
-}
 
 const program = new Command('npm run ops --').description('Commands for the operators of a Tally installation.');
 
@@ -31,7 +20,7 @@ program
   .command('migrate')
   .description('bring the database schema up to date')
   .action(() =>
-    withBilling(async ({ db }) => {
+    withServices(async ({ db }) => {
       const applied = await migrate(db);
       console.log(applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`);
       return 0;
@@ -42,7 +31,7 @@ program
   .command('seed')
   .description('create the demo accounts (password tally-demo) where they are missing')
   .action(() =>
-    withBilling(async (billing) => {
+    withServices(async (billing) => {
       const created = await seedDemo(billing);
       console.log(created.length === 0 ? 'The demo accounts are there.' : `Created ${created.join(', ')}.`);
       return 0;
@@ -52,23 +41,72 @@ program
 program
   .command('create-operator <email>')
   .description('create an operator, or make an account one; prints a new password where it made one')
-  .action((email: string) => withBilling((billing) => createOperator(billing, email)));
+  .action((email: string) => withServices((billing) => createOperator(billing, email)));
 
 program
   .command('export <email>')
   .description('write everything that is kept for an account to standard output, as JSON lines')
-  .action((email: string) => withBilling(({ db }) => exportTo(process.stdout, db, email)));
+  .action((email: string) => withServices(({ db }) => exportTo(process.stdout, db, email)));
 
 program
   .command('erase <email>')
   .description('shut an account for good and remove what it holds; the ledger stays')
   .option('--dry-run', 'only say what would be removed')
-  .action((email: string, options: { dryRun?: boolean }) => withBilling(({ db }) => eraseAccount(db, email, options)));
+  .action((email: string, options: { dryRun?: boolean }) => withServices(({ db }) => eraseAccount(db, email, options)));
 
 program
   .command('verify')
   .description('recompute every balance from the ledger and compare it with the tables and with Redis')
-  .action(() => withBilling(verify));
+  .action(() => withServices(verify));
+
+program
+  .command('alarms')
+  .description('show what the audit found that no program may mend; exit code 1 where there is something')
+  .action(() => withServices(showAlarms));
+
+program
+  .command('requeue [jobs...]')
+  .description('put failed and rejected jobs back on their queues; what they paid for is not paid again')
+  .option('--code <code>', 'those that ended with this code, such as poisoned or model_unavailable')
+  .option('--task <task>', 'those of this task')
+  .option('--account <email>', 'those of this account')
+  .option('--since <hours>', 'those that ended within so many hours', hours)
+  .option('--dry-run', 'show them, and change nothing')
+  .action((jobs: string[], options: RequeueOptions) =>
+    withServices((services) => requeueCommand(services, jobs, options)),
+  );
+
+program
+  .command('cancel <jobs...>')
+  .description('end queued and running jobs')
+  .option('--dry-run', 'show them, and change nothing')
+  .action((jobs: string[], options: { dryRun?: boolean }) =>
+    withServices((services) => cancelCommand(services, jobs, options)),
+  );
+
+program
+  .command('release-holds')
+  .description('give back tokens that are held for calls of which nothing can come any more (maintenance does so, too)')
+  .option('--account <email>', 'those of this account')
+  .option('--dry-run', 'show them, and change nothing')
+  .action((options: { account?: string; dryRun?: boolean }) =>
+    withServices((services) => releaseHolds(services, options)),
+  );
+
+program
+  .command('rebuild-redis')
+  .description('make Redis forget balances and queues, to be read from Postgres again; safe while everything runs')
+  .option('--account <email>', 'the balances of this account alone')
+  .option('--dry-run', 'count them, and change nothing')
+  .action((options: { account?: string; dryRun?: boolean }) =>
+    withServices((services) => rebuildRedis(services, options)),
+  );
+
+function hours(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('must be a number of hours');
+  return value;
+}
 
 try {
   await program.parseAsync();

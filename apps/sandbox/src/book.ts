@@ -17,7 +17,7 @@ export type BookEntry = {
   model: string | null;
   user: string | null;
   metadata: Record<string, string> | null;
-  /** The request's `x-tally-hold` header. */
+  /** The request's `x-client-request-id` header: of Tally's calls, the hold that pays. */
   key: string | null;
   fault: string | null;
   /** What the model really used, whatever the answer claimed; 0 where it never ran. */

@@ -7,7 +7,7 @@ const { ask, client, control, sandbox, url } = useSandbox();
 
 describe('the book', () => {
   test('has every request by the id that its client saw', async () => {
-    const { data, request_id } = await client({ 'x-tally-hold': 'hold-1' })
+    const { data, request_id } = await client({ 'x-client-request-id': 'hold-1' })
       .chat.completions.create({
         model,
         messages: [{ role: 'user', content: 'Hello?' }],

@@ -1,5 +1,5 @@
 /** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
-import { refusalMessages, reserve, settle } from '@tally/billing';
+import { refusalMessages, release, reserve, settle } from '@tally/billing';
 import { type Logger, TallyError } from '@tally/core';
 import { type CallRecord, type Claim, inFence, type Move, readSteps, type Transaction } from '@tally/db';
 import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { ModelCallError, type ModelReply } from './model-client.ts';
 import { untilReachable } from './outages.ts';
 import { holdLeaseMarginMs, type WorkerServices } from './services.ts';
-import { FencedOut, TokensHeld } from './stops.ts';
+import { Cancelled, FencedOut, TokensHeld } from './stops.ts';
 import { countInputTokens, countText, inputMarginTokens, readUsage, type Usage, unknownUsage } from './usage.ts';
 
 export type ClaimedJob = Extract<Claim, { verdict: 'claimed' }> & { jobId: string; task: AnyTask };
@@ -98,6 +98,10 @@ export function beginAttempt(
     );
     if (grant.outcome === 'wait') throw new TokensHeld();
     if (grant.outcome === 'refused') throw new TallyError(grant.reason, refusalMessages[grant.reason]);
+    if (signal.aborted) {
+      await untilReachable(() => release(services.billing, grant), { log });
+      throw signal.reason;
+    }
 
     const record = (
       usage: Usage,
@@ -131,7 +135,13 @@ export function beginAttempt(
       });
     } catch (error) {
       if (!(error instanceof ModelCallError)) throw error;
-      owed = record(unknownUsage, { billable: false, outcome: error.kind, providerRequestId: error.requestId });
+      // What a cancelled call used nobody reports; it read its input.
+      const isCancelled = error.kind === 'aborted' && signal.reason instanceof Cancelled;
+      owed = record(isCancelled ? { ...unknownUsage, inputTokens, evidence: 'estimated' } : unknownUsage, {
+        billable: isCancelled,
+        outcome: isCancelled ? 'cancelled' : error.kind,
+        providerRequestId: error.requestId,
+      });
       throw error.kind === 'aborted' ? signal.reason : toTallyError(error);
     }
     const usage = readUsage(reply.reportedUsage, inputTokens, reply.text);

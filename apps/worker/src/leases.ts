@@ -1,9 +1,9 @@
 /** Keeps this process's claims alive, in one statement for all of them. */
 import { renewLeases } from '@tally/db';
 import { jobLeaseMs, jobLeaseRenewalMs, type WorkerServices } from './services.ts';
-import { FencedOut } from './stops.ts';
+import { Cancelled, FencedOut } from './stops.ts';
 
-/** Starts renewing; the returned function stops it. An attempt that is no longer ours is aborted. */
+/** Starts renewing; the returned function stops it. An attempt that is no longer ours, or not wanted, is aborted. */
 export function keepLeases(services: WorkerServices): () => void {
   let busy = false;
   const renew = async () => {
@@ -13,9 +13,11 @@ export function keepLeases(services: WorkerServices): () => void {
     try {
       const kept = await renewLeases(services.db, owned, jobLeaseMs);
       for (const { jobId, fence, abort } of owned) {
-        const current = services.running.get(jobId);
         // One that ended while the statement ran is not lost.
-        if (!kept.has(jobId) && current?.fence === fence) abort.abort(new FencedOut());
+        if (services.running.get(jobId)?.fence !== fence) continue;
+        const lease = kept.get(jobId);
+        if (lease === undefined) abort.abort(new FencedOut());
+        else if (lease.isCancelled) abort.abort(new Cancelled());
       }
     } catch (err) {
       services.log.warn({ err, jobs: owned.length }, 'leases could not be renewed');

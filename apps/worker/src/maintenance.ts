@@ -1,8 +1,8 @@
 /** The duties that keep the house in order; any number of workers may run them, and each is done by one at a time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
-import { leastId } from '@tally/core';
-import { carryOverRests, listRenewalsDue, onDuty, renewPeriod, sweepHolds } from '@tally/db';
+import { greatestId, leastId } from '@tally/core';
+import { carryOverRests, endAlarms, listRenewalsDue, onDuty, raiseAlarm, renewPeriod, sweepHolds } from '@tally/db';
 import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs } from '@tally/queue';
 import type { WorkerServices } from './services.ts';
 import { scheduleUpkeep } from './upkeep.ts';
@@ -60,20 +60,7 @@ function listDuties(services: WorkerServices): Duty[] {
       name: 'audit',
       everyMs: 5_000,
       run: async () => {
-        const { findings, lastId } = await auditPageTwice(billing, {
-          afterId: auditedUpTo,
-          limit: auditPageSize,
-          settleMs: auditSettleMs,
-          sleep,
-        });
-        auditedUpTo = lastId ?? leastId;
-        for (const { subscriptionId, where, what } of findings) {
-          if (where === 'postgres') log.fatal({ subscription_id: subscriptionId }, `ALARM, ledger differs: ${what}`);
-          else {
-            log.error({ subscription_id: subscriptionId }, `Redis differs and is rebuilt: ${what}`);
-            await repairRedis(billing, subscriptionId);
-          }
-        }
+        auditedUpTo = await auditNextPage(services, auditedUpTo);
       },
     },
     {
@@ -82,6 +69,37 @@ function listDuties(services: WorkerServices): Duty[] {
       run: () => scheduleUpkeep(services),
     },
   ];
+}
+
+/**
+ * Compares the next subscriptions: makes Redis forget what differs there, and raises or ends the alarms about Postgres.
+ * Returns where the next page begins.
+ */
+async function auditNextPage(services: WorkerServices, afterId: string): Promise<string> {
+  const { db, billing, log } = services;
+  const { findings, lastId } = await auditPageTwice(billing, {
+    afterId,
+    limit: auditPageSize,
+    settleMs: auditSettleMs,
+    sleep,
+  });
+  for (const { subscriptionId, what, isLeftover } of findings.filter(({ where }) => where === 'redis')) {
+    log[isLeftover ? 'warn' : 'error']({ subscription_id: subscriptionId }, `Redis differs and is rebuilt: ${what}`);
+    await repairRedis(billing, subscriptionId);
+  }
+  const wrong = Map.groupBy(
+    findings.filter(({ where }) => where === 'postgres'),
+    ({ subscriptionId }) => subscriptionId,
+  );
+  for (const [subject, found] of wrong) {
+    const what = found.map((finding) => finding.what).join('; ');
+    if (await raiseAlarm(db, { kind: 'ledger', subject, what }))
+      log.fatal({ subscription_id: subject }, `ALARM, ledger differs: ${what}`);
+  }
+  const page = { afterId, lastId: lastId ?? greatestId };
+  for (const subject of await endAlarms(db, { kind: 'ledger', ...page, stillThere: [...wrong.keys()] }))
+    log.warn({ subscription_id: subject }, 'the alarm is over: the ledger agrees with its rows');
+  return lastId ?? leastId;
 }
 
 /** Starts the duties; the returned function stops them and waits for those that run. */

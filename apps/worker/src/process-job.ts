@@ -3,14 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { removeFromRedis } from '@tally/billing';
 import { type ErrorCode, isAccessRefusal, type Logger, TallyError } from '@tally/core';
 import { deleteHoldsBefore, type Move } from '@tally/db';
-import { announceEnded, fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
+import { fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
+import { announce } from './announce.ts';
 import { type Attempt, beginAttempt, type ClaimedJob } from './attempt.ts';
 import { createContext } from './context.ts';
 import { untilReachable } from './outages.ts';
 import { jobLeaseMs, type WorkerServices } from './services.ts';
-import { FencedOut, Postponed, ShuttingDown, TokensHeld } from './stops.ts';
+import { Cancelled, FencedOut, Postponed, ShuttingDown, TokensHeld } from './stops.ts';
 
 type Ending = Omit<Move, 'jobId' | 'fence'>;
 
@@ -25,10 +26,10 @@ export function createProcessor(services: WorkerServices, task: AnyTask, modelTi
     if (claim.verdict === 'not_yet') return delay(services, queued, token, claim.retryInMs);
     const ending = await runClaimed(services, { ...claim, jobId: id.jobId, task }, log, modelTimeoutMs);
     if (ending === undefined) return;
+    announce(services, id.jobId, ending.status);
     if (ending.status === 'queued') return delay(services, queued, token, ending.delayMs ?? 0);
-    announceEnded(services.redis, services.keyPrefix, id.jobId).catch(() => undefined);
-    // BullMQ's failed list shows operators the code; the row says the rest.
-    if (ending.status !== 'completed') throw new UnrecoverableError(ending.errorCode);
+    // BullMQ's failed list shows operators what they may put back, and the code; the row says the rest.
+    if (ending.status === 'failed' || ending.status === 'rejected') throw new UnrecoverableError(ending.errorCode);
   };
 }
 
@@ -46,6 +47,8 @@ async function runClaimed(
     if (job.mayHaveLeftHolds) await untilReachable(() => dropLeftHolds(services, job), { log });
     const attempt = beginAttempt(services, job, { signal: abort.signal, log, modelTimeoutMs });
     log.info({ status: 'running', fence: job.fence, attempt: job.attempts }, 'job running');
+    announce(services, job.jobId, 'running');
+    if (job.isCancelled) abort.abort(new Cancelled());
     const ending = await run(services, job, attempt, log);
     if (ending === undefined || !(await attempt.commit(ending))) {
       log.warn({ fence: job.fence }, 'the job was taken over: this attempt stops');
@@ -72,17 +75,20 @@ async function run(
   const input = task.input.safeParse(job.input);
   if (!input.success) return failed('invalid_input', 'The stored input does not fit the task any more');
   try {
+    attempt.signal.throwIfAborted();
     task.check?.(input.data as never, services.addressPolicy);
     const result = await task.run(input.data as never, createContext(services, job, attempt));
     return { status: 'completed', result: task.output.parse(result) };
   } catch (error) {
-    return endingOf(error, job, log);
+    // What fails after an abort fails because of it.
+    return endingOf(attempt.signal.aborted ? attempt.signal.reason : error, job, log);
   }
 }
 
 /** Where an attempt's error sends its job; undefined where it is not this worker's to say. */
 function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefined {
   if (error instanceof FencedOut) return undefined;
+  if (error instanceof Cancelled) return { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled' };
   if (error instanceof ShuttingDown) return { status: 'queued', delayMs: 0, giveBack: true };
   if (error instanceof Postponed) return { status: 'queued', delayMs: error.delayMs, giveBack: true };
   if (error instanceof TokensHeld) return { status: 'queued', delayMs: waitDelayMs(job.waits), giveBack: true };

@@ -37,6 +37,8 @@ export type RunningAttempts = Map<string, { fence: number; abort: AbortControlle
 /** How long a claim lives without renewal: with BullMQ's own lock, what recovery from a kill takes. */
 export const jobLeaseMs = 8_000;
 export const jobLeaseRenewalMs = 2_500;
+/** How soon a queue is asked again after its connection broke; BullMQ would wait for 15 s. */
+export const queueRetryMs = 500;
 /** How much longer than its model call a hold lives: time to settle. */
 export const holdLeaseMarginMs = 5_000;
 /** How long running jobs may go on after SIGTERM before they are handed back. */

@@ -10,7 +10,7 @@ import {
   readCurrentPrompts,
   searchPassages,
 } from '@tally/db';
-import { beat, openQueues, queuePrefix, stopBeating } from '@tally/queue';
+import { beat, listenForCancel, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
 import { createComputing } from './computing/computing.ts';
@@ -23,8 +23,8 @@ import { untilReachable } from './outages.ts';
 import type { Network } from './pages/dial.ts';
 import { createPageReader } from './pages/page-reader.ts';
 import { createProcessor, drained } from './process-job.ts';
-import { drainMs, type WorkerServices } from './services.ts';
-import { ShuttingDown } from './stops.ts';
+import { drainMs, queueRetryMs, type WorkerServices } from './services.ts';
+import { Cancelled, ShuttingDown } from './stops.ts';
 import { createUpkeepWorker } from './upkeep.ts';
 
 const redisStartMs = 1_000;
@@ -42,6 +42,7 @@ export async function startWorker(
   const db = connectDatabase({ url: config.databaseUrl, name: 'worker', log });
   const redis = connectRedis(config.redisUrls, 'ledger', onRedisError);
   const consumer = connectRedis(config.redisUrls, 'consumer', onRedisError);
+  const subscriber = connectRedis(config.redisUrls, 'subscriber', onRedisError);
   // BullMQ looks at the server's version at once. A connection that is only just being made is no outage to speak of.
   await redisReady(redis, redisStartMs).catch(() => undefined);
   await untilReachable(() => redis.ping(), { log });
@@ -75,6 +76,10 @@ export async function startWorker(
     retention: config.retention,
     running: new Map(),
   };
+  // News may be lost; the next renewal of the lease tells it again.
+  listenForCancel(subscriber, keyPrefix, (jobId) => services.running.get(jobId)?.abort.abort(new Cancelled())).catch(
+    (err) => log.warn({ err }, 'not listening for cancellations'),
+  );
   const workerId = newId();
   const workers = tasks.map((task) => {
     const worker = new Worker(task.name, createProcessor(services, task, timeoutMs), {
@@ -85,6 +90,7 @@ export async function startWorker(
       lockDuration: 10_000,
       stalledInterval: 5_000,
       maxStalledCount: 1_000_000,
+      runRetryDelay: queueRetryMs,
       autorun: false,
     });
     worker.on('error', (err) => log.warn({ err, queue: task.name }, 'queue'));
@@ -115,6 +121,7 @@ export async function startWorker(
     await services.queues.close();
     redis.disconnect();
     consumer.disconnect();
+    subscriber.disconnect();
     await db.close();
   }
   return { services, close };

@@ -21,6 +21,11 @@ export class FencedOut extends Error {
   override name = 'FencedOut';
 }
 
+/** Somebody cancelled the job: it ends, and pays for what it used. */
+export class Cancelled extends Error {
+  override name = 'Cancelled';
+}
+
 /** The process is shutting down: the job is handed back. */
 export class ShuttingDown extends Error {
   override name = 'ShuttingDown';

@@ -5,7 +5,7 @@ import { type ConnectionOptions, Worker } from 'bullmq';
 import { continueErasures } from './erasures.ts';
 import { forgetConversations, forgetting, inPages } from './forget.ts';
 import { refreshTokens } from './instagram/refresh-tokens.ts';
-import type { WorkerServices } from './services.ts';
+import { queueRetryMs, type WorkerServices } from './services.ts';
 
 type Upkeep = { name: string; everyMs: number; run: (services: WorkerServices) => Promise<unknown> };
 
@@ -47,7 +47,13 @@ export function createUpkeepWorker(services: WorkerServices, connection: Connect
     async ({ name }) => {
       await upkeep.find((one) => one.name === name)?.run(services);
     },
-    { connection, prefix: queuePrefix(services.keyPrefix), concurrency: 1, autorun: false },
+    {
+      connection,
+      prefix: queuePrefix(services.keyPrefix),
+      concurrency: 1,
+      runRetryDelay: queueRetryMs,
+      autorun: false,
+    },
   );
   worker.on('error', (err) => services.log.warn({ err, queue: maintenanceQueue }, 'queue'));
   worker.on('failed', (job, err) => services.log.warn({ err, upkeep: job?.name }, 'upkeep failed'));

@@ -1,5 +1,13 @@
 import { newId, readSettings } from '@tally/core';
-import { deleteOldEvents, deleteOldIdempotencyKeys, expireJobs, findJob, listPrompts, writePrompt } from '@tally/db';
+import {
+  deleteOldEvents,
+  deleteOldIdempotencyKeys,
+  expireJobs,
+  findJob,
+  listPrompts,
+  requeueJobs,
+  writePrompt,
+} from '@tally/db';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { newFullAccount } from '../../../test/harness/full-account.ts';
 import { startPlatform, until } from '../../../test/harness/platform.ts';
@@ -88,6 +96,7 @@ describe('ended jobs', () => {
   it('can’t be queued again once their input is gone', async () => {
     const [old] = (await insertJobs(31)) as [string];
     await turn('jobs');
+    expect(await requeueJobs(db, [old, ...(await insertJobs(29))])).toHaveLength(1);
     await expect(db.pool.query(`update jobs set status = 'queued' where id = $1`, [old])).rejects.toThrow(
       'jobs_open_have_input',
     );

@@ -57,6 +57,7 @@ const variables = z.object({
   LIMIT_SUBMISSIONS_PER_MINUTE: limit(600),
   LIMIT_READS_PER_MINUTE: limit(6_000),
   LIMIT_LOGINS: limit(10),
+  LIMIT_QUEUED_JOBS: limit(20_000),
   RETENTION_JOBS_DAYS: days(30),
   RETENTION_EVENTS_DAYS: days(30).refine((value) => value !== 1, {
     message: 'must be 0 (for ever) or at least 2: an event that is delivered again must be known',
@@ -97,7 +98,7 @@ export type Settings = {
   signupPlan: 'starter' | 'growth' | 'scale' | undefined;
   demoData: boolean;
   workerConcurrency: number;
-  limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number };
+  limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number; queuedJobs: number };
   /** Days after which things are forgotten; 0: never. */
   retention: { jobsDays: number; eventsDays: number; conversationsDays: number };
   logLevel: string;
@@ -163,6 +164,7 @@ export function readSettings(env: Environment = process.env): Settings {
       submissionsPerMinute: v.LIMIT_SUBMISSIONS_PER_MINUTE,
       readsPerMinute: v.LIMIT_READS_PER_MINUTE,
       logins: v.LIMIT_LOGINS,
+      queuedJobs: v.LIMIT_QUEUED_JOBS,
     },
     retention: {
       jobsDays: v.RETENTION_JOBS_DAYS,

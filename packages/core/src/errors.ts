@@ -36,6 +36,7 @@ export const errorCodes = {
   model_output_invalid: { status: 500, retryable: true },
   model_unavailable: { status: 500, retryable: true },
   timeout: { status: 500, retryable: true },
+  cancelled: { status: 409, retryable: false },
   poisoned: { status: 500, retryable: false },
   blocked: { status: 500, retryable: false },
   page_not_found: { status: 500, retryable: false },

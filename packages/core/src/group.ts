@@ -24,6 +24,8 @@ export function group<Input, Output>(
   async function settle(batch: Waiting<Input, Output>[]): Promise<void> {
     try {
       const outputs = await run(batch.map((waiting) => waiting.input));
+      // Whose answer is whose can't be told any more: rather none than another one's.
+      if (outputs.length !== batch.length) throw new Error(`${outputs.length} answers to a batch of ${batch.length}`);
       for (const [i, waiting] of batch.entries()) waiting.resolve(outputs[i] as Output);
     } catch (error) {
       if (batch.length === 1 || !retryAlone(error)) {

@@ -19,5 +19,8 @@ export function idAfter(id: string, text: string): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${hash.slice(15)}`;
 }
 
+/** Above every id. */
+export const greatestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
 /** Below every id: where paging by id begins. */
 export const leastId = '00000000-0000-0000-0000-000000000000';

@@ -1,7 +1,11 @@
-/** Moving jobs: submitting, queueing, recovering, and hearing of their end. */
-export * from './ended.ts';
+/** Moving jobs: submitting, queueing, cancelling, recovering, and hearing of their changes. */
+export * from './backlogs.ts';
+export * from './cancel.ts';
+export * from './changes.ts';
+export * from './enqueue-soon.ts';
 export * from './heartbeat.ts';
 export * from './queues.ts';
 export * from './ranks.ts';
 export * from './recover.ts';
+export * from './requeue.ts';
 export * from './submit.ts';

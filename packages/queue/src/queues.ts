@@ -15,6 +15,9 @@ export type Queues = {
   redis: RedisClient;
   /** BullMQ's key prefix, hash-tagged for a cluster. */
   prefix: string;
+  log: Logger;
+  /** What Redis could not take, to be tried again: see enqueue-soon.ts. */
+  missed: Dispatch[];
   close(): Promise<void>;
 };
 
@@ -47,12 +50,16 @@ export function openQueues(options: {
   };
   const byTask = new Map(options.taskNames.map((name) => [name, open<JobData>(name)] as const));
   const maintenance = open<Record<string, never>>(maintenanceQueue);
+  const missed: Dispatch[] = [];
   return {
     byTask,
     maintenance,
     redis: options.redis,
     prefix,
+    log: options.log,
+    missed,
     close: async () => {
+      missed.length = 0;
       await Promise.all([...byTask.values(), maintenance].map((queue) => queue.close()));
     },
   };

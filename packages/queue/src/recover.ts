@@ -33,6 +33,11 @@ export async function refillLostQueue(recovery: Recovery, task: string): Promise
   return count;
 }
 
+/** Makes every queue be refilled from Postgres by the next worker that looks; jobs that are there stay. */
+export async function forgetQueues(queues: Queues): Promise<void> {
+  await Promise.all([...queues.byTask.keys()].map((task) => queues.redis.del(sentinelKey(queues, task))));
+}
+
 /**
  * Looks at the next page of a task's queued rows and dispatches those that Redis does not know. Returns where the next
  * page begins; after the last one, at the beginning.

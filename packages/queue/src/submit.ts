@@ -11,30 +11,39 @@ import {
   submitJobs,
 } from '@tally/db';
 import type { AnyTask } from '@tally/tasks';
-import { enqueue, type Queues } from './queues.ts';
+import { type Backlogs, createBacklogs } from './backlogs.ts';
+import { enqueueSoon } from './enqueue-soon.ts';
+import type { Queues } from './queues.ts';
 
 export type Submitter = {
   db: Database;
   log: Logger;
+  backlogs: Backlogs;
   insert: (submission: Submission) => Promise<SubmissionOutcome>;
   enqueue: (dispatch: Dispatch) => Promise<void>;
 };
 
-/** Builds what {@link submit} needs: writes of concurrent submissions share a statement, their adds a pipeline. */
-export function createSubmitter(options: { db: Database; queues: Queues; log: Logger }): Submitter {
+/**
+ * Builds what {@link submit} needs: writes of concurrent submissions share a statement, their adds a pipeline. An account
+ * may have `maxQueuedJobs` waiting; 0 means any number.
+ */
+export function createSubmitter(options: {
+  db: Database;
+  queues: Queues;
+  log: Logger;
+  maxQueuedJobs: number;
+}): Submitter {
   return {
     db: options.db,
     log: options.log,
+    backlogs: createBacklogs(options.db, options.maxQueuedJobs),
     insert: group((submissions: Submission[]) => submitJobs(options.db, submissions), {
       retryAlone: (error) => !isOutage(error),
     }),
-    enqueue: group(
-      async (dispatches: Dispatch[]) => {
-        await enqueue(options.queues, dispatches);
-        return dispatches.map(() => undefined);
-      },
-      { retryAlone: () => false },
-    ),
+    enqueue: group(async (dispatches: Dispatch[]) => {
+      await enqueueSoon(options.queues, dispatches);
+      return dispatches.map(() => undefined);
+    }),
   };
 }
 
@@ -52,13 +61,14 @@ export type SubmitOutcome =
 
 /**
  * Accepts a job, or says why the account may not run it. What the queue can't take now is dispatched later.
- * @throws TallyError `idempotency_conflict` where the key belongs to another request; what Postgres throws when it is away
+ * @throws TallyError `idempotency_conflict` where the key belongs to another request, `rate_limited` where too many jobs
+ *   wait already; what Postgres throws when it is away
  */
 export async function submit(submitter: Submitter, request: SubmitRequest): Promise<SubmitOutcome> {
   const earlier = await findEarlier(submitter, request);
   if (earlier !== undefined) return earlier;
   const jobId = newId();
-  const outcome = await insert(submitter, request, jobId);
+  const outcome = await submitter.backlogs.submit(request.accountId, () => insert(submitter, request, jobId));
   if (outcome.outcome === 'refused') return outcome;
   if (outcome.outcome === 'key_taken') {
     const winner = await findEarlier(submitter, request);
@@ -67,11 +77,7 @@ export async function submit(submitter: Submitter, request: SubmitRequest): Prom
   }
   const { accountId, task } = request;
   submitter.log.info({ job_id: jobId, account_id: accountId, task: task.name, status: 'queued' }, 'job queued');
-  try {
-    await submitter.enqueue({ jobId, accountId, task: task.name, dispatch: 1, delayMs: 0 });
-  } catch (err) {
-    submitter.log.warn({ err, job_id: jobId }, 'the job waits in Postgres until the queue is back');
-  }
+  await submitter.enqueue({ jobId, accountId, task: task.name, dispatch: 1, delayMs: 0 });
   return { outcome: 'accepted', jobId, isReplay: false };
 }
 

@@ -6,8 +6,9 @@ import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { TallyError } from '@tally/core';
 import type { Identity } from '@tally/db';
-import { queueOf } from '@tally/queue';
+import { fromQueueId, queueOf, requeue } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
+import type { Job } from 'bullmq';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { LRUCache } from 'lru-cache';
 import { addressOf, bearerOf, requireOperator } from '../auth/authenticate.ts';
@@ -21,20 +22,53 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
   adapter.setBasePath(bullBoardPath);
   createBullBoard({
     queues: [
-      ...tasks.map(({ name, summary }) => adapt(queueOf(services.queues, name), titleOf(name), summary)),
-      adapt(services.queues.maintenance, 'Maintenance', 'Upkeep by the clock: tokens refreshed, old keys forgotten'),
+      ...tasks.map(({ name, summary }) => adaptTask(services, name, summary)),
+      // Its jobs come back by the clock.
+      new BullMQAdapter(services.queues.maintenance, {
+        readOnlyMode: true,
+        displayName: 'Maintenance',
+        description: 'Upkeep by the clock: tokens refreshed, old keys forgotten',
+      }),
     ],
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Tally queues' } },
   });
   return new Hono<ApiEnv>()
-    .use(`${bullBoardPath}/*`, signIn(services), requireOperator, sameSiteOnly)
+    .use(`${bullBoardPath}/*`, signIn(services), requireOperator, sameSiteOnly, safeActsOnly)
     .route(bullBoardPath, adapter.registerPlugin() as unknown as Hono<ApiEnv>);
 }
 
-// Read only: a job is retried by its row in Postgres, which BullMQ's own buttons don't touch.
-const adapt = (queue: ConstructorParameters<typeof BullMQAdapter>[0], displayName: string, description: string) =>
-  new BullMQAdapter(queue, { readOnlyMode: true, displayName, description });
+/** A task's queue, with the board's retry buttons putting back the rows in Postgres, which BullMQ's own retry doesn't. */
+function adaptTask(services: ApiServices, name: string, description: string): BullMQAdapter {
+  const adapter = new BullMQAdapter(queueOf(services.queues, name), {
+    displayName: titleOf(name),
+    description,
+  });
+  const withRequeue = (job: Job): Job =>
+    Object.assign(job, {
+      retry: async () => {
+        const id = fromQueueId(job.id ?? '');
+        if (id !== undefined) await requeue(services, [id.jobId]);
+      },
+    });
+  const { getJob, getJobs } = adapter;
+  adapter.getJob = async (id) => {
+    const job = await getJob.call(adapter, id);
+    return job && withRequeue(job);
+  };
+  adapter.getJobs = async (...page) => (await getJobs.apply(adapter, page)).map(withRequeue);
+  return adapter;
+}
+
+/** The acts that leave the rows in Postgres true: putting back, and pausing a queue. */
+const safeActs = /\/api\/queues\/[^/]+\/(?:[^/]+\/retry|retry\/failed|pause|resume)$/;
+
+/** Everything else that the board can do to BullMQ's jobs would be undone from Postgres, or worse. */
+const safeActsOnly: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  if (!isReading(c) && !safeActs.test(c.req.path))
+    throw new TallyError('forbidden', 'Postgres says what is queued: see `npm run ops -- --help` for what can be done');
+  await next();
+};
 
 /** `product-qa` as people read it: `Product Q&A`. */
 function titleOf(task: string): string {
@@ -86,9 +120,11 @@ function basicOf(c: Context<ApiEnv>): { email: string; password: string } | unde
     : { email: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
 }
 
+const isReading = (c: Context<ApiEnv>) => c.req.method === 'GET' || c.req.method === 'HEAD';
+
 /** A browser sends Basic credentials with requests that other sites cause: those may change nothing. */
 const sameSiteOnly: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+  if (!isReading(c)) {
     const origin = c.req.header('origin');
     const isOwn = origin === undefined || (URL.canParse(origin) && new URL(origin).host === c.req.header('host'));
     const site = c.req.header('sec-fetch-site');

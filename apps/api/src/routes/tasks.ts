@@ -1,14 +1,13 @@
 /** One route a task, made from the registry: submit, and wait for the end where the client prefers that. */
 import { createRoute, OpenAPIHono, type RouteHandler, z } from '@hono/zod-openapi';
-import { TallyError } from '@tally/core';
-import { findJob, isEnded } from '@tally/db';
 import { submit } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import type { Context, MiddlewareHandler } from 'hono';
 import { invalidInput, requestHash } from '../http/errors.ts';
+import { acceptedJob, answerJob, preferWait } from '../job-answer.ts';
 import { limits } from '../limits.ts';
 import { refusal, requireTokens } from '../require-tokens.ts';
-import { bearer, errorResponses, Job, jsonBody, jsonResponse, toJob } from '../schemas.ts';
+import { bearer, errorResponses, Job, jsonBody, jsonResponse } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 function taskRoute(task: AnyTask, middleware: MiddlewareHandler<ApiEnv>[]) {
@@ -23,22 +22,12 @@ function taskRoute(task: AnyTask, middleware: MiddlewareHandler<ApiEnv>[]) {
       ...jsonBody(task.input),
       headers: z.object({
         'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional(),
-        prefer: z
-          .string()
-          .optional()
-          .openapi({
-            example: 'wait=10',
-            description: `Wait up to N seconds (at most ${limits.maxWaitSeconds}) for the end`,
-          }),
+        prefer: preferWait,
       }),
     },
     responses: {
       200: jsonResponse('With `Prefer: wait`: the job, ended', { job: Job }),
-      202: jsonResponse('Accepted: the job will end as completed, failed, rejected or cancelled', {
-        job_id: z.uuid(),
-        status: z.string(),
-        status_url: z.string(),
-      }),
+      202: jsonResponse('Accepted: the job will end as completed, failed, rejected or cancelled', acceptedJob),
       ...errorResponses(400, 401, 402, 409, 413),
     },
   });
@@ -74,7 +63,7 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
       });
       if (outcome.outcome === 'refused')
         throw refusal(outcome.reason, { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed });
-      return answer(c, services, outcome.jobId, waitMs(headers.prefer));
+      return answerJob(c, services, { jobId: outcome.jobId, status: 'queued', prefer: headers.prefer });
     };
     // What submit() does for good input, in the same statement: no tokens is said before what is wrong with the input.
     const refuse = async (c: Context<ApiEnv>, error: z.ZodError): Promise<never> => {
@@ -84,24 +73,4 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
     app.openapi(route, handle, (result, c) => (result.success ? undefined : refuse(c, result.error)));
   }
   return app;
-}
-
-async function answer(c: Context<ApiEnv>, { endedJobs, db }: ApiServices, jobId: string, limitMs: number) {
-  const statusUrl = `/api/jobs/${jobId}`;
-  c.header('Location', statusUrl);
-  let status = 'queued';
-  if (limitMs > 0) {
-    await endedJobs.wait(jobId, limitMs, c.req.raw.signal);
-    const job = await findJob(db, c.get('identity').accountId, jobId);
-    if (job === undefined) throw new TallyError('not_found', 'There is no such job');
-    if (isEnded(job.status)) return c.json({ success: true as const, job: toJob(job) }, 200);
-    status = job.status;
-  }
-  return c.json({ success: true as const, job_id: jobId, status, status_url: statusUrl }, 202);
-}
-
-/** `Prefer: wait=N` in milliseconds (RFC 7240, 4.3); 0 where there is none. */
-function waitMs(prefer: string | undefined): number {
-  const seconds = Number(/(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer ?? '')?.[1] ?? 0);
-  return Math.min(seconds, limits.maxWaitSeconds) * 1_000;
 }

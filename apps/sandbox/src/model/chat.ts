@@ -52,7 +52,7 @@ async function serve(services: ChatServices, incoming: IncomingMessage, response
     model: request?.model ?? null,
     user: request ? userOf(request) : null,
     metadata: request?.metadata ?? null,
-    key: headerOf(incoming, 'x-tally-hold') ?? null,
+    key: headerOf(incoming, 'x-client-request-id') ?? null,
   });
 
   let plan: Plan;

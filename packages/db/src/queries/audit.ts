@@ -49,3 +49,15 @@ export async function countStrayLedgerRows(db: Database): Promise<{ grants: numb
   );
   return rows[0] ?? { grants: 0, usage: 0 };
 }
+
+/** Subscriptions that have a balance, in order of id; of one account where one is given. */
+export async function listSubscriptionIds(
+  db: Database,
+  input: { accountId: string | undefined; afterId: string; limit: number },
+): Promise<string[]> {
+  const { rows } = await db.pool.query<{ id: string }>(
+    `select id from subscriptions where id > $1 and ($2::uuid is null or account_id = $2) order by id limit $3`,
+    [input.afterId, input.accountId ?? null, input.limit],
+  );
+  return rows.map(({ id }) => id);
+}

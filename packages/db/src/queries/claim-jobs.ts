@@ -13,6 +13,8 @@ export type Claim =
       accountId: string;
       input: unknown;
       ageMs: number;
+      /** True where somebody wants it cancelled: it is claimed to be ended. */
+      isCancelled: boolean;
       /** True where an earlier attempt may have died with its holds: they must go before this one reserves. */
       mayHaveLeftHolds: boolean;
     }
@@ -25,24 +27,27 @@ const sql = `
 with wanted as (
   select * from unnest($1::uuid[], $2::integer[], $3::integer[]) with ordinality as u (id, dispatch, lease_ms, position)
 ), locked as (
-  select j.id, j.status, j.run_after, j.lease_expires_at, w.dispatch = j.dispatch as is_latest, w.lease_ms
+  select w.position, j.id, j.status, j.run_after, j.lease_expires_at, w.dispatch = j.dispatch as is_latest, w.lease_ms
   from wanted w join jobs j on j.id = w.id
   order by j.id for update of j
+), due as (
+  -- After a crash several copies of a job may come at once: one of them gets it.
+  select distinct on (id) * from locked
+  where is_latest and ((status = 'queued' and run_after <= now()) or (status = 'running' and lease_expires_at <= now()))
+  order by id, position
 ), claimed as (
   update jobs j set status = 'running', fence = j.fence + 1, attempts = j.attempts + 1,
     started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
-  from locked l
-  where j.id = l.id and l.is_latest
-    and ((l.status = 'queued' and l.run_after <= now()) or (l.status = 'running' and l.lease_expires_at <= now()))
-  returning j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
+  from due l where j.id = l.id
+  returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
 )
 select c.fence, c.attempts, c.waits, c.account_id, c.input, c.may_have_left_holds,
   (extract(epoch from now() - c.created_at) * 1000)::bigint as age_ms,
-  c.id is not null as is_claimed,
+  c.id is not null as is_claimed, c.cancel_requested_at is not null as is_cancelled,
   case when c.id is null and l.is_latest and l.status in ('queued', 'running') then
     greatest(1, ceil(extract(epoch from case l.status when 'queued' then l.run_after else l.lease_expires_at end - now()) * 1000))::bigint
   end as retry_in_ms
-from wanted w left join locked l on l.id = w.id left join claimed c on c.id = w.id
+from wanted w left join locked l on l.position = w.position left join claimed c on c.position = w.position
 order by w.position`;
 
 type Row = {
@@ -54,6 +59,7 @@ type Row = {
   age_ms: number;
   may_have_left_holds: boolean;
   is_claimed: boolean;
+  is_cancelled: boolean;
   retry_in_ms: number | null;
 };
 
@@ -74,19 +80,20 @@ export async function claimJobs(db: Database, requests: ClaimRequest[]): Promise
         accountId: row.account_id,
         input: row.input,
         ageMs: Math.max(0, row.age_ms),
+        isCancelled: row.is_cancelled,
         mayHaveLeftHolds: row.may_have_left_holds,
       };
     return row.retry_in_ms === null ? { verdict: 'stale' } : { verdict: 'not_yet', retryInMs: row.retry_in_ms };
   });
 }
 
-/** Renews the leases of a process's running jobs in one statement; returns the ids that are still its own. */
+/** Renews the leases of a process's running jobs in one statement; returns those that are still its own. */
 export async function renewLeases(
   db: Database,
   owned: { jobId: string; fence: number }[],
   leaseMs: number,
-): Promise<Set<string>> {
-  const { rows } = await db.hot.query<{ id: string }>({
+): Promise<Map<string, { isCancelled: boolean }>> {
+  const { rows } = await db.hot.query<{ id: string; is_cancelled: boolean }>({
     name: 'renew_leases',
     text: `
       with target as materialized (
@@ -96,8 +103,8 @@ export async function renewLeases(
       )
       update jobs j set lease_expires_at = now() + make_interval(secs => $3 / 1000.0) from target t
       where j.id = t.id and t.is_mine
-      returning j.id`,
+      returning j.id, j.cancel_requested_at is not null as is_cancelled`,
     values: [owned.map((o) => o.jobId), owned.map((o) => o.fence), leaseMs],
   });
-  return new Set(rows.map((row) => row.id));
+  return new Map(rows.map((row) => [row.id, { isCancelled: row.is_cancelled }]));
 }

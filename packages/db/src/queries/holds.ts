@@ -152,3 +152,22 @@ const toSnapshot = (row: SnapshotRow): Snapshot => ({
   tokensConsumed: row.tokens_consumed,
   version: row.version,
 });
+
+/**
+ * Holds of which nothing can come any more: their lease has run out, or their job does not run under the claim that made
+ * them. Nobody can bill one, so it may be released; after `afterId`, in order of id.
+ */
+export async function listDeadHolds(
+  db: Database,
+  input: { accountId: string | undefined; afterId: string; limit: number },
+): Promise<(GoneHold & { jobId: string; tokens: number })[]> {
+  const { rows } = await db.pool.query<GoneHold & { jobId: string; tokens: number }>(
+    `select h.id as "holdId", h.subscription_id as "subscriptionId", h.job_id as "jobId", h.tokens
+     from token_holds h left join jobs j on j.id = h.job_id
+     where h.id > $1 and ($2::uuid is null or h.account_id = $2)
+       and (h.expires_at <= now() or (j.id is not null and (j.status <> 'running' or j.fence <> h.fence)))
+     order by h.id limit $3`,
+    [input.afterId, input.accountId ?? null, input.limit],
+  );
+  return rows;
+}

@@ -1,0 +1,110 @@
+/** Putting jobs back that ended badly: by an operator's request, and by Bull Board's buttons. */
+import { describe, expect, it } from 'vitest';
+import { type Job, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
+
+const platform = await startPlatform();
+const { call, newPerson, ask, poll, sandbox } = platform;
+const operator = await newPerson({ role: 'operator' });
+const { db, queues } = platform.api.services;
+
+const requeue = (jobId: string, token = operator.token) => call('POST', `/api/admin/jobs/${jobId}/requeue`, { token });
+
+/** A job that the model refused to take, with a model that would take it now. */
+async function failedJob(person: Person): Promise<Job> {
+  sandbox.faults.set([{ kind: 'bad_request', match: { user: person.accountId }, times: 1 }]);
+  const job = await ask(person.token, 'How many days do I have?');
+  expect(job).toMatchObject({ status: 'failed', error_code: 'internal' });
+  return job;
+}
+
+describe('a failed job', () => {
+  it('put back by an operator runs again and forgets its failure', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const { id } = await failedJob(person);
+    expect(await requeue(id)).toMatchObject({ status: 202, body: { job_id: id, status: 'queued' } });
+    const job = await poll(person.token, id);
+    expect(job).toMatchObject({ status: 'completed', error: null, error_code: null });
+    expect(job.tokens_consumed).toBeGreaterThan(0);
+  });
+
+  it('is not charged again for what a step has paid for', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    sandbox.faults.set([{ kind: 'refusal', match: { user: person.accountId }, times: 1 }]);
+    const refused = await ask(person.token, 'How many days do I have?');
+    expect(refused).toMatchObject({ status: 'failed', error_code: 'model_refused' });
+    expect(refused.tokens_consumed).toBeGreaterThan(0);
+    await requeue(refused.id);
+    const again = await poll(person.token, refused.id);
+    expect(again).toMatchObject({ status: 'failed', tokens_consumed: refused.tokens_consumed });
+    expect(sandbox.book.totals(person.accountId).requests).toBe(1);
+  });
+
+  it('that killed its worker every time is kept as poisoned, and may be put back', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const { id } = await failedJob(person);
+    await db.pool.query(`update jobs set error_code = 'poisoned', attempts = 99 where id = $1`, [id]);
+    await requeue(id);
+    expect((await poll(person.token, id)).status).toBe('completed');
+  });
+
+  it('is put back once, however many ask at the same time', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const { id } = await failedJob(person);
+    const statuses = (await Promise.all([1, 2, 3, 4].map(() => requeue(id)))).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([202, 409, 409, 409]);
+    const job = await poll(person.token, id);
+    expect(sandbox.book.totals(person.accountId).answered).toBe(1);
+    expect(job.status).toBe('completed');
+  });
+});
+
+describe('a rejected job', () => {
+  it('runs once there are tokens again', async () => {
+    const person = await newPerson({ tokens: 70 });
+    const { id } = await ask(person.token, 'Is there enough for an answer?');
+    const body = { email: person.email, tokens: 5_000, reason: 'more' };
+    expect((await call('POST', '/api/admin/grants', { token: operator.token, body })).status).toBe(201);
+    await requeue(id);
+    expect((await poll(person.token, id)).status).toBe('completed');
+  });
+});
+
+describe('what can’t be put back', () => {
+  it('is a job that is completed, cancelled, or unknown', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const { id } = await ask(person.token, 'Well?');
+    for (const jobId of [id, operator.accountId])
+      expect(await requeue(jobId)).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
+  });
+
+  it('is anything, for a tenant', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const { id } = await failedJob(person);
+    expect(await requeue(id, person.token)).toMatchObject({ status: 403, body: { error_code: 'forbidden' } });
+  });
+});
+
+describe('Bull Board', () => {
+  const board = '/admin/queues/api/queues/ask-question';
+  const own = { origin: platform.url, 'sec-fetch-site': 'same-origin' };
+  const press = (path: string) => call('PUT', `${board}/${path}`, { token: operator.token, headers: own });
+  const isListed = (jobId: string) => async () =>
+    (await (await queues.byTask.get('ask-question')?.getJob(jobId))?.isFailed()) === true;
+
+  it('puts one job back by its retry button, and shows it as failed no longer', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const { id } = await failedJob(person);
+    await until(isListed(`${id}_1`));
+    expect((await press(`${id}_1/retry`)).status).toBeLessThan(300);
+    expect((await poll(person.token, id)).status).toBe('completed');
+    expect(await queues.byTask.get('ask-question')?.getJob(`${id}_1`)).toBeUndefined();
+  });
+
+  it('puts all failed jobs of a queue back', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const jobs = [await failedJob(person), await failedJob(person)];
+    for (const { id } of jobs) await until(isListed(`${id}_1`));
+    expect((await press('retry/failed')).status).toBe(200);
+    for (const { id } of jobs) expect((await poll(person.token, id)).status).toBe('completed');
+  });
+});

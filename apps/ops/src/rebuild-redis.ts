@@ -1,0 +1,27 @@
+/** `npm run ops -- rebuild-redis`: makes Redis forget what it knows, so that it is read from Postgres again. */
+import { repairRedis } from '@tally/billing';
+import { listSubscriptionIds } from '@tally/db';
+import { forgetQueues } from '@tally/queue';
+import { eachPage } from './pages.ts';
+import { accountOf, type OpsServices } from './services.ts';
+
+/**
+ * The ledger's accounts are hydrated by their next reserve; the queues are refilled within seconds by a worker, jobs that
+ * are there stay. Safe while everything runs. Returns the exit code.
+ */
+export async function rebuildRedis(
+  services: OpsServices,
+  options: { account?: string; dryRun?: boolean },
+): Promise<number> {
+  const accountId = await accountOf(services, options.account);
+  const count = await eachPage(
+    { list: (page) => listSubscriptionIds(services.db, { accountId, ...page }), idOf: (id) => id },
+    async (ids) => {
+      if (!options.dryRun) await Promise.all(ids.map((id) => repairRedis(services.billing, id)));
+    },
+  );
+  if (accountId === undefined && !options.dryRun) await forgetQueues(services.queues);
+  const queues = accountId === undefined ? ` and ${services.queues.byTask.size} queues` : '';
+  console.log(`${count} subscriptions${queues} ${options.dryRun ? 'would be' : 'will be'} read from Postgres again.`);
+  return 0;
+}

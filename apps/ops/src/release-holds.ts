@@ -1,0 +1,31 @@
+/** `npm run ops -- release-holds`: tokens that are held for calls of which nothing can come any more. */
+import { removeFromRedis } from '@tally/billing';
+import { deleteHolds, listDeadHolds } from '@tally/db';
+import { eachPage } from './pages.ts';
+import { accountOf, type OpsServices } from './services.ts';
+
+/** Releases them in Postgres, then in Redis; a hold that a running call still owns stays. Returns the exit code. */
+export async function releaseHolds(
+  services: OpsServices,
+  options: { account?: string; dryRun?: boolean },
+): Promise<number> {
+  const accountId = await accountOf(services, options.account);
+  let tokens = 0;
+  const count = await eachPage(
+    { list: (page) => listDeadHolds(services.db, { accountId, ...page }), idOf: ({ holdId }) => holdId },
+    async (holds) => {
+      for (const hold of holds) {
+        tokens += hold.tokens;
+        console.log(`${hold.holdId}  job ${hold.jobId}  ${hold.tokens} tokens`);
+      }
+      if (options.dryRun) return;
+      await deleteHolds(
+        services.db,
+        holds.map(({ holdId }) => holdId),
+      );
+      await removeFromRedis(services.billing, holds);
+    },
+  );
+  console.log(`${count} holds of ${tokens} tokens ${options.dryRun ? 'would be' : ''} released.`.replace('  ', ' '));
+  return 0;
+}

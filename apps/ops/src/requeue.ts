@@ -1,0 +1,56 @@
+/** `npm run ops -- requeue`: failed and rejected jobs run again. */
+import { isId } from '@tally/core';
+import { type EndedJob, listRequeueable } from '@tally/db';
+import { requeue } from '@tally/queue';
+import { eachPage } from './pages.ts';
+import { accountOf, type OpsServices } from './services.ts';
+
+export type RequeueOptions = {
+  code?: string;
+  task?: string;
+  account?: string;
+  /** Hours. */
+  since?: number;
+  dryRun?: boolean;
+};
+
+/** Puts the named jobs back, or those that all of the options describe. Returns the exit code. */
+export async function requeueCommand(
+  services: OpsServices,
+  jobIds: string[],
+  options: RequeueOptions,
+): Promise<number> {
+  const { code, task, account, since } = options;
+  if (jobIds.length === 0 && [code, task, account, since].every((option) => option === undefined)) {
+    console.error('Say which: ids of jobs, or --code, --task, --account, --since');
+    return 1;
+  }
+  const odd = jobIds.find((jobId) => !isId(jobId));
+  if (odd !== undefined) {
+    console.error(`${odd} is not the id of a job`);
+    return 1;
+  }
+  const which = {
+    jobIds: jobIds.length === 0 ? undefined : jobIds,
+    errorCode: code,
+    task,
+    accountId: await accountOf(services, account),
+    finishedAfter: since === undefined ? undefined : new Date(Date.now() - since * 3_600_000),
+  };
+  let done = 0;
+  const found = await eachPage(
+    { list: (page) => listRequeueable(services.db, { ...which, ...page }), idOf: (job: EndedJob) => job.id },
+    async (jobs) => {
+      for (const job of jobs) console.log(`${job.id}  ${job.task}  ${job.errorCode}  ${job.finishedAt.toISOString()}`);
+      if (!options.dryRun)
+        done += (
+          await requeue(
+            services,
+            jobs.map(({ id }) => id),
+          )
+        ).length;
+    },
+  );
+  console.log(options.dryRun ? `${found} jobs would be put back.` : `${done} of ${found} jobs put back.`);
+  return 0;
+}

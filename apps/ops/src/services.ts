@@ -1,0 +1,37 @@
+/** What the operator's commands work with. */
+import { type Billing, createBilling } from '@tally/billing';
+import { connectRedis, createLogger, loadConfig, redisReady } from '@tally/core';
+import { connectDatabase } from '@tally/db';
+import { openQueues, type Queues } from '@tally/queue';
+import { tasks } from '@tally/tasks';
+import { requireAccount } from './find-account.ts';
+
+export type OpsServices = Billing & { billing: Billing; queues: Queues };
+
+const redisStartMs = 10_000;
+
+/** Connects, runs one verb, and closes whatever happens. The verb's answer is the exit code. */
+export async function withServices(verb: (services: OpsServices) => Promise<number>): Promise<void> {
+  const config = loadConfig();
+  // Standard output is what a command was asked for.
+  const log = createLogger('ops', 'warn', process.stderr);
+  const db = connectDatabase({ url: config.databaseUrl, name: 'ops', log, connections: 2 });
+  const redis = connectRedis(config.redisUrls, 'ledger', (err) => log.warn({ err }, 'redis connection'));
+  const keyPrefix = config.redisKeyPrefix;
+  const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map(({ name }) => name), log });
+  try {
+    await redisReady(redis, redisStartMs);
+    const billing = createBilling({ db, redis, keyPrefix, log });
+    process.exitCode = await verb({ ...billing, billing, queues });
+  } finally {
+    await queues.close();
+    redis.disconnect();
+    await db.close();
+  }
+}
+
+/** The id of the account with this address; undefined where no address is given. @throws TallyError `not_found` */
+export async function accountOf({ db }: Billing, email: string | undefined): Promise<string | undefined> {
+  if (email === undefined) return undefined;
+  return (await requireAccount(db, email)).id;
+}

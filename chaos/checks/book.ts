@@ -1,0 +1,117 @@
+/** The bill against the book that the model kept by itself, call by call. */
+import type { BookEntry } from '../sandbox.ts';
+import type { World } from '../world.ts';
+
+/** A call that the operator paid the provider for, and no tenant the operator. */
+export type ExtraCall = { at: number; fault: string | null; tokens: number; why: 'lost' | 'unbilled' };
+
+/** In tokens: `answered` = `billed` + `unbilled` + `lost` + `beyondHold` + `misestimated`. */
+export type BookSums = {
+  calls: number;
+  answered: number;
+  billed: number;
+  unbilled: number;
+  /** Of calls whose worker died before it could write them down. */
+  lost: number;
+  /** What a model used beyond the limit that it was given. */
+  beyondHold: number;
+  /** Of calls whose usage was not reported, or nonsense: the model's own count less ours. */
+  misestimated: number;
+  /** Billed for calls that were cancelled before their answer: their input. */
+  cancelled: number;
+};
+
+type LogRow = {
+  id: string;
+  job_id: string;
+  billed_tokens: number;
+  total_tokens: number;
+  evidence: 'reported' | 'estimated' | 'unknown';
+  outcome: string;
+  job_status: string | null;
+  created_at: Date;
+};
+
+/** Compares every row with its entry and every entry with its row. */
+export async function checkBook(world: World): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
+  const { rows } = await world.system.billing.db.pool.query<LogRow>(
+    `select u.id, u.job_id, u.billed_tokens, u.total_tokens, u.evidence, u.outcome, u.created_at, j.status as job_status
+     from ai_usage_log u left join jobs j on j.id = u.job_id where u.task <> 'adjustment'`,
+  );
+  const book = await world.sandbox.book();
+  const entryOf = new Map(book.map((entry) => [entry.key, entry]));
+  const rowOf = new Map(rows.map((row) => [row.id, row]));
+  for (const row of rows) checkRow(world, row, entryOf.get(row.id));
+  const cancelled = rows.filter(
+    ({ id, outcome }) => outcome === 'cancelled' && entryOf.get(id)?.outcome !== 'answered',
+  );
+  const sums = { calls: 0, answered: 0, billed: 0, unbilled: 0, lost: 0, beyondHold: 0, misestimated: 0, cancelled: 0 };
+  const extraCalls: ExtraCall[] = [];
+  for (const entry of book.filter(({ outcome }) => outcome === 'answered')) {
+    const row = rowOf.get(entry.key ?? '');
+    // When the answer was there: what was lost was lost after that.
+    const at = Date.parse(entry.at) + (entry.duration_ms ?? 0);
+    const tokens = entry.total_tokens;
+    sums.calls++;
+    sums.answered += tokens;
+    if (row === undefined) {
+      sums.lost += tokens;
+      extraCalls.push({ at, fault: entry.fault, tokens, why: 'lost' });
+      checkLost(world, entry, at);
+    } else if (row.billed_tokens === 0) {
+      sums.unbilled += tokens;
+      extraCalls.push({ at, fault: entry.fault, tokens, why: 'unbilled' });
+    } else {
+      sums.billed += row.billed_tokens;
+      sums[row.evidence === 'reported' ? 'beyondHold' : 'misestimated'] += tokens - row.billed_tokens;
+    }
+  }
+  sums.cancelled = sumOf(cancelled);
+  if (sumOf(rows) !== sums.billed + sums.cancelled)
+    world.journal.violate(
+      'book',
+      `${sumOf(rows)} tokens are billed: ${sums.billed} for answered calls by the book, ${sums.cancelled} for cancelled ones`,
+    );
+  return { sums, extraCalls };
+}
+
+const sumOf = (rows: LogRow[]): number => rows.reduce((sum, row) => sum + row.billed_tokens, 0);
+
+/** A row is what the model says of the same call; a bill without the model's word is our own count, or nothing. */
+function checkRow({ journal }: World, row: LogRow, entry: BookEntry | undefined): void {
+  const at = row.created_at.getTime();
+  const what = `call ${row.id} of job ${row.job_id}`;
+  if (row.evidence === 'unknown' && row.billed_tokens > 0)
+    journal.violate('book', `${what} is billed without any evidence`, at);
+  if (row.outcome === 'cancelled') {
+    if (row.job_status !== 'cancelled')
+      journal.violate('book', `${what} is billed as cancelled, and its job is ${row.job_status}`, at);
+    return;
+  }
+  if (row.evidence !== 'reported') {
+    const isNonsense = entry?.fault === 'no_usage' || entry?.fault === 'absurd_usage';
+    if (row.evidence === 'estimated' && entry?.outcome === 'answered' && !isNonsense)
+      journal.violate('book', `${what} is estimated, although the model reported its usage (${entry?.fault})`, at);
+    return;
+  }
+  if (entry === undefined) journal.violate('book', `${what} is not in the model’s book`, at);
+  else if (entry.outcome !== 'answered')
+    journal.violate('book', `${what} has the usage of an answer, and the book says: ${entry.outcome}`, at);
+  else if (entry.total_tokens !== row.total_tokens)
+    journal.violate('book', `${what} used ${row.total_tokens} tokens, and ${entry.total_tokens} by the book`, at);
+  // min(total, hold): only a model that breaks its limit uses more than was held for it.
+  else if (row.billed_tokens !== 0 && row.billed_tokens !== row.total_tokens && entry.fault !== 'over_limit')
+    journal.violate('book', `${what} used ${row.total_tokens} tokens and is billed ${row.billed_tokens}`, at);
+}
+
+/** Only a call whose job was running when a worker died may be missing from the log. */
+function checkLost({ journal }: World, entry: BookEntry, at: number): void {
+  const job = journal.jobOfHold.get(entry.key ?? '');
+  if (job === undefined) journal.violate('book', `call ${entry.key} was answered, and nobody ever saw its hold`, at);
+  else if (!journal.hits.has(job))
+    journal.violate(
+      'book',
+      `call ${entry.key} of job ${job} was answered and is not logged, though no worker died over it`,
+      at,
+    );
+}

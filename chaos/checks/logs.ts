@@ -1,0 +1,68 @@
+/** Reads every line that a process has logged: alarms and unknown errors are failures, whatever else went well. */
+import type { Incident } from '../timeline.ts';
+import type { World } from '../world.ts';
+
+type Line = { level: number; time?: string; msg?: string; err?: { type?: string; message?: string; code?: string } };
+
+const errorLevel = 50;
+
+type Explanation = { pattern: RegExp; faults: RegExp; graceMs: number; why: string };
+
+/** Lines that are no failure for so long after a fault of these kinds. */
+const explanations: Explanation[] = [
+  {
+    pattern: /Redis differs and is rebuilt: hold \S+ has no row in Postgres/,
+    faults: /^(redis|worker|rolling)-/,
+    graceMs: 30_000,
+    why: 'a call was settled in Postgres, and Redis was away or the worker dead before Redis was told: the audit is there for that',
+  },
+];
+
+/** Every line of level error or above, and everything that is no log line at all. */
+export async function checkLogs({ fleet, journal }: World, incidents: readonly Incident[]): Promise<void> {
+  const isExplained = (line: string, at: number) =>
+    explanations.some(
+      ({ pattern, faults, graceMs }) =>
+        pattern.test(line) &&
+        incidents.some((one) => faults.test(one.fault) && one.startedAt <= at && at <= (one.overAt ?? at) + graceMs),
+    );
+  for (const { name, text } of await fleet.logs()) {
+    const lines = text.split('\n');
+    // A killed process may leave half a line.
+    for (const line of lines.slice(0, -1)) {
+      if (line.trim() === '') continue;
+      const read = parse(line);
+      const at = Date.parse(read?.time ?? '') || Date.now();
+      if (read === undefined) journal.violate('logs', `${name} says: ${line.slice(0, 300)}`);
+      else if (read.level >= errorLevel && !isExplained(line, at))
+        journal.violate('logs', `${name}: ${describe(read)}`, at);
+    }
+  }
+}
+
+/** Jobs that ended with an error that nobody foresaw, or after killing worker upon worker. */
+export async function checkErrorCodes({ system, journal }: World): Promise<void> {
+  const { rows } = await system.billing.db.pool.query<{
+    id: string;
+    task: string;
+    error_code: string;
+    finished_at: Date;
+  }>(
+    `select id, task, error_code, finished_at from jobs where error_code in ('internal', 'invalid_input', 'poisoned')
+     and status = 'failed'`,
+  );
+  for (const { id, task, error_code, finished_at } of rows)
+    journal.violate('logs', `job ${id} (${task}) ended as ${error_code}`, finished_at.getTime());
+}
+
+function parse(line: string): Line | undefined {
+  try {
+    return JSON.parse(line) as Line;
+  } catch {
+    return undefined;
+  }
+}
+
+function describe({ msg, err }: Line): string {
+  return err === undefined ? `${msg}` : `${msg}: ${err.type} ${err.code ?? ''} ${err.message}`;
+}

@@ -1,0 +1,17 @@
+/** Every kind of fault that a run can have. */
+import { apiFaults } from './apis.ts';
+import { flushFault } from './backlog.ts';
+import type { Fault } from './fault.ts';
+import { outsideFaults } from './outside.ts';
+import { postgresFaults } from './postgres.ts';
+import { redisFaults } from './redis.ts';
+import { workerFaults } from './workers.ts';
+
+export const allFaults: readonly Fault[] = [
+  ...workerFaults,
+  ...apiFaults,
+  ...redisFaults,
+  flushFault,
+  ...postgresFaults,
+  ...outsideFaults,
+];

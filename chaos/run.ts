@@ -1,0 +1,111 @@
+/** One run: traffic and faults for so long, then silence, then every check. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BookSums, checkBook, type ExtraCall } from './checks/book.ts';
+import { checkMessages, checkWebhooks } from './checks/instagram.ts';
+import { checkCharges, checkOnce, checkPromises, countOpen } from './checks/jobs.ts';
+import { checkLeftovers } from './checks/leftovers.ts';
+import { checkErrorCodes, checkLogs } from './checks/logs.ts';
+import { startWatch } from './checks/watch.ts';
+import { startMeta } from './clients/meta.ts';
+import { startTopUps } from './clients/top-ups.ts';
+import { startTraffic } from './clients/traffic.ts';
+import type { Fault } from './faults/fault.ts';
+import type { Violation } from './journal.ts';
+import { createRandom } from './random.ts';
+import { waitFor } from './recovery.ts';
+import { playScript } from './script.ts';
+import type { Incident } from './timeline.ts';
+import type { World } from './world.ts';
+
+export type RunResult = {
+  incidents: Incident[];
+  violations: Violation[];
+  extraCalls: ExtraCall[];
+  sums: BookSums;
+  figures: { promises: number; jobs: Record<string, number>; events: number; topUps: number; looks: number };
+};
+
+/** How long the last jobs may take once nobody submits any more. */
+const drainLimitMs = 120_000;
+const progressEveryMs = 2_000;
+const beginAfterMs = 2_000;
+
+/** Runs for `minutes` and checks everything. `mustHaveAll`: a kind of fault that was not there is a failure. */
+export async function run(
+  world: World,
+  options: { minutes: number; seed: number; faults: readonly Fault[]; mustHaveAll: boolean },
+): Promise<RunResult> {
+  const { journal } = world;
+  const random = createRandom(options.seed);
+  const startedAt = Date.now();
+  const endsAt = startedAt + options.minutes * 60_000;
+
+  const watch = startWatch(world);
+  const traffic = startTraffic(world, random.fork('traffic'));
+  const meta = await startMeta(world, random.fork('meta'));
+  const topUps = startTopUps(world, random.fork('top-ups'));
+  let now = () => 'begins';
+  const progress = setInterval(() => void sayProgress(world, startedAt, () => now()), progressEveryMs);
+
+  await sleep(beginAfterMs);
+  const script = playScript(world, options.faults, random.fork('faults'), endsAt);
+  now = script.now;
+  await script.done;
+  await sleep(Math.max(0, endsAt - Date.now()));
+
+  now = () => 'no more submissions';
+  await Promise.all([traffic.stop(), meta.stop(), topUps.stop()]);
+  now = () => 'the last jobs end';
+  await waitFor(async () => (await countOpen(world)) === 0, Date.now() + drainLimitMs).catch(() => undefined);
+  now = () => 'checks';
+  const { sums, extraCalls } = await checkAll(world, script.incidents);
+  await watch.stop();
+  clearInterval(progress);
+
+  const missing = options.faults.filter(({ name }) => !script.incidents.some(({ fault }) => fault === name));
+  if (options.mustHaveAll) for (const { name } of missing) journal.violate('script', `there was no time for ${name}`);
+  return {
+    incidents: script.incidents,
+    violations: journal.violations,
+    extraCalls,
+    sums,
+    figures: {
+      promises: journal.promises.size,
+      jobs: await countByStatus(world),
+      events: journal.events.size,
+      topUps: journal.topUps.size,
+      looks: watch.looks(),
+    },
+  };
+}
+
+async function checkAll(
+  world: World,
+  incidents: readonly Incident[],
+): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
+  await checkLeftovers(world);
+  await checkPromises(world);
+  await checkOnce(world);
+  await checkCharges(world);
+  await checkMessages(world);
+  await checkWebhooks(world);
+  await checkErrorCodes(world);
+  await checkLogs(world, incidents);
+  return checkBook(world);
+}
+
+async function countByStatus({ system }: World): Promise<Record<string, number>> {
+  const { rows } = await system.billing.db.pool.query<{ status: string; count: number }>(
+    `select case when error_code is null then status else status || ' (' || error_code || ')' end as status, count(*)
+     from jobs group by 1 order by 2 desc`,
+  );
+  return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+}
+
+/** One line; without figures while Postgres is away. */
+async function sayProgress(world: World, startedAt: number, now: () => string): Promise<void> {
+  const open = await countOpen(world).catch(() => '?');
+  const seconds = String(Math.round((Date.now() - startedAt) / 1_000)).padStart(4);
+  const { promises, violations } = world.journal;
+  world.say(`${seconds} s | ${promises.size} accepted, ${open} open | ${violations.length} violations | ${now()}`);
+}

@@ -1,0 +1,72 @@
+/** The sandbox's control panel: its faults and settings, and the books that it keeps by itself. */
+
+/** What a call of the model was, as the sandbox saw it (apps/sandbox/src/book.ts). */
+export type BookEntry = {
+  seq: number;
+  at: string;
+  user: string | null;
+  /** The hold of the call. */
+  key: string | null;
+  fault: string | null;
+  total_tokens: number;
+  outcome: 'open' | 'answered' | 'error' | 'garbled' | 'aborted' | 'reset';
+  duration_ms: number | null;
+};
+
+/** A message that Instagram was asked to send (apps/sandbox/src/instagram/sends.ts). */
+export type SendEntry = {
+  seq: number;
+  at: string;
+  recipient: { id: string } | { comment_id: string } | null;
+  text: string | null;
+  message_id: string | null;
+  delivered: boolean;
+};
+
+export type Sandbox = {
+  setModelDelay(delayMs: number): Promise<void>;
+  setModelFaults(rules: object[]): Promise<void>;
+  setInstagramFaults(rules: object[]): Promise<void>;
+  /** Where echoes are announced. */
+  setWebhookUrl(url: string): Promise<void>;
+  /** Every call of the model since the start. */
+  book(): Promise<BookEntry[]>;
+  /** Every message to Instagram since the start. */
+  sends(): Promise<SendEntry[]>;
+};
+
+const pageEntries = 10_000;
+
+/** Speaks to the sandbox that listens at `url`. */
+export function controlSandbox(url: string): Sandbox {
+  async function call<T>(method: string, path: string, body?: object): Promise<T> {
+    const response = await fetch(`${url}/sandbox/${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`the sandbox refuses ${path}: ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+
+  async function all<Name extends string, Entry>(path: string, name: Name): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    let after: number | undefined = 0;
+    while (after !== undefined) {
+      type Page = Record<Name, Entry[]> & { next_after?: number | null };
+      const page: Page = await call<Page>('GET', `${path}?after=${after}&limit=${pageEntries}`);
+      entries.push(...page[name]);
+      after = page.next_after ?? undefined;
+    }
+    return entries;
+  }
+
+  return {
+    setModelDelay: (delay_ms) => call('PUT', 'settings', { delay_ms }),
+    setModelFaults: (rules) => call('PUT', 'faults', { rules }),
+    setInstagramFaults: (rules) => call('PUT', 'instagram/faults', { rules }),
+    setWebhookUrl: (webhook_url) => call('PUT', 'instagram/settings', { webhook_url }),
+    book: () => all<'entries', BookEntry>('book', 'entries'),
+    sends: () => all<'sends', SendEntry>('instagram/sends', 'sends'),
+  };
+}

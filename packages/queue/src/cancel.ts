@@ -1,0 +1,41 @@
+/** Cancelling jobs: a queued one leaves its queue, a running one is stopped by whichever worker has it. */
+import type { Logger, RedisClient } from '@tally/core';
+import { type Cancellation, cancelJob, type Database } from '@tally/db';
+import { announceChange } from './changes.ts';
+import { type Queues, queueOf, toQueueId } from './queues.ts';
+
+export type Canceller = { db: Database; queues: Queues; redis: RedisClient; keyPrefix: string; log: Logger };
+
+const channelOf = (keyPrefix: string): string => `${keyPrefix}:cancel`;
+
+/**
+ * Cancels a job; undefined where the account has no such job (an undefined account means any). The answer is Postgres';
+ * with Redis away a stale copy leaves the queue when its turn comes, and a worker hears of it when it renews its lease.
+ */
+export async function cancel(
+  { db, queues, redis, keyPrefix, log }: Canceller,
+  input: { accountId: string | undefined; jobId: string },
+): Promise<Cancellation | undefined> {
+  const { jobId } = input;
+  const cancellation = await cancelJob(db, input);
+  if (cancellation === undefined) return undefined;
+  const { status, queued } = cancellation;
+  const later = (err: unknown) => log.warn({ err, job_id: jobId }, 'cancelled, and to be told later');
+  if (queued !== undefined) {
+    log.info({ job_id: jobId, account_id: queued.accountId, task: queued.task, status }, 'job cancelled');
+    await queueOf(queues, queued.task).remove(toQueueId(jobId, queued.dispatch)).catch(later);
+    await announceChange(redis, keyPrefix, { jobId, status }).catch(later);
+  }
+  if (status === 'running') await redis.publish(channelOf(keyPrefix), jobId).catch(later);
+  return cancellation;
+}
+
+/** Calls `onCancel` for every running job that is to be cancelled; `redis` is a connection for subscriptions alone. */
+export async function listenForCancel(
+  redis: RedisClient,
+  keyPrefix: string,
+  onCancel: (jobId: string) => void,
+): Promise<void> {
+  redis.on('message', (_channel: string, jobId: string) => onCancel(jobId));
+  await redis.subscribe(channelOf(keyPrefix));
+}
