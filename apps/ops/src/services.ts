@@ -18,13 +18,15 @@ export async function withServices(verb: (services: OpsServices) => Promise<numb
   const db = connectDatabase({ url: config.databaseUrl, name: 'ops', log, connections: 2 });
   const redis = connectRedis(config.redisUrls, 'ledger', (err) => log.warn({ err }, 'redis connection'));
   const keyPrefix = config.redisKeyPrefix;
-  const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map(({ name }) => name), log });
+  // Opened once Redis is there, for each queue would complain of a connection that is only just being made.
+  let queues: Queues | undefined;
   try {
     await redisReady(redis, redisStartMs);
+    queues = openQueues({ redis, keyPrefix, taskNames: tasks.map(({ name }) => name), log });
     const billing = createBilling({ db, redis, keyPrefix, log });
     process.exitCode = await verb({ ...billing, billing, queues });
   } finally {
-    await queues.close();
+    await queues?.close();
     redis.disconnect();
     await db.close();
   }
