@@ -185,7 +185,7 @@ async function send<Shape>(
     redirect: 'manual',
   });
   const text = await response.text();
-  const isJson = text !== '' && response.headers.get('content-type')?.includes('json') === true;
+  const isJson = text !== '' && response.headers.get('content-type')?.includes('application/json') === true;
   return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : {}) as Shape };
 }
 

@@ -7,6 +7,8 @@ import { requireAccount, requireOperator } from './auth/authenticate.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
 import { createMetrics } from './http/metrics.ts';
+import { accountErasureRoutes } from './routes/account-erasure.ts';
+import { accountExportRoutes } from './routes/account-export.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { adminJobRoutes } from './routes/admin-jobs.ts';
@@ -66,6 +68,8 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     await next();
   });
   mount(app, accountRoutes(services));
+  mount(app, accountExportRoutes(services));
+  mount(app, accountErasureRoutes(services));
   mount(app, billingRoutes(services));
   mount(app, knowledgeRoutes(services));
   mount(app, productRoutes(services));

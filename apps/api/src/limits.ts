@@ -38,5 +38,8 @@ export const limits = {
   loginWindowSeconds: 15 * 60,
   /** Failed logins from one address, over all accounts, as a multiple of the limit for one account. */
   loginsPerAddressFactor: 10,
+  exportsPerHour: 5,
+  /** What is left of an erased account after that is upkeep's. */
+  eraseWithinMs: 5_000,
   tokenLifetimeSeconds: 24 * 3_600,
 } as const;

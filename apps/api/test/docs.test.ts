@@ -42,6 +42,8 @@ describe('/openapi.json', () => {
         'DELETE /api/accounts/api-keys/{id}',
         'GET /api/accounts/profile',
         'GET /api/accounts/overview',
+        'GET /api/accounts/export',
+        'POST /api/accounts/erase',
         'GET /api/billing/overview',
         'GET /api/billing/subscription',
         'GET /api/billing/plans',
@@ -116,21 +118,21 @@ describe('/openapi.json', () => {
     }
   });
 
-  it.each(operations.filter(({ method }) => method === 'get'))(
-    '$name answers in the shape it promises',
-    async ({ path, operation }) => {
-      const { token } = await newPerson({ tokens: 1_000 });
-      const { status, body } = await call('GET', path.replace('{id}', '1'), { token });
-      const schema = operation.responses[status]?.content?.['application/json']?.schema as {
-        $ref?: string;
-        properties?: object;
-      };
-      const promised = schema.$ref
-        ? ['success', 'error', 'error_code', 'request_id']
-        : Object.keys(schema.properties ?? {});
-      expect(Object.keys(body).sort()).toEqual(promised.sort());
-    },
+  const readings = operations.filter(
+    ({ method, operation }) => method === 'get' && operation.responses['200']?.content?.['application/json'],
   );
+  it.each(readings)('$name answers in the shape it promises', async ({ path, operation }) => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { status, body } = await call('GET', path.replace('{id}', '1'), { token });
+    const schema = operation.responses[status]?.content?.['application/json']?.schema as {
+      $ref?: string;
+      properties?: object;
+    };
+    const promised = schema.$ref
+      ? ['success', 'error', 'error_code', 'request_id']
+      : Object.keys(schema.properties ?? {});
+    expect(Object.keys(body).sort()).toEqual(promised.sort());
+  });
 });
 
 describe('/docs', () => {

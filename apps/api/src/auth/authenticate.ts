@@ -1,8 +1,10 @@
 /** Who is asking: a bearer token or an API key, looked up on every request so that a change counts at once. */
 import { createHash, randomBytes } from 'node:crypto';
-import { group, hashPassword, isId, isPassword, TallyError } from '@tally/core';
+import { group, hashUnknownPassword, isId, isPassword, TallyError } from '@tally/core';
 import {
+  type Account,
   type Database,
+  findAccount,
   findAccountByEmail,
   findIdentityByKey,
   type Identity,
@@ -11,7 +13,7 @@ import {
 } from '@tally/db';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { RateLimits } from '../http/rate-limits.ts';
-import type { ApiEnv } from '../services.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
 import type { Tokens } from './tokens.ts';
 
 export type Authenticator = {
@@ -40,7 +42,7 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
     retryAlone: (error) => !isOutage(error),
   });
   // Somebody who isn't there takes as long to refuse as somebody who is.
-  const nobody = hashPassword(randomBytes(16).toString('hex'));
+  const nobody = hashUnknownPassword();
   return {
     tokens,
     identify: async (bearer) => {
@@ -90,3 +92,23 @@ export const requireOperator: MiddlewareHandler<ApiEnv> = async (c, next) => {
   if (c.get('identity').role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
   await next();
 };
+
+/**
+ * Asks an account that is logged in for its password again. Whoever has found a token may guess here no oftener than at
+ * the login. @throws TallyError `unauthenticated`, `rate_limited`
+ */
+export async function requirePassword(
+  { db, rateLimits }: Pick<ApiServices, 'db' | 'rateLimits'>,
+  c: Context<ApiEnv>,
+  password: string,
+): Promise<Account> {
+  const account = await findAccount(db, c.get('identity').accountId);
+  if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+  await rateLimits.login.check(account.email, addressOf(c));
+  if (!(await isPassword(account.passwordHash, password))) {
+    await rateLimits.login.failed(account.email, addressOf(c));
+    throw new TallyError('unauthenticated', 'The current password is wrong');
+  }
+  await rateLimits.login.succeeded(account.email, addressOf(c));
+  return account;
+}

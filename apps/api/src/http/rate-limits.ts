@@ -8,6 +8,8 @@ export type RateLimits = {
   submission(accountId: string): Promise<void>;
   /** @throws TallyError `rate_limited` */
   read(accountId: string): Promise<void>;
+  /** @throws TallyError `rate_limited` */
+  export(accountId: string): Promise<void>;
   login: {
     /** @throws TallyError `rate_limited` where this address has failed too often, for this account or for all */
     check(email: string, address: string): Promise<void>;
@@ -30,6 +32,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   };
   const submissions = limiter('submit', config.limits.submissionsPerMinute, 60);
   const reads = limiter('read', config.limits.readsPerMinute, 60);
+  const exports = limiter('export', limits.exportsPerHour, 3_600);
   const { logins } = config.limits;
   const ofAccount = limiter('login', logins, limits.loginWindowSeconds);
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
@@ -45,6 +48,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   return {
     submission: (accountId) => consume(submissions, accountId, 'submissions'),
     read: (accountId) => consume(reads, accountId, 'requests'),
+    export: (accountId) => consume(exports, accountId, 'exports'),
     login: {
       check,
       failed: async (email, address) => {

@@ -55,7 +55,8 @@ async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJo
       igUserId: event.igUserId,
       kind: event.kind,
       externalId: event.externalId,
-      personId: event.personId,
+      // Of accounts that nobody connected, nobody may read who wrote.
+      personId: recipient === undefined ? null : event.personId,
       outcome: decision.outcome,
       jobId: decision.answer === undefined ? null : id,
       payload: recipient === undefined ? null : event.payload,
