@@ -32,6 +32,17 @@ export async function canaryAnswered(world: World, account: Account, limitMs: nu
   throw new Error(`no API took a job within ${limitMs} ms`);
 }
 
+/** Resolves once no job waits any more for an Instagram that was broken before; also after `limitMs`. */
+export async function nobodyWaits(system: Installation, limitMs: number): Promise<void> {
+  const isWaiting = async () => {
+    const { rows } = await system.billing.db.pool.query(
+      `select from instagram_sends where state = 'about_to_send' and started_at < now() - interval '1 second' limit 1`,
+    );
+    return rows.length > 0;
+  };
+  await waitFor(async () => !(await isWaiting()), Date.now() + limitMs).catch(() => undefined);
+}
+
 /**
  * Resolves once none of these jobs runs under the same claim any more. @throws after `limitMs`
  *

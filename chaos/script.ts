@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './clients/tenants.ts';
 import type { Effect, Fault } from './faults/fault.ts';
 import type { Random } from './random.ts';
-import { canaryAnswered, listRunning, movedOn, type RunningJob, waitFor } from './recovery.ts';
+import { canaryAnswered, listRunning, movedOn, nobodyWaits, type RunningJob, waitFor } from './recovery.ts';
 import type { Incident } from './timeline.ts';
 import type { World } from './world.ts';
 
@@ -23,6 +23,8 @@ export type Script = {
 
 /** Measured beyond a fault's own limit: how much too late is worth knowing. */
 const patienceMs = 60_000;
+/** A send that Instagram does not answer takes 15 s. */
+const leftoverLimitMs = 20_000;
 
 /** Injects faults until `endsAt`, inside and outside side by side. */
 export function playScript(world: World, faults: readonly Fault[], random: Random, endsAt: number): Script {
@@ -34,6 +36,7 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
     const incident: Incident = { fault: fault.name, lane: fault.lane, startedAt: Date.now() };
     incidents.push(incident);
     words[fault.lane] = fault.name;
+    if (fault.isAlone) await nobodyWaits(world.system, leftoverLimitMs);
     const running = await listRunning(world.system);
     const effect = await fault.inject(world, own);
     incident.overAt = effect.overAt;
