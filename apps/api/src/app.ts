@@ -7,6 +7,7 @@ import { requireAccount, requireOperator } from './auth/authenticate.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
 import { createMetrics } from './http/metrics.ts';
+import { limits } from './limits.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { billingRoutes } from './routes/billing.ts';
@@ -51,12 +52,12 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.route('/', webhookRoutes(services));
 
   // Of strangers, only these two read a body.
-  app.use('/api/accounts/register', limitBody, readableJson);
-  app.use('/api/accounts/login', limitBody, readableJson);
+  app.use('/api/accounts/register', limitBody(limits.maxCredentialsBytes), readableJson);
+  app.use('/api/accounts/login', limitBody(limits.maxCredentialsBytes), readableJson);
   mount(app, publicAccountRoutes(services));
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
-  app.use('/api/*', limitBody, readableJson);
+  app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
   mount(app, taskRoutes(services, tasks));
   // Submissions have a limit of their own; everything else counts as a read.
   app.use('/api/*', async (c, next) => {
