@@ -135,5 +135,6 @@ export function bodiesWith(schema: Schema, field: string, value: unknown): Recor
   const given = typesOf(schema.properties?.[field] ?? {}).includes('array') ? [value] : value;
   const { example: _, ...bare } = schema;
   const bases = [sample(schema), sample({ ...bare, required: schema.required ?? [] })];
-  return bases.map((base) => ({ ...(base as object), [field]: given }));
+  const bodies = bases.map((base) => JSON.stringify({ ...(base as object), [field]: given }));
+  return [...new Set(bodies)].map((body) => JSON.parse(body) as Record<string, unknown>);
 }
