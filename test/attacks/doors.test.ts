@@ -37,10 +37,11 @@ describe('the document', () => {
 describe.each(operations.filter(({ name }) => !openOperations.includes(name)))('$name', (operation) => {
   it('is 401 without a login, whatever is sent', async () => {
     const options = [bodyOf(operation), { raw: 'no JSON' }, { headers: { 'content-type': 'text/html' } }];
-    for (const sent of operation.method === 'GET' ? [{}] : options) {
-      const answer = await call(operation.method, addressOf(operation), sent);
-      expect(answer).toMatchObject({ status: 401, body: { success: false, error_code: 'unauthenticated' } });
-    }
+    for (const sent of operation.method === 'GET' ? [{}] : options)
+      for (const end of ['', '/']) {
+        const answer = await call(operation.method, `${addressOf(operation)}${end}`, sent);
+        expect(answer).toMatchObject({ status: 401, body: { success: false, error_code: 'unauthenticated' } });
+      }
   });
 });
 

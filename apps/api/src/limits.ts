@@ -32,7 +32,10 @@ export const limits = {
   maxPageSize: 100,
   maxWaitSeconds: 30,
   loginWindowSeconds: 15 * 60,
-  /** Failed logins from one address, over all accounts, as a multiple of the limit for one account. */
+  /**
+   * Failed logins from one address, over all accounts, as a multiple of the limit for one account; and registrations,
+   * each of which costs a password's hash and says whether an address is taken.
+   */
   loginsPerAddressFactor: 10,
   tokenLifetimeSeconds: 24 * 3_600,
 } as const;

@@ -55,6 +55,7 @@ const variables = z.object({
   LIMIT_SUBMISSIONS_PER_MINUTE: limit(600),
   LIMIT_READS_PER_MINUTE: limit(6_000),
   LIMIT_LOGINS: limit(10),
+  PROXY_HOPS: limit(0),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -91,6 +92,8 @@ export type Settings = {
   demoData: boolean;
   workerConcurrency: number;
   limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number };
+  /** How many reverse proxies of ours stand in front, each adding the address it was called from to `X-Forwarded-For`. */
+  proxyHops: number;
   logLevel: string;
 };
 
@@ -155,6 +158,7 @@ export function readSettings(env: Environment = process.env): Settings {
       readsPerMinute: v.LIMIT_READS_PER_MINUTE,
       logins: v.LIMIT_LOGINS,
     },
+    proxyHops: v.PROXY_HOPS,
     logLevel: v.LOG_LEVEL,
   };
 }

@@ -1,6 +1,7 @@
 /** Who is asking: a bearer token or an API key, looked up on every request so that a change counts at once. */
 import { createHash, randomBytes } from 'node:crypto';
-import { group, hashPassword, isId, isPassword, TallyError } from '@tally/core';
+import { isIP } from 'node:net';
+import { type Config, group, hashPassword, isId, isPassword, TallyError } from '@tally/core';
 import {
   type Database,
   findAccountByEmail,
@@ -64,8 +65,15 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
   };
 }
 
-/** The address a request came from; behind a proxy, the proxy's. */
-export const addressOf = (c: Context<ApiEnv>): string => c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+/**
+ * The address a request came from. Each proxy of ours adds the one that it was called from: what stands further to the
+ * left anybody may have written.
+ */
+export function addressOf(c: Context<ApiEnv>, { proxyHops }: Pick<Config, 'proxyHops'>): string {
+  const forwarded = c.req.header('x-forwarded-for')?.split(',').at(-proxyHops)?.trim() ?? '';
+  if (proxyHops > 0 && isIP(forwarded) !== 0) return forwarded;
+  return c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+}
 
 /** The bearer value of a request, if there is one. */
 export const bearerOf = (c: Context<ApiEnv>): string | undefined =>

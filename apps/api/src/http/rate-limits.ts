@@ -8,6 +8,8 @@ export type RateLimits = {
   submission(accountId: string): Promise<void>;
   /** @throws TallyError `rate_limited` */
   read(accountId: string): Promise<void>;
+  /** @throws TallyError `rate_limited` */
+  registration(address: string): Promise<void>;
   login: {
     /** @throws TallyError `rate_limited` where this address has failed too often, for this account or for all */
     check(email: string, address: string): Promise<void>;
@@ -33,6 +35,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const { logins } = config.limits;
   const ofAccount = limiter('login', logins, limits.loginWindowSeconds);
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
+  const registrations = limiter('register', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
   const check = async (email: string, address: string): Promise<void> => {
     const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
@@ -45,6 +48,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   return {
     submission: (accountId) => consume(submissions, accountId, 'submissions'),
     read: (accountId) => consume(reads, accountId, 'requests'),
+    registration: (address) => consume(registrations, address, 'registrations'),
     login: {
       check,
       failed: async (email, address) => {

@@ -114,7 +114,7 @@ const overview = createRoute({
 
 /** Routes that need no login. */
 export function publicAccountRoutes(services: ApiServices) {
-  const { db, authenticator, config } = services;
+  const { db, authenticator, rateLimits, config } = services;
   const issue = async (identity: Identity) => ({
     success: true as const,
     access_token: await authenticator.tokens.issue(identity),
@@ -124,6 +124,7 @@ export function publicAccountRoutes(services: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(register, async (c) => {
       const input = c.req.valid('json');
+      await rateLimits.registration(addressOf(c, config));
       const account = await insertAccount(db, {
         email: input.email,
         passwordHash: await hashPassword(input.password),
@@ -138,7 +139,7 @@ export function publicAccountRoutes(services: ApiServices) {
     })
     .openapi(login, async (c) => {
       const input = c.req.valid('json');
-      return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c))), 200);
+      return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c, config))), 200);
     });
 }
 
@@ -160,7 +161,7 @@ async function startSignupPlan({ db }: ApiServices, accountId: string, planId: s
   });
 }
 
-export function accountRoutes({ db, billing, authenticator, rateLimits, log }: ApiServices) {
+export function accountRoutes({ db, billing, authenticator, rateLimits, config, log }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(password, async (c) => {
       const { accountId, role } = c.get('identity');
@@ -168,12 +169,13 @@ export function accountRoutes({ db, billing, authenticator, rateLimits, log }: A
       const account = await findAccount(db, accountId);
       if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
       // Whoever has found a token may guess here no oftener than at the login.
-      await rateLimits.login.check(account.email, addressOf(c));
+      const address = addressOf(c, config);
+      await rateLimits.login.check(account.email, address);
       if (!(await isPassword(account.passwordHash, input.current_password))) {
-        await rateLimits.login.failed(account.email, addressOf(c));
+        await rateLimits.login.failed(account.email, address);
         throw new TallyError('unauthenticated', 'The current password is wrong');
       }
-      await rateLimits.login.succeeded(account.email, addressOf(c));
+      await rateLimits.login.succeeded(account.email, address);
       const tokenVersion = await changePassword(db, accountId, await hashPassword(input.new_password));
       const token = await authenticator.tokens.issue({ accountId, tokenVersion });
       const body = { access_token: token, token_type: 'bearer', expires_in: limits.tokenLifetimeSeconds } as const;
