@@ -9,7 +9,7 @@ import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/emb
 import type { AnyTask } from '@tally/tasks';
 import { afterAll, onTestFinished } from 'vitest';
 import type { StreamLimits } from '../../apps/api/src/event-streams.ts';
-import { type RunningApi, startApi } from '../../apps/api/src/start.ts';
+import { type Patience, type RunningApi, startApi } from '../../apps/api/src/start.ts';
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
 import type { Network } from '../../apps/worker/src/pages/dial.ts';
 import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
@@ -84,6 +84,8 @@ type PlatformOptions = {
   log?: Logger;
   /** By default the registry's. */
   tasks?: readonly AnyTask[];
+  /** How long the API waits for its clients. */
+  patience?: Patience;
   /** What pages are opened over. */
   network?: Partial<Network>;
   /** Where event streams shall differ from what they are in earnest. */
@@ -96,7 +98,7 @@ type CloseLater = (cleanUp: () => Promise<void>) => void;
 
 /** Starts a platform that ends with its test file, or with the test where `closeLater` is `onTestFinished`. */
 export async function startPlatform(
-  { env = {}, worker = true, log = testLog, network, streams, tasks }: PlatformOptions = {},
+  { env = {}, worker = true, log = testLog, network, streams, tasks, patience }: PlatformOptions = {},
   closeLater: CloseLater = afterAll,
 ): Promise<Platform> {
   const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
@@ -112,7 +114,11 @@ export async function startPlatform(
     EXTRACTION_ALLOW_HOSTS: new URL(shop.url).host,
     ...env,
   });
-  const api = await startApi(config, log, { ...(tasks && { tasks }), ...(streams && { streams }) });
+  const api = await startApi(config, log, {
+    ...(tasks && { tasks }),
+    ...(streams && { streams }),
+    ...(patience && { patience }),
+  });
   closeLater(() => api.close());
   sandbox.instagram.settings.current.webhook_url = `${api.url}/webhooks/instagram`;
   const workers: RunningWorker[] = [];

@@ -7,6 +7,7 @@ import { requireAccount, requireOperator } from './auth/authenticate.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
 import { createMetrics } from './http/metrics.ts';
+import { limits } from './limits.ts';
 import { accountErasureRoutes } from './routes/account-erasure.ts';
 import { accountExportRoutes } from './routes/account-export.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
@@ -55,12 +56,12 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.route('/', webhookRoutes(services));
 
   // Of strangers, only these two read a body.
-  app.use('/api/accounts/register', limitBody, readableJson);
-  app.use('/api/accounts/login', limitBody, readableJson);
+  app.use('/api/accounts/register', limitBody(limits.maxCredentialsBytes), readableJson);
+  app.use('/api/accounts/login', limitBody(limits.maxCredentialsBytes), readableJson);
   mount(app, publicAccountRoutes(services));
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
-  app.use('/api/*', limitBody, readableJson);
+  app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
   mount(app, taskRoutes(services, tasks));
   // Submissions have a limit of their own; everything else counts as a read.
   app.use('/api/*', async (c, next) => {
@@ -109,9 +110,13 @@ function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
 // Bull Board's page asks a font server for its letters; an operator's visit is nobody else's business.
 const ownFilesOnly = {
   defaultSrc: ["'self'"],
-  scriptSrc: ["'self'", "'unsafe-inline'"],
+  scriptSrc: ["'self'"],
   styleSrc: ["'self'", "'unsafe-inline'"],
   imgSrc: ["'self'", 'data:'],
+  // These three are not what default-src falls back to.
+  baseUri: ["'self'"],
+  formAction: ["'self'"],
+  frameAncestors: ["'self'"],
 };
 
 const nothingThere = () => new TallyError('not_found', 'There is nothing at this address');

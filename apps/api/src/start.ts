@@ -22,14 +22,22 @@ const portsTried = 100;
 const redisStartMs = 10_000;
 // Requests that wait for a job may take 30 s; a deploy doesn't wait for all of that.
 const drainMs = 10_000;
-// For a whole request to arrive: who drips it in holds memory that others need.
-const requestTimeout = 30_000;
+/** How long a client may take. */
+export type Patience = {
+  /** For a whole request to arrive: who drips it in holds memory that others need. */
+  requestMs: number;
+  /** Without a byte in either direction: who doesn't read an answer holds it. Longer than `Prefer: wait` is silent. */
+  silenceMs: number;
+};
+const defaultPatience: Patience = { requestMs: 30_000, silenceMs: 60_000 };
+// Node looks at the clock every 30 s by default, which would double the time for a request.
+const looksPerRequest = 6;
 
 /** Connects and listens. @throws Error where the port is taken or Redis doesn't answer within 10 s */
 export async function startApi(
   config: Config,
   log: Logger,
-  options: { tasks?: readonly AnyTask[]; streams?: Partial<StreamLimits> } = {},
+  options: { tasks?: readonly AnyTask[]; streams?: Partial<StreamLimits>; patience?: Patience } = {},
 ): Promise<RunningApi> {
   const tasks = options.tasks ?? allTasks;
   const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
@@ -53,7 +61,7 @@ export async function startApi(
     eventStreams: createEventStreams({ ...limits.streams, ...options.streams }),
   };
   const app = createApp(services, tasks);
-  const { server, port } = await listen(app, config);
+  const { server, port } = await listen(app, config, options.patience ?? defaultPatience);
 
   async function close(): Promise<void> {
     services.eventStreams.close();
@@ -77,10 +85,20 @@ export async function startApi(
 }
 
 /** Listens on the configured port or, where none is configured, on the first from 8000 up that is free. */
-async function listen(app: Api, { host, port }: Config): Promise<{ server: ServerType; port: number }> {
+async function listen(
+  app: Api,
+  { host, port }: Config,
+  { requestMs, silenceMs }: Patience,
+): Promise<{ server: ServerType; port: number }> {
   const last = port ?? defaultPort + portsTried - 1;
+  const serverOptions = {
+    requestTimeout: requestMs,
+    headersTimeout: requestMs,
+    connectionsCheckingInterval: Math.ceil(requestMs / looksPerRequest),
+  };
   for (let candidate = port ?? defaultPort; ; candidate++) {
-    const server = serve({ fetch: app.fetch, hostname: host, port: candidate, serverOptions: { requestTimeout } });
+    const server = serve({ fetch: app.fetch, hostname: host, port: candidate, serverOptions });
+    server.setTimeout(silenceMs);
     try {
       await once(server, 'listening');
       const address = server.address();

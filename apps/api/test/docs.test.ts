@@ -105,19 +105,6 @@ describe('/openapi.json', () => {
     expect(operation?.parameters?.map(({ name }) => name)).toContain('last-event-id');
   });
 
-  it.each(operations)('$name is for accounts only, unless it is a door', async ({ name, method, path, operation }) => {
-    if (open.includes(name)) {
-      expect(operation.security).toBeUndefined();
-      return;
-    }
-    expect(operation.security).toEqual([{ bearer: [] }]);
-    const address = path.replaceAll(/\{\w+\}/g, '019a0000-0000-7000-8000-000000000000');
-    for (const suffix of ['', '/']) {
-      const answer = await call(method.toUpperCase(), address + suffix);
-      expect(answer).toMatchObject({ status: 401, body: { success: false, error_code: 'unauthenticated' } });
-    }
-  });
-
   const readings = operations.filter(
     ({ method, operation }) => method === 'get' && operation.responses['200']?.content?.['application/json'],
   );

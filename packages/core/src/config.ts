@@ -63,6 +63,7 @@ const variables = z.object({
     message: 'must be 0 (for ever) or at least 2: an event that is delivered again must be known',
   }),
   RETENTION_CONVERSATIONS_DAYS: days(180),
+  PROXY_HOPS: limit(0),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -101,6 +102,8 @@ export type Settings = {
   limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number; queuedJobs: number };
   /** Days after which things are forgotten; 0: never. */
   retention: { jobsDays: number; eventsDays: number; conversationsDays: number };
+  /** How many reverse proxies of ours stand in front, each adding the address it was called from to `X-Forwarded-For`. */
+  proxyHops: number;
   logLevel: string;
 };
 
@@ -171,6 +174,7 @@ export function readSettings(env: Environment = process.env): Settings {
       eventsDays: v.RETENTION_EVENTS_DAYS,
       conversationsDays: v.RETENTION_CONVERSATIONS_DAYS,
     },
+    proxyHops: v.PROXY_HOPS,
     logLevel: v.LOG_LEVEL,
   };
 }

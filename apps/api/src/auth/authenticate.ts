@@ -1,6 +1,7 @@
 /** Who is asking: a bearer token or an API key, looked up on every request so that a change counts at once. */
 import { createHash, randomBytes } from 'node:crypto';
-import { group, hashUnknownPassword, isId, isPassword, TallyError } from '@tally/core';
+import { isIP } from 'node:net';
+import { type Config, group, hashUnknownPassword, isId, isPassword, TallyError } from '@tally/core';
 import {
   type Account,
   type Database,
@@ -66,8 +67,15 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
   };
 }
 
-/** The address a request came from; behind a proxy, the proxy's. */
-export const addressOf = (c: Context<ApiEnv>): string => c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+/**
+ * The address a request came from. Each proxy of ours adds the one that it was called from: what stands further to the
+ * left anybody may have written.
+ */
+export function addressOf(c: Context<ApiEnv>, { proxyHops }: Pick<Config, 'proxyHops'>): string {
+  const forwarded = c.req.header('x-forwarded-for')?.split(',').at(-proxyHops)?.trim() ?? '';
+  if (proxyHops > 0 && isIP(forwarded) !== 0) return forwarded;
+  return c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+}
 
 /** The bearer value of a request, if there is one. */
 export const bearerOf = (c: Context<ApiEnv>): string | undefined =>
@@ -98,17 +106,18 @@ export const requireOperator: MiddlewareHandler<ApiEnv> = async (c, next) => {
  * the login. @throws TallyError `unauthenticated`, `rate_limited`
  */
 export async function requirePassword(
-  { db, rateLimits }: Pick<ApiServices, 'db' | 'rateLimits'>,
+  { db, rateLimits, config }: Pick<ApiServices, 'db' | 'rateLimits' | 'config'>,
   c: Context<ApiEnv>,
   password: string,
 ): Promise<Account> {
   const account = await findAccount(db, c.get('identity').accountId);
   if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
-  await rateLimits.login.check(account.email, addressOf(c));
+  const address = addressOf(c, config);
+  await rateLimits.login.check(account.email, address);
   if (!(await isPassword(account.passwordHash, password))) {
-    await rateLimits.login.failed(account.email, addressOf(c));
+    await rateLimits.login.failed(account.email, address);
     throw new TallyError('unauthenticated', 'The current password is wrong');
   }
-  await rateLimits.login.succeeded(account.email, addressOf(c));
+  await rateLimits.login.succeeded(account.email, address);
   return account;
 }

@@ -10,6 +10,7 @@ export type RateLimits = {
   read(accountId: string): Promise<void>;
   /** @throws TallyError `rate_limited` */
   export(accountId: string): Promise<void>;
+  registration(address: string): Promise<void>;
   login: {
     /** @throws TallyError `rate_limited` where this address has failed too often, for this account or for all */
     check(email: string, address: string): Promise<void>;
@@ -36,6 +37,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const { logins } = config.limits;
   const ofAccount = limiter('login', logins, limits.loginWindowSeconds);
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
+  const registrations = limiter('register', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
   const check = async (email: string, address: string): Promise<void> => {
     const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
@@ -49,6 +51,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
     submission: (accountId) => consume(submissions, accountId, 'submissions'),
     read: (accountId) => consume(reads, accountId, 'requests'),
     export: (accountId) => consume(exports, accountId, 'exports'),
+    registration: (address) => consume(registrations, address, 'registrations'),
     login: {
       check,
       failed: async (email, address) => {

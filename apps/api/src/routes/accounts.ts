@@ -120,7 +120,7 @@ const overview = createRoute({
 
 /** Routes that need no login. */
 export function publicAccountRoutes(services: ApiServices) {
-  const { db, authenticator, config } = services;
+  const { db, authenticator, rateLimits, config } = services;
   const issue = async (identity: Identity) => ({
     success: true as const,
     access_token: await authenticator.tokens.issue(identity),
@@ -130,6 +130,7 @@ export function publicAccountRoutes(services: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(register, async (c) => {
       const input = c.req.valid('json');
+      await rateLimits.registration(addressOf(c, config));
       const account = await insertAccount(db, {
         email: input.email,
         passwordHash: await hashPassword(input.password),
@@ -144,7 +145,7 @@ export function publicAccountRoutes(services: ApiServices) {
     })
     .openapi(login, async (c) => {
       const input = c.req.valid('json');
-      return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c))), 200);
+      return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c, config))), 200);
     });
 }
 
