@@ -47,7 +47,7 @@ describe.each(['/admin/queues', '/admin/queues/api/queues', '/admin/queues/nothi
 
 it('the board works under its policy, which forbids it a font server and nothing else', async () => {
   const jobId = await submit(tenant.token, 'Does it show?');
-  const { page, forbidden, context } = await open('/admin/queues/queue/ask-question?status=waiting');
+  const { page, forbidden, context } = await open('/admin/queues/queue/ask-question?status=prioritized');
   await page.getByText(`${jobId}_1`).first().waitFor();
   expect(forbidden.filter((text) => !text.includes('fonts.googleapis.com'))).toEqual([]);
   await context.close();

@@ -79,6 +79,7 @@ const makers: Record<string, Maker> = {
     await platform.poll(token, id);
     return found(platform, token, '/api/jobs', id);
   },
+  '/api/admin/jobs/{id}': async (_platform, _owner, made) => thingAt(made, '/api/jobs/{id}'),
 };
 
 const product = {
