@@ -38,16 +38,20 @@ const faults = allFaults.filter(({ name }) => names === undefined || names.inclu
 const minutesForAll = 10;
 const endLimitMs = 30_000;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const ends: (() => Promise<void>)[] = [];
 let isStopping = false;
+
+/** What fails because everything ends is no news. */
+function say(line: string): void {
+  if (!isStopping) process.stdout.write(`${line}\n`);
+}
 
 /** The first reason to stop counts; what was started last ends first. */
 async function stop(code: number): Promise<never> {
   if (isStopping) return new Promise(() => undefined);
   isStopping = true;
   setTimeout(() => process.exit(1), endLimitMs).unref();
-  for (const end of ends.reverse()) await end().catch((error) => say(`at the end: ${String(error)}`));
+  for (const end of ends.reverse()) await end().catch((error) => console.error(`at the end: ${String(error)}`));
   process.exit(code);
 }
 

@@ -89,7 +89,7 @@ async function checkAll(
   await checkCharges(world);
   await checkMessages(world);
   await checkWebhooks(world);
-  await checkErrorCodes(world);
+  await checkErrorCodes(world, incidents);
   await checkLogs(world, incidents);
   return checkBook(world);
 }

@@ -8,7 +8,7 @@ const errorLevel = 50;
 
 type Explanation = { pattern: RegExp; faults: RegExp; graceMs: number; why: string };
 
-/** Lines that are no failure for so long after a fault of these kinds. */
+/** What is no failure during a fault of these kinds, or so long after it. */
 const explanations: Explanation[] = [
   {
     pattern: /Redis differs and is rebuilt: hold \S+ has no row in Postgres/,
@@ -16,16 +16,23 @@ const explanations: Explanation[] = [
     graceMs: 30_000,
     why: 'a call was settled in Postgres, and Redis was away or the worker dead before Redis was told: the audit is there for that',
   },
+  {
+    pattern: /ended as poisoned/,
+    faults: /^(worker|rolling|postgres)-/,
+    graceMs: 60_000,
+    why: 'an attempt whose worker died, or whose claim was committed without anybody hearing of it, counts like one that failed',
+  },
 ];
+
+const isExplained = (incidents: readonly Incident[], words: string, at: number): boolean =>
+  explanations.some(
+    ({ pattern, faults, graceMs }) =>
+      pattern.test(words) &&
+      incidents.some((one) => faults.test(one.fault) && one.startedAt <= at && at <= (one.overAt ?? at) + graceMs),
+  );
 
 /** Every line of level error or above, and everything that is no log line at all. */
 export async function checkLogs({ fleet, journal }: World, incidents: readonly Incident[]): Promise<void> {
-  const isExplained = (line: string, at: number) =>
-    explanations.some(
-      ({ pattern, faults, graceMs }) =>
-        pattern.test(line) &&
-        incidents.some((one) => faults.test(one.fault) && one.startedAt <= at && at <= (one.overAt ?? at) + graceMs),
-    );
   for (const { name, text } of await fleet.logs()) {
     const lines = text.split('\n');
     // A killed process may leave half a line.
@@ -34,14 +41,14 @@ export async function checkLogs({ fleet, journal }: World, incidents: readonly I
       const read = parse(line);
       const at = Date.parse(read?.time ?? '') || Date.now();
       if (read === undefined) journal.violate('logs', `${name} says: ${line.slice(0, 300)}`);
-      else if (read.level >= errorLevel && !isExplained(line, at))
+      else if (read.level >= errorLevel && !isExplained(incidents, line, at))
         journal.violate('logs', `${name}: ${describe(read)}`, at);
     }
   }
 }
 
 /** Jobs that ended with an error that nobody foresaw, or after killing worker upon worker. */
-export async function checkErrorCodes({ system, journal }: World): Promise<void> {
+export async function checkErrorCodes({ system, journal }: World, incidents: readonly Incident[]): Promise<void> {
   const { rows } = await system.billing.db.pool.query<{
     id: string;
     task: string;
@@ -51,8 +58,11 @@ export async function checkErrorCodes({ system, journal }: World): Promise<void>
     `select id, task, error_code, finished_at from jobs where error_code in ('internal', 'invalid_input', 'poisoned')
      and status = 'failed'`,
   );
-  for (const { id, task, error_code, finished_at } of rows)
-    journal.violate('logs', `job ${id} (${task}) ended as ${error_code}`, finished_at.getTime());
+  for (const { id, task, error_code, finished_at } of rows) {
+    const words = `job ${id} (${task}) ended as ${error_code}`;
+    const at = finished_at.getTime();
+    if (!isExplained(incidents, words, at)) journal.violate('logs', words, at);
+  }
 }
 
 function parse(line: string): Line | undefined {
