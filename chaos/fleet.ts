@@ -37,12 +37,13 @@ export type Fleet = {
 const apiCount = 2;
 const workerCount = 3;
 
-/** Starts two APIs and three workers. */
-export async function startFleet(system: Installation, journal: Journal): Promise<Fleet> {
+/** Starts two APIs and three workers; the last one from `beside`, the folder of another version, where that is given. */
+export async function startFleet(system: Installation, journal: Journal, beside: string | undefined): Promise<Fleet> {
   const processes: { name: string; process: Process }[] = [];
 
   async function start(kind: Slot['kind'], name: string, port: string): Promise<Process> {
-    const process = kind === 'api' ? await system.startApi({ PORT: port }) : await system.startWorker();
+    const from = name === `worker ${workerCount}` ? beside : undefined;
+    const process = kind === 'api' ? await system.startApi({ PORT: port }) : await system.startWorker({}, from);
     processes.push({ name: `${name} (${process.pid})`, process });
     return process;
   }

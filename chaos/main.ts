@@ -7,6 +7,7 @@
  *   --list          names the faults and ends
  *   --json FILE     writes the report there, too
  *   --logs FOLDER   writes what every process logged there
+ *   --beside FOLDER one of the workers is that of another version, installed there
  *   --fairness      measures what an account sees of another one's backlog, and ends
  */
 import { randomInt } from 'node:crypto';
@@ -27,6 +28,7 @@ const { values: flags } = parseArgs({
     list: { type: 'boolean', default: false },
     json: { type: 'string' },
     logs: { type: 'string' },
+    beside: { type: 'string' },
     fairness: { type: 'boolean', default: false },
   },
 });
@@ -64,7 +66,7 @@ function checkFlags(): string | undefined {
 async function main(): Promise<number> {
   const command = `npm run chaos -- --minutes ${minutes} --seed ${seed}${names ? ` --faults ${names.join(',')}` : ''}`;
   say(`seed ${seed}; again: ${command}`);
-  const world = await buildWorld({ minutes, say, atEnd: (end) => void ends.push(end) });
+  const world = await buildWorld({ minutes, beside: flags.beside, say, atEnd: (end) => void ends.push(end) });
   ends.push(() => writeLogs(world));
   const result = await run(world, {
     minutes,

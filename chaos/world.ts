@@ -23,6 +23,8 @@ export const modelDelayMs = 200;
 /** Starts an installation with a proxy before its Postgres; `atEnd` takes what ends it, also where this throws. */
 export async function buildWorld(options: {
   minutes: number;
+  /** The folder of another version, from which one of the workers is started. */
+  beside?: string | undefined;
   say: (line: string) => void;
   atEnd: (end: () => Promise<void>) => void;
 }): Promise<World> {
@@ -38,7 +40,7 @@ export async function buildWorld(options: {
   });
   atEnd(() => system.stop());
   const journal = createJournal(({ check, what }: Violation) => say(`VIOLATION (${check}): ${what}`));
-  const fleet = await startFleet(system, journal);
+  const fleet = await startFleet(system, journal, options.beside);
   atEnd(async () => fleet.letGo());
   const [firstApi] = fleet.apis;
   if (firstApi === undefined) throw new Error('there is no API');

@@ -32,7 +32,8 @@ export type Installation = {
   env: Record<string, string>;
   /** `env` is what this process is told besides. */
   startApi(env?: Record<string, string>): Promise<Process>;
-  startWorker(env?: Record<string, string>): Promise<Process>;
+  /** `from` is the folder of another version of Tally. */
+  startWorker(env?: Record<string, string>, from?: string): Promise<Process>;
   /** Runs one of the operator's commands; resolves with its exit code and output. */
   ops(...args: string[]): Promise<{ code: number | null; output: string }>;
   stop(): Promise<void>;
@@ -56,10 +57,10 @@ export async function startInstallation(
   const children = new Set<ChildProcess>();
   let count = 0;
 
-  async function start(name: string, path: string, env: Record<string, string>, args: string[] = []): Promise<Process> {
+  async function start(name: string, path: string, env: Record<string, string>, from = root): Promise<Process> {
     const logFile = join(folder, `${name}-${++count}.log`);
-    const child = spawn(process.execPath, [path, ...args], {
-      cwd: root,
+    const child = spawn(process.execPath, [path], {
+      cwd: from,
       argv0: 'node',
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -137,7 +138,7 @@ export async function startInstallation(
     env,
     billing: createBilling({ db, redis: connection, keyPrefix: 'tally', log: silent }),
     startApi: (own = {}) => start('api', 'apps/api/src/main.ts', { ...env, ...own }),
-    startWorker: (own = {}) => start('worker', 'apps/worker/src/main.ts', { ...env, ...own }),
+    startWorker: (own = {}, from = root) => start('worker', 'apps/worker/src/main.ts', { ...env, ...own }, from),
     ops,
     stop: async () => {
       for (const child of children) child.kill('SIGKILL');
