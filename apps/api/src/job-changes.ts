@@ -1,5 +1,5 @@
 /** Lets requests wait for what becomes of a job without asking Postgres over and over. */
-import { connectRedis, type Logger } from '@tally/core';
+import { connectRedis, type Logger, warnOfRedis } from '@tally/core';
 import { type Database, isEnded, type JobState, type JobStatus, readJobStates } from '@tally/db';
 import { listenForChanges } from '@tally/queue';
 import { tagOf } from './job-tag.ts';
@@ -37,7 +37,7 @@ export function createJobChanges(options: {
 }): JobChanges {
   const { db, log } = options;
   const listeners = new Map<string, Set<Listener>>();
-  const redis = connectRedis(options.redisUrls, 'subscriber', (err) => log.warn({ err }, 'redis subscriber'));
+  const redis = connectRedis(options.redisUrls, 'subscriber', warnOfRedis(log));
   listenForChanges(redis, options.keyPrefix, ({ jobId, status }) => {
     for (const listener of listeners.get(jobId) ?? []) listener.onNews(status);
   }).catch((err) => log.warn({ err }, 'not listening for changes'));

@@ -158,7 +158,8 @@ export const PageQuery = z.object({
 export const nextCursor = (rows: { id: string }[], limit: number): string | null =>
   rows.length === limit ? (rows.at(-1)?.id ?? null) : null;
 
-export const IdParam = z.object({ id: z.uuid() });
+/** Upper-case letters are the same id, and are not compared as text anywhere. */
+export const IdParam = z.object({ id: z.uuid().toLowerCase() });
 
 /** An id of Instagram's: a string, for it exceeds 2^53. */
 export const IgId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits');

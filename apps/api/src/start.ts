@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type ServerType, serve } from '@hono/node-server';
 import { createBilling } from '@tally/billing';
-import { type Config, connectRedis, type Logger, redisReady } from '@tally/core';
+import { type Config, connectRedis, type Logger, redisReady, warnOfRedis } from '@tally/core';
 import { connectDatabase } from '@tally/db';
 import { createSubmitter, openQueues } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
@@ -40,9 +40,8 @@ export async function startApi(
   options: { tasks?: readonly AnyTask[]; streams?: Partial<StreamLimits>; patience?: Patience } = {},
 ): Promise<RunningApi> {
   const tasks = options.tasks ?? allTasks;
-  const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
   const db = connectDatabase({ url: config.databaseUrl, name: 'api', log });
-  const redis = connectRedis(config.redisUrls, 'producer', onRedisError);
+  const redis = connectRedis(config.redisUrls, 'producer', warnOfRedis(log));
   await redisReady(redis, redisStartMs);
   const keyPrefix = config.redisKeyPrefix;
   const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log });

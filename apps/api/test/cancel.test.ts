@@ -133,6 +133,10 @@ describe('a running job', () => {
     const [repeated, crashed] = [await claimed(60_000), await claimed(1)];
     await settle(db, [{ move: { jobId: repeated, fence: 1, status: 'queued', delayMs: 0 } }]);
     expect((await idle.poll(person.token, repeated, 100)).status).toBe('cancelled');
+    // Nor does it end otherwise, and be put back one day with all the others.
+    const failed = await claimed(60_000);
+    await settle(db, [{ move: { jobId: failed, fence: 1, status: 'failed', errorCode: 'model_unavailable' } }]);
+    expect(await idle.poll(person.token, failed, 100)).toMatchObject({ status: 'cancelled', error_code: 'cancelled' });
     await idle.startWorker();
     for (const jobId of [repeated, crashed])
       expect(await idle.poll(person.token, jobId)).toMatchObject({ status: 'cancelled', error_code: 'cancelled' });

@@ -1,6 +1,6 @@
 /** What the operator's commands work with. */
 import { type Billing, createBilling } from '@tally/billing';
-import { connectRedis, createLogger, loadConfig, redisReady } from '@tally/core';
+import { connectRedis, createLogger, loadConfig, redisReady, warnOfRedis } from '@tally/core';
 import { connectDatabase } from '@tally/db';
 import { openQueues, type Queues } from '@tally/queue';
 import { tasks } from '@tally/tasks';
@@ -16,7 +16,7 @@ export async function withServices(verb: (services: OpsServices) => Promise<numb
   // Standard output is what a command was asked for.
   const log = createLogger('ops', 'warn', process.stderr);
   const db = connectDatabase({ url: config.databaseUrl, name: 'ops', log, connections: 2 });
-  const redis = connectRedis(config.redisUrls, 'ledger', (err) => log.warn({ err }, 'redis connection'));
+  const redis = connectRedis(config.redisUrls, 'ledger', warnOfRedis(log));
   const keyPrefix = config.redisKeyPrefix;
   // Opened once Redis is there, for each queue would complain of a connection that is only just being made.
   let queues: Queues | undefined;

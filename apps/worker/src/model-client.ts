@@ -1,6 +1,6 @@
 /** The one door to the model. Nothing else in the repository may import `openai` (the linter sees to it). */
 import type { Message } from '@tally/tasks';
-import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai';
+import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { retryAfterMs } from './retry-after.ts';
 
 export type ModelRequest = {
@@ -113,7 +113,7 @@ export function createModelClient(options: {
           requestId: response.headers.get('x-request-id') ?? undefined,
         };
       } catch (error) {
-        if (request.signal.aborted) throw new ModelCallError('aborted', { cause: error });
+        if (request.signal.aborted && isAbort(error)) throw new ModelCallError('aborted', { cause: error });
         if (deadline.aborted) throw new ModelCallError('timeout', { cause: error });
         throw toModelCallError(error);
       }
@@ -123,6 +123,10 @@ export function createModelClient(options: {
 
 /** A word, such as `context_length_exceeded`. */
 const codeForm = /^[a-z][a-z_]{0,63}$/;
+
+/** Another error that meets an aborted signal is what it is: nobody pays for a call that was refused. */
+const isAbort = (error: unknown): boolean =>
+  error instanceof APIUserAbortError || (error instanceof Error && error.name === 'AbortError');
 
 function toModelCallError(error: unknown): ModelCallError {
   if (error instanceof APIConnectionTimeoutError) return new ModelCallError('timeout', { cause: error });

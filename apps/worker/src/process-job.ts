@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeFromRedis } from '@tally/billing';
 import { type ErrorCode, isAccessRefusal, type Logger, TallyError } from '@tally/core';
-import { deleteHoldsBefore, type Move } from '@tally/db';
-import { fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
+import { deleteHoldsBefore, type Move, nextDispatches } from '@tally/db';
+import { enqueueSoon, fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import { announce } from './announce.ts';
@@ -122,15 +122,22 @@ async function dropLeftHolds(services: WorkerServices, job: ClaimedJob): Promise
 
 /** Gives the BullMQ job back until later. The row already says so, and wins where Redis forgets. */
 async function delay(
-  { queues }: WorkerServices,
+  { db, queues, log }: WorkerServices,
   queued: Job<JobData>,
   token: string | undefined,
   delayMs: number,
-): Promise<never> {
-  const [priority] = await rankJobs(queues, queued.queueName, [returningFlow(queued.data.account_id)]);
-  await queued.changePriority({ priority: priority as number });
-  // A little late is free; a little early costs a claim.
-  await queued.moveToDelayed(Date.now() + delayMs + 5, token);
+): Promise<void> {
+  try {
+    const [priority] = await rankJobs(queues, queued.queueName, [returningFlow(queued.data.account_id)]);
+    await queued.changePriority({ priority: priority as number });
+    // A little late is free; a little early costs a claim.
+    await queued.moveToDelayed(Date.now() + delayMs + 5, token);
+  } catch (err) {
+    // This copy is lost: the row gets another, rather than wait for maintenance to miss it.
+    log.warn({ err, queue_id: queued.id }, 'an attempt could not be given back to its queue: dispatched again');
+    const { jobId = '' } = fromQueueId(queued.id ?? '') ?? {};
+    return enqueueSoon(queues, await untilReachable(() => nextDispatches(db, [jobId]), { log }));
+  }
   throw new DelayedError();
 }
 

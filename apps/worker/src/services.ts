@@ -17,6 +17,8 @@ export type WorkerServices = {
   model: ModelClient;
   keyPrefix: string;
   log: Logger;
+  /** Hears of connections that break. */
+  onRedisError: (err: Error) => void;
   claim: (request: ClaimRequest) => Promise<Claim>;
   searchPassages: (query: PassageQuery) => Promise<Passage[]>;
   readPrompt: (accountId: string) => Promise<string | undefined>;

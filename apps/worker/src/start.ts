@@ -1,6 +1,6 @@
 /** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
 import { createBilling } from '@tally/billing';
-import { type Config, connectRedis, group, type Logger, newId, redisReady } from '@tally/core';
+import { type Config, connectRedis, group, type Logger, newId, redisReady, warnOfRedis } from '@tally/core';
 import {
   type ClaimRequest,
   claimJobs,
@@ -38,7 +38,7 @@ export async function startWorker(
   options: { tasks?: readonly AnyTask[]; fetch?: typeof fetch; network?: Partial<Network> } = {},
 ): Promise<RunningWorker> {
   const tasks = options.tasks ?? allTasks;
-  const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
+  const onRedisError = warnOfRedis(log);
   const db = connectDatabase({ url: config.databaseUrl, name: 'worker', log });
   const redis = connectRedis(config.redisUrls, 'ledger', onRedisError);
   const consumer = connectRedis(config.redisUrls, 'consumer', onRedisError);
@@ -64,6 +64,7 @@ export async function startWorker(
     model: createModelClient({ apiKey, baseUrl, model, ...(options.fetch && { fetch: options.fetch }) }),
     keyPrefix,
     log,
+    onRedisError,
     claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone }),
     searchPassages: group((queries: PassageQuery[]) => searchPassages(db, queries), { retryAlone }),
     readPrompt: group((accountIds: string[]) => readCurrentPrompts(db, accountIds), { retryAlone }),
@@ -93,7 +94,7 @@ export async function startWorker(
       runRetryDelay: queueRetryMs,
       autorun: false,
     });
-    worker.on('error', (err) => log.warn({ err, queue: task.name }, 'queue'));
+    worker.on('error', onRedisError);
     return worker;
   });
   const allWorkers = [...workers, createUpkeepWorker(services, consumer)];

@@ -55,7 +55,7 @@ export function createUpkeepWorker(services: WorkerServices, connection: Connect
       autorun: false,
     },
   );
-  worker.on('error', (err) => services.log.warn({ err, queue: maintenanceQueue }, 'queue'));
+  worker.on('error', services.onRedisError);
   worker.on('failed', (job, err) => services.log.warn({ err, upkeep: job?.name }, 'upkeep failed'));
   return worker;
 }

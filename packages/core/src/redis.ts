@@ -1,5 +1,6 @@
 /** Connections to Redis, by what they are for. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from './logger.ts';
 
 export type RedisClient = Redis | Cluster;
 
@@ -59,4 +60,23 @@ export function isRedisOutage(error: unknown): boolean {
   return /max retries per request|Command timed out|Connection is closed|enableOfflineQueue|^(LOADING|OOM|MISCONF|READONLY|CLUSTERDOWN|MASTERDOWN|BUSY|UNBLOCKED)\b|OOM command/i.test(
     error.message,
   );
+}
+
+const sameAgainMs = 5_000;
+
+/**
+ * A listener for errors of connections to Redis. An outage breaks dozens of them, again and again: it is told every five
+ * seconds, with how often it was not. Other errors are told each time.
+ */
+export function warnOfRedis(log: Logger): (err: Error) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  let unsaid = 0;
+  return (err) => {
+    if (!isRedisOutage(err)) return log.warn({ err }, 'an error of Redis');
+    unsaid++;
+    if (performance.now() - saidAt < sameAgainMs) return;
+    log.warn({ err, times: unsaid }, 'Redis can’t be reached');
+    saidAt = performance.now();
+    unsaid = 0;
+  };
 }

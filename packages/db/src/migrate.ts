@@ -65,8 +65,11 @@ async function apply(client: pg.PoolClient, name: string, sql: string): Promise<
   if (known.rows[0]) throw new Error(`migration ${name} has changed since it was applied: add a new one instead`);
   const note = () => client.query('insert into migrations (name, hash) values ($1, $2)', [name, hash]);
   if (/^-- no transaction\n/.test(sql)) {
-    for (const statement of sql.split(/^--;$/m)) await patiently(() => client.query(statement));
+    // These locks are in nobody's way, and an index waits for every transaction that was there before it.
+    await client.query('set lock_timeout = 0');
+    for (const statement of sql.split(/^--;$/m)) await client.query(statement);
     await note();
+    await client.query(`set lock_timeout = ${lockWaitMs}`);
     return true;
   }
   await patiently(async () => {

@@ -56,7 +56,8 @@ it('makes an index beside statements that write, and other processes that want t
   const writer = await db.pool.connect();
   await writer.query('begin; insert into things values (1)');
   const migrating = Promise.all(databases.map((each) => migrate(each, folder)));
-  // It waits for this transaction, and this one for nothing.
+  // It waits for this transaction, for longer than other migrations wait for a lock; and this one for nothing.
+  await writer.query('select pg_sleep(2.5)');
   await writer.query('insert into things values (2); commit');
   writer.release();
   expect((await migrating).flat()).toEqual(['0001_index.sql']);

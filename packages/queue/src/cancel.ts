@@ -2,7 +2,7 @@
 import type { Logger, RedisClient } from '@tally/core';
 import { type Cancellation, cancelJob, type Database } from '@tally/db';
 import { announceChange } from './changes.ts';
-import { type Queues, queueOf, toQueueId } from './queues.ts';
+import { type Queues, toQueueId } from './queues.ts';
 
 export type Canceller = { db: Database; queues: Queues; redis: RedisClient; keyPrefix: string; log: Logger };
 
@@ -23,7 +23,7 @@ export async function cancel(
   const later = (err: unknown) => log.warn({ err, job_id: jobId }, 'cancelled, and to be told later');
   if (queued !== undefined) {
     log.info({ job_id: jobId, account_id: queued.accountId, task: queued.task, status }, 'job cancelled');
-    await queueOf(queues, queued.task).remove(toQueueId(jobId, queued.dispatch)).catch(later);
+    await queues.byTask.get(queued.task)?.remove(toQueueId(jobId, queued.dispatch)).catch(later);
     await announceChange(redis, keyPrefix, { jobId, status }).catch(later);
   }
   if (status === 'running') await redis.publish(channelOf(keyPrefix), jobId).catch(later);

@@ -1,5 +1,6 @@
 /** Queueing rows that are committed, come what may: now, or as soon as Redis is back. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isRedisOutage } from '@tally/core';
 import type { Dispatch } from '@tally/db';
 import { enqueue, type Queues } from './queues.ts';
 
@@ -15,6 +16,7 @@ export async function enqueueSoon(queues: Queues, dispatches: Dispatch[]): Promi
   } catch (err) {
     const { missed, log } = queues;
     log.warn({ err, jobs: dispatches.length }, 'jobs wait in Postgres until their queue is back');
+    if (!isRedisOutage(err)) return;
     const isRetrying = missed.length > 0;
     missed.push(...dispatches.slice(0, mostMissed - missed.length));
     if (!isRetrying) void retryMissed(queues);
@@ -29,7 +31,7 @@ async function retryMissed(queues: Queues): Promise<void> {
     // One that maintenance has dispatched meanwhile is a stale copy, which its claim drops.
     const isDone = await enqueue(queues, page).then(
       () => true,
-      () => false,
+      (err) => !isRedisOutage(err),
     );
     if (isDone) missed.splice(0, page.length);
   }

@@ -1,5 +1,5 @@
 /** The BullMQ queues: one a task, moving ids only; Postgres is the record. */
-import { type Logger, type RedisClient, TallyError } from '@tally/core';
+import { type Logger, type RedisClient, TallyError, warnOfRedis } from '@tally/core';
 import type { Dispatch } from '@tally/db';
 import { Queue } from 'bullmq';
 import { rankJobs } from './ranks.ts';
@@ -35,6 +35,7 @@ export function openQueues(options: {
   log: Logger;
 }): Queues {
   const prefix = queuePrefix(options.keyPrefix);
+  const onError = warnOfRedis(options.log);
   const open = <Data>(name: string) => {
     const queue = new Queue<Data>(name, {
       connection: options.redis,
@@ -45,7 +46,7 @@ export function openQueues(options: {
         removeOnFail: { age: 14 * 86_400, count: 10_000 },
       },
     });
-    queue.on('error', (err) => options.log.warn({ err, queue: name }, 'queue connection'));
+    queue.on('error', onError);
     return queue;
   };
   const byTask = new Map(options.taskNames.map((name) => [name, open<JobData>(name)] as const));
@@ -85,12 +86,13 @@ export function fromQueueId(queueId: string): { jobId: string; dispatch: number 
 export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<void> {
   const byTask = Map.groupBy(dispatches, (dispatch) => dispatch.task);
   for (const [task, ofTask] of byTask) {
+    const queue = queueOf(queues, task);
     const ranks = await rankJobs(
       queues,
       task,
       ofTask.map(({ accountId }) => accountId),
     );
-    await queueOf(queues, task).addBulk(
+    await queue.addBulk(
       ofTask.map((dispatch, i) => ({
         name: task,
         data: { account_id: dispatch.accountId },

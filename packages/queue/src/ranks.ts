@@ -13,7 +13,7 @@ export async function rankJobs(
   flows: string[],
 ): Promise<number[]> {
   const queue = `${queues.prefix}:${task}`;
-  const keys = [`${queue}:prioritized`, `${queue}:ranks`];
+  const keys = [`${queue}:prioritized`, `${queue}:delayed`, `${queue}:ranks`];
   return (await runScript(queues.redis, script, keys, [Date.now(), `${queue}:`, ...flows])) as number[];
 }
 

@@ -2,7 +2,7 @@
 import type { Logger } from '@tally/core';
 import { type Database, type Dispatch, requeueJobs } from '@tally/db';
 import { enqueueSoon } from './enqueue-soon.ts';
-import { type Queues, queueOf, toQueueId } from './queues.ts';
+import { type Queues, toQueueId } from './queues.ts';
 
 /**
  * Queues failed and rejected jobs again and returns them; all others are left alone. Nothing is charged twice: what a
@@ -18,8 +18,9 @@ export async function requeue(
   await enqueueSoon(queues, dispatches);
   // The failed copies: what is queued again is to be seen there alone.
   for (const { jobId, task, dispatch } of dispatches)
-    await queueOf(queues, task)
-      .remove(toQueueId(jobId, dispatch - 1))
+    await queues.byTask
+      .get(task)
+      ?.remove(toQueueId(jobId, dispatch - 1))
       .catch((err) => log.warn({ err, job_id: jobId }, 'a failed copy stays on the board'));
   return dispatches;
 }

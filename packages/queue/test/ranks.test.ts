@@ -1,6 +1,6 @@
 /** Turns: whose job a queue hands out next. A real BullMQ queue, and a worker's hand that takes one job at a time. */
 import { connectRedis, newId, redisReady } from '@tally/core';
-import { Worker } from 'bullmq';
+import { type Job, Worker } from 'bullmq';
 import fc from 'fast-check';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { testLog } from '../../../test/harness/tally.ts';
@@ -28,6 +28,7 @@ async function newQueue() {
   };
   return {
     queues,
+    worker,
     add: (...accounts: string[]) =>
       enqueue(
         queues,
@@ -103,6 +104,31 @@ describe('a queue', () => {
     expect(await rankJobs(queues, task, times(3, returningFlow('a')))).toEqual([1, 2, 3]);
     await take(50);
     expect(await rankJobs(queues, task, ['a', 'b', 'a'])).toEqual([1, 1, 2]);
+  });
+
+  it('lets nobody overtake an attempt that is to come back, also where nothing else waits', async () => {
+    const { queues, add, take, worker } = await newQueue();
+    await add(...times(50, 'a'));
+    await take(49);
+    const job = (await worker.getNextJob('token', { block: false })) as Job;
+    const [again = 0] = await rankJobs(queues, task, [returningFlow('a')]);
+    await job.changePriority({ priority: again });
+    await job.moveToDelayed(Date.now() + 60_000, 'token');
+    expect((await rankJobs(queues, task, ['b']))[0]).toBeGreaterThanOrEqual(again);
+  });
+
+  it('does not turn its clock back for those who come back with old ranks', async () => {
+    const { queues, add, take } = await newQueue();
+    await add(...times(200, 'a'), ...times(200, 'b'));
+    await take(200);
+    await add('somebody');
+    // As if attempts of somebody else's, given back long ago, came back now.
+    await queueOf(queues, task).addBulk(
+      times(20, 'c').map((account_id) => ({ name: task, data: { account_id }, opts: { jobId: newId(), priority: 2 } })),
+    );
+    await add(...times(100, 'd'));
+    const served = await take(20 + 31);
+    expect(served.filter((account) => account === 'd').length).toBeLessThanOrEqual(11);
   });
 });
 

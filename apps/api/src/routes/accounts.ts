@@ -175,6 +175,7 @@ export function accountRoutes(services: ApiServices) {
       const input = c.req.valid('json');
       await requirePassword(services, c, input.current_password);
       const tokenVersion = await changePassword(db, accountId, await hashPassword(input.new_password));
+      if (tokenVersion === undefined) throw new TallyError('unauthenticated', 'The account is gone');
       const token = await authenticator.tokens.issue({ accountId, tokenVersion });
       const body = { access_token: token, token_type: 'bearer', expires_in: limits.tokenLifetimeSeconds } as const;
       log.info({ account_id: accountId, role }, 'password changed');

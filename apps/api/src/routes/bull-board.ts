@@ -48,7 +48,9 @@ function adaptTask(services: ApiServices, name: string, description: string): Bu
     Object.assign(job, {
       retry: async () => {
         const id = fromQueueId(job.id ?? '');
-        if (id !== undefined) await requeue(services, [id.jobId]);
+        const queued = id === undefined ? [] : await requeue(services, [id.jobId]);
+        // A copy that an outage left behind, of a job that has gone on: nothing is to be put back.
+        if (queued.length === 0) await job.remove();
       },
     });
   const { getJob, getJobs } = adapter;

@@ -31,11 +31,24 @@ export function createCommentReplies(
     throw new TallyError('reply_window_closed', 'The comment is too old to be answered in private');
   }
 
+  /** Puts what has left into the conversation that it opens: like its end it is written down whoever owns the job by now. */
+  async function remember(
+    { igUserId }: Pick<CommentInput, 'igUserId'>,
+    { personId, ...sent }: { personId: string | undefined; text: string; messageId: string },
+  ): Promise<void> {
+    if (personId === undefined) return;
+    const reply = { id: idFrom(`${jobId} reply`), accountId, igUserId, personId, ...sent };
+    await untilReachable(() => rememberPrivateReply(db, reply), { log: attempt.log });
+  }
+
   return {
     async takeComment(comment) {
       const { igUserId, fromId, workflowId } = comment;
       const said = await resumeSend(services, job, attempt);
-      if (said !== undefined) return { verdict: 'answered', said };
+      if (said !== undefined) {
+        await remember(comment, { ...said, personId: fromId });
+        return { verdict: 'answered', said };
+      }
       const { username } = await requireSender(services, job, attempt, igUserId);
       await requireWindow(comment);
       if (await read(() => isCommentTaken(db, { jobId, igUserId, commentId: comment.commentId })))
@@ -61,12 +74,7 @@ export function createCommentReplies(
         recipient: { kind: 'comment', id: commentId },
         personId: fromId ?? null,
         text: cutReply(text),
-        onSent: async ({ messageId, personId, text: sent }) => {
-          const person = personId ?? fromId;
-          if (person === undefined) return;
-          const reply = { id: idFrom(`${jobId} reply`), accountId, igUserId, personId: person, text: sent, messageId };
-          await read(() => rememberPrivateReply(db, reply));
-        },
+        onSent: ({ personId = fromId, ...sent }) => remember({ igUserId }, { ...sent, personId }),
       }),
   };
 }

@@ -38,13 +38,17 @@ export async function findAccount(db: Database, accountId: string): Promise<Acco
 }
 
 /** Stores a new password and thereby ends every bearer token given out before; returns the new token version. */
-export async function changePassword(db: Database, accountId: string, passwordHash: string): Promise<number> {
+export async function changePassword(
+  db: Database,
+  accountId: string,
+  passwordHash: string,
+): Promise<number | undefined> {
   const rows = await db.orm
     .update(accounts)
     .set({ passwordHash, tokenVersion: sql`${accounts.tokenVersion} + 1` })
-    .where(eq(accounts.id, accountId))
+    .where(and(eq(accounts.id, accountId), isNull(accounts.erasedAt)))
     .returning({ tokenVersion: accounts.tokenVersion });
-  return rows[0]?.tokenVersion ?? 0;
+  return rows[0]?.tokenVersion;
 }
 
 export async function setRole(db: Database, accountId: string, role: Role): Promise<void> {
@@ -62,7 +66,7 @@ const toIdentity = (row: IdentityRow): Identity => ({
 export async function readIdentities(db: Database, accountIds: string[]): Promise<(Identity | undefined)[]> {
   const { rows } = await db.hot.query<IdentityRow>({
     name: 'read_identities',
-    text: 'select id, role, token_version from accounts where id = any($1::uuid[])',
+    text: 'select id, role, token_version from accounts where id = any($1::uuid[]) and erased_at is null',
     values: [accountIds],
   });
   const byId = new Map(rows.map((row) => [row.id, toIdentity(row)]));
@@ -73,7 +77,8 @@ export async function readIdentities(db: Database, accountIds: string[]): Promis
 export async function findIdentityByKey(db: Database, keyHash: Buffer): Promise<Identity | undefined> {
   const { rows } = await db.hot.query<IdentityRow>({
     name: 'find_identity_by_key',
-    text: 'select a.id, a.role, a.token_version from api_keys k join accounts a on a.id = k.account_id where k.key_hash = $1',
+    text: `select a.id, a.role, a.token_version from api_keys k join accounts a on a.id = k.account_id
+      where k.key_hash = $1 and a.erased_at is null`,
     values: [keyHash],
   });
   return rows[0] && toIdentity(rows[0]);

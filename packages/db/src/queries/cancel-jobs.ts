@@ -33,8 +33,6 @@ export async function cancelJob(
         update jobs j set status = 'cancelled', error = 'Cancelled', error_code = 'cancelled', finished_at = now(),
           cancel_requested_at = now()
         from found f where j.id = f.id and f.status = 'queued'
-      ), dropped as (
-        delete from job_steps s using found f where s.job_id = f.id and f.status = 'queued'
       )
       select account_id, task, dispatch, case status when 'queued' then 'cancelled' else status end as status,
         status = 'queued' as was_queued
@@ -52,18 +50,19 @@ export async function cancelJob(
 
 /**
  * Queues failed and rejected jobs again, under the next dispatch and with their attempts counted anew; all others are left
- * alone, those whose input has expired among them. What their steps paid for is replayed, so nothing is charged twice. A message that Instagram refused may leave
- * again; one of which nobody knows whether it arrived may not.
+ * alone, those whose input has expired among them. What their steps paid for is replayed, so nothing is charged twice. A
+ * message that Instagram refused may leave again; one of which nobody knows whether it arrived may not.
  */
 export async function requeueJobs(db: Database, jobIds: string[]): Promise<Dispatch[]> {
   return inTransaction(db, async (client) => {
     const { rows } = await client.query<{ id: string; account_id: string; task: string; dispatch: number }>(
       `with due as (
          select id from jobs where id = any($1::uuid[]) and status in ('failed', 'rejected') and input is not null
+           and cancel_requested_at is null
          order by id for update
        )
        update jobs j set status = 'queued', dispatch = j.dispatch + 1, attempts = 0, waits = 0, run_after = now(),
-         error = null, error_code = null, finished_at = null, cancel_requested_at = null
+         error = null, error_code = null, finished_at = null
        from due where j.id = due.id
        returning j.id, j.account_id, j.task, j.dispatch`,
       [jobIds],

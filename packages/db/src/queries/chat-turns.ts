@@ -149,10 +149,12 @@ async function receiveMessage(
      select j.id, $2, j.account_id, 'customer', $3, j.created_at from jobs j where j.id = $1 on conflict (id) do nothing`,
     [job.jobId, conversation.id, text],
   );
-  // A job that failed and was put back is asked again.
-  await client.query(`update messages set closed_at = null, silence = null where id = $1 and silence = 'failed'`, [
-    job.jobId,
-  ]);
+  // A job that was put back is asked again, also where others have closed its message meanwhile.
+  await client.query(
+    `update messages set closed_at = null, silence = null
+     where id = $1 and closed_at is not null and reply_id is null and (silence is null or silence = 'failed')`,
+    [job.jobId],
+  );
   await client.query('update conversations set last_message_at = now() where id = $1', [conversation.id]);
   // An unsent message may have been announced before, after, or at the same time as the message itself.
   await client.query(
@@ -185,7 +187,7 @@ type OpenMessage = { id: string; ageMs: number };
 async function listOpenMessages(client: Transaction, conversationId: string): Promise<OpenMessage[]> {
   await client.query(
     `update messages m set closed_at = now(),
-       silence = case when exists (select from jobs j where j.id = m.id and j.status = 'failed') then 'failed' end
+       silence = case when exists (select from jobs j where j.id = m.id and j.status in ('failed', 'rejected')) then 'failed' end
      where m.conversation_id = $1 and m.role = 'customer' and m.closed_at is null
        and not exists (select from jobs j where j.id = m.id and j.status in ('queued', 'running'))`,
     [conversationId],

@@ -1,0 +1,88 @@
+/** Cancelling and putting back where messages to Instagram are prepared, put off, or on their way. */
+import { beforeEach, expect, test } from 'vitest';
+import { type Body, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
+
+const platform = await startPlatform();
+const { call, newPerson, poll, sandbox } = platform;
+const { instagram } = sandbox;
+const { db } = platform.api.services;
+
+let igCount = 0;
+let igUserId: string;
+let owner: Person;
+
+async function connect(tokens: number): Promise<void> {
+  igUserId = `1784140000001${String(++igCount).padStart(4, '0')}`;
+  owner = await newPerson({ tokens });
+  const body = { ig_user_id: igUserId, username: `shop${igCount}`, access_token: `token-${igCount}` };
+  expect((await call('POST', '/api/instagram/accounts', { token: owner.token, body })).status).toBe(201);
+}
+beforeEach(() => {
+  instagram.clear();
+  sandbox.faults.clear();
+});
+
+const sends = () => instagram.sends.list({ ig_user_id: igUserId }).filter(({ delivered }) => delivered);
+const sendState = async (jobId: string) =>
+  (await db.pool.query<{ state: string }>('select state from instagram_sends where id = $1', [jobId])).rows[0]?.state;
+const slowDown = () => instagram.faults.set([{ kind: 'error', code: 4, retry_after_s: 1 }] as never);
+
+async function answerComment(text: string): Promise<string> {
+  const body = { ig_user_id: igUserId, comment_id: '17870000000000777', text, from_id: '551' };
+  const answer = await call<{ job_id: string }>('POST', '/api/workflow/instagram-dm', { token: owner.token, body });
+  expect(answer.status).toBe(202);
+  return answer.body.job_id;
+}
+/** Fires a customer's message and returns the job that is to answer it. */
+async function write(text: string): Promise<string> {
+  await instagram.fire({ ig_user_id: igUserId, kind: 'message', from: { id: '552' }, text } as never);
+  const { rows } = await db.pool.query<{ job_id: string }>(
+    `select job_id from webhook_events where account_id = $1 and job_id is not null order by id desc limit 1`,
+    [owner.accountId],
+  );
+  return rows[0]?.job_id ?? '';
+}
+const cancel = (jobId: string) => call('DELETE', `/api/jobs/${jobId}`, { token: owner.token });
+
+test('a comment whose answer was put off and cancelled can be answered by another job', async () => {
+  await connect(10_000);
+  slowDown();
+  const first = await answerComment('How much?');
+  await until(async () => (await sendState(first)) === 'not_sent');
+  expect([200, 202]).toContain((await cancel(first)).status);
+  expect((await poll(owner.token, first)).status).toBe('cancelled');
+  instagram.faults.clear();
+  const second = await answerComment('How much is the lamp?');
+  expect(await poll<Body>(owner.token, second)).toMatchObject({ status: 'completed', result: { sent: true } });
+  expect(sends()).toHaveLength(1);
+});
+
+test('messages that a cancelled job had taken along are answered by their own jobs', async () => {
+  await connect(10_000);
+  slowDown();
+  const [first, second] = [await write('Hi!'), await write('How much is the lamp?')];
+  await until(async () => (await sendState(first)) === 'not_sent');
+  await cancel(first);
+  expect((await poll(owner.token, first)).status).toBe('cancelled');
+  instagram.faults.clear();
+  expect(await poll<Body>(owner.token, second)).toMatchObject({
+    status: 'completed',
+    result: { reply: expect.any(String) },
+  });
+  expect(sends()).toHaveLength(1);
+});
+
+test('a message that was rejected for want of tokens, and put back after another one came, is answered', async () => {
+  await connect(60);
+  const first = await write('How much is the lamp?');
+  expect((await poll(owner.token, first)).status).toBe('rejected');
+  const second = await write('Anybody there?');
+  expect((await poll(owner.token, second)).status).toBe('rejected');
+  const operator = await newPerson({ role: 'operator' });
+  const body = { email: owner.email, tokens: 5_000, reason: 'more' };
+  expect((await call('POST', '/api/admin/grants', { token: operator.token, body })).status).toBe(201);
+  for (const jobId of [first, second])
+    expect((await call('POST', `/api/admin/jobs/${jobId}/requeue`, { token: operator.token })).status).toBe(202);
+  for (const jobId of [first, second]) expect((await poll(owner.token, jobId)).status).toBe('completed');
+  expect(sends().length).toBeGreaterThan(0);
+});
