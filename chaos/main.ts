@@ -7,11 +7,13 @@
  *   --list          names the faults and ends
  *   --json FILE     writes the report there, too
  *   --logs FOLDER   writes what every process logged there
+ *   --fairness      measures what an account sees of another one's backlog, and ends
  */
 import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { measureFairness } from './fairness.ts';
 import { allFaults } from './faults/index.ts';
 import { toRows, toText } from './report.ts';
 import { run } from './run.ts';
@@ -25,6 +27,7 @@ const { values: flags } = parseArgs({
     list: { type: 'boolean', default: false },
     json: { type: 'string' },
     logs: { type: 'string' },
+    fairness: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(flags.minutes);
@@ -98,7 +101,7 @@ else if (wrong !== undefined) {
       say(`${signal}: everything ends`);
       void stop(1);
     });
-  await main().then(stop, (error: Error) => {
+  await (flags.fairness ? measureFairness(say, (end) => void ends.push(end)) : main()).then(stop, (error: Error) => {
     say(error.stack ?? String(error));
     return stop(1);
   });

@@ -8,7 +8,8 @@ import { connectDatabase, migrate } from '@tally/db';
 import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
 import type { AnyTask } from '@tally/tasks';
 import { afterAll, onTestFinished } from 'vitest';
-import { type RunningApi, startApi } from '../../apps/api/src/start.ts';
+import type { StreamLimits } from '../../apps/api/src/event-streams.ts';
+import { type Patience, type RunningApi, startApi } from '../../apps/api/src/start.ts';
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
 import type { Network } from '../../apps/worker/src/pages/dial.ts';
 import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
@@ -83,8 +84,12 @@ type PlatformOptions = {
   log?: Logger;
   /** By default the registry's. */
   tasks?: readonly AnyTask[];
+  /** How long the API waits for its clients. */
+  patience?: Patience;
   /** What pages are opened over. */
   network?: Partial<Network>;
+  /** Where event streams shall differ from what they are in earnest. */
+  streams?: Partial<StreamLimits>;
 };
 
 export const instagramSecret = 'test-instagram-app-secret';
@@ -93,7 +98,7 @@ type CloseLater = (cleanUp: () => Promise<void>) => void;
 
 /** Starts a platform that ends with its test file, or with the test where `closeLater` is `onTestFinished`. */
 export async function startPlatform(
-  { env = {}, worker = true, log = testLog, network, tasks }: PlatformOptions = {},
+  { env = {}, worker = true, log = testLog, network, streams, tasks, patience }: PlatformOptions = {},
   closeLater: CloseLater = afterAll,
 ): Promise<Platform> {
   const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
@@ -109,7 +114,11 @@ export async function startPlatform(
     EXTRACTION_ALLOW_HOSTS: new URL(shop.url).host,
     ...env,
   });
-  const api = await startApi(config, log, tasks && { tasks });
+  const api = await startApi(config, log, {
+    ...(tasks && { tasks }),
+    ...(streams && { streams }),
+    ...(patience && { patience }),
+  });
   closeLater(() => api.close());
   sandbox.instagram.settings.current.webhook_url = `${api.url}/webhooks/instagram`;
   const workers: RunningWorker[] = [];
@@ -182,7 +191,7 @@ async function send<Shape>(
     redirect: 'manual',
   });
   const text = await response.text();
-  const isJson = text !== '' && response.headers.get('content-type')?.includes('json') === true;
+  const isJson = text !== '' && response.headers.get('content-type')?.includes('application/json') === true;
   return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : {}) as Shape };
 }
 

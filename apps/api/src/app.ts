@@ -7,6 +7,9 @@ import { requireAccount, requireOperator } from './auth/authenticate.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
 import { createMetrics } from './http/metrics.ts';
+import { limits } from './limits.ts';
+import { accountErasureRoutes } from './routes/account-erasure.ts';
+import { accountExportRoutes } from './routes/account-export.ts';
 import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { adminJobRoutes } from './routes/admin-jobs.ts';
@@ -16,6 +19,7 @@ import { conversationRoutes } from './routes/conversations.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { instagramRoutes } from './routes/instagram.ts';
+import { jobEventRoutes } from './routes/job-events.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
 import { productRoutes } from './routes/products.ts';
@@ -52,12 +56,12 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.route('/', webhookRoutes(services));
 
   // Of strangers, only these two read a body.
-  app.use('/api/accounts/register', limitBody, readableJson);
-  app.use('/api/accounts/login', limitBody, readableJson);
+  app.use('/api/accounts/register', limitBody(limits.maxCredentialsBytes), readableJson);
+  app.use('/api/accounts/login', limitBody(limits.maxCredentialsBytes), readableJson);
   mount(app, publicAccountRoutes(services));
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
-  app.use('/api/*', limitBody, readableJson);
+  app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
   mount(app, taskRoutes(services, tasks));
   // Submissions have a limit of their own; everything else counts as a read.
   app.use('/api/*', async (c, next) => {
@@ -65,6 +69,8 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     await next();
   });
   mount(app, accountRoutes(services));
+  mount(app, accountExportRoutes(services));
+  mount(app, accountErasureRoutes(services));
   mount(app, billingRoutes(services));
   mount(app, knowledgeRoutes(services));
   mount(app, productRoutes(services));
@@ -74,6 +80,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   mount(app, instagramRoutes(services));
   mount(app, workflowRoutes(services));
   mount(app, jobRoutes(services));
+  mount(app, jobEventRoutes(services));
   mount(app, adminRoutes(services));
   mount(app, adminJobRoutes(services));
 
@@ -103,9 +110,13 @@ function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
 // Bull Board's page asks a font server for its letters; an operator's visit is nobody else's business.
 const ownFilesOnly = {
   defaultSrc: ["'self'"],
-  scriptSrc: ["'self'", "'unsafe-inline'"],
+  scriptSrc: ["'self'"],
   styleSrc: ["'self'", "'unsafe-inline'"],
   imgSrc: ["'self'", 'data:'],
+  // These three are not what default-src falls back to.
+  baseUri: ["'self'"],
+  formAction: ["'self'"],
+  frameAncestors: ["'self'"],
 };
 
 const nothingThere = () => new TallyError('not_found', 'There is nothing at this address');

@@ -29,12 +29,12 @@ export function answerAccepted(c: Context<ApiEnv>, jobId: string, status: JobSta
 /** The job, where it ends within what `prefer` asks for; otherwise 202. `status` is as of now. */
 export async function answerJob(
   c: Context<ApiEnv>,
-  { endedJobs, db }: ApiServices,
+  { jobChanges, db }: ApiServices,
   { jobId, status, prefer }: { jobId: string; status: JobStatus; prefer: string | undefined },
 ) {
   const limitMs = waitMs(prefer);
   if (limitMs === 0 && !isEnded(status)) return answerAccepted(c, jobId, status);
-  if (!isEnded(status)) await endedJobs.wait(jobId, limitMs, c.req.raw.signal);
+  if (!isEnded(status)) await jobChanges.waitForEnd(jobId, { limitMs, signal: c.req.raw.signal });
   const job = await findJob(db, c.get('identity').accountId, jobId);
   if (job === undefined) throw new TallyError('not_found', 'There is no such job');
   if (!isEnded(job.status)) return answerAccepted(c, jobId, job.status);

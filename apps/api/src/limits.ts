@@ -1,6 +1,8 @@
 /** Every limit of the HTTP door (DESIGN section 6); the rates come from the configuration. */
 export const limits = {
   maxBodyBytes: 256 * 1024,
+  /** Of strangers: an address and a password, however they are escaped. */
+  maxCredentialsBytes: 8 * 1024,
   maxJsonDepth: 32,
   maxPasswordCharacters: 200,
   minPasswordCharacters: 8,
@@ -17,8 +19,10 @@ export const limits = {
   maxAccessTokenCharacters: 4_000,
   /** Meta sends up to 1,000 updates in one body. */
   maxWebhookBytes: 4 * 1024 * 1024,
-  /** Webhook bodies held at a time: who signed them is known only when they are whole. */
-  maxWebhooksAtOnce: 24,
+  /** Of all webhooks that are on their way in: who signed them is known only when they are whole. */
+  maxArrivingWebhookBytes: 96 * 1024 * 1024,
+  /** A webhook that takes longer makes room for others where room is short. */
+  webhookGraceMs: 1_000,
   eventsShown: 20,
   messagesShown: 200,
   maxReasonCharacters: 200,
@@ -27,8 +31,22 @@ export const limits = {
   maxApiKeys: 50,
   maxPageSize: 100,
   maxWaitSeconds: 30,
+  /** Event streams, at one API process; each may hold one event for a slow reader. */
+  streams: {
+    maxStreams: 2_000,
+    maxStreamsPerAccount: 100,
+    heartbeatMs: 15_000,
+    /** A login that has ended since is noticed when the client comes back. */
+    lifetimeMs: 10 * 60_000,
+  },
   loginWindowSeconds: 15 * 60,
-  /** Failed logins from one address, over all accounts, as a multiple of the limit for one account. */
+  /**
+   * Failed logins from one address, over all accounts, as a multiple of the limit for one account; and registrations,
+   * each of which costs a password's hash and says whether an address is taken.
+   */
   loginsPerAddressFactor: 10,
+  exportsPerHour: 5,
+  /** What is left of an erased account after that is upkeep's. */
+  eraseWithinMs: 5_000,
   tokenLifetimeSeconds: 24 * 3_600,
 } as const;

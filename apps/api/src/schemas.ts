@@ -1,7 +1,7 @@
 /** The shapes that several routes answer with. */
 import { z } from '@hono/zod-openapi';
 import type { Standing } from '@tally/db';
-import { type JobView, jobStatuses } from '@tally/db';
+import { type JobSummary as JobSummaryRow, type JobView, jobStatuses } from '@tally/db';
 import { limits } from './limits.ts';
 
 export const AiUsage = z
@@ -69,9 +69,7 @@ export const Job = z
 
 export const JobSummary = Job.omit({ result: true, progress: true, tokens_consumed: true }).openapi('JobSummary');
 
-type SummaryFields = Omit<JobView, 'result' | 'progress' | 'tokensConsumed'>;
-
-export function toJobSummary(job: SummaryFields): z.infer<typeof JobSummary> {
+export function toJobSummary(job: JobSummaryRow): z.infer<typeof JobSummary> {
   return {
     id: job.id,
     task: job.task,

@@ -1,12 +1,14 @@
 /** What the API is made of, and the names that requests carry through it. */
+import type { HttpBindings } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Billing } from '@tally/billing';
 import type { Config, Logger, RedisClient } from '@tally/core';
 import type { Database, Identity } from '@tally/db';
 import type { Queues, Submitter } from '@tally/queue';
 import type { Authenticator } from './auth/authenticate.ts';
-import type { EndedJobs } from './ended-jobs.ts';
+import type { EventStreams } from './event-streams.ts';
 import type { RateLimits } from './http/rate-limits.ts';
+import type { JobChanges } from './job-changes.ts';
 
 export type ApiServices = {
   config: Config;
@@ -17,13 +19,14 @@ export type ApiServices = {
   submitter: Submitter;
   authenticator: Authenticator;
   rateLimits: RateLimits;
-  endedJobs: EndedJobs;
+  jobChanges: JobChanges;
+  eventStreams: EventStreams;
   log: Logger;
 };
 
 export type ApiEnv = {
   Variables: { requestId: string; identity: Identity };
-  Bindings: { incoming?: { socket?: { remoteAddress?: string } } };
+  Bindings: HttpBindings;
 };
 
 export type Api = OpenAPIHono<ApiEnv>;

@@ -9,8 +9,10 @@ import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { createTokens } from './auth/tokens.ts';
-import { createEndedJobs } from './ended-jobs.ts';
+import { createEventStreams, type StreamLimits } from './event-streams.ts';
 import { createRateLimits } from './http/rate-limits.ts';
+import { createJobChanges } from './job-changes.ts';
+import { limits } from './limits.ts';
 import type { Api, ApiServices } from './services.ts';
 
 export type RunningApi = { url: string; app: Api; services: ApiServices; close(): Promise<void> };
@@ -20,14 +22,22 @@ const portsTried = 100;
 const redisStartMs = 10_000;
 // Requests that wait for a job may take 30 s; a deploy doesn't wait for all of that.
 const drainMs = 10_000;
-// For a whole request to arrive: who drips it in holds memory that others need.
-const requestTimeout = 30_000;
+/** How long a client may take. */
+export type Patience = {
+  /** For a whole request to arrive: who drips it in holds memory that others need. */
+  requestMs: number;
+  /** Without a byte in either direction: who doesn't read an answer holds it. Longer than `Prefer: wait` is silent. */
+  silenceMs: number;
+};
+const defaultPatience: Patience = { requestMs: 30_000, silenceMs: 60_000 };
+// Node looks at the clock every 30 s by default, which would double the time for a request.
+const looksPerRequest = 6;
 
 /** Connects and listens. @throws Error where the port is taken or Redis doesn't answer within 10 s */
 export async function startApi(
   config: Config,
   log: Logger,
-  options: { tasks?: readonly AnyTask[] } = {},
+  options: { tasks?: readonly AnyTask[]; streams?: Partial<StreamLimits>; patience?: Patience } = {},
 ): Promise<RunningApi> {
   const tasks = options.tasks ?? allTasks;
   const onRedisError = (err: Error) => log.warn({ err }, 'redis connection');
@@ -47,21 +57,26 @@ export async function startApi(
     billing: createBilling({ db, redis, keyPrefix, log }),
     submitter: createSubmitter({ db, queues, log, maxQueuedJobs: config.limits.queuedJobs }),
     authenticator: createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits }),
-    endedJobs: createEndedJobs({ db, redisUrls: config.redisUrls, keyPrefix, log }),
+    jobChanges: createJobChanges({ db, redisUrls: config.redisUrls, keyPrefix, log }),
+    eventStreams: createEventStreams({ ...limits.streams, ...options.streams }),
   };
   const app = createApp(services, tasks);
-  const { server, port } = await listen(app, config);
+  const { server, port } = await listen(app, config, options.patience ?? defaultPatience);
 
   async function close(): Promise<void> {
+    services.eventStreams.close();
+    services.jobChanges.endWaits();
     await new Promise<void>((resolve) => {
       const limit = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), drainMs);
       server.close(() => {
         clearTimeout(limit);
+        clearInterval(idle);
         resolve();
       });
-      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      // Those that finish their request from now on are idle afterwards, and would stay for seconds.
+      const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), 50);
     });
-    services.endedJobs.close();
+    services.jobChanges.close();
     await queues.close();
     redis.disconnect();
     await db.close();
@@ -70,10 +85,20 @@ export async function startApi(
 }
 
 /** Listens on the configured port or, where none is configured, on the first from 8000 up that is free. */
-async function listen(app: Api, { host, port }: Config): Promise<{ server: ServerType; port: number }> {
+async function listen(
+  app: Api,
+  { host, port }: Config,
+  { requestMs, silenceMs }: Patience,
+): Promise<{ server: ServerType; port: number }> {
   const last = port ?? defaultPort + portsTried - 1;
+  const serverOptions = {
+    requestTimeout: requestMs,
+    headersTimeout: requestMs,
+    connectionsCheckingInterval: Math.ceil(requestMs / looksPerRequest),
+  };
   for (let candidate = port ?? defaultPort; ; candidate++) {
-    const server = serve({ fetch: app.fetch, hostname: host, port: candidate, serverOptions: { requestTimeout } });
+    const server = serve({ fetch: app.fetch, hostname: host, port: candidate, serverOptions });
+    server.setTimeout(silenceMs);
     try {
       await once(server, 'listening');
       const address = server.address();

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connectRedis, redisReady } from '@tally/core';
-import { announceEnded } from '@tally/queue';
+import { announceChange } from '@tally/queue';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Job, type Platform, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
+import { testLog } from '../../../test/harness/tally.ts';
+import { startApi } from '../src/start.ts';
 
 const platform = await startPlatform({ env: { LIMIT_SUBMISSIONS_PER_MINUTE: '0' } });
 const { ask, call, newPerson, poll, sandbox } = platform;
@@ -205,6 +207,8 @@ describe('Prefer: wait', () => {
   it('wakes by the news from Redis', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const { token } = await idle.newPerson({ tokens: 10_000 });
+    const { redis } = idle.api.services;
+    const { redisKeyPrefix } = idle.config;
     const waiting = post(token, 'Any news?', { prefer: 'wait=30' }, idle);
     let isAnswered = false;
     void waiting.finally(() => {
@@ -214,7 +218,7 @@ describe('Prefer: wait', () => {
     // Nobody runs the job: only news can end the wait before its time. It is repeated, for the API may not listen yet.
     await until(async () => {
       const [job] = await listJobs(token, idle);
-      if (job) await announceEnded(idle.api.services.redis, idle.config.redisKeyPrefix, job.id);
+      if (job) await announceChange(redis, redisKeyPrefix, { jobId: job.id, status: 'completed' });
       return isAnswered;
     });
     expect(await waiting).toMatchObject({ status: 202, body: { status: 'queued' } });
@@ -289,5 +293,21 @@ describe('Prefer: wait', () => {
     );
     // Well before their 30 seconds are over, every one of them is done.
     await until(async () => finished.test((await idle.call('GET', '/metrics')).text), 15_000);
+  });
+
+  it('is answered with where to look when the API shuts down, which waits for nobody', async () => {
+    const idle = await startPlatform({ worker: false }, onTestFinished);
+    const { token } = await idle.newPerson({ tokens: 10_000 });
+    const leaving = await startApi(idle.config, testLog);
+    const waiting = fetch(`${leaving.url}${questionPath}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'wait=30' },
+      body: '{"question":"Still there?"}',
+    });
+    await until(async () => (await listJobs(token, idle)).length === 1);
+    const stopped = leaving.close();
+    const answer = await waiting;
+    expect([answer.status, await answer.json()]).toMatchObject([202, { status: 'queued' }]);
+    await stopped;
   });
 });

@@ -5,6 +5,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { showAlarms } from './alarms.ts';
 import { cancelCommand } from './cancel.ts';
 import { createOperator } from './create-operator.ts';
+import { eraseAccount } from './erase-account.ts';
+import { exportTo } from './export-account.ts';
 import { rebuildRedis } from './rebuild-redis.ts';
 import { releaseHolds } from './release-holds.ts';
 import { type RequeueOptions, requeueCommand } from './requeue.ts';
@@ -40,6 +42,17 @@ program
   .command('create-operator <email>')
   .description('create an operator, or make an account one; prints a new password where it made one')
   .action((email: string) => withServices((billing) => createOperator(billing, email)));
+
+program
+  .command('export <email>')
+  .description('write everything that is kept for an account to standard output, as JSON lines')
+  .action((email: string) => withServices(({ db }) => exportTo(process.stdout, db, email)));
+
+program
+  .command('erase <email>')
+  .description('shut an account for good and remove what it holds; the ledger stays')
+  .option('--dry-run', 'only say what would be removed')
+  .action((email: string, options: { dryRun?: boolean }) => withServices(({ db }) => eraseAccount(db, email, options)));
 
 program
   .command('verify')

@@ -1,9 +1,10 @@
 /** What the operator's commands work with. */
 import { type Billing, createBilling } from '@tally/billing';
-import { connectRedis, createLogger, loadConfig, redisReady, TallyError } from '@tally/core';
-import { connectDatabase, findAccountByEmail } from '@tally/db';
+import { connectRedis, createLogger, loadConfig, redisReady } from '@tally/core';
+import { connectDatabase } from '@tally/db';
 import { openQueues, type Queues } from '@tally/queue';
 import { tasks } from '@tally/tasks';
+import { requireAccount } from './find-account.ts';
 
 export type OpsServices = Billing & { billing: Billing; queues: Queues };
 
@@ -12,17 +13,20 @@ const redisStartMs = 10_000;
 /** Connects, runs one verb, and closes whatever happens. The verb's answer is the exit code. */
 export async function withServices(verb: (services: OpsServices) => Promise<number>): Promise<void> {
   const config = loadConfig();
-  const log = createLogger('ops', 'warn');
+  // Standard output is what a command was asked for.
+  const log = createLogger('ops', 'warn', process.stderr);
   const db = connectDatabase({ url: config.databaseUrl, name: 'ops', log, connections: 2 });
   const redis = connectRedis(config.redisUrls, 'ledger', (err) => log.warn({ err }, 'redis connection'));
   const keyPrefix = config.redisKeyPrefix;
-  const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map(({ name }) => name), log });
+  // Opened once Redis is there, for each queue would complain of a connection that is only just being made.
+  let queues: Queues | undefined;
   try {
     await redisReady(redis, redisStartMs);
+    queues = openQueues({ redis, keyPrefix, taskNames: tasks.map(({ name }) => name), log });
     const billing = createBilling({ db, redis, keyPrefix, log });
     process.exitCode = await verb({ ...billing, billing, queues });
   } finally {
-    await queues.close();
+    await queues?.close();
     redis.disconnect();
     await db.close();
   }
@@ -31,7 +35,5 @@ export async function withServices(verb: (services: OpsServices) => Promise<numb
 /** The id of the account with this address; undefined where no address is given. @throws TallyError `not_found` */
 export async function accountOf({ db }: Billing, email: string | undefined): Promise<string | undefined> {
   if (email === undefined) return undefined;
-  const account = await findAccountByEmail(db, email);
-  if (account === undefined) throw new TallyError('not_found', `There is no account ${email}`);
-  return account.id;
+  return (await requireAccount(db, email)).id;
 }

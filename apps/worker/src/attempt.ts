@@ -4,6 +4,7 @@ import { type Logger, TallyError } from '@tally/core';
 import { type CallRecord, type Claim, inFence, type Move, readSteps, type Transaction } from '@tally/db';
 import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
 import { z } from 'zod';
+import { withoutControlTokens } from './control-tokens.ts';
 import { ModelCallError, type ModelReply } from './model-client.ts';
 import { untilReachable } from './outages.ts';
 import { holdLeaseMarginMs, type WorkerServices } from './services.ts';
@@ -73,8 +74,9 @@ export function beginAttempt(
     const stored = await storedStep(step);
     if (stored !== undefined) return readStored(stored, format);
     const { jsonSchema } = format;
+    const messages = withoutControlTokens(request.messages);
     const schemaTokens = jsonSchema === undefined ? 0 : countText(JSON.stringify(jsonSchema.jsonSchema));
-    const inputTokens = countInputTokens(request.messages) + schemaTokens;
+    const inputTokens = countInputTokens(messages) + schemaTokens;
     const overhead = inputTokens + inputMarginTokens(inputTokens);
     const limits = request.outputTokens ?? job.task.outputTokens;
     const timeoutMs = Math.min(job.task.queue.timeoutMs, options.modelTimeoutMs);
@@ -127,7 +129,7 @@ export function beginAttempt(
       reply = await services.model.complete({
         holdId: grant.holdId,
         accountId: job.accountId,
-        messages: request.messages,
+        messages,
         maxOutputTokens: Math.min(limits.max, grant.tokens - overhead),
         format: jsonSchema,
         timeoutMs: Math.max(1, Math.floor(timeoutMs - (performance.now() - startedAt))),

@@ -9,8 +9,9 @@ import {
   upsertProducts,
   writeProgress,
 } from '@tally/db';
-import { enqueue } from '@tally/queue';
+import { enqueueSoon } from '@tally/queue';
 import { describeProduct, type ExtractedProduct, findTask, type TaskContext } from '@tally/tasks';
+import { announce } from './announce.ts';
 import type { Attempt, ClaimedJob } from './attempt.ts';
 import { createChat } from './chat.ts';
 import { createCommentReplies } from './instagram/comments.ts';
@@ -29,7 +30,10 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     signal,
     llm: attempt.llm,
     llmJson: attempt.llmJson,
-    progress: (stage) => write((client) => writeProgress(client, jobId, stage)),
+    progress: async (stage) => {
+      await write((client) => writeProgress(client, jobId, stage));
+      announce(services, jobId, 'running');
+    },
     knowledge: { search: (question, limit) => read(() => services.searchPassages({ accountId, question, limit })) },
     prompt: {
       current: () => read(() => services.readPrompt(accountId)),
@@ -58,10 +62,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
       if (findTask(task) === undefined) throw new TallyError('internal', `there is no task ${task}`);
       const id = idAfter(jobId, key);
       await write((client) => insertJobs(client, [{ id, accountId, task, input }]));
-      // Where Redis is away, maintenance does this later: the row is the promise.
-      await enqueue(services.queues, [{ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }]).catch((err) =>
-        log.warn({ err, submitted_job: id }, 'submitted, to be queued later'),
-      );
+      await enqueueSoon(services.queues, [{ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }]);
       return id;
     },
     chat: createChat(services, job, attempt),

@@ -83,8 +83,8 @@ async function auditNextPage(services: WorkerServices, afterId: string): Promise
     settleMs: auditSettleMs,
     sleep,
   });
-  for (const { subscriptionId, what } of findings.filter(({ where }) => where === 'redis')) {
-    log.error({ subscription_id: subscriptionId }, `Redis differs and is rebuilt: ${what}`);
+  for (const { subscriptionId, what, isLeftover } of findings.filter(({ where }) => where === 'redis')) {
+    log[isLeftover ? 'warn' : 'error']({ subscription_id: subscriptionId }, `Redis differs and is rebuilt: ${what}`);
     await repairRedis(billing, subscriptionId);
   }
   const wrong = Map.groupBy(

@@ -38,14 +38,18 @@ export class ModelCallError extends Error {
     kind: ModelCallError['kind'],
     options: {
       status?: number | undefined;
+      /** The provider's own. */
+      code?: string | undefined;
       retryAfterMs?: number | undefined;
       requestId?: string | undefined;
-      cause: unknown;
+      cause?: unknown;
     },
   ) {
-    super(`model call ${kind}${options.status === undefined ? '' : ` (HTTP ${options.status})`}`, {
-      cause: options.cause,
-    });
+    const said = [options.status && `HTTP ${options.status}`, options.code].filter(Boolean).join(', ');
+    super(
+      `model call ${kind}${said && ` (${said})`}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.kind = kind;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
@@ -117,6 +121,9 @@ export function createModelClient(options: {
   };
 }
 
+/** A word, such as `context_length_exceeded`. */
+const codeForm = /^[a-z][a-z_]{0,63}$/;
+
 function toModelCallError(error: unknown): ModelCallError {
   if (error instanceof APIConnectionTimeoutError) return new ModelCallError('timeout', { cause: error });
   if (error instanceof APIConnectionError)
@@ -124,15 +131,16 @@ function toModelCallError(error: unknown): ModelCallError {
   if (error instanceof APIError) {
     const { status } = error;
     const mayPass = status === undefined || [408, 409, 429].includes(status) || status >= 500;
+    // Not as the cause: providers repeat the prompt in their errors, and our key in some, and the log says causes.
     return new ModelCallError(mayPass ? 'unavailable' : 'rejected', {
       status,
+      code: codeForm.test(error.code ?? '') ? (error.code ?? undefined) : undefined,
       retryAfterMs: retryAfterMs(error.headers, Date.now()),
       requestId: error.requestID ?? undefined,
-      cause: error,
     });
   }
-  // A 200 whose body is no JSON, or is cut short.
-  return new ModelCallError('malformed', { cause: error });
+  // A 200 whose body is no JSON, or is cut short: the cause would quote it.
+  return new ModelCallError('malformed', {});
 }
 
 /** A host name that does not exist will not exist a second later. */

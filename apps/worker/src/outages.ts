@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isRedisOutage, type Logger } from '@tally/core';
 import { isCollision, isOutage } from '@tally/db';
 
+// What waits goes on this much later at most once the dependency is back.
+const longestMs = 500;
+
 /**
  * Repeats `work` for as long as it fails because a dependency is away, or because Postgres rolled it back for another
  * statement's sake. `work` must be safe to repeat after an unknown outcome. @throws its own errors, and the signal's reason
@@ -20,7 +23,7 @@ export async function untilReachable<T>(
       if (tries === 0) options.log.warn({ err }, 'waiting for a dependency');
       const delayMs = isCollision(err)
         ? Math.random() * 20
-        : Math.min(1_000, 100 * 2 ** tries) * (0.5 + Math.random() / 2);
+        : Math.min(longestMs, 100 * 2 ** tries) * (0.5 + Math.random() / 2);
       await sleep(delayMs, undefined, options.signal && { signal: options.signal }).catch(() => undefined);
     }
   }

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { removeFromRedis } from '@tally/billing';
 import { type ErrorCode, isAccessRefusal, type Logger, TallyError } from '@tally/core';
 import { deleteHoldsBefore, type Move } from '@tally/db';
-import { announceEnded, fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
+import { fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
+import { announce } from './announce.ts';
 import { type Attempt, beginAttempt, type ClaimedJob } from './attempt.ts';
 import { createContext } from './context.ts';
 import { untilReachable } from './outages.ts';
@@ -25,8 +26,8 @@ export function createProcessor(services: WorkerServices, task: AnyTask, modelTi
     if (claim.verdict === 'not_yet') return delay(services, queued, token, claim.retryInMs);
     const ending = await runClaimed(services, { ...claim, jobId: id.jobId, task }, log, modelTimeoutMs);
     if (ending === undefined) return;
+    announce(services, id.jobId, ending.status);
     if (ending.status === 'queued') return delay(services, queued, token, ending.delayMs ?? 0);
-    announceEnded(services.redis, services.keyPrefix, id.jobId).catch(() => undefined);
     // BullMQ's failed list shows operators what they may put back, and the code; the row says the rest.
     if (ending.status === 'failed' || ending.status === 'rejected') throw new UnrecoverableError(ending.errorCode);
   };
@@ -46,6 +47,7 @@ async function runClaimed(
     if (job.mayHaveLeftHolds) await untilReachable(() => dropLeftHolds(services, job), { log });
     const attempt = beginAttempt(services, job, { signal: abort.signal, log, modelTimeoutMs });
     log.info({ status: 'running', fence: job.fence, attempt: job.attempts }, 'job running');
+    announce(services, job.jobId, 'running');
     if (job.isCancelled) abort.abort(new Cancelled());
     const ending = await run(services, job, attempt, log);
     if (ending === undefined || !(await attempt.commit(ending))) {

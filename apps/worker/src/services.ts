@@ -1,6 +1,6 @@
 /** What a worker process is made of, and the limits it works within. */
 import type { Billing } from '@tally/billing';
-import type { Logger, RedisClient } from '@tally/core';
+import type { Config, Logger, RedisClient } from '@tally/core';
 import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tally/db';
 import type { Queues } from '@tally/queue';
 import type { AddressPolicy, PageReader } from '@tally/tasks';
@@ -27,6 +27,7 @@ export type WorkerServices = {
   /** Meta's limits, counted for each Instagram account over all workers. */
   sendRates: Record<'comment' | 'person', Pick<RateLimiterAbstract, 'consume'>>;
   encryptionKey: string;
+  retention: Config['retention'];
   running: RunningAttempts;
 };
 

@@ -73,6 +73,7 @@ export async function startWorker(
     graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),
     sendRates: createSendRates(redis, keyPrefix),
     encryptionKey: config.encryptionKey,
+    retention: config.retention,
     running: new Map(),
   };
   // News may be lost; the next renewal of the lease tells it again.

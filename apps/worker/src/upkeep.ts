@@ -1,7 +1,9 @@
 /** Upkeep on the maintenance queue: what no balance depends on, since Redis may forget when it is due. */
-import { deleteOldIdempotencyKeys } from '@tally/db';
+import { deleteOldEvents, deleteOldIdempotencyKeys, expireJobs } from '@tally/db';
 import { maintenanceQueue, queuePrefix } from '@tally/queue';
 import { type ConnectionOptions, Worker } from 'bullmq';
+import { continueErasures } from './erasures.ts';
+import { forgetConversations, forgetting, inPages } from './forget.ts';
 import { refreshTokens } from './instagram/refresh-tokens.ts';
 import { queueRetryMs, type WorkerServices } from './services.ts';
 
@@ -13,7 +15,19 @@ const tokenPage = 50;
 
 const upkeep: readonly Upkeep[] = [
   { name: 'refresh Instagram tokens', everyMs: 60_000, run: (services) => refreshTokens(services, tokenPage) },
-  { name: 'forget idempotency keys', everyMs: 60_000, run: ({ db }) => deleteOldIdempotencyKeys(db, page) },
+  {
+    name: 'forget idempotency keys',
+    everyMs: 60_000,
+    run: ({ db }) => inPages(() => deleteOldIdempotencyKeys(db, page)),
+  },
+  { name: 'forget jobs', everyMs: 60_000, run: forgetting('jobs', (days) => days.jobsDays, expireJobs) },
+  { name: 'forget events', everyMs: 60_000, run: forgetting('events', (days) => days.eventsDays, deleteOldEvents) },
+  {
+    name: 'forget conversations',
+    everyMs: 60_000,
+    run: forgetting('conversations', (days) => days.conversationsDays, forgetConversations),
+  },
+  { name: 'finish erasures', everyMs: 60_000, run: continueErasures },
 ];
 
 /** Says what is to be done how often; again and again, for Redis may have lost it. */

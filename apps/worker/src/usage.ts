@@ -59,10 +59,14 @@ export const unknownUsage: Usage = {
   evidence: 'unknown',
 };
 
-const boundedJson = (value: unknown): unknown => {
-  const json = JSON.stringify(value);
-  return json.length <= 2_000 ? value : json.slice(0, 2_000);
-};
+// The log is kept for ever, also for accounts that were erased, and a provider may quote anything: no words, only numbers.
+const withoutWords = (_key: string, value: unknown): unknown =>
+  typeof value === 'string' && !/^[-+.\deE]{1,40}$/.test(value) ? '…' : value;
+
+function boundedJson(value: unknown): unknown {
+  const json = JSON.stringify(value, withoutWords);
+  return json.length <= 2_000 ? JSON.parse(json) : json.slice(0, 2_000);
+}
 
 const tokensPerMessage = 3;
 const tokensPerReply = 3;

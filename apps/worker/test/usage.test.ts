@@ -37,4 +37,10 @@ describe('reading usage', () => {
       }),
     );
   });
+
+  it('keeps the numbers of what it doesn’t believe, and no words', () => {
+    const reported = { prompt_tokens: '12', completion_tokens: -3.5, details: ['You asked: who is Anna?'] };
+    const refusedUsage = { prompt_tokens: '12', completion_tokens: -3.5, details: ['…'] };
+    expect(readUsage(reported, 10, 'two words')).toMatchObject({ evidence: 'estimated', refusedUsage });
+  });
 });

@@ -11,6 +11,8 @@ export type Finding = {
   what: string;
   /** True where a settlement on its way from Postgres to Redis looks the same for an instant. */
   mayPass: boolean;
+  /** True for what an outage leaves behind: Redis was never told that a hold has gone. */
+  isLeftover?: boolean;
 };
 
 export type AuditPage = { findings: Finding[]; subscriptions: number; lastId: string | undefined };
@@ -74,7 +76,8 @@ async function auditRedis(billing: Billing, row: AuditRow): Promise<Finding[]> {
       ),
     );
   const known = new Set(row.holdIds);
-  for (const id of holdIds) if (!known.has(id)) findings.push(finding(`hold ${id} has no row in Postgres`, true));
+  for (const id of holdIds)
+    if (!known.has(id)) findings.push({ ...finding(`hold ${id} has no row in Postgres`, true), isLeftover: true });
   return findings;
 }
 

@@ -8,6 +8,14 @@ const worlds: Record<string, World> = {
   'a Redis that loses everything, twice, and a worker that dies': { ...two, flushes: 2, crashes: 1, lapses: 4 },
   'workers that pause for longer than their leases': { ...two, flushes: 1, crashes: 1, lapses: 2, pauses: true },
   'a job that two workers run': { ...two, flushes: 1, lapses: 2, pauses: true, twin: true },
+  'a job that two workers run, with tokens for both': {
+    ...two,
+    granted: 2,
+    flushes: 1,
+    lapses: 2,
+    pauses: true,
+    twin: true,
+  },
   'a Redis that restarts with old data': { ...two, restarts: 1, lapses: 1, pauses: true },
   'a Redis that restarts, and later loses everything': { ...two, restarts: 1, flushes: 1 },
   'a top-up in the middle': { ...two, topUps: 1, flushes: 1, restarts: 1 },
@@ -233,6 +241,42 @@ describe('every guard is needed:', () => {
         "worker 0: settles 1 in Postgres",
         "worker 0: does not know that it settled, and releases",
         "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`once: ${guards.once}`, () => {
+    expect(shortestRun('once')).toMatchInlineSnapshot(`
+      [
+        "breaks P3:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 1: intent",
+        "worker 0: settles 1 in Postgres",
+        "worker 1: reserves: GRANTED",
+        "worker 1: settles 1 in Postgres",
+      ]
+    `);
+  });
+
+  it(`fence: ${guards.fence}`, () => {
+    expect(shortestRun('fence')).toMatchInlineSnapshot(`
+      [
+        "breaks end:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 1: intent",
+        "worker 0: settles 0 in Postgres",
+        "worker 1: reserves: GRANTED",
+        "worker 1: settles 0 in Postgres",
       ]
     `);
   });

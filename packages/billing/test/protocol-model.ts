@@ -2,6 +2,8 @@
  * A model of the ledger's protocol (intent, reserve, hydrate, settle), small enough to try every order in which a few
  * workers, a top-up and the faults of both stores can meet. A job wants one token and uses none or one. Checked are
  *   P2       consumed + what calls under way may still bill never exceeds granted
+ *   P3       no job is billed twice
+ *   end      no job ends twice
  *   refusal  nobody is told that the tokens are gone who found some at its intent, and whose tokens are still there
  *   live     whatever has happened, all jobs can still end
  */
@@ -17,6 +19,8 @@ export const guards = {
   'run-id': 'an account that another server process wrote is not believed',
   'nonce-of-server': 'the right to hydrate ends with the server process that gave it',
   'unknown-outcome': 'a hold that may have been settled is never just released',
+  once: 'a job’s step is settled once',
+  fence: 'only who claimed a job last may end it',
   'all-three': 'a settlement brings granted along with consumed and version',
 } as const;
 export type Guard = keyof typeof guards;
@@ -43,7 +47,8 @@ export type World = {
   without?: Guard;
 };
 
-export type Verdict = { states: number; broken?: { promise: 'P2' | 'refusal' | 'live'; run: string[] } };
+export type Verdict = { states: number; broken?: { promise: Promised | 'live'; run: string[] } };
+type Promised = 'P2' | 'P3' | 'end' | 'refusal';
 
 /** A set of hold ids, one bit each. */
 type Holds = number;
@@ -74,7 +79,8 @@ type Worker = {
   read: (Balance & { holds: Holds }) | null;
 };
 type State = {
-  postgres: Store & { settled: number };
+  /** Of jobs, a bit each: settled, billed and ended; and who claimed each last, two bits each: 0 nobody, or the worker + 1. */
+  postgres: Store & { settled: number; billed: number; ended: number; claims: number };
   redis: (Store & { isForeign: boolean }) | null;
   /** 0: nobody hydrates; otherwise one more than the worker. */
   nonce: number;
@@ -83,7 +89,7 @@ type State = {
   left: { flushes: number; restarts: number; crashes: number; lapses: number; topUps: number };
   workers: Worker[];
 };
-type Move = { name: string; to: State; wrongRefusal?: boolean };
+type Move = { name: string; to: State; breaks?: Promised | undefined };
 
 /** Tries every order of events, shortest first; returns the first run that breaks a promise, if there is one. */
 export function explore(world: World, options: { checksLiveness: boolean } = { checksLiveness: false }): Verdict {
@@ -104,7 +110,7 @@ export function explore(world: World, options: { checksLiveness: boolean } = { c
     for (const [i, state] of layer.entries()) {
       const from = first + i;
       if (state.workers.every(({ at }) => at === 'done' || at === 'dead')) ends.push(from);
-      for (const { name, to, wrongRefusal } of movesOf(world, state)) {
+      for (const { name, to, breaks } of movesOf(world, state)) {
         const code = encode(to);
         let index = indexOf.get(code);
         const isNew = index === undefined;
@@ -119,7 +125,7 @@ export function explore(world: World, options: { checksLiveness: boolean } = { c
           edges.from.push(from);
           edges.to.push(index);
         }
-        const promise = wrongRefusal ? 'refusal' : isNew && isOverdrawn(world, to) ? 'P2' : undefined;
+        const promise = breaks ?? (isNew && isOverdrawn(world, to) ? 'P2' : undefined);
         if (promise) return { states: cameFrom.length, broken: { promise, run: [...runTo(from), name] } };
       }
     }
@@ -137,7 +143,17 @@ function startOf(world: World): State {
   const { flushes = 0, restarts = 0, crashes = 0, lapses = 0, topUps = 0 } = world;
   const idle: Worker = { at: 'intent', attempt: 0, willRetry: false, seen: null, noted: 0, read: null };
   return {
-    postgres: { granted: world.granted, consumed: 0, version: 0, live: 0, lapsed: 0, settled: 0 },
+    postgres: {
+      granted: world.granted,
+      consumed: 0,
+      version: 0,
+      live: 0,
+      lapsed: 0,
+      settled: 0,
+      billed: 0,
+      ended: 0,
+      claims: 0,
+    },
     redis: null,
     nonce: 0,
     swept: 0,
@@ -178,13 +194,13 @@ function isOverdrawn(world: World, { postgres, workers }: State): boolean {
 function movesOf(world: World, state: State): Move[] {
   const moves = faultsOf(world, state);
   for (const [i, worker] of state.workers.entries()) {
-    for (const [what, change, refusal] of stepsOf(world, state, i, worker)) {
+    for (const [what, change, breaks] of stepsOf(world, state, i, worker)) {
       const { worker: changed, ...rest } = change;
       const workers = state.workers.with(i, { ...worker, ...changed });
       moves.push({
         name: `worker ${i}: ${what}`,
         to: { ...state, ...rest, workers },
-        wrongRefusal: refusal === 'wrong',
+        breaks,
       });
     }
     moves.push(...lossesOf(world, state, i, worker));
@@ -193,7 +209,7 @@ function movesOf(world: World, state: State): Move[] {
 }
 
 type Change = Partial<Omit<State, 'workers'>> & { worker: Partial<Worker> };
-type Step = [what: string, change: Change, refusal?: 'wrong'];
+type Step = [what: string, change: Change, breaks?: Promised | undefined];
 
 /** What a worker may do next. */
 function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] {
@@ -202,12 +218,16 @@ function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] 
   const job = 1 << jobOf(world, i);
   switch (worker.at) {
     case 'intent':
-      if (postgres.settled & job) return [['replays what is settled', { worker: { at: 'done' } }]];
+      if (postgres.ended & job) return [['finds its job ended', { worker: { at: 'done' } }]];
+      if (postgres.settled & job) {
+        const ended = { ...postgres, claims: claim(world, postgres.claims, i), ended: postgres.ended | job };
+        return [['replays what is settled, and ends the job', { postgres: ended, worker: { at: 'done' } }]];
+      }
       return [
         [
           'intent',
           {
-            postgres: { ...postgres, live: postgres.live | hold },
+            postgres: { ...postgres, claims: claim(world, postgres.claims, i), live: postgres.live | hold },
             worker: { at: 'reserve', seen: balanceOf(postgres) },
           },
         ],
@@ -237,7 +257,7 @@ function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] 
       return [['releases its hold in Redis', { redis: redis && drop(redis, hold), worker: again }]];
     }
     case 'call':
-      return [0, 1].map((used) => [`settles ${used} in Postgres`, settle(world, state, hold, job, used)]);
+      return [0, 1].map((used) => settle(world, state, i, hold, used));
     case 'settle': {
       const told = worker.seen && { ...worker.seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
       const end: Partial<Worker> = { at: 'done', seen: null };
@@ -264,7 +284,7 @@ function reserve(world: World, state: State, worker: Worker, hold: Holds): Step 
   if (remaining < 1) {
     const isWrong = worker.seen?.granted === postgres.granted && postgres.granted - postgres.consumed >= 1;
     const change: Change = { redis, worker: { at: 'unhold', seen: null } };
-    return isWrong ? ['reserves: EXHAUSTED', change, 'wrong'] : ['reserves: EXHAUSTED', change];
+    return ['reserves: EXHAUSTED', change, isWrong ? 'refusal' : undefined];
   }
   if (remaining - countOf(redis.live & ~hold) < 1) {
     const willRetry = worker.attempt + 1 < world.attempts;
@@ -284,18 +304,27 @@ function hydrate(world: World, { redis, nonce }: State, i: number, { read, noted
   return { nonce: 0, redis: { ...known, lapsed: known.lapsed & ~judged, live: known.live | renewed }, worker };
 }
 
-function settle(world: World, { postgres }: State, hold: Holds, job: number, used: number): Change {
-  const isFirst = (postgres.settled & job) === 0;
+function settle(world: World, { postgres }: State, i: number, hold: Holds, used: number): Step {
+  const job = 1 << jobOf(world, i);
+  const isFirst = (postgres.settled & job) === 0 || !has(world, 'once');
   const isHeld = ((postgres.live | postgres.lapsed) & hold) !== 0;
   const billed = isFirst && (isHeld || !has(world, 'own-hold')) ? used : 0;
+  const ends = claimantOf(world, postgres.claims, i) === i + 1 || !has(world, 'fence');
   const after = {
     ...drop(postgres, hold),
     consumed: postgres.consumed + billed,
     version: postgres.version + billed,
     settled: postgres.settled | job,
+    billed: billed > 0 ? postgres.billed | job : postgres.billed,
+    ended: ends ? postgres.ended | job : postgres.ended,
   };
-  return { postgres: after, worker: { at: 'settle', seen: balanceOf(after) } };
+  const breaks = billed > 0 && postgres.billed & job ? 'P3' : ends && postgres.ended & job ? 'end' : undefined;
+  return [`settles ${used} in Postgres`, { postgres: after, worker: { at: 'settle', seen: balanceOf(after) } }, breaks];
 }
+
+const claimantOf = (world: World, claims: number, worker: number): number => (claims >> (2 * jobOf(world, worker))) & 3;
+const claim = (world: World, claims: number, worker: number): number =>
+  (claims & ~(3 << (2 * jobOf(world, worker)))) | ((worker + 1) << (2 * jobOf(world, worker)));
 
 /** What may happen to the stores at any time. */
 function faultsOf(world: World, state: State): Move[] {
@@ -365,6 +394,7 @@ function encode({ postgres, redis, nonce, swept, left, workers }: State): string
     redis ? redis.live | (redis.lapsed << 6) : 0,
     budget | (nonce << 11),
     swept,
+    postgres.billed | (postgres.ended << 3) | (postgres.claims << 6),
   ];
   for (const { at, attempt, willRetry, seen, noted, read } of workers)
     units.push(

@@ -6,6 +6,8 @@ import { z } from 'zod';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const limit = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
+// More days than this, and Postgres has no such date.
+const days = (fallback: number) => z.coerce.number().int().min(0).max(36_500).default(fallback);
 const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
@@ -56,6 +58,12 @@ const variables = z.object({
   LIMIT_READS_PER_MINUTE: limit(6_000),
   LIMIT_LOGINS: limit(10),
   LIMIT_QUEUED_JOBS: limit(20_000),
+  RETENTION_JOBS_DAYS: days(30),
+  RETENTION_EVENTS_DAYS: days(30).refine((value) => value !== 1, {
+    message: 'must be 0 (for ever) or at least 2: an event that is delivered again must be known',
+  }),
+  RETENTION_CONVERSATIONS_DAYS: days(180),
+  PROXY_HOPS: limit(0),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -92,6 +100,10 @@ export type Settings = {
   demoData: boolean;
   workerConcurrency: number;
   limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number; queuedJobs: number };
+  /** Days after which things are forgotten; 0: never. */
+  retention: { jobsDays: number; eventsDays: number; conversationsDays: number };
+  /** How many reverse proxies of ours stand in front, each adding the address it was called from to `X-Forwarded-For`. */
+  proxyHops: number;
   logLevel: string;
 };
 
@@ -157,6 +169,12 @@ export function readSettings(env: Environment = process.env): Settings {
       logins: v.LIMIT_LOGINS,
       queuedJobs: v.LIMIT_QUEUED_JOBS,
     },
+    retention: {
+      jobsDays: v.RETENTION_JOBS_DAYS,
+      eventsDays: v.RETENTION_EVENTS_DAYS,
+      conversationsDays: v.RETENTION_CONVERSATIONS_DAYS,
+    },
+    proxyHops: v.PROXY_HOPS,
     logLevel: v.LOG_LEVEL,
   };
 }

@@ -24,12 +24,23 @@ export function createLogger(name: string, level: string, destination?: Destinat
 const standardOutput = (): DestinationStream =>
   pino.destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 200 });
 
+/** An error's message, but for what libraries put into it of the data that were at fault. */
+function withoutValues(error: Error): string {
+  const { severity } = error as { severity?: unknown };
+  // Postgres: `invalid input syntax for type integer: "the value"`.
+  if (typeof severity === 'string') return error.message.split(': ', 1)[0] ?? '';
+  // V8: `Unexpected token 'a', "and what follows it"... is not valid JSON`.
+  if (error instanceof SyntaxError) return error.message.replace(/(?:\.\.\.)?".*"(?:\.\.\.)?/s, '…');
+  // Drizzle: the statement, then its values.
+  return error.message.split('\nparams: ', 1)[0] ?? '';
+}
+
 /** What a log may say of an error: no query parameters, request bodies or model texts, which libraries attach. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error).slice(0, 500) };
   const { code } = error as { code?: unknown };
-  // Drizzle puts the values of a query into its message, and every message begins the stack: names and places are kept.
-  const message = error.message.split('\nparams: ', 1)[0] ?? '';
+  // Every message begins the stack: names and places are kept.
+  const message = withoutValues(error);
   return {
     type: error.name,
     message: message.slice(0, 500),

@@ -12,6 +12,7 @@ export const accounts = pgTable('accounts', {
   role: text('role').$type<'tenant' | 'operator'>().notNull().default('tenant'),
   tokenVersion: integer('token_version').notNull().default(1),
   createdAt: moment('created_at').notNull().defaultNow(),
+  erasedAt: moment('erased_at'),
 });
 
 export const apiKeys = pgTable('api_keys', {
@@ -47,7 +48,7 @@ export const jobs = pgTable('jobs', {
   accountId: uuid('account_id').notNull(),
   task: text('task').notNull(),
   status: text('status').$type<JobStatus>().notNull(),
-  input: jsonb('input').notNull(),
+  input: jsonb('input'),
   result: jsonb('result'),
   progress: text('progress'),
   error: text('error'),

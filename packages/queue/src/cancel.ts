@@ -1,7 +1,7 @@
 /** Cancelling jobs: a queued one leaves its queue, a running one is stopped by whichever worker has it. */
 import type { Logger, RedisClient } from '@tally/core';
 import { type Cancellation, cancelJob, type Database } from '@tally/db';
-import { announceEnded } from './ended.ts';
+import { announceChange } from './changes.ts';
 import { type Queues, queueOf, toQueueId } from './queues.ts';
 
 export type Canceller = { db: Database; queues: Queues; redis: RedisClient; keyPrefix: string; log: Logger };
@@ -24,7 +24,7 @@ export async function cancel(
   if (queued !== undefined) {
     log.info({ job_id: jobId, account_id: queued.accountId, task: queued.task, status }, 'job cancelled');
     await queueOf(queues, queued.task).remove(toQueueId(jobId, queued.dispatch)).catch(later);
-    await announceEnded(redis, keyPrefix, jobId).catch(later);
+    await announceChange(redis, keyPrefix, { jobId, status }).catch(later);
   }
   if (status === 'running') await redis.publish(channelOf(keyPrefix), jobId).catch(later);
   return cancellation;

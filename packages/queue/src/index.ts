@@ -1,7 +1,8 @@
-/** Moving jobs: submitting, queueing, recovering, and hearing of their end. */
+/** Moving jobs: submitting, queueing, cancelling, recovering, and hearing of their changes. */
 export * from './backlogs.ts';
 export * from './cancel.ts';
-export * from './ended.ts';
+export * from './changes.ts';
+export * from './enqueue-soon.ts';
 export * from './heartbeat.ts';
 export * from './queues.ts';
 export * from './ranks.ts';

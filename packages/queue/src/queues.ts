@@ -15,13 +15,11 @@ export type Queues = {
   redis: RedisClient;
   /** BullMQ's key prefix, hash-tagged for a cluster. */
   prefix: string;
-  /** What Redis could not take; added as soon as the connection is back, rather than when maintenance comes by. */
+  log: Logger;
+  /** What Redis could not take, to be tried again: see enqueue-soon.ts. */
   missed: Dispatch[];
   close(): Promise<void>;
 };
-
-/** Beyond that maintenance finds them. */
-const mostMissed = 10_000;
 
 /** No task may have this name. */
 export const maintenanceQueue = 'maintenance';
@@ -52,25 +50,19 @@ export function openQueues(options: {
   };
   const byTask = new Map(options.taskNames.map((name) => [name, open<JobData>(name)] as const));
   const maintenance = open<Record<string, never>>(maintenanceQueue);
-  const queues: Queues = {
+  const missed: Dispatch[] = [];
+  return {
     byTask,
     maintenance,
     redis: options.redis,
     prefix,
-    missed: [],
+    log: options.log,
+    missed,
     close: async () => {
-      options.redis.off('ready', addMissed);
+      missed.length = 0;
       await Promise.all([...byTask.values(), maintenance].map((queue) => queue.close()));
     },
   };
-  function addMissed(): void {
-    const dispatches = queues.missed.splice(0);
-    if (dispatches.length === 0) return;
-    options.log.info({ jobs: dispatches.length }, 'Redis is back: jobs that it missed are queued');
-    enqueue(queues, dispatches).catch((err) => options.log.warn({ err }, 'jobs wait in Postgres'));
-  }
-  options.redis.on('ready', addMissed);
-  return queues;
 }
 
 /** The queue of a task. @throws TallyError `internal` for a task that this process does not know */
@@ -89,20 +81,8 @@ export function fromQueueId(queueId: string): { jobId: string; dispatch: number 
   return jobId === undefined ? undefined : { jobId, dispatch: Number(dispatch) };
 }
 
-/**
- * Puts rows on their queues; one that is there already stays as it is, and an old number is dropped by whoever claims it.
- * @throws what Redis throws when it is away; it is tried again when the connection is back
- */
+/** Puts rows on their queues; one that is there already stays as it is. @throws what Redis throws when it is away */
 export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<void> {
-  try {
-    await add(queues, dispatches);
-  } catch (error) {
-    queues.missed.push(...dispatches.slice(0, mostMissed - queues.missed.length));
-    throw error;
-  }
-}
-
-async function add(queues: Queues, dispatches: Dispatch[]): Promise<void> {
   const byTask = Map.groupBy(dispatches, (dispatch) => dispatch.task);
   for (const [task, ofTask] of byTask) {
     const ranks = await rankJobs(

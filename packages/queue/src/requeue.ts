@@ -1,7 +1,8 @@
 /** Putting jobs back that ended badly: the one verb behind every operator's button and command. */
 import type { Logger } from '@tally/core';
 import { type Database, type Dispatch, requeueJobs } from '@tally/db';
-import { enqueue, type Queues, queueOf, toQueueId } from './queues.ts';
+import { enqueueSoon } from './enqueue-soon.ts';
+import { type Queues, queueOf, toQueueId } from './queues.ts';
 
 /**
  * Queues failed and rejected jobs again and returns them; all others are left alone. Nothing is charged twice: what a
@@ -14,13 +15,11 @@ export async function requeue(
   const dispatches = await requeueJobs(db, jobIds);
   for (const { jobId, accountId, task } of dispatches)
     log.info({ job_id: jobId, account_id: accountId, task, status: 'queued' }, 'job put back');
-  try {
-    // The failed copies: what is queued again is to be seen there alone.
-    for (const { jobId, task, dispatch } of dispatches)
-      await queueOf(queues, task).remove(toQueueId(jobId, dispatch - 1));
-    await enqueue(queues, dispatches);
-  } catch (err) {
-    log.warn({ err, jobs: dispatches.length }, 'put back, to be queued later');
-  }
+  await enqueueSoon(queues, dispatches);
+  // The failed copies: what is queued again is to be seen there alone.
+  for (const { jobId, task, dispatch } of dispatches)
+    await queueOf(queues, task)
+      .remove(toQueueId(jobId, dispatch - 1))
+      .catch((err) => log.warn({ err, job_id: jobId }, 'a failed copy stays on the board'));
   return dispatches;
 }

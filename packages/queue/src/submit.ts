@@ -12,7 +12,8 @@ import {
 } from '@tally/db';
 import type { AnyTask } from '@tally/tasks';
 import { type Backlogs, createBacklogs } from './backlogs.ts';
-import { enqueue, type Queues } from './queues.ts';
+import { enqueueSoon } from './enqueue-soon.ts';
+import type { Queues } from './queues.ts';
 
 export type Submitter = {
   db: Database;
@@ -39,13 +40,10 @@ export function createSubmitter(options: {
     insert: group((submissions: Submission[]) => submitJobs(options.db, submissions), {
       retryAlone: (error) => !isOutage(error),
     }),
-    enqueue: group(
-      async (dispatches: Dispatch[]) => {
-        await enqueue(options.queues, dispatches);
-        return dispatches.map(() => undefined);
-      },
-      { retryAlone: () => false },
-    ),
+    enqueue: group(async (dispatches: Dispatch[]) => {
+      await enqueueSoon(options.queues, dispatches);
+      return dispatches.map(() => undefined);
+    }),
   };
 }
 
@@ -79,11 +77,7 @@ export async function submit(submitter: Submitter, request: SubmitRequest): Prom
   }
   const { accountId, task } = request;
   submitter.log.info({ job_id: jobId, account_id: accountId, task: task.name, status: 'queued' }, 'job queued');
-  try {
-    await submitter.enqueue({ jobId, accountId, task: task.name, dispatch: 1, delayMs: 0 });
-  } catch (err) {
-    submitter.log.warn({ err, job_id: jobId }, 'the job waits in Postgres until the queue is back');
-  }
+  await submitter.enqueue({ jobId, accountId, task: task.name, dispatch: 1, delayMs: 0 });
   return { outcome: 'accepted', jobId, isReplay: false };
 }
 

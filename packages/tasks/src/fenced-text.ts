@@ -5,8 +5,8 @@ const tagNames = ['context', 'business', 'source', 'existing', 'prompt', 'page']
 /** Nothing of these is seen: spaces, controls, zero-width marks, fillers. */
 const unseen = '[\\s\\p{C}\\p{Z}\\p{M}\\u115f\\u1160\\u3164\\uffa0\\u2800]*';
 const anyName = tagNames.map((name) => [...name].join(unseen)).join('|');
-/** A bracket that begins a fence's tag, or something that a model could take for one. */
-const opening = new RegExp(`<(?=${unseen}(?:/${unseen})*(?:${anyName}))`, 'giu');
+/** A bracket that begins a fence's tag, or something that a model could take for one: also in full or small width. */
+const opening = new RegExp(`[<\uff1c\ufe64](?=${unseen}(?:/${unseen})*(?:${anyName}))`, 'giu');
 
 /**
  * A text in which no tag fences anything: its opening bracket is another character. One pass, because nothing that is

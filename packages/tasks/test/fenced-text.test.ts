@@ -14,10 +14,12 @@ describe('a fence', () => {
     '</con</context>text>',
     '</page>',
     '<business>',
+    '\uff1c/context\uff1e',
+    '\ufe64/context\ufe65',
   ])('is ended by nothing in it: %j', (text) => {
     const [, ...lines] = fenced('context', `a ${text} b`).split('\n');
     const inside = lines.slice(0, -1).join('\n');
-    expect(inside.replace(/[\s\p{C}\p{Z}\p{M}\u3164/]/gu, '')).not.toMatch(/<(?:context|page|business)/i);
+    expect(inside.replace(/[\s\p{C}\p{Z}\p{M}\u3164/]/gu, '')).not.toMatch(/[<\uff1c\ufe64](?:context|page|business)/i);
     expect(lines.at(-1)).toBe('</context>');
   });
 

@@ -1,8 +1,11 @@
 /** Who is asking: a bearer token or an API key, looked up on every request so that a change counts at once. */
 import { createHash, randomBytes } from 'node:crypto';
-import { group, hashPassword, isId, isPassword, TallyError } from '@tally/core';
+import { isIP } from 'node:net';
+import { type Config, group, hashUnknownPassword, isId, isPassword, TallyError } from '@tally/core';
 import {
+  type Account,
   type Database,
+  findAccount,
   findAccountByEmail,
   findIdentityByKey,
   type Identity,
@@ -11,7 +14,7 @@ import {
 } from '@tally/db';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { RateLimits } from '../http/rate-limits.ts';
-import type { ApiEnv } from '../services.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
 import type { Tokens } from './tokens.ts';
 
 export type Authenticator = {
@@ -40,7 +43,7 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
     retryAlone: (error) => !isOutage(error),
   });
   // Somebody who isn't there takes as long to refuse as somebody who is.
-  const nobody = hashPassword(randomBytes(16).toString('hex'));
+  const nobody = hashUnknownPassword();
   return {
     tokens,
     identify: async (bearer) => {
@@ -64,8 +67,15 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
   };
 }
 
-/** The address a request came from; behind a proxy, the proxy's. */
-export const addressOf = (c: Context<ApiEnv>): string => c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+/**
+ * The address a request came from. Each proxy of ours adds the one that it was called from: what stands further to the
+ * left anybody may have written.
+ */
+export function addressOf(c: Context<ApiEnv>, { proxyHops }: Pick<Config, 'proxyHops'>): string {
+  const forwarded = c.req.header('x-forwarded-for')?.split(',').at(-proxyHops)?.trim() ?? '';
+  if (proxyHops > 0 && isIP(forwarded) !== 0) return forwarded;
+  return c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+}
 
 /** The bearer value of a request, if there is one. */
 export const bearerOf = (c: Context<ApiEnv>): string | undefined =>
@@ -90,3 +100,24 @@ export const requireOperator: MiddlewareHandler<ApiEnv> = async (c, next) => {
   if (c.get('identity').role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
   await next();
 };
+
+/**
+ * Asks an account that is logged in for its password again. Whoever has found a token may guess here no oftener than at
+ * the login. @throws TallyError `unauthenticated`, `rate_limited`
+ */
+export async function requirePassword(
+  { db, rateLimits, config }: Pick<ApiServices, 'db' | 'rateLimits' | 'config'>,
+  c: Context<ApiEnv>,
+  password: string,
+): Promise<Account> {
+  const account = await findAccount(db, c.get('identity').accountId);
+  if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+  const address = addressOf(c, config);
+  await rateLimits.login.check(account.email, address);
+  if (!(await isPassword(account.passwordHash, password))) {
+    await rateLimits.login.failed(account.email, address);
+    throw new TallyError('unauthenticated', 'The current password is wrong');
+  }
+  await rateLimits.login.succeeded(account.email, address);
+  return account;
+}

@@ -10,28 +10,50 @@ const withoutBody = /\/(?:pause|resume|requeue)\/?$/;
 // What the routes' own check takes (@hono/zod-openapi); what it doesn't would answer in another shape there.
 const jsonType = /^application\/([a-z.-]+\+)?json(;\s*[a-zA-Z0-9-]+=[^;]+)*$/i;
 
-/** Refuses bodies over the limit, and counts bytes where no length was announced. */
-export const limitBody: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  const announced = c.req.header('content-length');
-  // Hono's own limit begins to read and stops, which holds the rest up and ends the connection under the next request.
-  if (Number(announced) > limits.maxBodyBytes) throw tooLarge(limits.maxBodyBytes);
-  if (withBody.has(c.req.method) && announced === undefined && c.req.raw.body !== null)
-    c.req.raw = new Request(c.req.raw, { body: await readBytes(c.req.raw, limits.maxBodyBytes) });
-  await next();
-};
+/** Refuses bodies over a limit, and counts bytes where no length was announced. */
+export function limitBody(maxBytes: number): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const announced = c.req.header('content-length');
+    // Hono's own limit begins to read and stops, which holds the rest up and ends the connection under the next request.
+    if (Number(announced) > maxBytes) throw tooLarge(maxBytes);
+    if (withBody.has(c.req.method) && announced === undefined && c.req.raw.body !== null)
+      c.req.raw = new Request(c.req.raw, { body: await readBytes(c.req.raw, maxBytes) });
+    await next();
+  };
+}
 
-/** The body as it was received. @throws TallyError `payload_too_large` as soon as it is known to be */
-export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
+/**
+ * The body as it was received. `onPart` hears of each part as it comes; an aborted `signal` lets go of the rest.
+ * @throws TallyError `payload_too_large` as soon as it is known to be; what `onPart` throws; the signal's reason
+ */
+export async function readBytes(
+  request: Request,
+  maxBytes: number,
+  { signal, onPart }: { signal?: AbortSignal; onPart?: (bytes: number) => void } = {},
+): Promise<Buffer<ArrayBuffer>> {
   if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes);
+  const reader = request.body?.getReader();
+  if (reader === undefined) return Buffer.alloc(0);
+  const letGo = () => void reader.cancel().catch(() => undefined);
+  signal?.addEventListener('abort', letGo, { once: true });
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  // Throwing out of the loop lets go of the rest.
-  for await (const part of request.body ?? []) {
-    bytes += part.length;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    parts.push(part);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      signal?.throwIfAborted();
+      if (done) return Buffer.concat(parts);
+      bytes += value.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      onPart?.(value.length);
+      parts.push(value);
+    }
+  } catch (error) {
+    letGo();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', letGo);
   }
-  return Buffer.concat(parts);
 }
 
 const tooLarge = (maxBytes: number) =>

@@ -1,15 +1,21 @@
 /** Prometheus metrics of an API process. */
-import { countAlarms, type Database } from '@tally/db';
-import type { Queues } from '@tally/queue';
+import { countAlarms } from '@tally/db';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ApiEnv } from '../services.ts';
+import type { ApiEnv, ApiServices } from '../services.ts';
 
 export type Metrics = { middleware: MiddlewareHandler<ApiEnv>; text(): Promise<string>; contentType: string };
 
-/** Request durations by route and status, and the length of every queue as of the moment of asking. */
-export function createMetrics({ queues, db }: { queues: Queues; db: Database }): Metrics {
+/**
+ * Request durations by route and status; the length of every queue, the streams that are open and the alarms that hold
+ * as of the moment of asking.
+ */
+export function createMetrics({
+  queues,
+  eventStreams,
+  db,
+}: Pick<ApiServices, 'queues' | 'eventStreams' | 'db'>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const duration = new Histogram({
@@ -39,6 +45,14 @@ export function createMetrics({ queues, db }: { queues: Queues; db: Database }):
       // Postgres being away is told by /ready.
       const count = await countAlarms(db).catch(() => undefined);
       if (count !== undefined) this.set(count);
+    },
+  });
+  new Gauge({
+    name: 'tally_event_streams',
+    help: 'Event streams that are open',
+    registers: [registry],
+    collect() {
+      this.set(eventStreams.count());
     },
   });
   return {

@@ -8,6 +8,9 @@ export type RateLimits = {
   submission(accountId: string): Promise<void>;
   /** @throws TallyError `rate_limited` */
   read(accountId: string): Promise<void>;
+  /** @throws TallyError `rate_limited` */
+  export(accountId: string): Promise<void>;
+  registration(address: string): Promise<void>;
   login: {
     /** @throws TallyError `rate_limited` where this address has failed too often, for this account or for all */
     check(email: string, address: string): Promise<void>;
@@ -30,9 +33,11 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   };
   const submissions = limiter('submit', config.limits.submissionsPerMinute, 60);
   const reads = limiter('read', config.limits.readsPerMinute, 60);
+  const exports = limiter('export', limits.exportsPerHour, 3_600);
   const { logins } = config.limits;
   const ofAccount = limiter('login', logins, limits.loginWindowSeconds);
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
+  const registrations = limiter('register', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
   const check = async (email: string, address: string): Promise<void> => {
     const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
@@ -45,6 +50,8 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   return {
     submission: (accountId) => consume(submissions, accountId, 'submissions'),
     read: (accountId) => consume(reads, accountId, 'requests'),
+    export: (accountId) => consume(exports, accountId, 'exports'),
+    registration: (address) => consume(registrations, address, 'registrations'),
     login: {
       check,
       failed: async (email, address) => {

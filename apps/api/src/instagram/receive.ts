@@ -20,7 +20,7 @@ import {
   recordOptOuts,
   type Transaction,
 } from '@tally/db';
-import { enqueue, type Queues } from '@tally/queue';
+import { enqueueSoon, type Queues } from '@tally/queue';
 import { customerChat, instagramDm } from '@tally/tasks';
 import { type Decision, decide } from './decide.ts';
 import type { WebhookEvent } from './event.ts';
@@ -40,10 +40,7 @@ export async function receiveEvents(services: Services, received: WebhookEvent[]
   if (events.length === 0) return;
   const jobs = await retryingCollisions(() => inTransaction(services.db, (client) => store(client, events)));
   const dispatches = jobs.map(({ id, accountId, task }) => ({ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }));
-  // Where Redis is away, maintenance queues them later.
-  await enqueue(services.queues, dispatches).catch((err) =>
-    services.log.warn({ err, jobs: jobs.length }, 'accepted, to be queued later'),
-  );
+  await enqueueSoon(services.queues, dispatches);
 }
 
 async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJob[]> {
@@ -58,7 +55,8 @@ async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJo
       igUserId: event.igUserId,
       kind: event.kind,
       externalId: event.externalId,
-      personId: event.personId,
+      // Of accounts that nobody connected, nobody may read who wrote.
+      personId: recipient === undefined ? null : event.personId,
       outcome: decision.outcome,
       jobId: decision.answer === undefined ? null : id,
       payload: recipient === undefined ? null : event.payload,

@@ -1,7 +1,7 @@
 /** Registering, logging in, passwords, API keys, and what an account sees of itself. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance } from '@tally/billing';
-import { hashPassword, isPassword, TallyError } from '@tally/core';
+import { hashPassword, TallyError } from '@tally/core';
 import {
   changePassword,
   deleteApiKey,
@@ -9,12 +9,13 @@ import {
   type Identity,
   insertAccount,
   insertApiKey,
+  isErasedAddress,
   listApiKeys,
   listPlans,
   type Standing,
   startPeriod,
 } from '@tally/db';
-import { addressOf, newApiKey } from '../auth/authenticate.ts';
+import { addressOf, newApiKey, requirePassword } from '../auth/authenticate.ts';
 import { limits } from '../limits.ts';
 import { bearer, Created, errorResponses, jsonBody, jsonResponse, Subscription, toSubscription } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -30,7 +31,12 @@ const register = createRoute({
   path: '/api/accounts/register',
   tags: ['Accounts'],
   summary: 'Open an account',
-  request: jsonBody(z.object({ email: Email, password: Password })),
+  request: jsonBody(
+    z.object({
+      email: Email.refine((email) => !isErasedAddress(email), 'must be an address that exists'),
+      password: Password,
+    }),
+  ),
   responses: { 201: jsonResponse('The account, logged in', Token), ...errorResponses(400, 409) },
 });
 const login = createRoute({
@@ -114,7 +120,7 @@ const overview = createRoute({
 
 /** Routes that need no login. */
 export function publicAccountRoutes(services: ApiServices) {
-  const { db, authenticator, config } = services;
+  const { db, authenticator, rateLimits, config } = services;
   const issue = async (identity: Identity) => ({
     success: true as const,
     access_token: await authenticator.tokens.issue(identity),
@@ -124,6 +130,7 @@ export function publicAccountRoutes(services: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(register, async (c) => {
       const input = c.req.valid('json');
+      await rateLimits.registration(addressOf(c, config));
       const account = await insertAccount(db, {
         email: input.email,
         passwordHash: await hashPassword(input.password),
@@ -138,7 +145,7 @@ export function publicAccountRoutes(services: ApiServices) {
     })
     .openapi(login, async (c) => {
       const input = c.req.valid('json');
-      return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c))), 200);
+      return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c, config))), 200);
     });
 }
 
@@ -160,20 +167,13 @@ async function startSignupPlan({ db }: ApiServices, accountId: string, planId: s
   });
 }
 
-export function accountRoutes({ db, billing, authenticator, rateLimits, log }: ApiServices) {
+export function accountRoutes(services: ApiServices) {
+  const { db, billing, authenticator, log } = services;
   return new OpenAPIHono<ApiEnv>()
     .openapi(password, async (c) => {
       const { accountId, role } = c.get('identity');
       const input = c.req.valid('json');
-      const account = await findAccount(db, accountId);
-      if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
-      // Whoever has found a token may guess here no oftener than at the login.
-      await rateLimits.login.check(account.email, addressOf(c));
-      if (!(await isPassword(account.passwordHash, input.current_password))) {
-        await rateLimits.login.failed(account.email, addressOf(c));
-        throw new TallyError('unauthenticated', 'The current password is wrong');
-      }
-      await rateLimits.login.succeeded(account.email, addressOf(c));
+      await requirePassword(services, c, input.current_password);
       const tokenVersion = await changePassword(db, accountId, await hashPassword(input.new_password));
       const token = await authenticator.tokens.issue({ accountId, tokenVersion });
       const body = { access_token: token, token_type: 'bearer', expires_in: limits.tokenLifetimeSeconds } as const;

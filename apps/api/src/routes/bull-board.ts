@@ -79,7 +79,7 @@ function titleOf(task: string): string {
 const acronyms: Record<string, string> = { qa: 'Q&A', dm: 'DM' };
 
 /** Accepts a bearer token, or e-mail and password; what a browser asks for is remembered for a minute. */
-function signIn({ authenticator }: ApiServices): MiddlewareHandler<ApiEnv> {
+function signIn({ authenticator, config }: ApiServices): MiddlewareHandler<ApiEnv> {
   // The board polls every few seconds, and a password takes tens of milliseconds to check.
   const recent = new LRUCache<string, string>({ max: 100, ttl: 60_000 });
   const byPassword = async (c: Context<ApiEnv>, email: string, password: string): Promise<Identity | undefined> => {
@@ -87,7 +87,7 @@ function signIn({ authenticator }: ApiServices): MiddlewareHandler<ApiEnv> {
     const token = recent.get(fingerprint);
     const remembered = token === undefined ? undefined : await authenticator.identify(token);
     if (remembered !== undefined) return remembered;
-    const identity = await authenticator.login(email, password, addressOf(c)).catch((error) => {
+    const identity = await authenticator.login(email, password, addressOf(c, config)).catch((error) => {
       if (error instanceof TallyError && error.code === 'unauthenticated') return undefined;
       throw error;
     });

@@ -1,9 +1,11 @@
 /** An account's jobs: what became of what it submitted. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
-import { findJob, jobStatuses, listJobs } from '@tally/db';
+import { findJob, findJobState, isEnded, type JobState, jobStatuses, listJobs } from '@tally/db';
 import { cancel } from '@tally/queue';
+import type { Context } from 'hono';
 import { acceptedJob, answerJob, preferWait } from '../job-answer.ts';
+import { isNamed, tagOf, toEtag } from '../job-tag.ts';
 import {
   bearer,
   errorResponses,
@@ -24,8 +26,17 @@ const get = createRoute({
   tags: ['Jobs'],
   summary: 'One job, with its result and what it was billed',
   security: bearer,
-  request: { params: IdParam },
-  responses: { 200: jsonResponse('The job', { job: Job }), ...errorResponses(401, 404) },
+  request: {
+    params: IdParam,
+    headers: z.object({
+      'if-none-match': z.string().optional().openapi({ description: 'The `ETag` of the answer that is at hand' }),
+    }),
+  },
+  responses: {
+    200: jsonResponse('The job', { job: Job }),
+    304: { description: 'Nothing has changed since the answer with that `ETag`' },
+    ...errorResponses(401, 404),
+  },
 });
 const list = createRoute({
   method: 'get',
@@ -61,8 +72,19 @@ export function jobRoutes(services: ApiServices) {
   const canceller = { ...services, keyPrefix: services.config.redisKeyPrefix };
   return new OpenAPIHono<ApiEnv>()
     .openapi(get, async (c) => {
-      const job = await findJob(db, c.get('identity').accountId, c.req.valid('param').id);
+      const { accountId } = c.get('identity');
+      const { id } = c.req.valid('param');
+      const known = c.req.valid('header')['if-none-match'];
+      if (known !== undefined) {
+        const state = await findJobState(db, accountId, id);
+        if (state !== undefined && isNamed(tagOf(state), known)) {
+          describe(c, state);
+          return c.body(null, 304);
+        }
+      }
+      const job = await findJob(db, accountId, id);
       if (job === undefined) throw new TallyError('not_found', 'There is no such job');
+      describe(c, job);
       return c.json({ success: true as const, job: toJob(job) }, 200);
     })
     .openapi(remove, async (c) => {
@@ -82,4 +104,11 @@ export function jobRoutes(services: ApiServices) {
         200,
       );
     });
+}
+
+/** What a client may do with the answer: keep it for itself, and ask whether it still holds, soon where it may not. */
+function describe(c: Context<ApiEnv>, state: JobState): void {
+  c.header('ETag', toEtag(tagOf(state)));
+  c.header('Cache-Control', 'private, no-cache');
+  if (!isEnded(state.status)) c.header('Retry-After', '1');
 }

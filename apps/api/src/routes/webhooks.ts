@@ -2,7 +2,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { TallyError } from '@tally/core';
 import { Hono } from 'hono';
-import { readBytes } from '../http/json-body.ts';
+import { createArrivingBodies } from '../http/arriving-bodies.ts';
 import { readEvents } from '../instagram/read-events.ts';
 import { receiveEvents } from '../instagram/receive.ts';
 import { limits } from '../limits.ts';
@@ -13,19 +13,12 @@ const challengeForm = /^[A-Za-z0-9_-]{1,200}$/;
 
 export function webhookRoutes({ config, db, queues, log }: ApiServices) {
   const { appSecrets, verifyToken } = config.instagram;
-  let open = 0;
-  /** The body, if it is signed. Strangers' bodies are held too until they are whole: so many at a time, and no more. */
+  const bodies = createArrivingBodies({ heldBytes: limits.maxArrivingWebhookBytes, graceMs: limits.webhookGraceMs });
+  /** The body, if it is signed. Strangers' bodies are held too until they are whole. */
   async function readSigned(request: Request, signature: string): Promise<Buffer> {
-    if (open >= limits.maxWebhooksAtOnce)
-      throw new TallyError('unavailable', 'Too many webhooks at once', { retryAfterMs: 1_000 });
-    open++;
-    try {
-      const body = await readBytes(request, limits.maxWebhookBytes);
-      if (!isSigned(body, signature, appSecrets)) throw unsigned();
-      return body;
-    } finally {
-      open--;
-    }
+    const body = await bodies.read(request, limits.maxWebhookBytes);
+    if (!isSigned(body, signature, appSecrets)) throw unsigned();
+    return body;
   }
   return new Hono<ApiEnv>()
     .get('/webhooks/instagram', (c) => {

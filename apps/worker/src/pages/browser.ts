@@ -1,14 +1,17 @@
 /** The one Chromium of a worker process: started when the first page needs it, and again when it died. */
 import { userInfo } from 'node:os';
 import { type Logger, TallyError } from '@tally/core';
-import { type Browser, type BrowserContext, chromium } from 'playwright';
+import { type Browser, type BrowserContext, type CDPSession, chromium } from 'playwright';
 import { chromiumEnvironment, findChromium } from './find-chromium.ts';
+import { type MemoryWatch, watchMemory } from './memory-watch.ts';
 
 export type BrowserHost = {
   /** A context of its own for one page, whose every request goes through `proxyUrl`. @throws TallyError */
   newContext(proxyUrl: string): Promise<BrowserContext>;
   /** Closes a context; one that doesn't obey takes the browser with it. */
   discard(context: BrowserContext): Promise<void>;
+  /** Whether a page that has just crashed took too much memory. */
+  ranOutOfMemory(context: BrowserContext): boolean;
   close(): Promise<void>;
 };
 
@@ -52,6 +55,9 @@ const playwrightFlagsToDrop = [
 export function createBrowserHost(options: { chromiumPath?: string | undefined; log: Logger }): BrowserHost {
   let running: Promise<Browser> | undefined;
   const pids = new WeakMap<Browser, number | undefined>();
+  const memory = new WeakMap<Browser, MemoryWatch>();
+  /** How to say that a context is closed. */
+  const ends = new WeakMap<BrowserContext, () => void>();
   /** The browser that `running` has become. */
   let latest: Browser | undefined;
   let closed = false;
@@ -65,7 +71,9 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
   async function start(): Promise<Browser> {
     try {
       const started = await launch(options.chromiumPath);
-      pids.set(started, await browserPid(started));
+      const session = await started.newBrowserCDPSession();
+      pids.set(started, await browserPid(session));
+      memory.set(started, watchMemory(session));
       started.once('disconnected', () => {
         if (latest === started) running = undefined;
         if (!closed) options.log.warn('the browser ended; the next page starts another');
@@ -109,11 +117,18 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
       if (!(await answers(opening))) kill(host);
       const context = await opening;
       context.setDefaultTimeout(0);
+      const end = memory.get(host)?.begin();
+      if (end) ends.set(context, end);
       return context;
     },
     async discard(context) {
       const host = context.browser();
+      ends.get(context)?.();
       if (!(await answers(context.close())) && host) kill(host);
+    },
+    ranOutOfMemory(context) {
+      const host = context.browser();
+      return host !== null && memory.get(host)?.hasEndedOne() === true;
     },
     async close() {
       closed = true;
@@ -143,10 +158,8 @@ async function launch(chromiumPath: string | undefined): Promise<Browser> {
 }
 
 /** The browser's own process, which Playwright keeps to itself. */
-async function browserPid(browser: Browser): Promise<number | undefined> {
-  const session = await browser.newBrowserCDPSession();
+async function browserPid(session: CDPSession): Promise<number | undefined> {
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  await session.detach();
   return processInfo.find(({ type }) => type === 'browser')?.id;
 }
 

@@ -11,6 +11,9 @@ export const loadShare = 0.5;
 export const maxDocumentBytes = 10_000_000;
 /** Of all that a page loads: on the wire, and again as it comes out of its compression. */
 export const maxPageBytes = 30_000_000;
+/** Of one renderer: what a script unpacks or allocates is not told before it is there. 150 MB is an ordinary page. */
+export const maxRendererBytes = 700_000_000;
+export const memoryLookMs = 100;
 export const maxRequests = 300;
 export const maxNavigations = 11;
 

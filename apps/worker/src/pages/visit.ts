@@ -8,7 +8,7 @@ import type { Snapshot } from './in-page/index.ts';
 import { loadShare } from './limits.ts';
 import { type Reading, readAtOnce, readDocument } from './read-document.ts';
 import { untilAborted } from './until-aborted.ts';
-import { browserEnded, judgeNetworkError, judgePage } from './verdict.ts';
+import { browserEnded, judgeNetworkError, judgePage, tooLarge } from './verdict.ts';
 import { watchPage } from './watch.ts';
 
 export type Visit = {
@@ -26,13 +26,16 @@ export type Visit = {
 export async function visit(visit: Visit): Promise<RenderedPage> {
   const { browser, stop } = visit;
   const opening = browser.newContext(visit.guard.proxyUrl);
+  let context: BrowserContext | undefined;
+  const ranOutOfMemory = () => context !== undefined && browser.ranOutOfMemory(context);
   try {
-    const context = await untilAborted(opening, stop.signal);
+    context = await untilAborted(opening, stop.signal);
     return await untilAborted(readIn(context, visit), stop.signal);
   } catch (error) {
     if (error instanceof TallyError || stop.signal.aborted) throw error;
     const text = error instanceof Error ? error.message : String(error);
-    if (/has been closed|Target closed/i.test(text)) throw browserEnded();
+    // The error of what was being done may come before the news of the crash.
+    if (/has been closed|Target closed|crashed/i.test(text)) throw ranOutOfMemory() ? tooLarge() : browserEnded();
     // Playwright's words repeat the address, and a log must not.
     const reason = text.split('\n', 1)[0]?.replace(/https?:\S+/g, '…');
     visit.log.info({ host: new URL(visit.url).host, reason }, 'page not read');
@@ -43,10 +46,18 @@ export async function visit(visit: Visit): Promise<RenderedPage> {
 }
 
 async function readIn(context: BrowserContext, visit: Visit): Promise<RenderedPage> {
-  const { url, guard, policy, endsAt, stop } = visit;
+  const { url, browser, guard, policy, endsAt, stop } = visit;
   const page = await context.newPage();
   const cdp = await context.newCDPSession(page);
-  const watch = await watchPage({ context, page, cdp, guard, policy, stop: (error) => stop.abort(error) });
+  const watch = await watchPage({
+    context,
+    page,
+    cdp,
+    guard,
+    policy,
+    ranOutOfMemory: () => browser.ranOutOfMemory(context),
+    stop: (error) => stop.abort(error),
+  });
   const reading: Reading = { cdp, watch, endsAt, signal: stop.signal };
   const loadEndsAt = Date.now() + (endsAt - Date.now()) * loadShare;
   await page.goto(url, { waitUntil: 'commit' });

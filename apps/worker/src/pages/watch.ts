@@ -23,6 +23,8 @@ export type Watched = {
   cdp: CDPSession;
   guard: Guard;
   policy: AddressPolicy;
+  /** Asked where the page has crashed. */
+  ranOutOfMemory: () => boolean;
   /** Ends the reading with this error; the first one counts. */
   stop: (error: TallyError) => void;
 };
@@ -35,7 +37,7 @@ const placeholder = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height=
 
 export async function watchPage(watched: Watched): Promise<Watch> {
   const { context, page, stop } = watched;
-  page.on('crash', () => stop(browserEnded()));
+  page.on('crash', () => stop(watched.ranOutOfMemory() ? tooLarge() : browserEnded()));
   page.on('dialog', (dialog) => dialog.dismiss().catch(() => undefined));
   context.on('page', (popup) => {
     if (popup !== page) popup.close().catch(() => undefined);

@@ -1,6 +1,6 @@
 /** Accounts and their API keys. */
 import { newId } from '@tally/core';
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import type { Database } from '../connect.ts';
 import { accounts, apiKeys } from '../schema.ts';
 
@@ -23,8 +23,12 @@ export async function insertAccount(
   return rows[0];
 }
 
+/** An erased account is nobody's: it has an address only because the column wants one. */
 export async function findAccountByEmail(db: Database, email: string): Promise<Account | undefined> {
-  const rows = await db.orm.select().from(accounts).where(eq(accounts.email, email.toLowerCase()));
+  const rows = await db.orm
+    .select()
+    .from(accounts)
+    .where(and(eq(accounts.email, email.toLowerCase()), isNull(accounts.erasedAt)));
   return rows[0];
 }
 

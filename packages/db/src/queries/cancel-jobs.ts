@@ -52,14 +52,15 @@ export async function cancelJob(
 
 /**
  * Queues failed and rejected jobs again, under the next dispatch and with their attempts counted anew; all others are left
- * alone. What their steps paid for is replayed, so nothing is charged twice. A message that Instagram refused may leave
+ * alone, those whose input has expired among them. What their steps paid for is replayed, so nothing is charged twice. A message that Instagram refused may leave
  * again; one of which nobody knows whether it arrived may not.
  */
 export async function requeueJobs(db: Database, jobIds: string[]): Promise<Dispatch[]> {
   return inTransaction(db, async (client) => {
     const { rows } = await client.query<{ id: string; account_id: string; task: string; dispatch: number }>(
       `with due as (
-         select id from jobs where id = any($1::uuid[]) and status in ('failed', 'rejected') order by id for update
+         select id from jobs where id = any($1::uuid[]) and status in ('failed', 'rejected') and input is not null
+         order by id for update
        )
        update jobs j set status = 'queued', dispatch = j.dispatch + 1, attempts = 0, waits = 0, run_after = now(),
          error = null, error_code = null, finished_at = null, cancel_requested_at = null
@@ -104,7 +105,7 @@ export async function listRequeueable(
 ): Promise<EndedJob[]> {
   const { rows } = await db.pool.query<EndedJob>(
     `select id, account_id as "accountId", task, error_code as "errorCode", finished_at as "finishedAt" from jobs
-     where status in ('failed', 'rejected') and id > $1
+     where status in ('failed', 'rejected') and input is not null and id > $1
        and ($2::uuid[] is null or id = any($2)) and ($3::text is null or task = $3)
        and ($4::text is null or error_code = $4) and ($5::uuid is null or account_id = $5)
        and ($6::timestamptz is null or finished_at >= $6)

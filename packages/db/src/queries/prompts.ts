@@ -3,6 +3,7 @@ import { type Database, inTransaction, type Transaction } from '../connect.ts';
 
 export type PromptVersion = { version: number; text: string; origin: 'generated' | 'owner'; createdAt: Date };
 const columns = `version, text, origin, created_at as "createdAt"`;
+const versionsKept = 20;
 
 /** The newest `limit` versions, newest first. */
 export async function listPrompts(db: Database, accountId: string, limit: number): Promise<PromptVersion[]> {
@@ -25,7 +26,7 @@ export async function readCurrentPrompts(db: Database, accountIds: string[]): Pr
   return accountIds.map((id) => byAccount.get(id));
 }
 
-/** Adds the next version; a job that has added one gets that again. */
+/** Adds the next version and forgets all but the latest few; a job that has added one gets that again. */
 export async function insertPrompt(
   client: Transaction,
   input: { accountId: string; text: string; origin: 'generated' | 'owner'; jobId?: string | undefined },
@@ -43,6 +44,10 @@ export async function insertPrompt(
   );
   const row = rows[0];
   if (row === undefined) throw new Error('an insert returned no row');
+  await client.query('delete from prompts where account_id = $1 and version <= $2', [
+    input.accountId,
+    row.version - versionsKept,
+  ]);
   return row;
 }
 

@@ -1,7 +1,7 @@
 /** Plans, periods and grants: everything that adds tokens. */
 import { newId } from '@tally/core';
 import { asc } from 'drizzle-orm';
-import { type Database, inTransaction } from '../connect.ts';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { plans } from '../schema.ts';
 
 export type Plan = typeof plans.$inferSelect;
@@ -45,6 +45,15 @@ export async function renewPeriod(db: Database, accountId: string): Promise<bool
     accountId,
   ]);
   return rows[0]?.renewed ?? false;
+}
+
+/** Ends the running period for good, where there is one: it pays for nothing more and is never renewed. */
+export async function endSubscription(client: Transaction, accountId: string): Promise<void> {
+  await client.query(
+    `update subscriptions set status = 'inactive', renews = false, ends_at = greatest(starts_at, least(ends_at, now()))
+     where account_id = $1 and is_current`,
+    [accountId],
+  );
 }
 
 /** Accounts whose current period has ended and renews. */

@@ -1,0 +1,206 @@
+import { connect } from 'node:net';
+import { tasks } from '@tally/tasks';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startPlatform, until } from '../../../test/harness/platform.ts';
+import { testLog } from '../../../test/harness/tally.ts';
+import { startApi } from '../src/start.ts';
+import { follow, guided, type JobEvent, submitGuided } from './events.ts';
+
+const options = { tasks: [...tasks, guided] };
+const platform = await startPlatform(options);
+const { call, newPerson, url } = platform;
+const { eventStreams } = platform.api.services;
+const closed = () => until(() => eventStreams.count() === 0);
+
+const seen = (events: (JobEvent | undefined)[]) => events.map((event) => [event?.job.status, event?.job.progress]);
+const show = async (token: string, id: string) =>
+  (await call<{ job: JobEvent['job'] }>('GET', `/api/jobs/${id}`, { token })).body.job;
+
+describe('the events of a job', () => {
+  it('are its state at once, each change of it, and last its end, each as the job itself is shown', async () => {
+    const idle = await startPlatform({ ...options, worker: false }, onTestFinished);
+    const { token } = await idle.newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(idle, token);
+    const feed = await follow(idle.url, token, id);
+    const events = [await feed.next()];
+    await idle.startWorker();
+    events.push(await feed.next());
+    for (const progress of ['opening', 'reading']) {
+      orders.write({ progress });
+      events.push(await feed.next());
+    }
+    orders.write({ fail: 'Not yet' });
+    events.push(await feed.next());
+    expect(events.at(-1)?.job).toMatchObject({ error_code: 'model_unavailable', error: 'Not yet' });
+    events.push(await feed.next());
+    orders.end();
+    events.push(...(await feed.rest()));
+    expect(seen(events)).toEqual([
+      ['queued', null],
+      ['running', null],
+      ['running', 'opening'],
+      ['running', 'reading'],
+      ['queued', 'reading'],
+      ['running', 'reading'],
+      ['completed', 'reading'],
+    ]);
+    const { body } = await idle.call('GET', `/api/jobs/${id}`, { token });
+    expect(events.at(-1)?.job).toEqual(body.job);
+    expect(new Set(events.map((event) => event?.id)).size).toBe(events.length);
+  });
+
+  it('come through proxies at once, and say when to come back', async () => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(platform, token);
+    const feed = await follow(url, token, id);
+    orders.end();
+    await feed.rest();
+    expect(Object.fromEntries(feed.headers)).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      'x-request-id': expect.any(String),
+    });
+    expect(feed.received()).toMatch(/^retry: 1\d{3}\n\n/);
+    expect(feed.received()).toMatch(/\nevent: job\ndata: \{.*"said":"done job \d+".*\}\nid: [\w-]{22}\n\n$/);
+  });
+
+  it('go on at another API process where the client was, and not from the beginning', async () => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(platform, token);
+    orders.write({ progress: 'first' });
+    const feed = await follow(url, token, id);
+    let last = await feed.next();
+    while (last?.job.progress !== 'first') last = await feed.next();
+    feed.hangUp();
+    const other = await startApi(platform.config, testLog, options);
+    onTestFinished(() => other.close());
+    const same = await follow(other.url, token, id, last.id);
+    orders.write({ progress: 'second' });
+    expect(seen([await same.next()])).toEqual([['running', 'second']]);
+    const late = await follow(url, token, id, last.id);
+    expect(seen([await late.next()])).toEqual([['running', 'second']]);
+    orders.end();
+    expect(seen(await same.rest())).toEqual([['completed', 'second']]);
+  });
+
+  it('of an ended job are its end, and 204 to the client that has it: an EventSource comes back no more', async () => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(platform, token);
+    orders.end();
+    const before = await (await follow(url, token, id)).rest();
+    const after = await (await follow(url, token, id, 'something else')).rest();
+    expect(after).toEqual([before.at(-1)]);
+    expect((await follow(url, token, id, after[0]?.id)).status).toBe(204);
+    await closed();
+  });
+
+  it('arrive as they happen, and not by and by', async () => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(platform, token);
+    const feed = await follow(url, token, id);
+    const startedAt = performance.now();
+    for (let i = 0; i < 20; i++) {
+      orders.write({ progress: `step ${i}` });
+      while ((await feed.next())?.job.progress !== `step ${i}`);
+    }
+    // Without news they would be found once a second.
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+
+  it('arrive also where no news does', async () => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { id } = await submitGuided(platform, token);
+    const feed = await follow(url, token, id);
+    while ((await feed.next())?.job.status !== 'running');
+    const { pool } = platform.api.services.db;
+    await pool.query('update jobs set progress = $2 where id = $1', [id, 'unheard']);
+    expect(seen([await feed.next()])).toEqual([['running', 'unheard']]);
+    // One that is gone altogether ends the stream: whoever comes back gets a 404.
+    await pool.query('delete from jobs where id = $1', [id]);
+    expect(await feed.next()).toBeUndefined();
+    expect((await follow(url, token, id)).status).toBe(404);
+  });
+
+  it('are for the job’s own account', async () => {
+    const [mine, theirs] = [await newPerson({ tokens: 1_000 }), await newPerson({ tokens: 1_000 })];
+    const { id, orders } = await submitGuided(platform, theirs.token);
+    const path = `/api/jobs/${id}/events`;
+    expect(await call('GET', path, { token: mine.token })).toMatchObject({
+      status: 404,
+      body: { error_code: 'not_found' },
+    });
+    expect(await call('GET', path)).toMatchObject({ status: 401, body: { error_code: 'unauthenticated' } });
+    orders.end();
+    expect((await call('GET', path, { token: theirs.token })).status).toBe(200);
+  });
+});
+
+describe('an event stream', () => {
+  it('is kept alive by comments', async () => {
+    const lively = await startPlatform({ ...options, streams: { heartbeatMs: 50 } }, onTestFinished);
+    const { token } = await lively.newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(lively, token);
+    const feed = await follow(lively.url, token, id);
+    const all = feed.rest();
+    await until(() => feed.received().split('\n\n: still there').length > 3);
+    orders.end();
+    expect((await all).at(-1)?.job.status).toBe('completed');
+  });
+
+  it('leaves nothing behind when its client goes, however early, or only asks for the head', async () => {
+    const { token } = await newPerson({ tokens: 1_000 });
+    const { id } = await submitGuided(platform, token);
+    const feed = await follow(url, token, id);
+    await feed.next();
+    expect(eventStreams.count()).toBe(1);
+    feed.hangUp();
+    await closed();
+    expect(await call('HEAD', `/api/jobs/${id}/events`, { token })).toMatchObject({ status: 200, text: '' });
+    await closed();
+    const address = new URL(url);
+    const request = `GET /api/jobs/${id}/events HTTP/1.1\r\nhost: ${address.host}\r\nauthorization: Bearer ${token}\r\n\r\n`;
+    for (let waitMs = 0; waitMs < 40; waitMs++) {
+      const socket = connect(Number(address.port), address.hostname, () => socket.write(request));
+      setTimeout(() => socket.destroy(), waitMs / 2);
+    }
+    expect(await show(token, id)).toMatchObject({ status: 'running' });
+    await closed();
+  });
+
+  it('is one of as many as an account and a process may have', async () => {
+    const few = await startPlatform(
+      { ...options, streams: { maxStreamsPerAccount: 2, maxStreams: 3 } },
+      onTestFinished,
+    );
+    const [one, two] = [await few.newPerson({ tokens: 1_000 }), await few.newPerson({ tokens: 1_000 })];
+    const ones = await submitGuided(few, one.token);
+    const twos = await submitGuided(few, two.token);
+    const open = await follow(few.url, one.token, ones.id);
+    await follow(few.url, one.token, ones.id);
+    const refusal = await few.call('GET', `/api/jobs/${ones.id}/events`, { token: one.token });
+    expect(refusal).toMatchObject({ status: 429, body: { error_code: 'rate_limited' } });
+    expect(Number(refusal.headers.get('retry-after'))).toBeGreaterThan(0);
+    await follow(few.url, two.token, twos.id);
+    const full = await few.call('GET', `/api/jobs/${twos.id}/events`, { token: two.token });
+    expect(full).toMatchObject({ status: 503, body: { error_code: 'unavailable' } });
+    expect((await few.call('GET', '/metrics')).text).toContain('\ntally_event_streams 3\n');
+    open.hangUp();
+    await until(async () => (await follow(few.url, one.token, ones.id)).status === 200);
+  });
+
+  it('ends after its time, so that a login that has ended is noticed', async () => {
+    const brief = await startPlatform({ ...options, streams: { lifetimeMs: 500 } }, onTestFinished);
+    const { email, token } = await brief.newPerson({ tokens: 1_000 });
+    const { id, orders } = await submitGuided(brief, token);
+    orders.write({ progress: 'here' });
+    const feed = await follow(brief.url, token, id);
+    const last = (await feed.rest()).at(-1);
+    expect(last?.job).toMatchObject({ status: 'running', progress: 'here' });
+    const again = await follow(brief.url, token, id, last?.id);
+    expect(again.status).toBe(200);
+    expect(await again.rest()).toEqual([]);
+    await brief.api.services.db.pool.query('update accounts set token_version = 2 where email = $1', [email]);
+    expect((await follow(brief.url, token, id, last?.id)).status).toBe(401);
+  });
+});

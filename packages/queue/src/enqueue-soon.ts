@@ -1,0 +1,36 @@
+/** Queueing rows that are committed, come what may: now, or as soon as Redis is back. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatch } from '@tally/db';
+import { enqueue, type Queues } from './queues.ts';
+
+const retryEveryMs = 250;
+const retryPage = 500;
+// Beyond that, and after this process, maintenance finds what Redis lacks: some seconds later.
+const mostMissed = 20_000;
+
+/** Puts rows on their queues. Never throws: the row in Postgres is the promise, and its place in the queue follows it. */
+export async function enqueueSoon(queues: Queues, dispatches: Dispatch[]): Promise<void> {
+  try {
+    await enqueue(queues, dispatches);
+  } catch (err) {
+    const { missed, log } = queues;
+    log.warn({ err, jobs: dispatches.length }, 'jobs wait in Postgres until their queue is back');
+    const isRetrying = missed.length > 0;
+    missed.push(...dispatches.slice(0, mostMissed - missed.length));
+    if (!isRetrying) void retryMissed(queues);
+  }
+}
+
+async function retryMissed(queues: Queues): Promise<void> {
+  const { missed } = queues;
+  while (missed.length > 0) {
+    await sleep(retryEveryMs, undefined, { ref: false });
+    const page = missed.slice(0, retryPage);
+    // One that maintenance has dispatched meanwhile is a stale copy, which its claim drops.
+    const isDone = await enqueue(queues, page).then(
+      () => true,
+      () => false,
+    );
+    if (isDone) missed.splice(0, page.length);
+  }
+}

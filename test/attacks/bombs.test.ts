@@ -1,0 +1,121 @@
+/** Pages that are small on the wire and large unpacked: each ends its job within its limits, and memory stays bounded. */
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, constants, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPlatform } from '../harness/platform.ts';
+
+const spaces = Buffer.alloc(10_000_000, ' ');
+/** Ten million spaces, packed so that it may be repeated: a hundred of them unpack to a gigabyte. */
+const block = deflateRawSync(spaces, { finishFlush: constants.Z_FULL_FLUSH });
+const gigabyte = Buffer.concat([...Array(100).fill(block), Buffer.from([3, 0])]);
+const gzipHead = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+const gzipped = Buffer.concat([gzipHead, gigabyte, Buffer.alloc(8)]);
+const inflated = Buffer.concat([Buffer.from([0x78, 0x9c]), gigabyte]);
+const large = Buffer.alloc(200_000_000, ' ');
+
+type Answer = { body: Buffer | string; encoding?: string; type?: string };
+const product = '<!doctype html><title>Kettle</title><h1>Kettle</h1><p>49.90 EUR</p>';
+const laughs = `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "${'ha'.repeat(100)}">${[...'bcdefghij']
+  .map((name, i) => `<!ENTITY ${name} "${`&${'abcdefghij'[i]};`.repeat(10)}">`)
+  .join('')}]><x>&j;</x>`;
+const pages: Record<string, Answer> = {
+  'by gzip': { body: gzipped, encoding: 'gzip' },
+  'by deflate': { body: inflated, encoding: 'deflate' },
+  'by Brotli': { body: brotliCompressSync(large, { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } }), encoding: 'br' },
+  'by Zstandard': { body: zstdCompressSync(large), encoding: 'zstd' },
+  'by gzip in gzip': { body: gzipSync(gzipped), encoding: 'gzip, gzip' },
+  'by gzip in gzip in gzip in gzip': {
+    body: gzipSync(gzipSync(gzipSync(gzipped))),
+    encoding: 'gzip, gzip, gzip, gzip',
+  },
+  'in a script': { body: `${product}<script src="/by%20gzip?type=text/javascript"></script>` },
+  'in a stylesheet': { body: `${product}<link rel="stylesheet" href="/by%20gzip?type=text/css">` },
+  'in what a script allocates': {
+    body: `${product}<script>const a = []; for (;;) a.push(new Uint8Array(2e7).fill(1))</script>`,
+  },
+  'in a frame': { body: `${product}<iframe src="/by%20gzip"></iframe>` },
+  'in what a script fetches': { body: `${product}<script>fetch('/by%20gzip').then((r) => r.text())</script>` },
+};
+
+const web = createServer((request, response) => {
+  const url = new URL(request.url ?? '', 'http://web');
+  const { body, encoding, type } = pages[decodeURIComponent(url.pathname.slice(1))] ?? { body: product };
+  response.writeHead(200, {
+    'content-type': url.searchParams.get('type') ?? type ?? 'text/html',
+    ...(encoding && { 'content-encoding': encoding }),
+  });
+  response.end(body);
+});
+web.listen(0, '127.0.0.1');
+await once(web, 'listening');
+afterAll(() => {
+  web.close();
+  web.closeAllConnections();
+});
+const host = `127.0.0.1:${(web.address() as AddressInfo).port}`;
+const { newPerson, run } = await startPlatform({ env: { EXTRACTION_ALLOW_HOSTS: host } });
+const { token } = await newPerson({ tokens: 50_000 });
+const read = (name: string) =>
+  run<object>(token, '/api/web-knowledge/extract-products', { url: `http://${host}/${encodeURIComponent(name)}` });
+
+/** Memory of every process below this one, the browser's and the readers', in MB; where /proc tells, that is on Linux. */
+function megabytesBelow(): number {
+  const parents = new Map<number, number>();
+  const megabytes = new Map<number, number>();
+  for (const pid of readdirSync('/proc').map(Number).filter(Boolean)) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+      parents.set(pid, Number(stat[1]));
+      megabytes.set(pid, (Number(stat[21]) * 4_096) / 1e6);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const isBelow = (pid: number | undefined): boolean =>
+    pid !== undefined && (pid === process.pid || isBelow(parents.get(pid)));
+  return [...megabytes].filter(([pid]) => isBelow(pid)).reduce((sum, [, size]) => sum + size, 0);
+}
+
+// The browser's own memory, which is there whatever it reads.
+beforeAll(async () => {
+  await read('nothing');
+});
+
+/** Reads pages at the same time; how their jobs ended, and the most memory that was taken meanwhile. */
+async function readAtOnce(names: string[]) {
+  const isLinux = process.platform === 'linux';
+  const before = isLinux ? megabytesBelow() : 0;
+  let mostMegabytes = 0;
+  const watching = setInterval(() => {
+    if (isLinux) mostMegabytes = Math.max(mostMegabytes, megabytesBelow() - before);
+  }, 50);
+  const startedAt = Date.now();
+  const jobs = await Promise.all(names.map(read)).finally(() => clearInterval(watching));
+  return { jobs, mostMegabytes, ms: Date.now() - startedAt };
+}
+
+describe('a page that takes hundreds of megabytes', () => {
+  it.each<[string[], number]>([
+    [['by gzip', 'by deflate', 'by Brotli', 'by Zstandard'], 2_500],
+    [['by gzip in gzip', 'by gzip in gzip in gzip in gzip', 'in a frame', 'in what a script fetches'], 2_500],
+    [['in a script'], 2_000],
+    [['in a stylesheet'], 2_000],
+    [['in what a script allocates'], 2_000],
+  ])('%j ends as too_large, in time, and takes no more than %i MB', async (names, megabytes) => {
+    const { jobs, mostMegabytes, ms } = await readAtOnce(names);
+    for (const [i, job] of jobs.entries())
+      expect(job, names[i]).toMatchObject({ status: 'failed', error_code: 'too_large', tokens_consumed: 0 });
+    expect(mostMegabytes).toBeLessThan(megabytes);
+    expect(ms).toBeLessThan(18_000);
+  });
+
+  it('by entities of entities is no page, in time', async () => {
+    pages.laughs = { body: laughs, type: 'application/xml' };
+    const startedAt = Date.now();
+    expect((await read('laughs')).status).not.toBe('queued');
+    expect(Date.now() - startedAt).toBeLessThan(20_000);
+  });
+});

@@ -1,0 +1,119 @@
+/** Guessing passwords and addresses, beyond what apps/api/test/rate-limits.test.ts holds. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Answer, startPlatform } from '../harness/platform.ts';
+import { testPassword } from '../harness/tally.ts';
+
+const limited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '2', PROXY_HOPS: '1' } });
+const unlimited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '0' } });
+/** Of one address, over all accounts. */
+const mostPerAddress = 20;
+
+let lastAddress = 0;
+const newAddress = () => `203.0.113.${++lastAddress}`;
+const post = (path: string, email: string, password: string, forwardedFor: string) =>
+  limited.call('POST', path, { body: { email, password }, headers: { 'x-forwarded-for': forwardedFor } });
+const tryLogin = (email: string, password: string, from: string) => post('/api/accounts/login', email, password, from);
+const statuses = (answers: Answer[]) => answers.map(({ status }) => status);
+
+describe('guesses from one address', () => {
+  it('are counted over all accounts, also where all are made at once', async () => {
+    const from = newAddress();
+    const guesses = Array.from({ length: mostPerAddress + 10 }, (_, i) =>
+      tryLogin(`nobody${i}@example.com`, 'x', from),
+    );
+    const answers = statuses(await Promise.all(guesses));
+    expect(answers.filter((status) => status === 401)).toHaveLength(mostPerAddress);
+    expect(answers.filter((status) => status === 429)).toHaveLength(10);
+    const { email } = await limited.newPerson();
+    expect((await tryLogin(email, testPassword, from)).status).toBe(429);
+  });
+
+  it('keep nobody else out: neither from that account at another address, nor whom a proxy serves beside them', async () => {
+    const { email } = await limited.newPerson();
+    const from = newAddress();
+    for (let i = 0; i < 3; i++) await tryLogin(email, `guess ${i}`, from);
+    expect((await tryLogin(email, testPassword, from)).status).toBe(429);
+    expect((await tryLogin(email, testPassword, newAddress())).status).toBe(200);
+  });
+
+  it('stay counted, whatever address a client writes itself', async () => {
+    const { email } = await limited.newPerson();
+    const from = newAddress();
+    const forms = [from, `${newAddress()}, ${from}`, `127.0.0.1,::1 ,${from}`, `unknown, ${from}`, `, ${from}`];
+    const answers: number[] = [];
+    for (const form of forms) answers.push((await tryLogin(email, 'guess', form)).status);
+    expect(answers).toEqual([401, 401, 429, 429, 429]);
+  });
+
+  it('are counted under the proxy’s address where it says none', async () => {
+    const { email } = await limited.newPerson();
+    const answers: number[] = [];
+    for (const form of ['', 'unknown', '<script>']) answers.push((await tryLogin(email, 'guess', form)).status);
+    expect(answers).toEqual([401, 401, 429]);
+  });
+
+  it('are the same at the queue board, whose passwords are the same', async () => {
+    const { email } = await limited.newPerson({ role: 'operator' });
+    const from = newAddress();
+    const open = async (password: string) => {
+      const authorization = `Basic ${Buffer.from(`${email}:${password}`).toString('base64')}`;
+      const headers = { authorization, 'x-forwarded-for': from };
+      return (await limited.call('GET', '/admin/queues', { headers })).status;
+    };
+    expect([await open('guess 1'), await open('guess 2'), await open(testPassword)]).toEqual([401, 401, 429]);
+    expect((await tryLogin(email, testPassword, from)).status).toBe(429);
+  });
+
+  it('at what addresses are taken are as few: so many registrations, and each says no more than that', async () => {
+    const { email } = await limited.newPerson();
+    const from = newAddress();
+    const register = (address: string) => post('/api/accounts/register', address, testPassword, from);
+    const taken = await register(email);
+    expect(taken).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
+    expect(Object.keys(taken.body).sort()).toEqual(['error', 'error_code', 'request_id', 'success']);
+    const answers = statuses(
+      await Promise.all(Array.from({ length: mostPerAddress }, (_, i) => register(`new${i}@example.com`))),
+    );
+    expect(answers.filter((status) => status === 201)).toHaveLength(mostPerAddress - 1);
+    expect(answers.filter((status) => status === 429)).toHaveLength(1);
+    expect((await post('/api/accounts/register', 'late@example.com', testPassword, newAddress())).status).toBe(201);
+  });
+});
+
+describe('without a proxy of ours', () => {
+  it('what a client says of its address counts for nothing', async () => {
+    const bare = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '2' } }, onTestFinished);
+    const { email } = await bare.newPerson();
+    const answers: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const headers = { 'x-forwarded-for': newAddress(), 'x-real-ip': newAddress(), forwarded: `for=${newAddress()}` };
+      const answer = await bare.call('POST', '/api/accounts/login', { body: { email, password: 'x' }, headers });
+      answers.push(answer.status);
+    }
+    expect(answers).toEqual([401, 401, 429]);
+  });
+});
+
+describe('an account that is not there', () => {
+  const guess = async (email: string) => {
+    const startedAt = performance.now();
+    const answer = await unlimited.call('POST', '/api/accounts/login', { body: { email, password: 'not it' } });
+    return { ms: performance.now() - startedAt, answer };
+  };
+  const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+  it('is refused in the same words, after about the same time, as one that is', async () => {
+    const { email } = await unlimited.newPerson();
+    const [there, gone]: [number[], number[]] = [[], []];
+    for (let i = 0; i < 25; i++) {
+      const [known, unknown] = [await guess(email), await guess(`nobody${i}@example.com`)];
+      there.push(known.ms);
+      gone.push(unknown.ms);
+      const said = ({ answer }: typeof known) => ({ status: answer.status, body: { ...answer.body, request_id: '' } });
+      expect(said(unknown)).toEqual(said(known));
+    }
+    const ratio = median(there) / median(gone);
+    expect(ratio).toBeGreaterThan(0.5);
+    expect(ratio).toBeLessThan(2);
+  });
+});

@@ -1,0 +1,160 @@
+/** Tokens that prove nothing: each is 401, whatever it claims. */
+import { createHash, createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { startPlatform } from '../harness/platform.ts';
+import { testPassword } from '../harness/tally.ts';
+
+const { api, call, config, newPerson } = await startPlatform({ worker: false });
+const victim = await newPerson({ tokens: 1_000 });
+const operator = await newPerson({ role: 'operator' });
+
+type Claims = Record<string, unknown>;
+type Signer = (input: string) => Buffer;
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const now = Math.floor(Date.now() / 1_000);
+const good: Claims = { ver: 1, sub: victim.accountId, iss: 'tally', aud: 'tally-api', iat: now, exp: now + 3_600 };
+const hmac =
+  (secret: string, hash = 'sha256'): Signer =>
+  (input) =>
+    createHmac(hash, secret).update(input).digest();
+const ours = hmac(config.jwtSecret);
+
+/** A token written by hand: no library of ours has a say in what is sent. */
+function token(claims: Claims, header: Claims = { alg: 'HS256', typ: 'JWT' }, signer: Signer = ours): string {
+  const input = `${encode(header)}.${encode(claims)}`;
+  return `${input}.${signer(input).toString('base64url')}`;
+}
+const without = (...names: string[]): Claims =>
+  Object.fromEntries(Object.entries(good).filter(([name]) => !names.includes(name)));
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const rsaSigned: Signer = (input) => sign('sha256', Buffer.from(input), rsa.privateKey);
+const ecSigned: Signer = (input) =>
+  sign('sha256', Buffer.from(input), { key: ec.privateKey, dsaEncoding: 'ieee-p1363' });
+const nothing: Signer = () => Buffer.alloc(0);
+const [head = '', body = '', signature = ''] = token(good).split('.');
+
+async function expectRefused(authorization: string) {
+  for (const path of ['/api/accounts/profile', '/api/admin/grants']) {
+    const { status, body, headers } = await call(path.endsWith('grants') ? 'POST' : 'GET', path, {
+      headers: { authorization },
+    });
+    expect({ status, code: body.error_code }).toEqual({ status: 401, code: 'unauthenticated' });
+    expect(headers.get('www-authenticate')).toBe('Bearer');
+  }
+}
+
+it('a token written by hand as ours are is taken: what follows is refused for its faults alone', async () => {
+  expect((await call('GET', '/api/accounts/profile', { token: token(good) })).body).toMatchObject({
+    email: victim.email,
+  });
+});
+
+describe('a token is refused', () => {
+  it.each<[string, string]>([
+    ['without a signature, saying so', token(good, { alg: 'none' }, nothing)],
+    ['without a signature, in other letters', token(good, { alg: 'nOnE' }, nothing)],
+    ['that says none and is signed', token(good, { alg: 'none', typ: 'JWT' })],
+    ['without a signature, saying HS256', token(good, { alg: 'HS256' }, nothing)],
+    ['without its last part', `${head}.${body}`],
+    ['by HS512 with our own secret', token(good, { alg: 'HS512' }, hmac(config.jwtSecret, 'sha512'))],
+    ['by HS384 with our own secret', token(good, { alg: 'HS384' }, hmac(config.jwtSecret, 'sha384'))],
+    ['by RS256 with our secret as its key', token(good, { alg: 'RS256' })],
+    ['by RS256 with a key of its own', token(good, { alg: 'RS256' }, rsaSigned)],
+    [
+      'by a key that it brings along',
+      token(good, { alg: 'ES256', jwk: ec.publicKey.export({ format: 'jwk' }) }, ecSigned),
+    ],
+    [
+      'by a key that it names',
+      token(good, { alg: 'RS256', jku: 'https://evil.example/jwks.json', kid: '1' }, rsaSigned),
+    ],
+    ['by a certificate that it names', token(good, { alg: 'RS256', x5u: 'https://evil.example/x.pem' }, rsaSigned)],
+    ['whose key is a file, by an empty secret', token(good, { alg: 'HS256', kid: '../../../../dev/null' }, hmac(''))],
+    ['whose key is a statement', token(good, { alg: 'HS256', kid: "x' union select 'secret" }, hmac('secret'))],
+    ['by another secret', token(good, { alg: 'HS256' }, hmac(`${config.jwtSecret}x`))],
+    ['with an extension that nobody knows', token(good, { alg: 'HS256', crit: ['exp-ignored'], 'exp-ignored': 1 })],
+    ['whose payload is not encoded', token(good, { alg: 'HS256', b64: false, crit: ['b64'] })],
+    ['with another algorithm’s name in an array', token(good, { alg: ['HS256'] })],
+    ['that is expired', token({ ...good, exp: now - 1 })],
+    ['that begins tomorrow', token({ ...good, nbf: now + 86_400 })],
+    ['for another audience', token({ ...good, aud: 'tally' })],
+    ['by another issuer', token({ ...good, iss: 'https://evil.example' })],
+    ['without an audience', token(without('aud'))],
+    ['without an issuer', token(without('iss'))],
+    ['without an end', token(without('exp'))],
+    ['without an account', token(without('sub'))],
+    ['without a version', token(without('ver'))],
+    ['whose end is text', token({ ...good, exp: `${now + 3_600}` })],
+    ['whose version is text', token({ ...good, ver: '1' })],
+    ['of an older version', token({ ...good, ver: 0 })],
+    ['of a version that is yet to come', token({ ...good, ver: 2 })],
+    ['whose account is no id', token({ ...good, sub: "' or 1=1 --" })],
+    ['whose account is nobody', token({ ...good, sub: '0198a000-0000-7000-8000-000000000000' })],
+    ['whose account is several', token({ ...good, sub: [victim.accountId] })],
+    [
+      'whose claims are others than were signed',
+      `${head}.${encode({ ...good, sub: operator.accountId })}.${signature}`,
+    ],
+    ['whose header is another than was signed', `${encode({ alg: 'HS256' })}.${body}.${signature}`],
+    ['whose signature is cut short', `${head}.${body}.${signature.slice(0, 20)}`],
+    ['of five parts', `${head}.${body}.${signature}.${body}.${signature}`],
+    ['that is JSON', JSON.stringify({ payload: body, protected: head, signature })],
+    ['of 4,096 letters and one', 'x'.repeat(4_097)],
+  ])('%s', async (_, bearer) => expectRefused(`Bearer ${bearer}`));
+
+  it('as soon as a newer one is given out, also where it has been taken before', async () => {
+    const { token: old, email } = await newPerson();
+    expect((await call('GET', '/api/jobs', { token: old })).status).toBe(200);
+    const change = { current_password: testPassword, new_password: 'another password' };
+    const changed = await call('POST', '/api/accounts/password', { token: old, body: change });
+    await expectRefused(`Bearer ${old}`);
+    expect((await call('GET', '/api/jobs', { token: String(changed.body.access_token) })).status).toBe(200);
+    const login = { email, password: testPassword };
+    expect((await call('POST', '/api/accounts/login', { body: login })).status).toBe(401);
+  });
+
+  it('wherever else than in its header it stands', async () => {
+    const bearer = token(good);
+    for (const scheme of ['', 'Token ', 'Basic ', 'Bearer', 'Bearer:', 'bearer\t'])
+      await expectRefused(`${scheme}${bearer}`);
+    for (const headers of [{ cookie: `access_token=${bearer}` }, { 'x-access-token': bearer }, { 'x-api-key': bearer }])
+      expect((await call('GET', '/api/jobs', { headers })).status).toBe(401);
+    expect((await call('GET', `/api/jobs?access_token=${bearer}`)).status).toBe(401);
+  });
+});
+
+describe('an API key is refused', () => {
+  it('once it is revoked, in other letters, and in the form in which it is kept', async () => {
+    const made = await call<{ api_key: { id: string; key: string; hint: string } }>('POST', '/api/accounts/api-keys', {
+      token: victim.token,
+      body: { name: 'mine' },
+    });
+    const { id, key, hint } = made.body.api_key;
+    expect((await call('GET', '/api/jobs', { token: key })).status).toBe(200);
+    const hash = createHash('sha256').update(key).digest();
+    const forms = [
+      key.toUpperCase(),
+      key.slice(0, -1),
+      `${key}A`,
+      `tally_${hash.toString('hex')}`,
+      'tally_',
+      'tally_%',
+    ];
+    for (const form of [...forms, hash.toString('base64url'), encodeURIComponent(hint)])
+      await expectRefused(`Bearer ${form}`);
+    await call('DELETE', `/api/accounts/api-keys/${id}`, { token: victim.token });
+    await expectRefused(`Bearer ${key}`);
+  });
+
+  it('is kept nowhere but as its hash', async () => {
+    const made = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
+      token: victim.token,
+      body: { name: 'mine' },
+    });
+    const { rows } = await api.services.db.pool.query<{ row: string }>('select k::text as row from api_keys k');
+    expect(rows.length).toBeGreaterThan(0);
+    for (const { row } of rows) expect(row).not.toContain(made.body.api_key.key.slice(9, 40));
+  });
+});

@@ -1,0 +1,20 @@
+/** What every answer to an attack must be. */
+import { expect } from 'vitest';
+import type { Answer } from '../harness/platform.ts';
+
+const insides =
+  /node_modules|\.[jt]s:\d+|\bselect .* from\b|\binsert into\b|relation "|syntax error at|violates|\bat \w+ \(|\/home\/|\/tmp\//i;
+
+/** Holds that an answer is no fault of ours, is in the one envelope, and shows nothing of our insides. */
+export function expectSound(answer: Answer, what: string): Answer {
+  expect(answer.status, `${what}: ${answer.text}`).toBeLessThan(500);
+  if (answer.status < 400) return answer;
+  expect(answer.text, what).not.toMatch(insides);
+  expect(answer.body, what).toMatchObject({
+    success: false,
+    error: expect.any(String),
+    error_code: expect.any(String),
+    request_id: expect.any(String),
+  });
+  return answer;
+}

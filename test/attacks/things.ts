@@ -1,0 +1,149 @@
+/** One of everything that an account can have, by the address at which it is found: what a new route with an id needs. */
+import { inTransaction, upsertProducts } from '@tally/db';
+import { expect } from 'vitest';
+import type { Body, Person, Platform } from '../harness/platform.ts';
+
+export type Thing = {
+  id: string;
+  /** What its owner sees of it. */
+  look(): Promise<unknown>;
+};
+type Owner = Person & {
+  /** Stands in every text that is made: where it turns up, somebody's text was shown. */ marker: string;
+};
+type Maker = (platform: Platform, owner: Owner, made: Things) => Promise<Thing>;
+/** By the path up to and with the parameter that is its id. */
+export type Things = Map<string, Thing>;
+
+/** In an order in which the later may need the earlier. */
+const makers: Record<string, Maker> = {
+  '/api/accounts/api-keys/{id}': async (platform, { token }) =>
+    listed(
+      platform,
+      token,
+      '/api/accounts/api-keys',
+      'api_keys',
+      await create(platform, token, '/api/accounts/api-keys', { name: 'theirs' }),
+    ),
+  '/api/knowledge/{id}': async (platform, { token, marker }) =>
+    listed(
+      platform,
+      token,
+      '/api/knowledge',
+      'knowledge',
+      await create(platform, token, '/api/knowledge', { title: 'Theirs', text: `The lamp costs 77 EUR. ${marker}` }),
+    ),
+  '/api/products/{id}': async (platform, { token, accountId, marker }) => {
+    const row = { ...product, name: `Lamp ${marker}`, url: `https://shop.example/${accountId}` };
+    const [kept] = await inTransaction(platform.api.services.db, (client) =>
+      upsertProducts(client, accountId, [row], ({ name }) => name),
+    );
+    return found(platform, token, '/api/products', kept?.id);
+  },
+  '/api/qa/{id}': async (platform, { token, marker }) => {
+    const text = `The ${marker} lamp has a guarantee of 5 years. The ${marker} lamp is made in Lisbon.`;
+    const { result } = await platform.run<{ pairs: { id: string }[] }>(token, '/api/web-knowledge/generate-qa', {
+      text,
+    });
+    return listed(platform, token, '/api/qa', 'qa', result?.pairs[0]?.id);
+  },
+  '/api/chat/conversations/{id}': async (platform, { token, marker }) => {
+    const message = { customer: `anna ${marker}`, text: 'Hello there' };
+    const { result } = await platform.run<{ conversation_id: string }>(token, '/api/chat/messages', message);
+    return found(platform, token, '/api/chat/conversations', result?.conversation_id);
+  },
+  '/api/chat/conversations/{id}/messages/{message_id}': async (platform, { token }, made) => {
+    const conversation = made.get('/api/chat/conversations/{id}')?.id;
+    const path = `/api/chat/conversations/${conversation}`;
+    const { body } = await platform.call<{ messages: { id: string; role: string }[] }>('GET', path, { token });
+    const answer = body.messages.find(({ role }) => role === 'assistant');
+    return { ...(await found(platform, token, '/api/chat/conversations', conversation)), id: answer?.id ?? '' };
+  },
+  '/api/instagram/accounts/{id}': async (platform, { token }) => {
+    const account = { ig_user_id: newIgId(), username: 'theirs', access_token: 'their-token' };
+    const id = await create(platform, token, '/api/instagram/accounts', account);
+    return listed(platform, token, '/api/instagram/accounts', 'accounts', id);
+  },
+  '/api/workflows/{id}': async (platform, { token, marker }) => {
+    const workflow = { ig_user_id: newIgId(), name: `Theirs ${marker}`, keywords: ['price'] };
+    return listed(
+      platform,
+      token,
+      '/api/workflows',
+      'workflows',
+      await create(platform, token, '/api/workflows', workflow),
+    );
+  },
+  '/api/jobs/{id}': async (platform, { token, marker }) => {
+    const id = await platform.submit(token, `What does the lamp cost? ${marker}`);
+    await platform.poll(token, id);
+    return found(platform, token, '/api/jobs', id);
+  },
+  '/api/admin/jobs/{id}': async (_platform, _owner, made) => thingAt(made, '/api/jobs/{id}'),
+};
+
+const product = {
+  price: 77,
+  price_max: null,
+  currency: 'EUR',
+  currency_label: null,
+  availability: 'in_stock' as const,
+  sku: null,
+  gtin: null,
+  mpn: null,
+  brand: null,
+  description: null,
+  images: [],
+  sources: {},
+};
+
+let igIds = 0;
+const newIgId = () => `178414000002${String(++igIds).padStart(5, '0')}`;
+
+/** Makes one of each for an account that has tokens. */
+export async function makeThings(platform: Platform, owner: Owner): Promise<Things> {
+  const made: Things = new Map();
+  for (const [path, make] of Object.entries(makers)) {
+    const thing = await make(platform, owner, made);
+    expect(thing.id, path).toMatch(/^[0-9a-f-]{36}$/);
+    made.set(path, thing);
+  }
+  return made;
+}
+
+/** The thing whose id stands at `path`. @throws an error that says what to add where none is made yet */
+export function thingAt(things: Things, path: string): Thing {
+  const thing = things.get(path);
+  if (thing !== undefined) return thing;
+  throw new Error(`no test can make what ${path} is about: add a maker for it to test/attacks/things.ts`);
+}
+
+async function create(platform: Platform, token: string, path: string, body: object): Promise<string | undefined> {
+  const answer = await platform.call('POST', path, { token, body });
+  expect(answer.status, answer.text).toBe(201);
+  const made = Object.values(answer.body).find((value) => typeof value === 'object');
+  return (made as { id?: string } | undefined)?.id;
+}
+
+/** A thing that has an address of its own. */
+async function found(platform: Platform, token: string, path: string, id = ''): Promise<Thing> {
+  const look = async () => {
+    const answer = await platform.call('GET', `${path}/${id}`, { token });
+    expect(answer.status, answer.text).toBe(200);
+    return answer.body;
+  };
+  await look();
+  return { id, look };
+}
+
+/** A thing that only a list shows. */
+async function listed(platform: Platform, token: string, path: string, key: string, id = ''): Promise<Thing> {
+  const look = async () => {
+    const answer = await platform.call<Record<string, Body[]>>('GET', path, { token });
+    const thing = answer.body[key]?.find((one) => one.id === id);
+    expect(thing, `${path} shows ${id}`).toBeDefined();
+    return thing;
+  };
+  await look();
+  return { id, look };
+}
