@@ -39,6 +39,7 @@ const faults = allFaults.filter(({ name }) => names === undefined || names.inclu
 /** In ten minutes there is time for all of them. */
 const minutesForAll = 10;
 const endLimitMs = 30_000;
+const progressEveryMs = 2_000;
 
 const ends: (() => Promise<void>)[] = [];
 let isStopping = false;
@@ -66,7 +67,9 @@ function checkFlags(): string | undefined {
 async function main(): Promise<number> {
   const command = `npm run chaos -- --minutes ${minutes} --seed ${seed}${names ? ` --faults ${names.join(',')}` : ''}`;
   say(`seed ${seed}; again: ${command}`);
+  const progress = setInterval(() => say('   … the installation starts'), progressEveryMs);
   const world = await buildWorld({ minutes, beside: flags.beside, say, atEnd: (end) => void ends.push(end) });
+  clearInterval(progress);
   ends.push(() => writeLogs(world));
   const result = await run(world, {
     minutes,

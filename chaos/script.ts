@@ -24,6 +24,9 @@ export type Script = {
 /** Measured beyond a fault's own limit: how much too late is worth knowing. */
 const patienceMs = 60_000;
 
+/** Which job was the last is interesting only where it was late. */
+const worthNamingMs = 1_000;
+
 /** Injects faults until `endsAt`, inside and outside side by side. */
 export function playScript(world: World, faults: readonly Fault[], random: Random, endsAt: number): Script {
   const incidents: Incident[] = [];
@@ -69,7 +72,7 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
       canaryAnswered(world, lane === 'inside' ? canary : rich, limitMs).then(sinceOver),
       movedOn(world, old, limitMs).then((job) => [sinceOver(), job] as const),
     ]);
-    const lastWords = last === undefined ? '' : ` (the last: ${last.task} ${last.id})`;
+    const lastWords = last === undefined || oldMs < worthNamingMs ? '' : ` (the last: ${last.task} ${last.id})`;
     const words = `a new job was answered after ${inSeconds(newMs)}, ${old.length} old ones had moved on after ${inSeconds(oldMs)}${lastWords}`;
     return { ms: Math.max(newMs, oldMs), words };
   }

@@ -1,5 +1,6 @@
 /** Builds an API process from its settings: connections, services, the app, and a server on a free port if need be. */
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
 import { createBilling } from '@tally/billing';
 import { type Config, connectRedis, type Logger, redisReady, warnOfRedis } from '@tally/core';
@@ -60,7 +61,8 @@ export async function startApi(
     eventStreams: createEventStreams({ ...limits.streams, ...options.streams }),
   };
   const app = createApp(services, tasks);
-  const { server, port } = await listen(app, config, options.patience ?? defaultPatience);
+  const requests = countRequests(app.fetch);
+  const { server, port } = await listen(requests.fetch, config, options.patience ?? defaultPatience);
 
   async function close(): Promise<void> {
     services.eventStreams.close();
@@ -75,6 +77,7 @@ export async function startApi(
       // Those that finish their request from now on are idle afterwards, and would stay for seconds.
       const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), 50);
     });
+    await requests.ended(drainMs);
     services.jobChanges.close();
     await queues.close();
     redis.disconnect();
@@ -83,9 +86,26 @@ export async function startApi(
   return { url: `http://${config.host}:${port}`, app, services, close };
 }
 
+/** Knows which requests are still worked on, those whose client has gone included: no connection of theirs says so. */
+function countRequests(fetch: Api['fetch']): { fetch: Api['fetch']; ended(limitMs: number): Promise<void> } {
+  const open = new Set<Promise<unknown>>();
+  return {
+    fetch: (...args) => {
+      const answer = Promise.resolve(fetch(...args));
+      open.add(answer);
+      const forget = () => open.delete(answer);
+      answer.then(forget, forget);
+      return answer;
+    },
+    ended: async (limitMs) => {
+      await Promise.race([Promise.allSettled(open), sleep(limitMs, undefined, { ref: false })]);
+    },
+  };
+}
+
 /** Listens on the configured port or, where none is configured, on the first from 8000 up that is free. */
 async function listen(
-  app: Api,
+  fetch: Api['fetch'],
   { host, port }: Config,
   { requestMs, silenceMs }: Patience,
 ): Promise<{ server: ServerType; port: number }> {
@@ -96,7 +116,7 @@ async function listen(
     connectionsCheckingInterval: Math.ceil(requestMs / looksPerRequest),
   };
   for (let candidate = port ?? defaultPort; ; candidate++) {
-    const server = serve({ fetch: app.fetch, hostname: host, port: candidate, serverOptions });
+    const server = serve({ fetch, hostname: host, port: candidate, serverOptions });
     server.setTimeout(silenceMs);
     try {
       await once(server, 'listening');

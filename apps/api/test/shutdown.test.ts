@@ -1,0 +1,42 @@
+import { createLogger } from '@tally/core';
+import { connectDatabase } from '@tally/db';
+import { expect, it, onTestFinished } from 'vitest';
+import { questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
+import { testLog } from '../../../test/harness/tally.ts';
+import { startApi } from '../src/start.ts';
+
+it('a request whose client has gone ends before the connections that it needs, and is no error', async () => {
+  const errors: string[] = [];
+  const log = createLogger('api', 'error', { write: (line) => void errors.push(line) });
+  const { config, newPerson } = await startPlatform({ worker: false }, onTestFinished);
+  const api = await startApi(config, log);
+  const { token } = await newPerson({ tokens: 1_000 });
+  const other = connectDatabase({ url: config.databaseUrl, name: 'test', log: testLog, connections: 1 });
+  onTestFinished(other.close);
+  const client = await other.pool.connect();
+  await client.query('begin');
+  await client.query('lock table accounts in access exclusive mode');
+
+  const gone = new AbortController();
+  const request = fetch(`${api.url}${questionPath}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ question: 'Anybody?' }),
+    signal: gone.signal,
+  }).catch(() => undefined);
+  const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'tally-api'`;
+  await until(async () => (await api.services.db.pool.query(waiting)).rows.length > 0);
+  gone.abort();
+  await request;
+  const closed = api.close();
+  const isDeaf = () =>
+    fetch(`${api.url}/health`).then(
+      () => false,
+      () => true,
+    );
+  await until(isDeaf);
+  await client.query('rollback');
+  client.release();
+  await closed;
+  expect(errors).toEqual([]);
+});
