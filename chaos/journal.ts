@@ -39,6 +39,8 @@ export type Journal = {
   jobOfHold: Map<string, string>;
   /** Jobs that were running when a process died. */
   hits: Set<string>;
+  /** How many jobs had not ended when they were last counted. */
+  openJobs: number;
 };
 
 const running = ['queued', 'running'];
@@ -69,5 +71,6 @@ export function createJournal(tell: (violation: Violation) => void): Journal {
     topUps: new Map(),
     jobOfHold: new Map(),
     hits: new Set(),
+    openJobs: 0,
   };
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { leastId } from '@tally/core';
 import { auditSubscriptions, isOutage } from '@tally/db';
 import type { World } from '../world.ts';
+import { countOpen } from './jobs.ts';
 
 export type Watch = { stop(): Promise<void>; looks(): number };
 
@@ -20,6 +21,7 @@ export function startWatch(world: World): Watch {
     for (let number = 1; !stopped.signal.aborted; number++) {
       try {
         await noteHolds(world);
+        world.journal.openJobs = await countOpen(world);
         await lookAtBalances(world);
         if (number % foldEvery === 0) await lookAtFolds(world);
         looks++;

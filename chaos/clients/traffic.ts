@@ -15,6 +15,8 @@ export type Traffic = {
 
 /** Stories at a time, over all tenants: in an outage nobody begins more. */
 const mostOpen = 80;
+/** Beyond that the machine has more to do than it can, and needs time to recover. */
+const mostOpenJobs = 250;
 const lookEveryMs = 400;
 const longestLookMs = 30_000;
 
@@ -33,7 +35,7 @@ export function startTraffic(world: World, random: Random): Traffic {
   async function keepTelling(account: Account, perSecond: number): Promise<void> {
     const own = random.fork(account.name);
     for (let number = 1; !stopped.signal.aborted; number++) {
-      if (stories.size < mostOpen) {
+      if (stories.size < mostOpen && world.journal.openJobs < mostOpenJobs) {
         const story = tell(world, account, number, own.fork(String(number)), stopped.signal)
           .catch((error: unknown) => world.say(`a client failed: ${String(error)}`))
           .finally(() => stories.delete(story));
