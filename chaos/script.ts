@@ -27,8 +27,13 @@ const patienceMs = 60_000;
 /** Which job was the last is interesting only where it was late. */
 const worthNamingMs = 1_000;
 
-/** Injects faults until `endsAt`, inside and outside side by side. */
-export function playScript(world: World, faults: readonly Fault[], random: Random, endsAt: number): Script {
+/** Injects faults until `endsAt`, inside and outside side by side; for longer where each has to have been there. */
+export function playScript(
+  world: World,
+  faults: readonly Fault[],
+  random: Random,
+  { endsAt, mustHaveAll }: { endsAt: number; mustHaveAll: boolean },
+): Script {
   const incidents: Incident[] = [];
   const words = { inside: 'nothing', outside: 'nothing' };
   const outsideTurn = createTurns();
@@ -80,9 +85,11 @@ export function playScript(world: World, faults: readonly Fault[], random: Rando
   async function play(lane: Fault['lane'], gapMs: { from: number; to: number }): Promise<void> {
     const own = random.fork(lane);
     const ofLane = faults.filter((fault) => fault.lane === lane);
+    let missing = mustHaveAll ? ofLane.length : 0;
     for (const fault of draw(ofLane, own)) {
       await sleep(own.int(gapMs.from, gapMs.to));
-      if (Date.now() >= endsAt) return;
+      if (Date.now() >= endsAt && missing <= 0) return;
+      missing--;
       if (lane === 'inside') await calm(world);
       const turn = lane === 'outside' || fault.isAlone === true;
       if (turn) await outsideTurn(() => inject(fault, own));

@@ -109,7 +109,8 @@ describe('a page that takes hundreds of megabytes', () => {
     for (const [i, job] of jobs.entries())
       expect(job, names[i]).toMatchObject({ status: 'failed', error_code: 'too_large', tokens_consumed: 0 });
     expect(mostMegabytes).toBeLessThan(megabytes);
-    expect(ms).toBeLessThan(18_000);
+    // Each phase of a page has its own limit; this is what they add up to on a machine that is busy with more.
+    expect(ms).toBeLessThan(45_000);
   });
 
   it('by entities of entities is no page, in time', async () => {
