@@ -19,7 +19,8 @@ type Call = {
 async function askWith(fault: Fault, times = 1): Promise<{ job: Job; calls: Call[]; booked: number }> {
   const person = await platform.newPerson({ tokens: 10_000 });
   platform.sandbox.faults.set([{ ...fault, match: { user: person.accountId }, times }]);
-  const job = await platform.ask(person.token, 'Anything at all?');
+  // Five attempts wait for up to 2, 4, 8 and 16 seconds in between.
+  const job = await platform.poll(person.token, await platform.submit(person.token, 'Anything at all?'), 50_000);
   const { rows: calls } = await platform.api.services.db.pool.query<Call>(
     'select * from ai_usage_log where account_id = $1 order by created_at',
     [person.accountId],
