@@ -10,6 +10,7 @@ import {
   insertJobs,
   inTransaction,
   isCollision,
+  isDuplicate,
   markUnsent,
   messageKey,
   type NewJob,
@@ -195,7 +196,8 @@ async function retryingCollisions<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!isCollision(error) || tries >= collisionsTolerated) throw error;
+      // A message of ours may be noted as sent while its echo is read: the next look finds it.
+      if (!(isCollision(error) || isDuplicate(error)) || tries >= collisionsTolerated) throw error;
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Cancelling and putting back where messages to Instagram are prepared, put off, or on their way. */
+/** What meets messages to Instagram that are prepared, put off, or on their way: cancelling, putting back, their own echoes. */
 import { beforeEach, expect, test } from 'vitest';
 import { type Body, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
 
@@ -25,7 +25,7 @@ beforeEach(() => {
 const sends = () => instagram.sends.list({ ig_user_id: igUserId }).filter(({ delivered }) => delivered);
 const sendState = async (jobId: string) =>
   (await db.pool.query<{ state: string }>('select state from instagram_sends where id = $1', [jobId])).rows[0]?.state;
-const slowDown = () => instagram.faults.set([{ kind: 'error', code: 4, retry_after_s: 1 }] as never);
+const slowDown = () => instagram.faults.set([{ kind: 'error', code: 4, retry_after_s: 1 }]);
 
 async function answerComment(text: string): Promise<string> {
   const body = { ig_user_id: igUserId, comment_id: '17870000000000777', text, from_id: '551' };
@@ -85,4 +85,43 @@ test('a message that was rejected for want of tokens, and put back after another
     expect((await call('POST', `/api/admin/jobs/${jobId}/requeue`, { token: operator.token })).status).toBe(202);
   for (const jobId of [first, second]) expect((await poll(owner.token, jobId)).status).toBe('completed');
   expect(sends().length).toBeGreaterThan(0);
+});
+
+test('an echo that comes while the same message is being noted as sent is taken, and belongs to it', async () => {
+  await connect(10_000);
+  instagram.faults.set([{ kind: 'reset' }]);
+  const uncertain = await write('How much is the lamp?');
+  await until(async () => (await sendState(uncertain)) === 'uncertain');
+  const { rows } = await db.pool.query<{ conversation_id: string; text: string }>(
+    'select m.conversation_id, s.text from messages m join instagram_sends s on s.id = m.id where m.id = $1',
+    [uncertain],
+  );
+  const [sent] = rows;
+  // Another job's note of a message with the same words, and not committed yet.
+  const note = await db.pool.connect();
+  await note.query('begin');
+  await note.query(
+    `insert into messages (id, conversation_id, account_id, role, text, external_id, said_at)
+     values (gen_random_uuid(), $1, $2, 'assistant', $3, 'mid-of-both', now())`,
+    [sent?.conversation_id, owner.accountId, sent?.text],
+  );
+  const echo = { kind: 'echo', from: { id: '552' }, mid: 'mid-of-both', text: sent?.text } as const;
+  const taken = instagram.fire({ ig_user_id: igUserId, ...echo } as never);
+  await until(
+    async () =>
+      (
+        await db.pool.query(
+          `select from pg_stat_activity where wait_event = 'transactionid' and datname = current_database()`,
+        )
+      ).rows.length > 0,
+  );
+  await note.query(
+    `insert into instagram_sends (id, account_id, ig_user_id, recipient_kind, recipient_id, text, state, fence, message_id)
+     values (gen_random_uuid(), $1, $2, 'person', '552', $3, 'sent', 1, 'mid-of-both')`,
+    [owner.accountId, igUserId, sent?.text],
+  );
+  await note.query('commit');
+  note.release();
+  expect(await taken).toMatchObject({ status: 200 });
+  expect(await sendState(uncertain)).not.toBe('sent');
 });
