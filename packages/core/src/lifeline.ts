@@ -18,7 +18,9 @@ export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: nu
     }
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal));
-  if (process.channel) process.on('disconnect', () => void end('parent gone'));
+  // False, rather than undefined, for a parent that has died while this process was starting.
+  if (process.connected === false) void end('parent gone');
+  else if (process.connected) process.on('disconnect', () => void end('parent gone'));
 }
 
 /** Tells the parent process, where there is one, that this process is ready for work. */
