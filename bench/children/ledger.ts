@@ -1,6 +1,6 @@
 /** Reserves and settles without a model call, as fast as one process can. */
 import { createBilling, reserve, settle } from '@tally/billing';
-import { connectRedis, createLogger, loadConfig, redisReady } from '@tally/core';
+import { connectRedis, createLogger, loadConfig, newId, redisReady } from '@tally/core';
 import { claimJobs, connectDatabase } from '@tally/db';
 import { answerCalls } from './answer-calls.ts';
 
@@ -24,7 +24,7 @@ async function reserveAndSettle({ jobs, concurrency }: LedgerRun): Promise<Ledge
   for (let start = 0; start < jobs.length; start += claimPage)
     await claimJobs(
       db,
-      jobs.slice(start, start + claimPage).map(({ jobId }) => ({ jobId, dispatch: 1, leaseMs })),
+      jobs.slice(start, start + claimPage).map(({ jobId }) => ({ claimId: newId(), jobId, dispatch: 1, leaseMs })),
     );
   const waiting = jobs.values();
   const latenciesMs: number[] = [];

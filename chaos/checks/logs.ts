@@ -18,9 +18,9 @@ const explanations: Explanation[] = [
   },
   {
     pattern: /ended as poisoned/,
-    faults: /^(worker|rolling|postgres)-/,
+    faults: /^(worker|rolling)-/,
     graceMs: 60_000,
-    why: 'an attempt whose worker died, or whose claim was committed without anybody hearing of it, counts like one that failed',
+    why: 'an attempt whose worker died counts like one that failed',
   },
 ];
 

@@ -1,4 +1,5 @@
 /** Cancelling jobs: before they run, while a worker in another process's place runs them, and after they have ended. */
+import { newId } from '@tally/core';
 import { claimJobs, settle } from '@tally/db';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Job, type Person, type Platform, startPlatform, until } from '../../../test/harness/platform.ts';
@@ -125,7 +126,7 @@ describe('a running job', () => {
     const person = await idle.newPerson({ tokens: 10_000 });
     const claimed = async (leaseMs: number) => {
       const jobId = await idle.submit(person.token, 'Never mind?');
-      await claimJobs(db, [{ jobId, dispatch: 1, leaseMs }]);
+      await claimJobs(db, [{ claimId: newId(), jobId, dispatch: 1, leaseMs }]);
       // What a request writes down of which no worker hears.
       await db.pool.query('update jobs set cancel_requested_at = now() where id = $1', [jobId]);
       return jobId;

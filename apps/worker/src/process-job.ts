@@ -1,7 +1,7 @@
 /** What happens to one job that BullMQ hands out: claim, run, and one move to where it goes from there. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeFromRedis } from '@tally/billing';
-import { type ErrorCode, isAccessRefusal, type Logger, TallyError } from '@tally/core';
+import { type ErrorCode, isAccessRefusal, type Logger, newId, TallyError } from '@tally/core';
 import { deleteHoldsBefore, type Move, nextDispatches } from '@tally/db';
 import { enqueueSoon, fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
@@ -21,7 +21,8 @@ export function createProcessor(services: WorkerServices, task: AnyTask, modelTi
     const id = fromQueueId(queued.id ?? '');
     if (id === undefined) throw new UnrecoverableError('not a job of ours');
     const log = services.log.child({ job_id: id.jobId, account_id: queued.data.account_id, task: task.name });
-    const claim = await untilReachable(() => services.claim({ ...id, leaseMs: jobLeaseMs }), { log });
+    const request = { ...id, claimId: newId(), leaseMs: jobLeaseMs };
+    const claim = await untilReachable(() => services.claim(request), { log });
     if (claim.verdict === 'stale') return;
     if (claim.verdict === 'not_yet') return delay(services, queued, token, claim.retryInMs);
     const ending = await runClaimed(services, { ...claim, jobId: id.jobId, task }, log, modelTimeoutMs);

@@ -1,7 +1,7 @@
 import { newId } from '@tally/core';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
-import { claimJobs, nextDispatches, submitJobs } from '../src/index.ts';
+import { type Claim, type ClaimRequest, claimJobs, nextDispatches, settle, submitJobs } from '../src/index.ts';
 
 const { db } = await newBilling(await newConfig(), afterAll);
 const leaseMs = 8_000;
@@ -15,15 +15,18 @@ async function submitOne(question: string): Promise<{ jobId: string; accountId: 
   return { jobId, accountId };
 }
 
+const requestFor = (jobId: string, dispatch = 1): ClaimRequest => ({ claimId: newId(), jobId, dispatch, leaseMs });
+
+async function claim(request: ClaimRequest): Promise<Claim | undefined> {
+  const [answer] = await claimJobs(db, [request]);
+  return answer;
+}
+
 it('an older copy of a job beside the latest, as after its worker died, is answered as stale and shifts nobody’s answer', async () => {
   const twice = await submitOne('twice');
   const other = await submitOne('other');
   await nextDispatches(db, [twice.jobId]);
-  const claims = await claimJobs(db, [
-    { jobId: twice.jobId, dispatch: 1, leaseMs },
-    { jobId: twice.jobId, dispatch: 2, leaseMs },
-    { jobId: other.jobId, dispatch: 1, leaseMs },
-  ]);
+  const claims = await claimJobs(db, [requestFor(twice.jobId), requestFor(twice.jobId, 2), requestFor(other.jobId)]);
   expect(claims).toMatchObject([
     { verdict: 'stale' },
     { verdict: 'claimed', accountId: twice.accountId, input: { question: 'twice' } },
@@ -33,7 +36,64 @@ it('an older copy of a job beside the latest, as after its worker died, is answe
 
 it('the same copy of a job that comes twice at once is given to one', async () => {
   const { jobId } = await submitOne('once');
-  const request = { jobId, dispatch: 1, leaseMs };
-  const claims = await claimJobs(db, [request, request]);
+  const claims = await claimJobs(db, [requestFor(jobId), requestFor(jobId)]);
   expect(claims).toMatchObject([{ verdict: 'claimed', fence: 1 }, { verdict: 'not_yet' }]);
+});
+
+describe('a claim whose answer was lost', () => {
+  it('is found by the worker that asks again, and counts as one attempt', async () => {
+    const { jobId, accountId } = await submitOne('lost');
+    const request = requestFor(jobId);
+    await claim(request);
+    const again = { verdict: 'claimed', fence: 1, attempts: 1, accountId, input: { question: 'lost' } };
+    expect(await claim(request)).toMatchObject(again);
+    expect(await claimJobs(db, [requestFor(jobId), request])).toMatchObject([{ verdict: 'not_yet' }, again]);
+  });
+
+  it('is still its own after the lease ran out, if nobody else took the job', async () => {
+    const { jobId } = await submitOne('late');
+    const request = requestFor(jobId);
+    await claim({ ...request, leaseMs: 0 });
+    expect(await claim(request)).toMatchObject({ verdict: 'claimed', fence: 1, attempts: 1 });
+    expect(await claim(requestFor(jobId))).toMatchObject({ verdict: 'not_yet' });
+  });
+
+  it('is lost to whoever took the job since', async () => {
+    const { jobId } = await submitOne('taken');
+    const request = requestFor(jobId);
+    await claim({ ...request, leaseMs: 0 });
+    expect(await claim(requestFor(jobId))).toMatchObject({ verdict: 'claimed', fence: 2, attempts: 2 });
+    expect(await claim(request)).toMatchObject({ verdict: 'not_yet' });
+  });
+
+  it('is lost also to a worker of an earlier release, which writes no key', async () => {
+    const { jobId } = await submitOne('old');
+    const request = requestFor(jobId);
+    await claim(request);
+    await db.pool.query('update jobs set fence = fence + 1, attempts = attempts + 1 where id = $1', [jobId]);
+    expect(await claim(request)).toMatchObject({ verdict: 'not_yet' });
+  });
+
+  it('is over once the job has moved on', async () => {
+    const { jobId } = await submitOne('moved');
+    const request = requestFor(jobId);
+    await claim(request);
+    await settle(db, [{ move: { jobId, fence: 1, status: 'queued', delayMs: 60_000 } }]);
+    expect(await claim(request)).toMatchObject({ verdict: 'not_yet' });
+    await db.pool.query('update jobs set run_after = now() where id = $1', [jobId]);
+    expect(await claim(request)).toMatchObject({ verdict: 'claimed', fence: 2, attempts: 2 });
+  });
+});
+
+it('of two attempts that move their job in one batch, only the latest is told that it did', async () => {
+  const { jobId } = await submitOne('overtaken');
+  await claim({ ...requestFor(jobId), leaseMs: 0 });
+  await claim(requestFor(jobId));
+  const outcomes = await settle(db, [
+    { move: { jobId, fence: 1, status: 'failed', errorCode: 'internal' } },
+    { move: { jobId, fence: 2, status: 'completed', result: {} } },
+  ]);
+  expect(outcomes).toMatchObject([{ moved: false }, { moved: true }]);
+  const { rows } = await db.pool.query('select status from jobs where id = $1', [jobId]);
+  expect(rows).toEqual([{ status: 'completed' }]);
 });

@@ -163,7 +163,7 @@ describe('two processes that write for the same subscriptions in opposite order'
     );
     await claimJobs(
       db,
-      jobs.map(({ jobId }) => ({ jobId, dispatch: 1, leaseMs: 60_000 })),
+      jobs.map(({ jobId }) => ({ claimId: newId(), jobId, dispatch: 1, leaseMs: 60_000 })),
     );
     await insertHolds(
       db,

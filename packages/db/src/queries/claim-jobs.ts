@@ -1,7 +1,13 @@
 /** Claiming: before it runs anything a worker takes the row, under the next fence and a short lease. */
 import type { Database } from '../connect.ts';
 
-export type ClaimRequest = { jobId: string; dispatch: number; leaseMs: number };
+export type ClaimRequest = {
+  /** The same (a UUID) when a claim is asked for again after an unknown outcome: it then finds what it took. */
+  claimId: string;
+  jobId: string;
+  dispatch: number;
+  leaseMs: number;
+};
 
 export type Claim =
   | {
@@ -25,18 +31,23 @@ export type Claim =
 
 const sql = `
 with wanted as (
-  select * from unnest($1::uuid[], $2::integer[], $3::integer[]) with ordinality as u (id, dispatch, lease_ms, position)
+  select * from unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[])
+    with ordinality as u (id, dispatch, lease_ms, claim_id, position)
 ), locked as (
-  select w.position, j.id, j.status, j.run_after, j.lease_expires_at, w.dispatch = j.dispatch as is_latest, w.lease_ms
+  select w.position, j.id, j.status, j.run_after, j.lease_expires_at, w.dispatch = j.dispatch as is_latest, w.lease_ms,
+    w.claim_id, (j.status = 'running' and j.claim_key = md5(w.claim_id::text || j.fence)::uuid) is true as is_own
   from wanted w join jobs j on j.id = w.id
   order by j.id for update of j
 ), due as (
   -- After a crash several copies of a job may come at once: one of them gets it.
   select distinct on (id) * from locked
-  where is_latest and ((status = 'queued' and run_after <= now()) or (status = 'running' and lease_expires_at <= now()))
-  order by id, position
+  where is_own or is_latest
+    and ((status = 'queued' and run_after <= now()) or (status = 'running' and lease_expires_at <= now()))
+  order by id, is_own desc, position
 ), claimed as (
-  update jobs j set status = 'running', fence = j.fence + 1, attempts = j.attempts + 1,
+  update jobs j set status = 'running',
+    fence = j.fence + (not l.is_own)::integer, attempts = j.attempts + (not l.is_own)::integer,
+    claim_key = md5(l.claim_id::text || j.fence + (not l.is_own)::integer)::uuid,
     started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
   from due l where j.id = l.id
   returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
@@ -63,12 +74,17 @@ type Row = {
   retry_in_ms: number | null;
 };
 
-/** Takes every job that is due or whose lease has run out; one answer each, in order. */
+/** Takes every job that is due or whose lease has run out, once for each claim id; one answer each, in order. */
 export async function claimJobs(db: Database, requests: ClaimRequest[]): Promise<Claim[]> {
   const { rows } = await db.hot.query<Row>({
     name: 'claim_jobs',
     text: sql,
-    values: [requests.map((r) => r.jobId), requests.map((r) => r.dispatch), requests.map((r) => r.leaseMs)],
+    values: [
+      requests.map((r) => r.jobId),
+      requests.map((r) => r.dispatch),
+      requests.map((r) => r.leaseMs),
+      requests.map((r) => r.claimId),
+    ],
   });
   return rows.map((row) => {
     if (row.is_claimed)

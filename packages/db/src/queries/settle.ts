@@ -83,6 +83,9 @@ export async function settle(db: Database, settlements: Settlement[]): Promise<S
     values: [toJson(calls), toJson(moves)],
   });
   const byId = new Map(rows.map((row) => [`${row.kind} ${row.id}`, row]));
+  // Of several attempts of one job the latest was the one that could move it.
+  const latest = new Map<string, number>();
+  for (const { job_id, fence } of moves) latest.set(job_id, Math.max(fence, latest.get(job_id) ?? 0));
   return settlements.map(({ call, move }) => {
     const row = call === undefined ? undefined : byId.get(`call ${call.holdId}`);
     return {
@@ -99,7 +102,7 @@ export async function settle(db: Database, settlements: Settlement[]): Promise<S
                 version: row.version,
               },
             },
-      moved: move !== undefined && byId.has(`move ${move.jobId}`),
+      moved: move !== undefined && byId.has(`move ${move.jobId}`) && latest.get(move.jobId) === move.fence,
     };
   });
 }
@@ -142,7 +145,7 @@ function toCallJson(call: CallRecord, move: Move | undefined): object {
   };
 }
 
-function toMoveJson(move: Move): object {
+function toMoveJson(move: Move) {
   return {
     job_id: move.jobId,
     fence: move.fence,
