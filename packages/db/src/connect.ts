@@ -1,4 +1,4 @@
-/** Connections to Postgres: a pool for short hot statements, another for everything else. */
+/** Connections to Postgres: a pool for short hot statements, another for everything else, and one that holds locks. */
 import type { Logger } from '@tally/core';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
@@ -10,6 +10,8 @@ export type Database = {
   hot: pg.Pool;
   /** Everything else. */
   pool: pg.Pool;
+  /** One connection, kept: advisory locks of its session. What waits for other connections must not sit on any of theirs. */
+  locks: pg.Pool;
   orm: NodePgDatabase<typeof schema>;
   close(): Promise<void>;
 };
@@ -47,7 +49,7 @@ const types = {
 
 /** Connects lazily: a database that is down shows at the first query, as an error that {@link isOutage} knows. */
 export function connectDatabase(options: { url: string; name: string; log: Logger; connections?: number }): Database {
-  const open = (settings: string[], max: number) => {
+  const open = (settings: string[], max: number, more: pg.PoolConfig = {}) => {
     const pool = new pg.Pool({
       connectionString: options.url,
       application_name: `tally-${options.name}`,
@@ -56,6 +58,7 @@ export function connectDatabase(options: { url: string; name: string; log: Logge
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       types,
+      ...more,
     });
     // A connection that breaks fails its query, or is replaced at the next one; unheard, its event ends the process.
     const note = (err: Error) => options.log.warn({ err }, 'a database connection broke');
@@ -66,12 +69,14 @@ export function connectDatabase(options: { url: string; name: string; log: Logge
   const max = options.connections ?? 8;
   const hot = open(hotSettings, max);
   const pool = open(ordinarySettings, max);
+  const locks = open(ordinarySettings, 1, { idleTimeoutMillis: 0 });
   return {
     hot,
     pool,
+    locks,
     orm: drizzle(pool, { schema }),
     close: async () => {
-      await Promise.all([hot.end(), pool.end()]);
+      await Promise.all([hot.end(), pool.end(), locks.end()]);
     },
   };
 }

@@ -1,0 +1,43 @@
+/** Duties: one process at a time, on a lock that goes with its process. */
+import { expect, it, onTestFinished } from 'vitest';
+import { newConfig, testLog } from '../../../test/harness/tally.ts';
+import { connectDatabase, onDuty } from '../src/index.ts';
+
+const { databaseUrl } = await newConfig();
+
+function newProcess() {
+  const db = connectDatabase({ url: databaseUrl, name: 'test', log: testLog, connections: 1 });
+  onTestFinished(() => db.close());
+  return db;
+}
+const pidOf = async ({ locks }: ReturnType<typeof newProcess>) =>
+  (await locks.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid;
+
+it('a duty that one process does is left alone by another until it is done', async () => {
+  const [mine, theirs] = [newProcess(), newProcess()];
+  const tries: boolean[] = [];
+  const attempt = async () => tries.push(await onDuty(theirs, 'sweep', async () => undefined));
+  expect(await onDuty(mine, 'sweep', async () => void (await attempt()))).toBe(true);
+  await attempt();
+  expect(tries).toEqual([false, true]);
+});
+
+it('twenty duties at once leave the ordinary connections to their work, be it only one', async () => {
+  const db = newProcess();
+  const work = async () => void (await db.pool.query('select'));
+  const done = await Promise.all(Array.from({ length: 20 }, (_, i) => onDuty(db, `duty ${i}`, work)));
+  expect(done).toEqual(Array(20).fill(true));
+});
+
+it('a duty whose work fails is free again, and so is one whose connection has broken', async () => {
+  const [mine, theirs] = [newProcess(), newProcess()];
+  const failing = onDuty(mine, 'audit', () => Promise.reject(new Error('no luck')));
+  await expect(failing).rejects.toThrow('no luck');
+  expect(await onDuty(theirs, 'audit', async () => undefined)).toBe(true);
+  const pid = await pidOf(mine);
+  await onDuty(mine, 'audit', async () => {
+    await theirs.pool.query('select pg_terminate_backend($1, 5000)', [pid]);
+    expect(await onDuty(theirs, 'audit', async () => undefined)).toBe(true);
+  });
+  expect(await onDuty(mine, 'audit', async () => undefined)).toBe(true);
+});
