@@ -2,7 +2,8 @@
 
 /**
  * Calls `shutDown` once, on SIGTERM, SIGINT or SIGHUP (a closed terminal), or when the parent that holds this process's
- * IPC channel is gone, and then exits: 0 when it resolves, 1 when it throws or takes longer than `limitMs`.
+ * IPC channel is gone, and then exits: 0 when it resolves, 1 when it throws or takes longer than `limitMs`, and by SIGKILL
+ * where the parent is gone.
  */
 export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: number): void {
   let asked = false;
@@ -17,10 +18,16 @@ export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: nu
       process.exit(1);
     }
   };
+  const endAlone = (): void => {
+    // An exit may wait for V8's threads for ever (nodejs/node#54918). A parent kills what does not end; here nobody is
+    // left to do that, or to ask for the code. The last of the exit's listeners: logs have been written.
+    process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
+    void end('parent gone');
+  };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal));
   // False, rather than undefined, for a parent that has died while this process was starting.
-  if (process.connected === false) void end('parent gone');
-  else if (process.connected) process.on('disconnect', () => void end('parent gone'));
+  if (process.connected === false) endAlone();
+  else if (process.connected) process.on('disconnect', endAlone);
 }
 
 /** Tells the parent process, where there is one, that this process is ready for work. */
