@@ -1,6 +1,6 @@
 import { newId } from '@tally/core';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { newDatabase, testLog } from '../../../test/harness/tally.ts';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { newAccount, newDatabase, testLog } from '../../../test/harness/tally.ts';
 import {
   beginSend,
   confirmSends,
@@ -98,3 +98,35 @@ describe('an echo', () => {
     expect(await firstUnknownMessage(db, ['mid-a', 'mid-b', 'mid-f', 'mid-g'])).toBe('mid-f');
   });
 });
+
+it('a send that is noted while its echo is being taken for a human’s is still sent, and the message ours', async () => {
+  const { accountId } = await newAccount({ db });
+  const [id, conversationId] = [newId(), newId()];
+  await begin(id, 1, 'Ours', '10');
+  await db.pool.query(
+    `insert into conversations (id, account_id, channel, ig_user_id, customer) values ($1, $2, 'instagram', $3, '10')`,
+    [conversationId, accountId, igUserId],
+  );
+  const say = `insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, delivery, answer_job, reply_id)
+    values ($1, $2, $3, $4, $5, $6, now(), $7, $8, $9)`;
+  const reply = newId();
+  await db.pool.query(say, [reply, conversationId, accountId, 'assistant', 'Ours', null, 'sending', null, null]);
+  await db.pool.query(say, [newId(), conversationId, accountId, 'customer', 'Hi', 'mid-hi', null, id, reply]);
+  const noted = await inTransaction(db, async (client) => {
+    await client.query(say, [newId(), conversationId, accountId, 'human', 'ours', 'mid-h', null, null, null]);
+    const ending = endSend(db, { id, fence: 1, state: 'sent', messageId: 'mid-h' });
+    await vi.waitUntil(async () => (await waiting()) > 0, { timeout: 10_000 });
+    return { ending };
+  });
+  await noted.ending;
+  expect(await findSend(db, id)).toMatchObject({ state: 'sent', messageId: 'mid-h' });
+  const { rows } = await db.pool.query(`select id, delivery from messages where external_id = 'mid-h'`);
+  expect(rows).toEqual([{ id: reply, delivery: 'sent' }]);
+});
+
+async function waiting(): Promise<number> {
+  const { rowCount } = await db.pool.query(
+    `select from pg_stat_activity where wait_event = 'transactionid' and datname = current_database()`,
+  );
+  return rowCount ?? 0;
+}
