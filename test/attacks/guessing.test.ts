@@ -45,6 +45,21 @@ describe('guesses from one address', () => {
     expect(answers).toEqual([401, 401, 429, 429, 429]);
   });
 
+  it('are counted together for all addresses of one IPv6 network of 64 bits, and for IPv4 in whatever form', async () => {
+    const answersFrom = async (forms: string[]) => {
+      const { email } = await limited.newPerson();
+      const answers: number[] = [];
+      for (const form of forms) answers.push((await tryLogin(email, 'guess', form)).status);
+      return answers;
+    };
+    const network = '2001:db8:1:2';
+    const inside = [`${network}::1`, `${network.toUpperCase()}:ffff:ffff:ffff:ffff`, `2001:0db8:0001:0002::3%eth0`];
+    expect(await answersFrom(inside)).toEqual([401, 401, 429]);
+    expect(await answersFrom([`${network}::1`, '2001:db8:1:3::1', '2001:db8:2:2::1'])).toEqual([401, 401, 401]);
+    const address = newAddress();
+    expect(await answersFrom([address, `::ffff:${address}`, `::FFFF:${address}`])).toEqual([401, 401, 429]);
+  });
+
   it('are counted under the proxy’s address where it says none', async () => {
     const { email } = await limited.newPerson();
     const answers: number[] = [];

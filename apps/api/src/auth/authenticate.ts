@@ -13,6 +13,7 @@ import {
   readIdentities,
 } from '@tally/db';
 import type { Context, MiddlewareHandler } from 'hono';
+import ipaddr from 'ipaddr.js';
 import type { RateLimits } from '../http/rate-limits.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 import type { Tokens } from './tokens.ts';
@@ -68,13 +69,19 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
 }
 
 /**
- * The address a request came from. Each proxy of ours adds the one that it was called from: what stands further to the
- * left anybody may have written.
+ * The address a request came from, as limits count it: of IPv6 the /64, all of which is one subscriber's. Each proxy of
+ * ours adds the one that it was called from: what stands further to the left anybody may have written.
  */
 export function addressOf(c: Context<ApiEnv>, { proxyHops }: Pick<Config, 'proxyHops'>): string {
   const forwarded = c.req.header('x-forwarded-for')?.split(',').at(-proxyHops)?.trim() ?? '';
-  if (proxyHops > 0 && isIP(forwarded) !== 0) return forwarded;
-  return c.env?.incoming?.socket?.remoteAddress ?? 'unknown';
+  const address = proxyHops > 0 && isIP(forwarded) !== 0 ? forwarded : c.env?.incoming?.socket?.remoteAddress;
+  if (address === undefined) return 'unknown';
+  const parsed = ipaddr.process(address);
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
+  return `${parsed.parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`;
 }
 
 /** The bearer value of a request, if there is one. */
