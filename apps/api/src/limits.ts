@@ -30,6 +30,8 @@ export const limits = {
   maxIdempotencyKeyCharacters: 200,
   maxApiKeys: 50,
   maxPageSize: 100,
+  /** A page of texts ends with the entry that reaches this. */
+  maxPageTextBytes: 4 * 1024 * 1024,
   maxWaitSeconds: 30,
   /** Event streams, at one API process; each may hold one event for a slow reader. */
   streams: {

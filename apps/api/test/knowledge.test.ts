@@ -37,6 +37,19 @@ describe('knowledge', () => {
     expect(seen).toEqual(ids.toReversed());
   });
 
+  it('comes in pages that end early where its texts are large, and the cursor leads through all of them', async () => {
+    const { token } = await newPerson();
+    const ids: string[] = [];
+    // Three bytes a character in UTF-8: the entry that reaches 4 MiB is the 20th.
+    const large = '€'.repeat(70_000);
+    for (let i = 0; i < 23; i++) ids.push((await add(token, `Entry ${i}`, large)).body.knowledge.id);
+    const first = (await call<Page>('GET', '/api/knowledge?limit=100', { token })).body;
+    expect(first.knowledge.map(({ id }) => id)).toEqual(ids.slice(3).toReversed());
+    const rest = await call<Page>('GET', `/api/knowledge?limit=100&cursor=${first.next_cursor}`, { token });
+    expect(rest.body.knowledge.map(({ id }) => id)).toEqual(ids.slice(0, 3).toReversed());
+    expect(rest.body.next_cursor).toBe(null);
+  });
+
   it('is gone once deleted, and deleting it twice is 404', async () => {
     const { token } = await newPerson();
     const { id } = (await add(token, 'Short-lived', 'Text.')).body.knowledge;

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { deleteKnowledge, insertKnowledge, type KnowledgeEntry, listKnowledge } from '@tally/db';
 import { limits } from '../limits.ts';
-import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse, nextCursor, PageQuery } from '../schemas.ts';
+import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse, PageQuery } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const Knowledge = z
@@ -21,6 +21,8 @@ const list = createRoute({
   path: '/api/knowledge',
   tags: ['Knowledge'],
   summary: 'List entries, newest first',
+  description:
+    'A page ends early where its texts come to some megabytes: go by `next_cursor`, not by the number of entries.',
   security: bearer,
   request: {
     query: PageQuery,
@@ -58,11 +60,14 @@ export function knowledgeRoutes({ db }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query');
-      const rows = await listKnowledge(db, { accountId: c.get('identity').accountId, limit, beforeId: cursor });
-      return c.json(
-        { success: true as const, knowledge: rows.map(toKnowledge), next_cursor: nextCursor(rows, limit) },
-        200,
-      );
+      const { entries, hasMore } = await listKnowledge(db, {
+        accountId: c.get('identity').accountId,
+        limit,
+        maxBytes: limits.maxPageTextBytes,
+        beforeId: cursor,
+      });
+      const next_cursor = hasMore ? (entries.at(-1)?.id ?? null) : null;
+      return c.json({ success: true as const, knowledge: entries.map(toKnowledge), next_cursor }, 200);
     })
     .openapi(create, async (c) => {
       const { accountId } = c.get('identity');

@@ -1,6 +1,6 @@
 /** An account's knowledge: texts that answers are drawn from. */
 import { newId } from '@tally/core';
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import { type Database, inTransaction } from '../connect.ts';
 import { knowledge } from '../schema.ts';
 import { indexPassages } from './passages.ts';
@@ -23,21 +23,29 @@ export async function insertKnowledge(
   });
 }
 
+/**
+ * An account's entries, newest first: `limit` at most, and none that begins after `maxBytes` of text. `hasMore` is true
+ * where others may follow.
+ */
 export async function listKnowledge(
   db: Database,
-  input: { accountId: string; limit: number; beforeId?: string | undefined },
-): Promise<KnowledgeEntry[]> {
-  return db.orm
-    .select({ id: knowledge.id, title: knowledge.title, text: knowledge.text, createdAt: knowledge.createdAt })
-    .from(knowledge)
-    .where(
-      and(
-        eq(knowledge.accountId, input.accountId),
-        input.beforeId === undefined ? undefined : lt(knowledge.id, input.beforeId),
-      ),
-    )
-    .orderBy(desc(knowledge.id))
-    .limit(input.limit);
+  input: { accountId: string; limit: number; maxBytes: number; beforeId?: string | undefined },
+): Promise<{ entries: KnowledgeEntry[]; hasMore: boolean }> {
+  const { rows } = await db.pool.query<KnowledgeEntry & { listed: number }>(
+    `with listed as (
+       select id from knowledge where account_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3
+     ), sized as (
+       select k.*, count(*) over () as listed,
+         sum(octet_length(k.text)) over (order by k.id desc rows between unbounded preceding and 1 preceding) as bytes_before
+       from listed join knowledge k using (id)
+     )
+     select id, title, text, created_at as "createdAt", listed from sized
+     where coalesce(bytes_before, 0) < $4 order by id desc`,
+    [input.accountId, input.beforeId, input.limit, input.maxBytes],
+  );
+  const listed = rows[0]?.listed ?? 0;
+  const entries = rows.map(({ listed: _, ...entry }) => entry);
+  return { entries, hasMore: listed === input.limit || entries.length < listed };
 }
 
 /** False where the account has no such entry. */
