@@ -139,3 +139,19 @@ export async function inTransaction<T>(db: Database, work: (client: Transaction)
     client.release(broken);
   }
 }
+
+const meetingsTolerated = 5;
+
+/**
+ * {@link inTransaction}, again where it met another one that locked the same things or wrote the same row at the same
+ * time. `work` must find such a row at its next look. @throws what it throws otherwise, or after five meetings
+ */
+export async function inRepeatedTransaction<T>(db: Database, work: (client: Transaction) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await inTransaction(db, work);
+    } catch (error) {
+      if (!(isCollision(error) || isDuplicate(error)) || tries >= meetingsTolerated) throw error;
+    }
+  }
+}

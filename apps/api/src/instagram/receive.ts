@@ -5,12 +5,10 @@ import {
   confirmSends,
   type Database,
   type IncomingMessage,
+  inRepeatedTransaction,
   insertEvents,
   insertIncoming,
   insertJobs,
-  inTransaction,
-  isCollision,
-  isDuplicate,
   markUnsent,
   messageKey,
   type NewJob,
@@ -32,14 +30,13 @@ type Services = { db: Database; queues: Queues; log: Logger };
 /** An event with what was decided about it. */
 type Decided = { event: WebhookEvent; recipient: Recipient | undefined; decision: Decision; id: string };
 
-const collisionsTolerated = 5;
-
 /** Stores events and queues their jobs; events that came before change nothing. @throws where it can't be committed */
 export async function receiveEvents(services: Services, received: WebhookEvent[]): Promise<void> {
   // One body may announce a thing twice, as a comment on a post and on its advertisement: the first counts.
   const events = [...new Map(received.toReversed().map((event) => [event.dedupeKey, event])).values()].toReversed();
   if (events.length === 0) return;
-  const jobs = await retryingCollisions(() => inTransaction(services.db, (client) => store(client, events)));
+  // Two webhooks about the same things may lock them crosswise, and a message of ours be noted as sent while its echo is read.
+  const jobs = await inRepeatedTransaction(services.db, (client) => store(client, events));
   const dispatches = jobs.map(({ id, accountId, task }) => ({ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }));
   await enqueueSoon(services.queues, dispatches);
 }
@@ -189,15 +186,3 @@ const keysOf = (events: WebhookEvent[], of: WebhookEvent['kind']) =>
   );
 
 const unique = (values: (string | null)[]): string[] => [...new Set(values)].filter((value) => value !== null);
-
-/** Two webhooks about the same things may lock them crosswise; Postgres rolls one back, which then starts anew. */
-async function retryingCollisions<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work();
-    } catch (error) {
-      // A message of ours may be noted as sent while its echo is read: the next look finds it.
-      if (!(isCollision(error) || isDuplicate(error)) || tries >= collisionsTolerated) throw error;
-    }
-  }
-}

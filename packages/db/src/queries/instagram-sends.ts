@@ -1,5 +1,5 @@
 /** Sending once: what is about to leave is written down before, and what became of it after. */
-import { type Database, inTransaction, isDuplicate, type Transaction } from '../connect.ts';
+import { type Database, inRepeatedTransaction, type Transaction } from '../connect.ts';
 
 export type SendRequest = {
   /** The job's id: a job sends once. */
@@ -104,22 +104,10 @@ export type SendEnd = {
   error?: string;
 };
 
-const meetingsTolerated = 5;
-
 /** Writes down what became of a send. A message once sent stays that. A reply of a conversation learns of it too. */
 export async function endSend(db: Database, end: SendEnd): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await noteEnd(db, end);
-    } catch (error) {
-      // An echo under this id was being written down at the same time: the next look finds it.
-      if (!isDuplicate(error) || tries >= meetingsTolerated) throw error;
-    }
-  }
-}
-
-async function noteEnd(db: Database, end: SendEnd): Promise<void> {
-  await inTransaction(db, async (client) => {
+  // An echo under this id may be written down at the same time: the next look finds it.
+  await inRepeatedTransaction(db, async (client) => {
     // An echo that came first, in slightly other words, was taken for a human's.
     if (end.messageId !== undefined)
       await client.query(
