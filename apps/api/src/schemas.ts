@@ -154,9 +154,12 @@ export const PageQuery = z.object({
   cursor: z.uuid().optional(),
 });
 
-/** What to send as `cursor` for the next page; null after the last. */
+/** What to send as `cursor` for the page after these rows. */
+export const cursorAfter = (rows: { id: string }[]): string | null => rows.at(-1)?.id ?? null;
+
+/** The same where a page that is shorter than its limit is the last; null after that. */
 export const nextCursor = (rows: { id: string }[], limit: number): string | null =>
-  rows.length === limit ? (rows.at(-1)?.id ?? null) : null;
+  rows.length === limit ? cursorAfter(rows) : null;
 
 /** Upper-case letters are the same id, and are not compared as text anywhere. */
 export const IdParam = z.object({ id: z.uuid().toLowerCase() });

@@ -3,7 +3,16 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { deleteKnowledge, insertKnowledge, type KnowledgeEntry, listKnowledge } from '@tally/db';
 import { limits } from '../limits.ts';
-import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse, PageQuery } from '../schemas.ts';
+import {
+  bearer,
+  Created,
+  cursorAfter,
+  errorResponses,
+  IdParam,
+  jsonBody,
+  jsonResponse,
+  PageQuery,
+} from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const Knowledge = z
@@ -66,7 +75,7 @@ export function knowledgeRoutes({ db }: ApiServices) {
         maxBytes: limits.maxPageTextBytes,
         beforeId: cursor,
       });
-      const next_cursor = hasMore ? (entries.at(-1)?.id ?? null) : null;
+      const next_cursor = hasMore ? cursorAfter(entries) : null;
       return c.json({ success: true as const, knowledge: entries.map(toKnowledge), next_cursor }, 200);
     })
     .openapi(create, async (c) => {
