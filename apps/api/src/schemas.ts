@@ -167,5 +167,22 @@ export const IdParam = z.object({ id: z.uuid().toLowerCase() });
 /** An id of Instagram's: a string, for it exceeds 2^53. */
 export const IgId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits');
 
+const isPasswordLength = (text: string) => text.length <= limits.maxPasswordCharacters;
+
+/** A password to be set: what is counted, and hashed, is its NFKC form. */
+export const NewPassword = z
+  .string()
+  .normalize('NFKC')
+  .min(limits.minPasswordCharacters)
+  .max(limits.maxPasswordCharacters);
+
+/** A password to be checked, as typed: one that is longer than the limit in every form is nobody's. */
+export const GivenPassword = z
+  .string()
+  .min(1)
+  .refine((typed) => isPasswordLength(typed) || isPasswordLength(typed.normalize('NFKC')), {
+    message: `must have at most ${limits.maxPasswordCharacters} characters`,
+  });
+
 /** Every route but the public ones needs a bearer token or an API key. */
 export const bearer = [{ bearer: [] }];
