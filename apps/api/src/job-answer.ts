@@ -43,7 +43,7 @@ export async function answerJob(
 }
 
 /** `Prefer: wait=N` in milliseconds (RFC 7240, 4.3); 0 where there is none. */
-function waitMs(prefer: string | undefined): number {
+export function waitMs(prefer: string | undefined): number {
   const seconds = Number(/(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer ?? '')?.[1] ?? 0);
   return Math.min(seconds, limits.maxWaitSeconds) * 1_000;
 }

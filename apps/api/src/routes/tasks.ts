@@ -1,14 +1,23 @@
 /** One route a task, made from the registry: submit, and wait for the end where the client prefers that. */
 import { createRoute, OpenAPIHono, type RouteHandler, z } from '@hono/zod-openapi';
+import { TallyError } from '@tally/core';
+import { findJobState, type JobStatus } from '@tally/db';
 import { submit } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import type { Context, MiddlewareHandler } from 'hono';
 import { invalidInput, requestHash } from '../http/errors.ts';
-import { acceptedJob, answerJob, preferWait } from '../job-answer.ts';
+import { acceptedJob, answerAccepted, answerJob, preferWait, waitMs } from '../job-answer.ts';
 import { limits } from '../limits.ts';
 import { refusal, requireTokens } from '../require-tokens.ts';
 import { bearer, errorResponses, Job, jsonBody, jsonResponse } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
+
+/** What a repeated request's job has become since. */
+async function presentStatus({ db }: ApiServices, accountId: string, jobId: string): Promise<JobStatus> {
+  const state = await findJobState(db, accountId, jobId);
+  if (state === undefined) throw new TallyError('not_found', 'There is no such job');
+  return state.status;
+}
 
 function taskRoute(task: AnyTask, middleware: MiddlewareHandler<ApiEnv>[]) {
   return createRoute({
@@ -63,7 +72,11 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
       });
       if (outcome.outcome === 'refused')
         throw refusal(outcome.reason, { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed });
-      return answerJob(c, services, { jobId: outcome.jobId, status: 'queued', prefer: headers.prefer });
+      const { jobId, isReplay } = outcome;
+      const status = isReplay ? await presentStatus(services, accountId, jobId) : 'queued';
+      return waitMs(headers.prefer) === 0
+        ? answerAccepted(c, jobId, status)
+        : answerJob(c, services, { jobId, status, prefer: headers.prefer });
     };
     // What submit() does for good input, in the same statement: no tokens is said before what is wrong with the input.
     const refuse = async (c: Context<ApiEnv>, error: z.ZodError): Promise<never> => {
