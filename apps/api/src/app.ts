@@ -6,6 +6,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { requireAccount, requireOperator } from './auth/authenticate.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
+import { knownMethodsOnly } from './http/methods.ts';
 import { createMetrics } from './http/metrics.ts';
 import { limits } from './limits.ts';
 import { accountErasureRoutes } from './routes/account-erasure.ts';
@@ -14,7 +15,7 @@ import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { billingRoutes } from './routes/billing.ts';
-import { bullBoardRoutes } from './routes/bull-board.ts';
+import { bullBoardPath, bullBoardRoutes } from './routes/bull-board.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -50,6 +51,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   // Pages get the whole set.
   app.use('/docs/*', secureHeaders());
   app.use('/admin/queues/*', secureHeaders({ contentSecurityPolicy: ownFilesOnly }));
+  app.use(knownMethodsOnly(app, (path) => !path.startsWith(bullBoardPath)));
   app.route('/', healthRoutes(services, metrics));
   app.route('/', docsRoutes());
   app.route('/', bullBoardRoutes(services, tasks));

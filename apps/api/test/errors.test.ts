@@ -98,16 +98,12 @@ describe('what is not there is 404', () => {
     ['GET', '/api/nothing'],
     ['GET', '/docs/nothing.js'],
     ['GET', '/docs/..%2Fpackage.json'],
-    ['GET', questionPath],
-    ['PUT', '/api/jobs'],
-    ['DELETE', '/api/accounts/profile'],
-    ['OPTIONS', '/api/jobs'],
+    ['OPTIONS', '/api/nothing'],
     ['GET', '/api/jobs/%E0%A4%A'],
     ['GET', '/api/jobs/..%2f..%2fhealth'],
     ['DELETE', '/api/knowledge/toString'],
   ])('%s %s', async (method, path) => {
-    const body = method === 'PUT' ? { body: {} } : {};
-    expectError(await call(method, path, { token, ...body }), 404, 'not_found');
+    expectError(await call(method, path, { token }), 404, 'not_found');
   });
 
   it('another account’s job and knowledge, and an id that nothing has or that is none', async () => {
@@ -137,8 +133,7 @@ describe('a stranger', () => {
   it.each([
     ['GET', '/api/jobs'],
     ['GET', '/api/nothing'],
-    ['GET', '/api/accounts/login'],
-    ['OPTIONS', '/api/jobs'],
+    ['OPTIONS', '/api/nothing'],
     ['HEAD', '/api/jobs'],
     ['POST', '/api/admin/grants'],
     ['POST', questionPath],
