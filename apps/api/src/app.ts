@@ -6,6 +6,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { requireAccount, requireOperator } from './auth/authenticate.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
+import { knownNamesOnly } from './http/known-names.ts';
 import { knownMethodsOnly } from './http/methods.ts';
 import { createMetrics } from './http/metrics.ts';
 import { limits } from './limits.ts';
@@ -64,7 +65,8 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
   app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
-  mount(app, taskRoutes(services, tasks));
+  // These look at names themselves: no tokens is said first.
+  app.route('/', taskRoutes(services, tasks));
   // Submissions have a limit of their own; everything else counts as a read.
   app.use('/api/*', async (c, next) => {
     await services.rateLimits.read(c.get('identity').accountId);
@@ -106,6 +108,11 @@ function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
     if (result.target === 'param') throw nothingThere();
     throw invalidInput(result.error);
   };
+  for (const definition of routes.openAPIRegistry.definitions)
+    if (definition.type === 'route') {
+      const { method, path, request } = definition.route;
+      app.on(method, path.replaceAll(/{(.+?)}/g, ':$1'), knownNamesOnly(request));
+    }
   app.route('/', routes);
 }
 

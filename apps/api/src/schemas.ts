@@ -122,10 +122,10 @@ const descriptions: Record<number, string> = {
   503: 'A dependency is away; see `Retry-After`',
 };
 
-/** Documents which errors a route may answer with. */
+/** Documents which errors a route may answer with, beside those of every route. */
 export function errorResponses(...statuses: number[]) {
   return Object.fromEntries(
-    [...statuses, 429, 503].map((status) => [
+    [...new Set([400, ...statuses, 429, 503])].map((status) => [
       status,
       {
         description: descriptions[status] ?? 'Error',

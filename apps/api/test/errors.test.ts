@@ -62,8 +62,9 @@ describe('a body that doesn’t fit is 400 and says where', () => {
 
   it('a prototype is no substitute for a field', async () => {
     expectError(await ask({ raw: '{"__proto__":{"question":"x"}}' }), 400, 'invalid_input', { details });
-    const accepted = await ask({ raw: '{"question":"x","__proto__":{"polluted":true},"constructor":1}' });
-    expect(accepted.status).toBe(202);
+    const added = await ask({ raw: '{"question":"x","__proto__":{"polluted":true},"constructor":1}' });
+    expectError(added, 400, 'invalid_input', { details });
+    expect(added.body.details).toMatchObject([{ path: '__proto__' }, { path: 'constructor' }]);
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
   });
 
