@@ -8,6 +8,9 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { ApiEnv } from '../services.ts';
 
+/** When to come back where an outage doesn't say. */
+const defaultRetryAfterMs = 2_000;
+
 /** What a 402 adds to the envelope: the account's tokens, 0s where it has no subscription. */
 export type RefusalDetails = { tokens_remaining: number; original_tokens: number; consumed_tokens: number };
 
@@ -23,8 +26,8 @@ export function createErrorHandler(log: Logger) {
 
 /** Writes an error as `{success: false, error, error_code, request_id}` with its status. */
 export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
-  if (error.retryAfterMs !== undefined)
-    c.header('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
+  const retryAfterMs = error.retryAfterMs ?? (error.status === 503 ? defaultRetryAfterMs : undefined);
+  if (retryAfterMs !== undefined) c.header('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
   const details = error.details === undefined ? {} : error.status === 402 ? error.details : { details: error.details };
   return c.json(
     {
@@ -43,10 +46,10 @@ function toTallyError(error: Error): TallyError {
   // Thrown by Hono's own parts, with texts that are not ours.
   if (error instanceof HTTPException && error.status < 500)
     return new TallyError('invalid_input', 'The request is not valid');
-  if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached', { retryAfterMs: 2_000 });
+  if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached');
   if (isCollision(error))
     return new TallyError('unavailable', 'Somebody else changes the same thing', { retryAfterMs: 1_000 });
-  if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached', { retryAfterMs: 2_000 });
+  if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached');
   return new TallyError('internal', 'Internal error', { cause: error });
 }
 

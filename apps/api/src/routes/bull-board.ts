@@ -12,6 +12,7 @@ import type { Job } from 'bullmq';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { LRUCache } from 'lru-cache';
 import { addressOf, bearerOf, requireOperator } from '../auth/authenticate.ts';
+import { createErrorHandler } from '../http/errors.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 export const bullBoardPath = '/admin/queues';
@@ -33,9 +34,15 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Tally queues' } },
   });
+  // An outage is the same here as everywhere, and no text of a store's is shown.
+  adapter.setErrorHandler((error) => {
+    throw error;
+  });
+  const pages = adapter.registerPlugin() as unknown as Hono<ApiEnv>;
+  pages.onError(createErrorHandler(services.log));
   return new Hono<ApiEnv>()
     .use(`${bullBoardPath}/*`, signIn(services), requireOperator, sameSiteOnly, safeActsOnly)
-    .route(bullBoardPath, adapter.registerPlugin() as unknown as Hono<ApiEnv>);
+    .route(bullBoardPath, pages);
 }
 
 /** A task's queue, with the board's retry buttons putting back the rows in Postgres, which BullMQ's own retry doesn't. */
