@@ -9,6 +9,7 @@ import { limitBody, readableJson } from './http/json-body.ts';
 import { knownNamesOnly } from './http/known-names.ts';
 import { knownMethodsOnly } from './http/methods.ts';
 import { createMetrics } from './http/metrics.ts';
+import { pathPrefixOf } from './http/public-address.ts';
 import { limits } from './limits.ts';
 import { accountErasureRoutes } from './routes/account-erasure.ts';
 import { accountExportRoutes } from './routes/account-export.ts';
@@ -18,7 +19,7 @@ import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { billingRoutes } from './routes/billing.ts';
 import { bullBoardPath, bullBoardRoutes } from './routes/bull-board.ts';
 import { conversationRoutes } from './routes/conversations.ts';
-import { docsRoutes } from './routes/docs.ts';
+import { docsRoutes, ownAnswer } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { instagramRoutes } from './routes/instagram.ts';
 import { jobEventRoutes } from './routes/job-events.ts';
@@ -41,6 +42,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use(async (c, next) => {
     const requestId = newId();
     c.set('requestId', requestId);
+    c.set('prefix', pathPrefixOf(c, services.config));
     // Set before the answer is made: to add a header to a finished one, Hono builds it a second time.
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
@@ -93,10 +95,15 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     scheme: 'bearer',
     description: 'An access token from /api/accounts/login, or an API key',
   });
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Tally', version: '0.1.0', description: 'AI tasks from a queue, every token counted exactly once.' },
+  app.use('/openapi.json', async (c, next) => {
+    for (const [name, value] of Object.entries(ownAnswer)) c.header(name, value);
+    await next();
   });
+  app.doc31('/openapi.json', (c) => ({
+    openapi: '3.1.0',
+    info: { title: 'Tally', version: '0.1.0', description },
+    servers: [{ url: c.get('prefix') || '/' }],
+  }));
   return app;
 }
 
@@ -127,5 +134,10 @@ const ownFilesOnly = {
   formAction: ["'self'"],
   frameAncestors: ["'self'"],
 };
+
+const description = `AI tasks from a queue, every token counted exactly once.
+
+A query parameter or body field that a route doesn’t know is refused (400 \`invalid_input\`), as is another method (405, with
+\`Allow\`). Addresses in answers begin with the server’s path.`;
 
 const nothingThere = () => new TallyError('not_found', 'There is nothing at this address');

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { toPathPrefix } from './path-prefix.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const limit = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
@@ -64,6 +65,15 @@ const variables = z.object({
   }),
   RETENTION_CONVERSATIONS_DAYS: days(180),
   PROXY_HOPS: limit(0),
+  PUBLIC_URL: url('http:', 'https:')
+    .refine(
+      (text) => /^https?:\/\/[^/?#@]+(?:\/[^?#]*)?$/i.test(text) && toPathPrefix(new URL(text).pathname) !== undefined,
+      {
+        message: 'must be an address with at most a path, such as https://host.example/tally',
+      },
+    )
+    .transform((text) => ({ origin: new URL(text).origin, path: toPathPrefix(new URL(text).pathname) ?? '' }))
+    .optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -104,6 +114,8 @@ export type Settings = {
   retention: { jobsDays: number; eventsDays: number; conversationsDays: number };
   /** How many reverse proxies of ours stand in front, each adding the address it was called from to `X-Forwarded-For`. */
   proxyHops: number;
+  /** Where clients reach the API; `path` has no slash at its end. Undefined: what requests say. */
+  publicUrl: { origin: string; path: string } | undefined;
   logLevel: string;
 };
 
@@ -175,6 +187,7 @@ export function readSettings(env: Environment = process.env): Settings {
       conversationsDays: v.RETENTION_CONVERSATIONS_DAYS,
     },
     proxyHops: v.PROXY_HOPS,
+    publicUrl: v.PUBLIC_URL,
     logLevel: v.LOG_LEVEL,
   };
 }
