@@ -4,6 +4,7 @@ import { newId, TallyError } from '@tally/core';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { secureHeaders } from 'hono/secure-headers';
 import { requireAccount, requireOperator } from './auth/authenticate.ts';
+import { allowOrigins } from './http/cors.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
 import { knownNamesOnly } from './http/known-names.ts';
@@ -54,6 +55,8 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   // Pages get the whole set.
   app.use('/docs/*', secureHeaders());
   app.use('/admin/queues/*', secureHeaders({ contentSecurityPolicy: ownFilesOnly }));
+  const { corsOrigins } = services.config;
+  if (corsOrigins.length > 0) app.use('/api/*', allowOrigins(corsOrigins));
   app.use(knownMethodsOnly(app, (path) => !path.startsWith(bullBoardPath)));
   app.route('/', healthRoutes(services, metrics));
   app.route('/', docsRoutes());

@@ -13,6 +13,12 @@ const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
+const origin = z.string().refine((text) => isOrigin(text), {
+  error: ({ input }) =>
+    `${JSON.stringify(input)} is no origin: write each as a browser does, such as https://app.example, without a path; * is not accepted`,
+});
+const isOrigin = (text: string) =>
+  /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 const flag = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((text) => ['on', 'true', '1'].includes(text));
 
 const variables = z.object({
@@ -74,6 +80,11 @@ const variables = z.object({
     )
     .transform((text) => ({ origin: new URL(text).origin, path: toPathPrefix(new URL(text).pathname) ?? '' }))
     .optional(),
+  CORS_ORIGINS: z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(origin))
+    .default([]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -116,6 +127,8 @@ export type Settings = {
   proxyHops: number;
   /** Where clients reach the API; `path` has no slash at its end. Undefined: what requests say. */
   publicUrl: { origin: string; path: string } | undefined;
+  /** Origins whose pages may call the API from a browser. */
+  corsOrigins: string[];
   logLevel: string;
 };
 
@@ -188,6 +201,7 @@ export function readSettings(env: Environment = process.env): Settings {
     },
     proxyHops: v.PROXY_HOPS,
     publicUrl: v.PUBLIC_URL,
+    corsOrigins: v.CORS_ORIGINS,
     logLevel: v.LOG_LEVEL,
   };
 }
