@@ -26,13 +26,18 @@ export function knownNamesOnly(schemas: RequestSchemas): MiddlewareHandler<ApiEn
 
 /** The `invalid_input` that says which names are unknown, and the nearest known ones; undefined where there are none. */
 async function findUnknownNames(c: Context<ApiEnv>, schemas: RequestSchemas): Promise<TallyError | undefined> {
-  const query = unknownNames(schemas?.query ?? noNames, Object.fromEntries(new URL(c.req.url).searchParams));
+  const query = unknownNames(schemas?.query ?? noNames, readQuery(c.req.url));
   const body = unknownNames(bodySchemaOf(schemas) ?? noNames, await readBody(c, schemas));
   const faults = [
     ...query.slice(0, maxFaults).map(toFault('query parameter')),
     ...body.slice(0, maxFaults).map(toFault('field')),
   ];
   return faults[0] && inputFaults(faults, faults[0].message);
+}
+
+function readQuery(url: string): Record<string, string> {
+  const start = url.indexOf('?');
+  return start === -1 ? {} : Object.fromEntries(new URLSearchParams(url.slice(start)));
 }
 
 function bodySchemaOf(schemas: RequestSchemas): z.ZodType | undefined {
@@ -56,13 +61,14 @@ function unknownNames(schema: z.core.$ZodType, value: unknown, path: string[] = 
   const { def } = (schema as z.core.$ZodTypes)._zod;
   const inside = (inner: z.core.$ZodType, name: string, item: unknown) => unknownNames(inner, item, [...path, name]);
   switch (def.type) {
-    case 'object':
+    case 'object': {
+      const known = Object.keys(def.shape);
       return Object.entries(value).flatMap(([name, item]) => {
         const field = Object.hasOwn(def.shape, name) ? def.shape[name] : def.catchall;
-        if (field === undefined || field._zod.def.type === 'never')
-          return [{ path, name, known: Object.keys(def.shape) }];
-        return inside(field, name, item);
+        const isKnown = field !== undefined && field._zod.def.type !== 'never';
+        return isKnown ? inside(field, name, item) : [{ path, name, known }];
       });
+    }
     case 'record':
       return Object.entries(value).flatMap(([name, item]) => inside(def.valueType, name, item));
     case 'array':

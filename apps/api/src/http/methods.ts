@@ -17,7 +17,7 @@ export function knownMethodsOnly(app: Api, isPublic: (path: string) => boolean):
     if (allowed.size === 0 || allowed.has(method)) return next();
     c.header('Allow', [...allowed, 'OPTIONS'].join(', '));
     if (method === 'OPTIONS') return c.body(null, 204);
-    throw new TallyError('method_not_allowed', `This address takes ${[...allowed].join(', ')}, and no ${method}`);
+    throw new TallyError('method_not_allowed', `Method ${method} is not allowed here: use ${[...allowed].join(', ')}`);
   };
 }
 
