@@ -50,16 +50,19 @@ export async function startApis(
 ): Promise<{ tally: SubmitSide; bare: SubmitSide }> {
   const start = (script: string) => startChild(script, { env, folder: world.folder, nodeOptions });
   const [tally, bare] = await Promise.all([start('apps/api/src/main.ts'), start('bench/children/bare-api.ts')]);
-  const requests = questions.flatMap((question, q) =>
-    accounts.map(({ bearer }, a) => ({
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${bearer}` },
-      // The prompt is for the bare worker, which has no knowledge to search; Tally ignores it.
-      body: JSON.stringify({ question, prompt: q * accounts.length + a }),
-    })),
-  );
+  const requestsWith = (bodyOf: (question: string, prompt: number) => object) =>
+    questions.flatMap((question, q) =>
+      accounts.map(({ bearer }, a) => ({
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${bearer}` },
+        body: JSON.stringify(bodyOf(question, q * accounts.length + a)),
+      })),
+    );
+  const requests = requestsWith((question) => ({ question }));
+  // The bare worker has no knowledge to search: it is told its prompt.
+  const bareRequests = requestsWith((question, prompt) => ({ question, prompt }));
   return {
     tally: { api: tally, load: { url: tally.url, path: task.path, requests } },
-    bare: { api: bare, load: { url: bare.url, path: '/jobs', requests } },
+    bare: { api: bare, load: { url: bare.url, path: '/jobs', requests: bareRequests } },
   };
 }
 
