@@ -70,7 +70,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
   app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
-  // These look at names themselves: no tokens is said first.
+  // These check names themselves, after the account's tokens.
   app.route('/', taskRoutes(services, tasks));
   // Submissions have a limit of their own; everything else counts as a read.
   app.use('/api/*', async (c, next) => {

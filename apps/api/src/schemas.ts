@@ -169,14 +169,14 @@ export const IgId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits')
 
 const isPasswordLength = (text: string) => text.length <= limits.maxPasswordCharacters;
 
-/** A password to be set: what is counted, and hashed, is its NFKC form. */
+/** A new password; its NFKC form is counted and hashed. */
 export const NewPassword = z
   .string()
   .normalize('NFKC')
   .min(limits.minPasswordCharacters)
   .max(limits.maxPasswordCharacters);
 
-/** A password to be checked, as typed: one that is longer than the limit in every form is nobody's. */
+/** A password to check, as typed; its length or that of its NFKC form is within the limit. */
 export const GivenPassword = z
   .string()
   .min(1)

@@ -28,7 +28,7 @@ export type ApiEnv = {
   Variables: {
     requestId: string;
     identity: Identity;
-    /** The path under which the client sees the API: what every address in an answer begins with, '' without a proxy's. */
+    /** The path that a proxy strips, which every address in an answer begins with; '' without one. */
     prefix: string;
   };
   Bindings: HttpBindings;

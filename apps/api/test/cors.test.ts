@@ -65,7 +65,7 @@ describe('a preflight', () => {
     expect(answer.headers.get('vary')).toContain('Origin');
   });
 
-  it('costs no account anything of its rates', async () => {
+  it('does not count against an account’s rates', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     for (let i = 0; i < 10; i++)
       expect((await preflight('/api/jobs', { authorization: `Bearer ${token}` })).status).toBe(204);
@@ -74,7 +74,7 @@ describe('a preflight', () => {
 });
 
 describe('an answer to a page of that origin', () => {
-  it('may be read, with the headers that say what to do next, without anything that a browser adds by itself', async () => {
+  it('can be read with its headers, without credentials mode', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const ask = (headers = {}) =>
       call<{ job: { id: string } }>('POST', questionPath, {
@@ -100,7 +100,7 @@ describe('an answer to a page of that origin', () => {
     expect(events.text).toContain('completed');
   });
 
-  it('may be read where it is an error, too', async () => {
+  it('can be read where it is an error', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const poor = await newPerson();
     const ask = (options: CallOptions) => ['POST', questionPath, options] as const;
@@ -126,7 +126,7 @@ describe('an answer to a page of that origin', () => {
     }
   });
 
-  it('is for that origin alone: another, or none, gets the same without leave to read it', async () => {
+  it('has no CORS headers for another origin or none', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, {}] as Record<string, string>[]) {
       const answer = await call('GET', '/api/accounts/profile', { token, headers });
@@ -136,7 +136,7 @@ describe('an answer to a page of that origin', () => {
   });
 });
 
-describe('nothing is opened', () => {
+describe('CORS is never allowed', () => {
   it.each([
     '/webhooks/instagram',
     '/admin/queues',
@@ -146,7 +146,7 @@ describe('nothing is opened', () => {
     '/health',
     '/metrics',
     '/',
-  ])('of %s, to whatever origin', async (path) => {
+  ])('at %s', async (path) => {
     const { token } = await newPerson({ role: 'operator' });
     for (const answer of [
       await preflight(path),
@@ -157,7 +157,7 @@ describe('nothing is opened', () => {
       expect(corsOf(answer.headers)).toEqual({});
   });
 
-  it('without the setting: a preflight is told the methods and no more', async () => {
+  it('without the setting; a preflight is answered with Allow', async () => {
     const shut = await startPlatform({ worker: false }, onTestFinished);
     const headers = {
       origin,
@@ -171,7 +171,7 @@ describe('nothing is opened', () => {
     expect([answer.headers.get('vary'), corsOf(answer.headers)]).toEqual([null, {}]);
   });
 
-  it('of the methods by a plain OPTIONS', async () => {
+  it('by a plain OPTIONS', async () => {
     const answer = await call('OPTIONS', questionPath);
     expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'POST, OPTIONS']);
   });

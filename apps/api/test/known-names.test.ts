@@ -7,7 +7,7 @@ import {
   namesIn,
   readOperations,
   type Schema,
-  typesOf,
+  sample,
 } from '../../../test/attacks/api-document.ts';
 import { type Answer, startPlatform } from '../../../test/harness/platform.ts';
 
@@ -76,7 +76,7 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
   const sent = base === undefined ? {} : { body: base };
   const queryNames = parameters.filter((one) => one.in === 'query').map(({ name }) => name);
 
-  it('refuses a query parameter that it doesn’t know, and names the nearest', async () => {
+  it('refuses an unknown query parameter and names the nearest one', async () => {
     for (const name of queryNames) {
       const wrong = misspelt(name);
       const answer = await call(method, `${address}?${wrong}=1`, { token: operator.token, ...sent });
@@ -89,7 +89,7 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
 
   const hasBody = body !== undefined;
   if (hasBody)
-    it('refuses a field that it doesn’t know, and names the nearest', async () => {
+    it('refuses an unknown body field and names the nearest one', async () => {
       for (const name of fieldsOf(body ?? {})) {
         const wrong = misspelt(name);
         const answer = await call(method, address, { token: operator.token, body: { ...base, [wrong]: 'x' } });
@@ -98,7 +98,7 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
     });
 
   if (!hasBody && ['POST', 'PUT', 'PATCH'].includes(method))
-    it('takes no field at all, and needs no body', async () => {
+    it('refuses any body field, and needs no body', async () => {
       const fields = await call(method, address, { token: operator.token, body: { until: 'tomorrow' } });
       expectUnknown(fields, [{ path: 'until', message: 'unknown field `until`' }]);
       for (const none of [{}, { body: {} }, { raw: '' }])
@@ -106,7 +106,7 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
     });
 
   if (isTask)
-    it('says 402 before that to an account without tokens', async () => {
+    it('answers 402 first to an account without tokens', async () => {
       const input = { ...base, zzz: 1 };
       for (const [query, sentBody] of [
         ['', input],
@@ -119,21 +119,46 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
     });
 
   if (needsLogin)
-    it('says nothing of its names to strangers', async () => {
+    it('is 401 without a login, whatever the names', async () => {
       const answer = await call(method, `${address}?zzz=1`, { body: undefined, ...(body && { body: { zzz: 1 } }) });
       expect(answer.status).toBe(401);
     });
 });
 
-describe('what a body holds inside', () => {
-  const send = (body: object) => call('POST', nested.path, { token: operator.token, body: { text: 'x', ...body } });
-  const typesIn = (schema: Schema): Schema[] => [schema, ...Object.values(schema.properties ?? {}).flatMap(typesIn)];
+type Place = { inner: Schema; put: (value: unknown) => unknown };
+/** The objects with known names inside a schema, and how to put a value in their place into a whole body. */
+function* placesIn(schema: Schema, put: Place['put'] = (value) => value): Generator<Place> {
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const base = sample({ ...schema, required: schema.required ?? [] }) as object;
+    yield* placeAt(field, (value) => put({ ...base, [name]: value }));
+  }
+  if (schema.items) yield* placeAt(schema.items, (value) => put([value]));
+  if (typeof schema.additionalProperties === 'object')
+    yield* placeAt(schema.additionalProperties, (value) => put({ any: value }));
+  for (const option of schema.anyOf ?? []) yield* placesIn(option, put);
+}
+function* placeAt(schema: Schema, put: Place['put']): Generator<Place> {
+  for (const inner of [schema, ...(schema.anyOf ?? [])])
+    if (inner.properties && !inner.additionalProperties) yield { inner, put };
+  yield* placesIn(schema, put);
+}
 
-  it('is looked at in every body of the document that nests', () => {
-    const bodies = operations.filter(({ path }) => path !== nested.path).flatMap(({ body }) => (body ? [body] : []));
-    const inner = bodies.flatMap((body) => typesIn(body).slice(1)).filter((one) => typesOf(one).includes('object'));
-    // The facts about a business: names are its own.
-    expect(inner.map(({ properties }) => properties ?? {})).toEqual([{}]);
+describe('nested input', () => {
+  const send = (body: object) => call('POST', nested.path, { token: operator.token, body: { text: 'x', ...body } });
+
+  it('is checked in every nested object of the document', async () => {
+    const places = operations.flatMap(({ method, path, body }) =>
+      [...placesIn(body ?? {})].map((place) => ({ method, path, ...place })),
+    );
+    expect(new Set(places.map(({ path }) => path))).toContain(nested.path);
+    for (const { method, path, inner, put } of places) {
+      const body = put({ ...(sample(inner) as object), zzz: 1 });
+      const answer = await call(method, addressOf(path), { token: operator.token, body });
+      expect(answer, path).toMatchObject({
+        status: 400,
+        body: { details: [{ path: expect.stringMatching(/\.zzz$/) }] },
+      });
+    }
   });
 
   it.each<[object, string, string]>([
@@ -144,7 +169,7 @@ describe('what a body holds inside', () => {
     [{ source: { url: 'x', urls: 1 } }, 'source.urls', 'url'],
     [{ source: { ulr: 'x' } }, 'source.ulr', 'url'],
     [{ shelves: { top: { height: 1, heigth: 2 } } }, 'shelves.top.heigth', 'height'],
-  ])('%j has an unknown %s', async (body, path, nearest) => {
+  ])('%j is refused for %s', async (body, path, nearest) => {
     expectUnknown(await send(body), [
       { path, message: `unknown field \`${path.split('.').at(-1)}\`, did you mean \`${nearest}\`?` },
     ]);
@@ -161,14 +186,14 @@ describe('what a body holds inside', () => {
     expect((await send(body)).status).toBe(202);
   });
 
-  it('may be a business’s own names, in prompt-enhancement', async () => {
+  it('takes any names in prompt-enhancement’s business record', async () => {
     const body = { prompt: 'be nice', business: { 'Opening hours': '10 to 19', nmae: 'Lamps' } };
     expect((await call('POST', '/api/web-knowledge/generate-prompt', { token: operator.token, body })).status).toBe(
       202,
     );
   });
 
-  it('is told with what there is where nothing is near, and for twenty names at most', async () => {
+  it('lists the known names where none is near, twenty faults at most', async () => {
     const far = await call('POST', '/api/knowledge', {
       token: operator.token,
       body: { title: 'x', text: 'y', category: 1 },
@@ -178,20 +203,23 @@ describe('what a body holds inside', () => {
     expect(((await send(many)).body as Details).details).toHaveLength(20);
   });
 
-  it('is repeated shortened, however long a name is', async () => {
+  it('is cut where a long unknown name is repeated', async () => {
     const answer = await send({ [`${'x'.repeat(63)}😀${'y'.repeat(100_000)}`]: 1 });
     expect(answer.status).toBe(400);
     expect(answer.text.length).toBeLessThan(1_000);
     expect(answer.text.isWellFormed()).toBe(true);
   });
 
-  it.each(['toString', 'constructor', '__proto__', 'hasOwnProperty'])('%s is no known name', async (name) => {
-    const raw = `{"text":"x","${name}":{"a":1}}`;
-    const answer = await call('POST', nested.path, { token: operator.token, raw });
-    expect(answer).toMatchObject({ status: 400, body: { details: [{ path: name }] } });
-    const query = await call('GET', `/api/jobs?${name}=1`, { token: operator.token });
-    expect(query).toMatchObject({ status: 400, body: { details: [{ path: name }] } });
-  });
+  it.each(['toString', 'constructor', '__proto__', 'hasOwnProperty'])(
+    'does not take %s for a known name',
+    async (name) => {
+      const raw = `{"text":"x","${name}":{"a":1}}`;
+      const answer = await call('POST', nested.path, { token: operator.token, raw });
+      expect(answer).toMatchObject({ status: 400, body: { details: [{ path: name }] } });
+      const query = await call('GET', `/api/jobs?${name}=1`, { token: operator.token });
+      expect(query).toMatchObject({ status: 400, body: { details: [{ path: name }] } });
+    },
+  );
 });
 
 describe('pages and webhooks', () => {

@@ -25,7 +25,7 @@ const others = [
 const allowedBy = (headers: Headers) => headers.get('allow')?.split(', ').sort();
 
 describe.each([...addresses, ...others])('$address', ({ address, methods }) => {
-  it('refuses every other method by 405 with Allow, logged in or not, with a slash or without', async () => {
+  it('refuses other methods by 405 with Allow, before the login', async () => {
     const wrong = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => !methods.includes(method));
     for (const method of wrong)
       for (const end of ['', '/'])
@@ -45,15 +45,15 @@ describe.each([...addresses, ...others])('$address', ({ address, methods }) => {
         }
   });
 
-  it('answers OPTIONS by 204 with Allow, and nothing for other origins', async () => {
+  it('answers OPTIONS by 204 with Allow, without CORS headers', async () => {
     const answer = await call('OPTIONS', address, { headers: { origin: 'https://app.example' } });
     expect([answer.status, answer.text, allowedBy(answer.headers)]).toEqual([204, '', [...methods, 'OPTIONS'].sort()]);
     expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
   });
 });
 
-describe('a method that an address doesn’t take', () => {
-  it('tells nobody which ids there are', async () => {
+describe('a method that is not allowed', () => {
+  it('does not tell which ids exist', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const mine = await submit(token, 'Whose?');
     const answers = await Promise.all(
@@ -67,14 +67,14 @@ describe('a method that an address doesn’t take', () => {
     expect(new Set(shown).size).toBe(2);
   });
 
-  it('costs an account nothing of its rates', async () => {
+  it('does not count against an account’s rates', async () => {
     const limited = await startPlatform({ worker: false, env: { LIMIT_READS_PER_MINUTE: '2' } });
     const { token } = await limited.newPerson({ tokens: 1_000 });
     for (let i = 0; i < 5; i++) expect((await limited.call('PUT', '/api/jobs', { token, body: {} })).status).toBe(405);
     expect((await limited.call('GET', '/api/jobs', { token })).status).toBe(200);
   });
 
-  it('says nothing of the queue board, whose pages need a login first', async () => {
+  it('is 401 on the queue board before the login', async () => {
     for (const method of ['OPTIONS', 'POST', 'DELETE'])
       for (const path of ['/admin/queues', '/admin/queues/api/queues']) {
         const answer = await call(method, path);
@@ -83,7 +83,7 @@ describe('a method that an address doesn’t take', () => {
   });
 
   it.each(['/nothing', '/api/jobs/1/nothing', '/docs/a/b', '/webhooks/tiktok'])(
-    'is no such matter where there is nothing: %s',
+    'is 404 at an unknown address: %s',
     async (path) => {
       const { token } = await newPerson();
       for (const method of ['GET', 'PUT', 'OPTIONS']) {

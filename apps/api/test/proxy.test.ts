@@ -138,18 +138,18 @@ describe.each(['direct', 'proxied'] as const)('X-Forwarded-Prefix, %s', (on) => 
     ['/a-b/c.d_e~f', '/a-b/c.d_e~f'],
     ['/outer, /inner', '/outer/inner'],
     ['/tally, ', '/tally'],
-  ])('of %j is what every address in an answer begins with', async (header, prefix) => {
+  ])('%j: every address in an answer begins with %j', async (header, prefix) => {
     expect(await shown(header)).toEqual(expected(prefix));
   });
 
-  it.each(evilPrefixes)('of %j changes nothing', async (header) => {
+  it.each(evilPrefixes)('%j is ignored', async (header) => {
     const bytes = Buffer.from(header, 'utf8').toString('latin1');
     expect(await shown(bytes)).toEqual(expected(''));
   });
 });
 
 describe('PUBLIC_URL', () => {
-  it('says the path, whatever a request says', async () => {
+  it('overrides X-Forwarded-Prefix', async () => {
     const { token } = operators.configured;
     for (const headers of [{}, { 'x-forwarded-prefix': '/other' }] as Record<string, string>[]) {
       const body = { question: 'Where?' };
@@ -183,7 +183,7 @@ describe('behind a proxy that takes a path off and sends its own Host', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/tally/`;
   }
 
-  it('every page loads its parts, and every address that is answered leads to what it names', async () => {
+  it('pages load their files, and addresses in answers resolve', async () => {
     const home = await startProxy(direct.url);
     const { email, token } = operators.direct;
     const docs = await fetch(home);

@@ -1,6 +1,6 @@
 /** The path under which a reverse proxy publishes an installation: `/tally` for https://host/tally/. */
 
-// Nothing that means anything in HTML, in a script or in a header, and no way to another host: `//`, `..` and `%` are out.
+// Only characters that are literal in HTML, scripts and headers; without `//`, `..` and `%` it stays on this host.
 const form = /^(?:\/[\w~-][\w.~-]{0,63}){1,8}$/;
 
 /** The prefix without a slash at its end, '' for the root; undefined where the text is no such path. */

@@ -10,15 +10,15 @@ const preflightAnswer = {
 const exposed = 'Location, Retry-After, ETag, Link, Allow, X-Request-Id, X-Tokens-Remaining';
 
 /**
- * Answers preflights, and lets pages of these origins read what comes back, errors too. Nothing that a browser adds by
- * itself (a cookie, a Basic login) is allowed: pages send their bearer token. Hono's own middleware makes a response before
- * the route does, and its headers win over the route's: those of event streams are lost.
+ * Answers preflights and lets pages of these origins read answers, errors included; credentials mode is never allowed.
+ * hono/cors writes to a response made before the route's, whose headers then replace the route's (an event stream's
+ * Cache-Control).
  */
 export function allowOrigins(origins: string[]): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const origin = c.req.header('origin');
     const isAllowed = origin !== undefined && origins.includes(origin);
-    // Also where nothing is allowed: no cache may give one origin's answer to another.
+    // For every origin: a cache must not serve one origin's answer to another.
     c.header('Vary', 'Origin');
     if (isAllowed) c.header('Access-Control-Allow-Origin', origin);
     if (isPreflight(c)) return c.body(null, 204, isAllowed ? preflightAnswer : {});
@@ -27,6 +27,6 @@ export function allowOrigins(origins: string[]): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** Any other OPTIONS asks which methods an address takes. */
+/** Any other OPTIONS is answered with `Allow`. */
 const isPreflight = (c: Context<ApiEnv>): boolean =>
   c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined;

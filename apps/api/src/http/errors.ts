@@ -8,7 +8,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { ApiEnv } from '../services.ts';
 
-/** When to come back where an outage doesn't say. */
+/** The `Retry-After` of a 503 that names none. */
 const defaultRetryAfterMs = 2_000;
 
 /** What a 402 adds to the envelope: the account's tokens, 0s where it has no subscription. */
@@ -59,10 +59,10 @@ export const requestHash = (route: string, body: unknown): Buffer =>
     .update(`${route}\n${JSON.stringify(body)}`)
     .digest();
 
-/** What is wrong with one part of the input. */
+/** One fault of the input: the path of the field or parameter, and what is wrong with it. */
 export type Fault = { path: string; message: string };
 
-/** So many are told. */
+/** How many faults one answer lists. */
 export const maxFaults = 20;
 
 /** The error for input that doesn't fit its schema: where, and why. */
@@ -73,6 +73,6 @@ export function invalidInput(error: z.ZodError): TallyError {
   return inputFaults(faults, `${where}${first?.message ?? ''}`);
 }
 
-/** The same for faults that are found otherwise; `summary` says the first. */
+/** The same for faults found by other means than zod; `summary` describes the first. */
 export const inputFaults = (faults: Fault[], summary: string): TallyError =>
   new TallyError('invalid_input', `The input is not valid: ${summary}`, { details: faults.slice(0, maxFaults) });

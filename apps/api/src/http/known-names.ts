@@ -1,4 +1,4 @@
-/** Refuses query parameters and body fields that a route does not name: ignored, a misspelt one would do nothing. */
+/** Refuses query parameters and body fields that a route's schemas do not name; a misspelt one would be ignored silently. */
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { TallyError } from '@tally/core';
 import { distance } from 'fastest-levenshtein';
@@ -7,15 +7,15 @@ import type { ApiEnv } from '../services.ts';
 import { type Fault, inputFaults, maxFaults } from './errors.ts';
 
 type RequestSchemas = RouteConfig['request'];
-/** A name that the object at `path` doesn't have, among those that it has. */
+/** An unknown name in the object at `path`, and the names that this object has. */
 type UnknownName = { path: string[]; name: string; known: string[] };
 
 const withBody = new Set(['POST', 'PUT', 'PATCH']);
 const noNames = z.object({});
-// What is longer is nobody's slip, and is not repeated whole.
+// Longer names get no suggestion, and are cut where they are repeated.
 const maxNameCharacters = 64;
 
-/** Lets requests pass that name what the route's schemas know. */
+/** Middleware for one route. @throws TallyError `invalid_input` naming the unknown names and the nearest known ones */
 export function knownNamesOnly(schemas: RequestSchemas): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const error = await findUnknownNames(c, schemas);
@@ -24,7 +24,6 @@ export function knownNamesOnly(schemas: RequestSchemas): MiddlewareHandler<ApiEn
   };
 }
 
-/** The `invalid_input` that says which names are unknown, and the nearest known ones; undefined where there are none. */
 async function findUnknownNames(c: Context<ApiEnv>, schemas: RequestSchemas): Promise<TallyError | undefined> {
   const query = unknownNames(schemas?.query ?? noNames, readQuery(c.req.url));
   const body = unknownNames(bodySchemaOf(schemas) ?? noNames, await readBody(c, schemas));
@@ -47,7 +46,7 @@ function bodySchemaOf(schemas: RequestSchemas): z.ZodType | undefined {
     : undefined;
 }
 
-/** What was sent, as JSON; a route without a body takes anything for none that isn't a JSON object. */
+/** The body as JSON; of a route without a body schema only a JSON object counts. */
 async function readBody(c: Context<ApiEnv>, schemas: RequestSchemas): Promise<unknown> {
   if (!withBody.has(c.req.method)) return undefined;
   if (bodySchemaOf(schemas) !== undefined) return c.req.json();
@@ -55,7 +54,7 @@ async function readBody(c: Context<ApiEnv>, schemas: RequestSchemas): Promise<un
   return text.trimStart().startsWith('{') ? c.req.json().catch(() => undefined) : undefined;
 }
 
-/** The names in `value` that `schema` doesn't know, nested ones too, in their order. */
+/** The names in `value` that `schema` does not know, nested ones included, in their order. */
 function unknownNames(schema: z.core.$ZodType, value: unknown, path: string[] = []): UnknownName[] {
   if (typeof value !== 'object' || value === null) return [];
   const { def } = (schema as z.core.$ZodTypes)._zod;
@@ -87,7 +86,7 @@ function unknownNames(schema: z.core.$ZodType, value: unknown, path: string[] = 
   }
 }
 
-/** Of the options that take the value the one that knows most of it; where none does, the one that was nearly meant. */
+/** A union's unknown names: those of the matching option with the fewest; where none matches, of any option with some. */
 function leastUnknown(options: readonly z.core.$ZodType[], value: object, path: string[]): UnknownName[] {
   const namesIn = (some: readonly z.core.$ZodType[]) =>
     some.map((option) => unknownNames(option, value, path)).sort((a, b) => a.length - b.length);
@@ -105,7 +104,7 @@ const toFault =
     return { path: [...path, name].map(shortened).join('.'), message: `unknown ${kind} \`${shortened(name)}\`${hint}` };
   };
 
-/** The name that was probably meant, however it was written: two letters off, or a third of a long one. */
+/** The nearest name within two edits, or a third of a long name's; case and punctuation don't count. */
 function nearestOf(known: string[], name: string): string | undefined {
   if (name.length > maxNameCharacters) return undefined;
   const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');

@@ -1,12 +1,12 @@
-/** Which methods an address takes: any other is 405 with `Allow`, and OPTIONS asks for just that. */
+/** Which methods an address takes: any other is 405 with `Allow`, and OPTIONS is answered with `Allow`. */
 import { TallyError } from '@tally/core';
 import type { MiddlewareHandler } from 'hono';
 import { TrieRouter } from 'hono/router/trie-router';
 import type { Api, ApiEnv } from '../services.ts';
 
 /**
- * Comes before the login, for routes are no secret (`/docs`), and looks at no id: an address of this form is known, whether
- * or not there is such a thing. Routes for which `isPublic` is false are left to their login.
+ * Runs before the login, since routes are public (`/docs`), and matches patterns only: whether an id exists makes no
+ * difference. Routes for which `isPublic` is false are left to their login.
  */
 export function knownMethodsOnly(app: Api, isPublic: (path: string) => boolean): MiddlewareHandler<ApiEnv> {
   let router: TrieRouter<string[]> | undefined;

@@ -6,8 +6,8 @@ import type { ApiEnv } from '../services.ts';
 const maxHeaderCharacters = 256;
 
 /**
- * The path that the proxy took off: of PUBLIC_URL or, where that is unset, of X-Forwarded-Prefix, to which each proxy adds
- * its own. Whoever sends the header sees it in an answer of their own alone, and it leads nowhere but to this host.
+ * The path that proxies strip: that of PUBLIC_URL or, where it is unset, X-Forwarded-Prefix, to which each proxy adds its
+ * own. The header needs no trust: it shows in the sender's own answer only, and is a path on this host.
  */
 export function pathPrefixOf(c: Context<ApiEnv>, { publicUrl }: Pick<Config, 'publicUrl'>): string {
   if (publicUrl !== undefined) return publicUrl.path;
@@ -18,8 +18,8 @@ export function pathPrefixOf(c: Context<ApiEnv>, { publicUrl }: Pick<Config, 'pu
 }
 
 /**
- * Whether a browser's page on `origin` is one of ours: on the host that was asked, on that of PUBLIC_URL or, with
- * PROXY_HOPS, on the one that the outermost of our proxies was asked for.
+ * Whether `origin` is this installation's: its host is the request's Host, or it is PUBLIC_URL's or, with PROXY_HOPS, that
+ * of X-Forwarded-Host and -Proto.
  */
 export function isOwnOrigin(
   c: Context<ApiEnv>,

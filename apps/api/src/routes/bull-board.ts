@@ -35,7 +35,7 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Tally queues' } },
   });
-  // An outage is the same here as everywhere, and no text of a store's is shown.
+  // An outage is a 503 here, too, without the store's own text.
   adapter.setErrorHandler((error) => {
     throw error;
   });
@@ -133,8 +133,8 @@ function basicOf(c: Context<ApiEnv>): { email: string; password: string } | unde
 const isReading = (c: Context<ApiEnv>) => c.req.method === 'GET' || c.req.method === 'HEAD';
 
 /**
- * A browser sends Basic credentials with requests that other sites cause: those may change nothing. What the browser says of
- * the page counts first, for no page can write `Sec-Fetch-Site`; browsers leave it out over plain HTTP.
+ * CSRF protection: a browser sends Basic credentials with requests that other sites cause. `Sec-Fetch-Site` decides, which
+ * no page can set; browsers omit it over plain HTTP, where `Origin` decides.
  */
 function ownPagesOnly({ config }: ApiServices): MiddlewareHandler<ApiEnv> {
   const isOwn = (c: Context<ApiEnv>): boolean => {
@@ -144,12 +144,13 @@ function ownPagesOnly({ config }: ApiServices): MiddlewareHandler<ApiEnv> {
     return origin === undefined || isOwnOrigin(c, origin, config);
   };
   return async (c, next) => {
-    if (!isReading(c) && !isOwn(c)) throw new TallyError('forbidden', 'Cross-site request refused');
+    if (!isReading(c) && !isOwn(c))
+      throw new TallyError('forbidden', 'Cross-site request refused (behind a proxy: set PUBLIC_URL)');
     await next();
   };
 }
 
-/** The board's page names its own address in `<base>` alone: behind a proxy that takes a path off it begins with that. */
+/** Puts the proxy's path into `<base>`, the only place where the board's page names its own address. */
 const insidePrefix: MiddlewareHandler<ApiEnv> = async (c, next) => {
   await next();
   const prefix = c.get('prefix');

@@ -31,7 +31,7 @@ const security = {
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
 };
 
-/** For answers whose addresses begin with what the request said of its proxy: no cache may give them to anybody else. */
+/** Headers of public answers that contain the path prefix, which comes from the request: shared caches must not keep them. */
 export const ownAnswer = { 'cache-control': 'private, no-cache', vary: 'X-Forwarded-Prefix' };
 
 export function docsRoutes() {

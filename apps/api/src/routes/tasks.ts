@@ -74,7 +74,7 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   return app;
 }
 
-/** What submit() does for good input, in the same statement: no tokens is said before what is wrong with the input. */
+/** Answers 402 before 400, as submit() does for valid input in its one statement. */
 function tokensFirst(services: ApiServices, { name, outputTokens }: AnyTask): MiddlewareHandler<ApiEnv> {
   const paid = requireTokens(services, { estimatedTokens: outputTokens.min, task: name });
   return async (c, next) => {
@@ -83,7 +83,7 @@ function tokensFirst(services: ApiServices, { name, outputTokens }: AnyTask): Mi
   };
 }
 
-/** What a repeated request's job has become since. */
+/** The status of a replayed submission's job. */
 async function presentStatus({ db }: ApiServices, accountId: string, jobId: string): Promise<JobStatus> {
   const state = await findJobState(db, accountId, jobId);
   if (state === undefined) throw new TallyError('not_found', 'There is no such job');
