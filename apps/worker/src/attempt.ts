@@ -1,5 +1,5 @@
 /** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
-import { refusalMessages, release, reserve, settle } from '@tally/billing';
+import { refusalMessages, release, reserve, reserveExcess, settle } from '@tally/billing';
 import { type Logger, TallyError } from '@tally/core';
 import { type CallRecord, type Claim, inFence, type Move, readSteps, type Transaction } from '@tally/db';
 import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
@@ -105,6 +105,25 @@ export function beginAttempt(
       throw signal.reason;
     }
 
+    /** Holds what an answer used above its hold. Where nothing can be held the operator pays: the answer is there. */
+    const holdExcess = async (usage: Usage) => {
+      const tokens = usage.inputTokens + usage.outputTokens - grant.tokens;
+      if (tokens <= 0) return undefined;
+      const { accountId, jobId, fence } = job;
+      const leaseMs = Math.round(timeoutMs + holdLeaseMarginMs - (performance.now() - startedAt));
+      const request = { accountId, jobId, step, fence, leaseMs, tokens, subscriptionId: grant.subscriptionId };
+      const excess = await reserveExcess(services.billing, request).catch((err: unknown) => {
+        log.warn({ err, step, hold_id: grant.holdId }, 'usage above the hold could not be reserved');
+        return undefined;
+      });
+      const unpaidTokens = tokens - (excess?.tokens ?? 0);
+      log.warn(
+        { step, hold_id: grant.holdId, excess_tokens: tokens, unpaid_tokens: unpaidTokens },
+        'usage above the hold',
+      );
+      return excess;
+    };
+
     const record = (
       usage: Usage,
       rest: Pick<CallRecord, 'billable' | 'outcome'> & Partial<CallRecord>,
@@ -152,8 +171,10 @@ export function beginAttempt(
     const output = toStepOutput(reply);
     const value = output === undefined || 'refused' in output ? undefined : format.read(output);
     const isUsable = output !== undefined && ('refused' in output || value !== undefined);
+    const excess = isUsable ? await holdExcess(usage) : undefined;
     owed = record(usage, {
       billable: isUsable,
+      excess,
       outcome: !isUsable ? 'malformed' : reply.refusal ? 'refused' : reply.cutOff ? 'cut_off' : 'answered',
       output: isUsable ? output : undefined,
       providerRequestId: reply.requestId,

@@ -4,5 +4,6 @@ export * from './balance.ts';
 export * from './grant.ts';
 export { release, removeFromRedis } from './release.ts';
 export * from './reserve.ts';
+export * from './reserve-excess.ts';
 export * from './services.ts';
 export * from './settle.ts';

@@ -29,6 +29,8 @@ export * from './queries/retention.ts';
 export * from './queries/settle.ts';
 export * from './queries/submit-jobs.ts';
 export * from './queries/subscriptions.ts';
+export * from './queries/take-back.ts';
+export * from './queries/unpaid-usage.ts';
 export * from './queries/webhook-events.ts';
 export * from './queries/workflows.ts';
 export { isEnded, type JobStatus, jobStatuses } from './schema.ts';

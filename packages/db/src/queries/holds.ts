@@ -153,6 +153,16 @@ const toSnapshot = (row: SnapshotRow): Snapshot => ({
   version: row.version,
 });
 
+/** A subscription's balance now. @throws Error where there is no such subscription */
+export async function readSnapshot(db: Database, subscriptionId: string): Promise<Snapshot> {
+  const { rows } = await db.hot.query<SnapshotRow>(
+    'select tokens_granted, tokens_consumed, version from subscription_balances where subscription_id = $1',
+    [subscriptionId],
+  );
+  if (rows[0] === undefined) throw new Error(`no balance for subscription ${subscriptionId}`);
+  return toSnapshot(rows[0]);
+}
+
 /**
  * Holds of which nothing can come any more: their lease has run out, or their job does not run under the claim that made
  * them. Nobody can bill one, so it may be released; after `afterId`, in order of id.

@@ -108,3 +108,12 @@ export async function insertGrant(
     return rows[0] && { grantId: rows[0].id, subscriptionId: rows[0].subscription_id };
   });
 }
+
+/** Whether a grant has been made, or tokens taken back, under this key; and whether within the life of such a key. */
+export async function findGrant(db: Database, idempotencyKey: string): Promise<{ isRecent: boolean } | undefined> {
+  const { rows } = await db.pool.query<{ isRecent: boolean }>(
+    `select created_at > now() - interval '24 hours' as "isRecent" from token_grants where idempotency_key = $1`,
+    [idempotencyKey],
+  );
+  return rows[0];
+}
