@@ -26,6 +26,7 @@ const lines = toLines(answer.text);
 const kinds: Record<string, string> = {
   api_keys: 'api_key',
   subscriptions: 'subscription',
+  booked_periods: 'booked_subscription',
   token_grants: 'grant',
   ai_usage_log: 'usage',
   jobs: 'job',

@@ -38,7 +38,8 @@ export async function checkAccess(
   return { has_access: false, reason, message: refusalMessages[reason] };
 }
 
-function refusalOf(standing: Standing, estimatedTokens: number): AccessRefusal | null {
+/** Why an account may not use so many tokens now; null where it may. */
+export function refusalOf(standing: Standing, estimatedTokens: number): AccessRefusal | null {
   if (standing.refusal !== null) return standing.refusal;
   return standing.balance.remainingTokens < Math.max(1, estimatedTokens) ? 'no_tokens_remaining' : null;
 }

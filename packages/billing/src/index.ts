@@ -7,3 +7,4 @@ export * from './reserve.ts';
 export * from './reserve-excess.ts';
 export * from './services.ts';
 export * from './settle.ts';
+export * from './subscribe.ts';

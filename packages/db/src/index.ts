@@ -6,6 +6,7 @@ export * from './queries/accounts.ts';
 export * from './queries/alarms.ts';
 export * from './queries/audit.ts';
 export * from './queries/balances.ts';
+export * from './queries/booked-periods.ts';
 export * from './queries/cancel-jobs.ts';
 export * from './queries/chat-replies.ts';
 export * from './queries/chat-turns.ts';
