@@ -164,7 +164,10 @@ describe('erasing an account', () => {
 describe('an erasure that was not finished', () => {
   const begin = async (me: FullAccount) => {
     // What a process leaves that dies right after its first transaction.
-    await db.pool.query(`update accounts set erased_at = now(), email = 'erased-' || id where id = $1`, [me.accountId]);
+    await db.pool.query(
+      `update accounts set erased_at = now(), email = 'erased-' || id, suspended_reason = null where id = $1`,
+      [me.accountId],
+    );
   };
 
   it('is finished by upkeep, which looks once more when no request from before can still be writing', async () => {
