@@ -25,6 +25,10 @@ export function createErrorHandler(log: Logger) {
 export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
   if (error.retryAfterMs !== undefined)
     c.header('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
+  if (error.status === 402) {
+    c.header('X-Tokens-Remaining', String((error.details as RefusalDetails).tokens_remaining));
+    c.header('Link', '</api/billing/overview>; rel="related"; title="Tokens and subscription"');
+  }
   const details = error.details === undefined ? {} : error.status === 402 ? error.details : { details: error.details };
   return c.json(
     {

@@ -42,7 +42,7 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
       await services.rateLimits.submission(c.get('identity').accountId);
       await next();
     };
-    const paid = requireTokens(services, { estimatedTokens: task.outputTokens.min, task: task.name });
+    const paid = requireTokens(services, { estimatedTokens: 1, task: task.name });
     const route = taskRoute(task, [limitRate]);
     const handle: RouteHandler<typeof route, ApiEnv> = async (c) => {
       const { accountId } = c.get('identity');
@@ -62,7 +62,11 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
         idempotency: key === undefined ? undefined : { key, requestHash: requestHash(task.path, input) },
       });
       if (outcome.outcome === 'refused')
-        throw refusal(outcome.reason, { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed });
+        throw refusal(
+          outcome.reason,
+          { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed },
+          outcome.neededTokens,
+        );
       return answerJob(c, services, { jobId: outcome.jobId, status: 'queued', prefer: headers.prefer });
     };
     // What submit() does for good input, in the same statement: no tokens is said before what is wrong with the input.
