@@ -144,10 +144,10 @@ const descriptions: Record<number, string> = {
   503: 'A dependency is away; see `Retry-After`',
 };
 
-/** Documents which errors a route may answer with. */
+/** Documents which errors a route may answer with, beside those of every route. */
 export function errorResponses(...statuses: number[]) {
   return Object.fromEntries(
-    [...statuses, 429, 503].map((status) => [
+    [...new Set([400, ...statuses, 429, 503])].map((status) => [
       status,
       {
         description: descriptions[status] ?? 'Error',
@@ -188,6 +188,23 @@ export const IdParam = z.object({ id: z.uuid().toLowerCase() });
 
 /** An id of Instagram's: a string, for it exceeds 2^53. */
 export const IgId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits');
+
+const isPasswordLength = (text: string) => text.length <= limits.maxPasswordCharacters;
+
+/** A password to be set: what is counted, and hashed, is its NFKC form. */
+export const NewPassword = z
+  .string()
+  .normalize('NFKC')
+  .min(limits.minPasswordCharacters)
+  .max(limits.maxPasswordCharacters);
+
+/** A password to be checked, as typed: one that is longer than the limit in every form is nobody's. */
+export const GivenPassword = z
+  .string()
+  .min(1)
+  .refine((typed) => isPasswordLength(typed) || isPasswordLength(typed.normalize('NFKC')), {
+    message: `must have at most ${limits.maxPasswordCharacters} characters`,
+  });
 
 /** Every route but the public ones needs a bearer token or an API key. */
 export const bearer = [{ bearer: [] }];

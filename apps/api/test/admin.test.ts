@@ -50,7 +50,7 @@ describe('operators’ calls', () => {
     const { email } = await newPerson({ tokens: 100 });
     const unknown = { email: 'nobody@example.com', tokens: 1, reason: 'x' };
     expect(await administer('grants', unknown)).toMatchObject({ status: 404, body: { error_code: 'not_found' } });
-    expect((await administer('subscriptions', { ...unknown, plan: 'starter' })).status).toBe(404);
+    expect((await administer('subscriptions', { email: unknown.email, plan: 'starter' })).status).toBe(404);
     const wrong: ['grants' | 'subscriptions', object, string][] = [
       ['grants', { email, tokens: 0, reason: 'x' }, 'tokens'],
       ['grants', { email, tokens: 1.5, reason: 'x' }, 'tokens'],

@@ -108,7 +108,7 @@ describe('an Idempotency-Key', () => {
     const first = await post(token, 'Once?', key);
     await poll(token, first.body.job_id);
     const again = await post(token, 'Once?', key);
-    expect(again).toMatchObject({ status: 202, body: first.body });
+    expect(again).toMatchObject({ status: 202, body: { ...first.body, status: 'completed' } });
     expect(again.headers.get('location')).toBe(first.headers.get('location'));
     expect(await listJobs(token)).toHaveLength(1);
   });
@@ -164,7 +164,34 @@ describe('an Idempotency-Key', () => {
     expect((await call('POST', '/api/admin/grants', { token: operator.token, body: rest })).status).toBe(201);
     expect((await post(token, 'Another one?')).status).toBe(402);
     expect((await post(token, 'Another one?', { 'idempotency-key': 'new' })).status).toBe(402);
-    expect(await post(token, 'The last one?', key)).toMatchObject({ status: 202, body: first.body });
+    expect(await post(token, 'The last one?', key)).toMatchObject({
+      status: 202,
+      body: { ...first.body, status: 'completed' },
+    });
+  });
+
+  it('repeated says what has become of the job: running, rejected, cancelled', async () => {
+    const poor = await newPerson({ tokens: 70 });
+    const refused = await post(poor.token, 'Enough for this?', { 'idempotency-key': 'poor' });
+    await poll(poor.token, refused.body.job_id);
+    const again = await post(poor.token, 'Enough for this?', { 'idempotency-key': 'poor' });
+    expect(again.body).toEqual({ ...refused.body, status: 'rejected' });
+
+    const { accountId, token } = await newPerson({ tokens: 10_000 });
+    sandbox.faults.set([{ kind: 'slow', delay_ms: 20_000, match: { user: accountId } }]);
+    onTestFinished(() => sandbox.faults.clear());
+    const key = { 'idempotency-key': 'slow' };
+    const first = await post(token, 'Slowly?', key);
+    const statusOf = async (headers = {}) => (await post(token, 'Slowly?', { ...key, ...headers })).body.status;
+    await until(async () => (await statusOf()) === 'running');
+    expect(await statusOf({ prefer: 'wait=1' })).toBe('running');
+    await call('DELETE', `/api/jobs/${first.body.job_id}`, { token, headers: { prefer: 'wait=20' } });
+    expect(await post(token, 'Slowly?', key)).toMatchObject({
+      status: 202,
+      body: { ...first.body, status: 'cancelled' },
+    });
+    const waited = await post<Ended>(token, 'Slowly?', { ...key, prefer: 'wait=20' });
+    expect(waited).toMatchObject({ status: 200, body: { job: { status: 'cancelled' } } });
   });
 });
 

@@ -15,12 +15,21 @@ import {
 } from '@tally/db';
 import { addressOf, newApiKey, requirePassword } from '../auth/authenticate.ts';
 import { limits } from '../limits.ts';
-import { bearer, Created, errorResponses, jsonBody, jsonResponse, Subscription, toSubscription } from '../schemas.ts';
+import {
+  bearer,
+  Created,
+  errorResponses,
+  GivenPassword,
+  jsonBody,
+  jsonResponse,
+  NewPassword,
+  Subscription,
+  toSubscription,
+} from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const Email = z.email().max(254).openapi({ example: 'you@example.com' });
-const Password = z.string().min(limits.minPasswordCharacters).max(limits.maxPasswordCharacters);
-const Credentials = z.object({ email: Email, password: z.string().min(1).max(limits.maxPasswordCharacters) });
+const Credentials = z.object({ email: Email, password: GivenPassword });
 const Token = { access_token: z.string(), token_type: z.literal('bearer'), expires_in: z.int() };
 const ApiKey = z.object({ id: z.uuid(), name: z.string(), hint: z.string(), created_at: Created });
 
@@ -32,7 +41,7 @@ const register = createRoute({
   request: jsonBody(
     z.object({
       email: Email.refine((email) => !isErasedAddress(email), 'must be an address that exists'),
-      password: Password,
+      password: NewPassword,
     }),
   ),
   responses: { 201: jsonResponse('The account, logged in', Token), ...errorResponses(400, 409) },
@@ -51,9 +60,7 @@ const password = createRoute({
   tags: ['Accounts'],
   summary: 'Change the password; ends every bearer token given out before',
   security: bearer,
-  request: jsonBody(
-    z.object({ current_password: z.string().max(limits.maxPasswordCharacters), new_password: Password }),
-  ),
+  request: jsonBody(z.object({ current_password: GivenPassword, new_password: NewPassword })),
   responses: { 200: jsonResponse('A new bearer token', Token), ...errorResponses(400, 401) },
 });
 const listKeys = createRoute({
