@@ -1,5 +1,6 @@
 /** The shapes that several routes answer with. */
 import { z } from '@hono/zod-openapi';
+import { refusalOf } from '@tally/billing';
 import type { Standing } from '@tally/db';
 import { type JobSummary as JobSummaryRow, type JobView, jobStatuses } from '@tally/db';
 import { limits } from './limits.ts';
@@ -23,6 +24,18 @@ export const Subscription = z
     starts_at: z.iso.datetime().nullable(),
     ends_at: z.iso.datetime().nullable(),
     renews: z.boolean(),
+    refusal: z
+      .enum(['subscription_expired', 'subscription_inactive', 'no_subscription', 'no_tokens_remaining'])
+      .nullable()
+      .openapi({ description: 'Why tasks are refused now; null where they are not' }),
+    suspended_at: z.iso
+      .datetime()
+      .nullable()
+      .openapi({ description: 'Since when an operator has suspended the account' }),
+    booked: z
+      .object({ plan: z.string(), tokens: z.int(), starts_at: z.iso.datetime() })
+      .nullable()
+      .openapi({ description: 'The subscription that begins after this one' }),
     tokens_remaining: z.int(),
     ai_usage: AiUsage,
   })
@@ -46,6 +59,15 @@ export function toSubscription(standing: Standing): z.infer<typeof Subscription>
     starts_at: subscription?.startsAt.toISOString() ?? null,
     ends_at: subscription?.endsAt.toISOString() ?? null,
     renews: subscription?.renews ?? false,
+    refusal: refusalOf(standing, 1),
+    suspended_at: subscription?.suspendedAt?.toISOString() ?? null,
+    booked: subscription?.booked
+      ? {
+          plan: subscription.booked.plan.id,
+          tokens: subscription.booked.tokens,
+          starts_at: subscription.booked.startsAt.toISOString(),
+        }
+      : null,
     tokens_remaining: balance.remainingTokens,
     ai_usage: toAiUsage(standing),
   };

@@ -231,6 +231,16 @@ describe('the plan of a new account', () => {
     expect(refused).toMatchObject({ status: 402, body: { error_code: 'no_subscription' } });
   });
 
+  it('comes with the account, or neither does', async () => {
+    const other = await startPlatform({ env: { SIGNUP_PLAN: 'growth' }, worker: false }, onTestFinished);
+    const { pool } = other.api.services.db;
+    await pool.query('alter table subscriptions add constraint no_plans check (false) not valid');
+    const body = { email: 'whole@example.com', password: 'correct horse battery' };
+    expect(await other.call('POST', '/api/accounts/register', { body })).toMatchObject({ status: 500 });
+    await pool.query('alter table subscriptions drop constraint no_plans');
+    expect(await other.call('POST', '/api/accounts/register', { body })).toMatchObject({ status: 201 });
+  });
+
   it('is the one that SIGNUP_PLAN names, with its tokens', async () => {
     const other = await startPlatform({ env: { SIGNUP_PLAN: 'growth' }, worker: false }, onTestFinished);
     const token = await other.register('with-plan@example.com');

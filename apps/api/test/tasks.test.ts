@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { connectRedis, redisReady } from '@tally/core';
 import { announceChange } from '@tally/queue';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Job, type Platform, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
+import {
+  costlyQuestion,
+  type Job,
+  type Platform,
+  questionPath,
+  startPlatform,
+  until,
+} from '../../../test/harness/platform.ts';
 import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 
@@ -48,8 +55,8 @@ describe('submitting a task', () => {
   });
 
   it('ends a job whose tokens run out on the way as rejected, and charges nothing', async () => {
-    const { token } = await newPerson({ tokens: 70 });
-    const job = await ask(token, 'Are 70 tokens enough for the instructions that go with this question?');
+    const { token } = await newPerson({ tokens: costlyQuestion.tokens });
+    const job = await ask(token, costlyQuestion.question);
     expect(job).toMatchObject({ status: 'rejected', error_code: 'no_tokens_remaining', tokens_consumed: 0 });
   });
 });
@@ -171,10 +178,10 @@ describe('an Idempotency-Key', () => {
   });
 
   it('repeated says what has become of the job: running, rejected, cancelled', async () => {
-    const poor = await newPerson({ tokens: 70 });
-    const refused = await post(poor.token, 'Enough for this?', { 'idempotency-key': 'poor' });
+    const poor = await newPerson({ tokens: costlyQuestion.tokens });
+    const refused = await post(poor.token, costlyQuestion.question, { 'idempotency-key': 'poor' });
     await poll(poor.token, refused.body.job_id);
-    const again = await post(poor.token, 'Enough for this?', { 'idempotency-key': 'poor' });
+    const again = await post(poor.token, costlyQuestion.question, { 'idempotency-key': 'poor' });
     expect(again.body).toEqual({ ...refused.body, status: 'rejected' });
 
     const { accountId, token } = await newPerson({ tokens: 10_000 });
@@ -203,8 +210,8 @@ describe('Prefer: wait', () => {
     expect(done.headers.get('location')).toBe(`/api/jobs/${done.body.job.id}`);
     expect(done.body.job).toEqual(await poll(token, done.body.job.id));
 
-    const poor = await newPerson({ tokens: 70 });
-    const rejected = await post<Ended>(poor.token, 'Enough for this?', { prefer: 'wait=30' });
+    const poor = await newPerson({ tokens: costlyQuestion.tokens });
+    const rejected = await post<Ended>(poor.token, costlyQuestion.question, { prefer: 'wait=30' });
     expect(rejected).toMatchObject({ status: 200, body: { job: { status: 'rejected' } } });
   });
 

@@ -28,6 +28,10 @@ export function createErrorHandler(log: Logger) {
 export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
   const retryAfterMs = error.retryAfterMs ?? (error.status === 503 ? defaultRetryAfterMs : undefined);
   if (retryAfterMs !== undefined) c.header('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
+  if (error.status === 402) {
+    c.header('X-Tokens-Remaining', String((error.details as RefusalDetails).tokens_remaining));
+    c.header('Link', `<${c.get('prefix') ?? ''}/api/billing/overview>; rel="related"; title="Tokens and subscription"`);
+  }
   const details = error.details === undefined ? {} : error.status === 402 ? error.details : { details: error.details };
   return c.json(
     {

@@ -1,6 +1,6 @@
 /** Registering, logging in, passwords, API keys, and what an account sees of itself. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { getBalance } from '@tally/billing';
+import { getBalance, termsOf } from '@tally/billing';
 import { hashPassword, TallyError } from '@tally/core';
 import {
   changePassword,
@@ -11,9 +11,7 @@ import {
   insertApiKey,
   isErasedAddress,
   listApiKeys,
-  listPlans,
   type Standing,
-  startPeriod,
 } from '@tally/db';
 import { addressOf, newApiKey, requirePassword } from '../auth/authenticate.ts';
 import { limits } from '../limits.ts';
@@ -138,13 +136,15 @@ export function publicAccountRoutes(services: ApiServices) {
     .openapi(register, async (c) => {
       const input = c.req.valid('json');
       await rateLimits.registration(addressOf(c, config));
-      const account = await insertAccount(db, {
-        email: input.email,
-        passwordHash: await hashPassword(input.password),
-        role: 'tenant',
-      });
+      const { signupPlan: planId } = config;
+      const passwordHash = await hashPassword(input.password);
+      const terms = planId === undefined ? undefined : await termsOf(db, { planId, status: 'active' });
+      const account = await insertAccount(
+        db,
+        { email: input.email, passwordHash, role: 'tenant' },
+        terms && { ...terms, grantedBy: null },
+      );
       if (account === undefined) throw new TallyError('conflict', 'This e-mail address has an account already');
-      if (config.signupPlan !== undefined) await startSignupPlan(services, account.id, config.signupPlan);
       return c.json(
         await issue({ accountId: account.id, role: account.role, tokenVersion: account.tokenVersion }),
         201,
@@ -154,24 +154,6 @@ export function publicAccountRoutes(services: ApiServices) {
       const input = c.req.valid('json');
       return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c, config))), 200);
     });
-}
-
-async function startSignupPlan({ db }: ApiServices, accountId: string, planId: string): Promise<void> {
-  const plan = (await listPlans(db)).find(({ id }) => id === planId);
-  if (plan === undefined) throw new Error(`no plan ${planId}`);
-  const startsAt = new Date();
-  const endsAt = new Date(startsAt.getTime() + plan.periodDays * 86_400_000);
-  const { tokens } = plan;
-  await startPeriod(db, {
-    accountId,
-    planId,
-    tokens,
-    status: 'active',
-    renews: true,
-    startsAt,
-    endsAt,
-    grantedBy: null,
-  });
 }
 
 export function accountRoutes(services: ApiServices) {

@@ -60,7 +60,11 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
         idempotency: key === undefined ? undefined : { key, requestHash: requestHash(task.path, input) },
       });
       if (outcome.outcome === 'refused')
-        throw refusal(outcome.reason, { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed });
+        throw refusal(
+          outcome.reason,
+          { grantedTokens: outcome.tokensGranted, consumedTokens: outcome.tokensConsumed },
+          outcome.neededTokens,
+        );
       const { jobId, isReplay } = outcome;
       const status = isReplay ? await presentStatus(services, accountId, jobId) : 'queued';
       return waitMs(headers.prefer) === 0
@@ -75,8 +79,8 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
 }
 
 /** Answers 402 before 400, as submit() does for valid input in its one statement. */
-function tokensFirst(services: ApiServices, { name, outputTokens }: AnyTask): MiddlewareHandler<ApiEnv> {
-  const paid = requireTokens(services, { estimatedTokens: outputTokens.min, task: name });
+function tokensFirst(services: ApiServices, { name }: AnyTask): MiddlewareHandler<ApiEnv> {
+  const paid = requireTokens(services, { estimatedTokens: 1, task: name });
   return async (c, next) => {
     await next();
     if (c.error instanceof TallyError && c.error.status === 400) await paid(c, async () => undefined);
