@@ -29,6 +29,11 @@ const nested = defineTask({
         .union([z.object({ url: z.string() }), z.object({ file: z.string(), page: z.number().optional() })])
         .optional(),
       shelves: z.record(z.string(), z.object({ height: z.number() })).optional(),
+      box: z
+        .object({ size: z.number() })
+        .transform((box) => box)
+        .readonly()
+        .optional(),
       free: z.looseObject({ a: z.string().optional() }).optional(),
       anything: z.unknown().optional(),
     })
@@ -168,6 +173,7 @@ describe('nested input', () => {
     [{ source: { file: 'x', pages: 1 } }, 'source.pages', 'page'],
     [{ source: { url: 'x', urls: 1 } }, 'source.urls', 'url'],
     [{ source: { ulr: 'x' } }, 'source.ulr', 'url'],
+    [{ box: { size: 1, sise: 2 } }, 'box.sise', 'size'],
     [{ shelves: { top: { height: 1, heigth: 2 } } }, 'shelves.top.heigth', 'height'],
   ])('%j is refused for %s', async (body, path, nearest) => {
     expectUnknown(await send(body), [
