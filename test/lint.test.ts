@@ -43,7 +43,7 @@ const offences = [
 let said = '';
 beforeAll(() => {
   for (const { path, source } of offences) writeFileSync(join(root, path), source);
-  const paths = [...offences.map(({ path }) => path), 'apps/worker/src/model-client.ts'];
+  const paths = [...offences.map(({ path }) => path), 'apps/worker/src/model/client.ts'];
   const biome = join(root, 'node_modules/.bin/biome');
   said = spawnSync(biome, ['lint', '--reporter=github', ...paths], { cwd: root, encoding: 'utf8' }).stdout;
 });
@@ -58,6 +58,6 @@ describe('the linter', () => {
   });
 
   it('lets the metered client alone talk to a model', () => {
-    expect(said).not.toContain('/apps/worker/src/model-client.ts,');
+    expect(said).not.toContain('/apps/worker/src/model/client.ts,');
   });
 });

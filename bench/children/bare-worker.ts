@@ -2,19 +2,21 @@
  * What the worker is measured against: BullMQ and the same model client with the same settings, and nothing else. It has
  * its prompts in memory and forgets the answers, so it does less than any worker that is of use.
  */
-import { connectRedis, loadConfig, newId } from '@tally/core';
+import { connectRedis, createLogger, loadConfig, newId } from '@tally/core';
 import { queuePrefix } from '@tally/queue';
 import type { Message } from '@tally/tasks';
 import { Worker } from 'bullmq';
-import { createModelClient } from '../../apps/worker/src/model-client.ts';
+import { createModelClient } from '../../apps/worker/src/model/client.ts';
+import { createTraits } from '../../apps/worker/src/model/traits.ts';
 import { answerCalls } from './answer-calls.ts';
 import { bareQueueName } from './bare-queue.ts';
 
 export type BarePrompt = { accountId: string; messages: Message[]; maxOutputTokens: number };
 
 const config = loadConfig();
-const { apiKey, baseUrl, model, timeoutMs } = config.openai;
-const client = createModelClient({ apiKey, baseUrl, model });
+const { apiKey, baseUrl, model, timeoutMs, outputCap } = config.openai;
+const traits = createTraits({ db: undefined, log: createLogger('bench', 'silent'), baseUrl, model, outputCap });
+const client = createModelClient({ apiKey, baseUrl, model, traits });
 let prompts: BarePrompt[] = [];
 let running: { worker: Worker; redis: ReturnType<typeof connectRedis> } | undefined;
 

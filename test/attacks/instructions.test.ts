@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { inTransaction, upsertProducts } from '@tally/db';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Body, type Person, startPlatform } from '../harness/platform.ts';
-import { type Asked, startScriptedModel } from './scripted-model.ts';
+import { type Asked, startScriptedModel } from '../harness/scripted-model.ts';
 
 const marker = 'Xyzzyx';
 const controls = [

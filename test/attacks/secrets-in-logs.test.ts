@@ -3,8 +3,8 @@ import { createHmac } from 'node:crypto';
 import { createLogger } from '@tally/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Body, instagramSecret, startPlatform, until } from '../harness/platform.ts';
+import { startScriptedModel } from '../harness/scripted-model.ts';
 import { testPassword } from '../harness/tally.ts';
-import { startScriptedModel } from './scripted-model.ts';
 
 const lines: string[] = [];
 const log = createLogger('test', 'trace', { write: (line) => void lines.push(line) });

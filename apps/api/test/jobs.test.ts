@@ -48,7 +48,7 @@ describe('the list of jobs', () => {
     // 500 tokens are enough for one of these questions and not for the other.
     const done = await submit(token, 'Short?');
     await poll(token, done);
-    const rejected = await submit(token, 'Long? '.repeat(1_000));
+    const rejected = await submit(token, '¶·'.repeat(1_000));
     await poll(token, rejected);
     expect((await listAll(token, 'status=completed')).map(({ id }) => id)).toEqual([done]);
     expect((await listAll(token, 'status=rejected')).map(({ id }) => id)).toEqual([rejected]);
@@ -84,7 +84,12 @@ describe('a job', () => {
     sandbox.faults.set([{ kind: 'bad_request', match: { user: accountId } }]);
     onTestFinished(() => sandbox.faults.clear());
     const job = await poll(token, await submit(token, 'Will it fail?'));
-    expect(job).toMatchObject({ status: 'failed', result: null, tokens_consumed: 0, error_code: 'internal' });
+    expect(job).toMatchObject({
+      status: 'failed',
+      result: null,
+      tokens_consumed: 0,
+      error_code: 'model_request_rejected',
+    });
     expect(job.error).toEqual(expect.any(String));
   });
 });

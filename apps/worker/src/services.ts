@@ -7,7 +7,8 @@ import type { AddressPolicy, PageReader } from '@tally/tasks';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { Computing } from './computing/computing.ts';
 import type { GraphClient } from './instagram/graph-client.ts';
-import type { ModelClient } from './model-client.ts';
+import type { ModelClient } from './model/client.ts';
+import type { Traits } from './model/traits.ts';
 
 export type WorkerServices = {
   db: Database;
@@ -15,6 +16,7 @@ export type WorkerServices = {
   billing: Billing;
   queues: Queues;
   model: ModelClient;
+  traits: Traits;
   keyPrefix: string;
   log: Logger;
   /** Hears of connections that break. */
@@ -43,6 +45,8 @@ export const jobLeaseRenewalMs = 2_500;
 export const queueRetryMs = 500;
 /** How much longer than its model call a hold lives: time to settle. */
 export const holdLeaseMarginMs = 5_000;
+/** Tokens of unusable answers that nobody is billed for, an account and day; beyond that they are billed as others are. */
+export const maxUnbilledTokensADay = 20_000;
 /** How long running jobs may go on after SIGTERM before they are handed back. */
 export const drainMs = 15_000;
 /** After that the process ends, whatever happens. */

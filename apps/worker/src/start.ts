@@ -18,7 +18,8 @@ import { createGraphClient } from './instagram/graph-client.ts';
 import { createSendRates } from './instagram/send-rates.ts';
 import { keepLeases } from './leases.ts';
 import { startMaintenance } from './maintenance.ts';
-import { createModelClient } from './model-client.ts';
+import { createModelClient } from './model/client.ts';
+import { createTraits } from './model/traits.ts';
 import { untilReachable } from './outages.ts';
 import type { Network } from './pages/dial.ts';
 import { createPageReader } from './pages/page-reader.ts';
@@ -28,6 +29,7 @@ import { Cancelled, ShuttingDown } from './stops.ts';
 import { createUpkeepWorker } from './upkeep.ts';
 
 const redisStartMs = 1_000;
+const traitsSyncMs = 30_000;
 
 export type RunningWorker = { services: WorkerServices; close(): Promise<void> };
 
@@ -47,7 +49,9 @@ export async function startWorker(
   await redisReady(redis, redisStartMs).catch(() => undefined);
   await untilReachable(() => redis.ping(), { log });
   const keyPrefix = config.redisKeyPrefix;
-  const { apiKey, baseUrl, model, timeoutMs } = config.openai;
+  const { apiKey, baseUrl, model, timeoutMs, outputCap } = config.openai;
+  const traits = createTraits({ db, log, baseUrl, model, outputCap });
+  await untilReachable(traits.sync, { log });
   const addressPolicy = { allowedHosts: new Set(config.extraction.allowedHosts) };
   const pages = createPageReader({
     policy: addressPolicy,
@@ -61,7 +65,8 @@ export async function startWorker(
     redis,
     billing: createBilling({ db, redis, keyPrefix, log }),
     queues: openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log }),
-    model: createModelClient({ apiKey, baseUrl, model, ...(options.fetch && { fetch: options.fetch }) }),
+    model: createModelClient({ apiKey, baseUrl, model, traits, ...(options.fetch && { fetch: options.fetch }) }),
+    traits,
     keyPrefix,
     log,
     onRedisError,
@@ -104,11 +109,14 @@ export async function startWorker(
   const sayAlive = () => beat(redis, keyPrefix, workerId).catch((err) => log.warn({ err }, 'no heartbeat'));
   await sayAlive();
   const heartbeat = setInterval(() => void sayAlive(), 3_000);
+  const syncTraits = () => traits.sync().catch((err) => log.warn({ err }, 'what is learnt of the model is not kept'));
+  const traitsTimer = setInterval(() => void syncTraits(), traitsSyncMs);
   const stopLeases = keepLeases(services);
   const stopMaintenance = startMaintenance(services);
 
   async function close(): Promise<void> {
     clearInterval(heartbeat);
+    clearInterval(traitsTimer);
     await stopBeating(redis, keyPrefix, workerId).catch(() => undefined);
     const closing = Promise.all(allWorkers.map((worker) => worker.close()));
     const stoppedMaintenance = stopMaintenance();
@@ -119,6 +127,7 @@ export async function startWorker(
     await pages.close();
     await services.computing.close();
     stopLeases();
+    await syncTraits();
     await services.queues.close();
     redis.disconnect();
     consumer.disconnect();

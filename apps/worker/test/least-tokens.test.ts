@@ -3,7 +3,7 @@ import { leastTokensOf } from '@tally/tasks';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { startPlatform } from '../../../test/harness/platform.ts';
-import { countText } from '../src/usage.ts';
+import { countText } from '../src/model/count.ts';
 
 it('is at most what the tokenizer counts, for any text', () => {
   const words = fc.array(

@@ -38,6 +38,7 @@ const variables = z.object({
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: url('http:', 'https:').optional(),
   AI_MODEL: z.string().default('gpt-4o-mini'),
+  AI_OUTPUT_CAP: z.enum(['auto', 'both', 'max_tokens', 'max_completion_tokens']).default('auto'),
   MODEL_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(60_000),
   REDIS_KEY_PREFIX: z
     .string()
@@ -100,7 +101,14 @@ export type Settings = {
   /** More than one address means a Redis Cluster. */
   redisUrls: string[] | undefined;
   dataDir: string;
-  openai: { apiKey: string | undefined; baseUrl: string | undefined; model: string; timeoutMs: number };
+  openai: {
+    apiKey: string | undefined;
+    baseUrl: string | undefined;
+    model: string;
+    timeoutMs: number;
+    /** The field in which the model's server reads the cap on an answer; `auto`: by the server, and by what it refuses. */
+    outputCap: 'auto' | 'both' | 'max_tokens' | 'max_completion_tokens';
+  };
   instagram: {
     /** Webhooks signed with one of them are Meta's; none: every webhook is refused. */
     appSecrets: string[];
@@ -175,6 +183,7 @@ export function readSettings(env: Environment = process.env): Settings {
       baseUrl: v.OPENAI_BASE_URL,
       model: v.AI_MODEL,
       timeoutMs: v.MODEL_TIMEOUT_MS,
+      outputCap: v.AI_OUTPUT_CAP,
     },
     instagram: {
       appSecrets: [v.INSTAGRAM_APP_SECRET, v.META_APP_SECRET].filter((secret) => secret !== undefined),

@@ -35,6 +35,8 @@ export const errorCodes = {
   internal: { status: 500, retryable: false },
   model_refused: { status: 500, retryable: false },
   model_output_invalid: { status: 500, retryable: true },
+  /** A request that the model's server does not understand: ours to mend. */
+  model_request_rejected: { status: 500, retryable: false },
   model_unavailable: { status: 500, retryable: true },
   timeout: { status: 500, retryable: true },
   cancelled: { status: 409, retryable: false },
@@ -60,19 +62,27 @@ export class TallyError extends Error {
   readonly code: ErrorCode;
   /** Extra JSON for the client: validation issues, the balance of a 402. */
   readonly details: unknown;
+  readonly #isFinal: boolean;
   /** The earliest moment at which trying again makes sense, from now. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { details?: unknown; retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: {
+      details?: unknown;
+      retryAfterMs?: number | undefined;
+      /** True where trying again can't help, though it may for others of this code. */
+      isFinal?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'TallyError';
     this.code = code;
     this.details = options.details;
     this.retryAfterMs = options.retryAfterMs;
+    this.#isFinal = options.isFinal ?? false;
   }
 
   get status(): number {
@@ -80,6 +90,6 @@ export class TallyError extends Error {
   }
 
   get retryable(): boolean {
-    return errorCodes[this.code].retryable;
+    return errorCodes[this.code].retryable && !this.#isFinal;
   }
 }

@@ -21,6 +21,7 @@ export * from './queries/instagram-accounts.ts';
 export * from './queries/instagram-sends.ts';
 export * from './queries/jobs.ts';
 export * from './queries/knowledge.ts';
+export * from './queries/model-traits.ts';
 export * from './queries/passages.ts';
 export * from './queries/products.ts';
 export * from './queries/prompts.ts';

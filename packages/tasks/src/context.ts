@@ -12,6 +12,8 @@ export type LlmRequest = {
   messages: Message[];
   /** Defaults to the task's own limits. */
   outputTokens?: { min: number; max: number };
+  /** The answer goes to a person: one that was cut off ends with its last whole sentence. */
+  wholeSentences?: boolean;
 };
 
 export type LlmAnswer = {

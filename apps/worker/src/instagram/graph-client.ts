@@ -1,7 +1,7 @@
 /** The Graph API, as far as Tally speaks to it: one request a call, never repeated here. */
 
 import { z } from 'zod';
-import { retryAfterMs } from '../retry-after.ts';
+import { retryAfterMs } from '../model/retry-after.ts';
 import { classifyAnswer, type SendFault } from './graph-errors.ts';
 import { isUnsentRequest } from './unsent-request.ts';
 

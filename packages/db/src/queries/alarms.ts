@@ -4,9 +4,11 @@ import type { Database } from '../connect.ts';
 
 /**
  * `ledger`: a subscription's balance is not the sum of its rows.
+ * `cap_ignored`: a model's server gives more output than it is allowed.
+ * `model_request`: a model's server does not understand a request of ours.
  * `unpaid_usage`: a model uses more than is held for its calls, again and again, and nobody pays for it.
  */
-export type AlarmKind = 'ledger' | 'unpaid_usage';
+export type AlarmKind = 'ledger' | 'cap_ignored' | 'model_request' | 'unpaid_usage';
 
 export type Alarm = { kind: AlarmKind; subject: string; what: string; raisedAt: Date; lastSeenAt: Date };
 
@@ -35,6 +37,15 @@ export async function endAlarms(
     [input.kind, input.afterId, input.lastId, input.stillThere],
   );
   return rows.map(({ subject }) => subject);
+}
+
+/** Takes back the alarms of a kind that nobody has raised again for so long. */
+export async function endStaleAlarms(db: Database, kind: AlarmKind, afterMs: number): Promise<void> {
+  await db.pool.query(
+    `update alarms set gone_at = now()
+     where kind = $1 and gone_at is null and last_seen_at < now() - make_interval(secs => $2 / 1000.0)`,
+    [kind, afterMs],
+  );
 }
 
 /** The alarms that hold, oldest first. */

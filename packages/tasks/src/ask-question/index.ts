@@ -26,6 +26,8 @@ export const askQuestion = defineTask({
     known: z.boolean(),
     /** What the answer was drawn from: an entry of the knowledge, a product, or a question/answer pair. */
     sources: z.array(z.object({ kind: z.enum(passageKinds), id: z.string(), title: z.string() })),
+    /** True where the answer stopped at its token limit. */
+    cut_off: z.boolean(),
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 60, max: 400 },
@@ -35,10 +37,10 @@ export const askQuestion = defineTask({
       ctx.knowledge.search(question, passagesShown),
       ctx.prompt.current(),
     ]);
-    const { text } = await ctx.llm('answer', { messages: toMessages(question, passages, business) });
+    const { text, cutOff } = await ctx.llm('answer', { messages: toMessages(question, passages, business) });
     const cited = new Set([...text.matchAll(/\[(\d{1,2})\]/g)].map((match) => Number(match[1])));
     const used = passages.filter((_, i) => cited.has(i + 1));
     const sources = new Map(used.map(({ kind, id, title }) => [id, { kind, id, title }]));
-    return { answer: text.trim(), known: sources.size > 0, sources: [...sources.values()] };
+    return { answer: text.trim(), known: sources.size > 0, sources: [...sources.values()], cut_off: cutOff };
   },
 });

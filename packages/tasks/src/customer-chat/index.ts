@@ -37,13 +37,21 @@ export const customerChat = defineTask({
     silent: z.enum(silenceReasons).nullable(),
     /** Instagram's id of the reply, where it was sent there. */
     message_id: z.string().nullable(),
+    /** True where the model stopped at its token limit: the reply ends with its last whole sentence. */
+    cut_off: z.boolean(),
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 40, max: 300 },
   leastTokens: ({ text }) => 190 + leastTokensOf(text),
   async run({ customer, text, conversation_id: conversationId }, ctx) {
     const turn = await ctx.chat.take({ conversationId, customer, text });
-    const answer = { conversation_id: turn.conversationId, reply: null, silent: null, message_id: null };
+    const answer = {
+      conversation_id: turn.conversationId,
+      reply: null,
+      silent: null,
+      message_id: null,
+      cut_off: false,
+    };
     if (turn.verdict === 'silent') return { ...answer, silent: turn.why };
     if (turn.verdict === 'answered') return { ...answer, reply: turn.reply, message_id: turn.messageId };
     const { pending, earlier } = turn;
@@ -54,7 +62,8 @@ export const customerChat = defineTask({
       ctx.prompt.current(),
     ]);
     // Named after what it answers: a message that is unsent or edited before a retry makes another question.
-    const { text: reply } = await ctx.llm(`reply-${idFrom(asked)}`, {
+    const { text: reply, cutOff } = await ctx.llm(`reply-${idFrom(asked)}`, {
+      wholeSentences: true,
       messages: [
         { role: 'system', content: `${instructions}${toBusiness(business)}\n\n${toContext(passages)}` },
         ...lastOf(earlier, (turn) => turn.text, earlierCharacters).map(toMessage),
@@ -63,7 +72,7 @@ export const customerChat = defineTask({
     });
     const said = await ctx.chat.reply(reply.trim());
     if ('silent' in said) return { ...answer, silent: said.silent };
-    return { ...answer, reply: said.text, message_id: said.messageId };
+    return { ...answer, reply: said.text, message_id: said.messageId, cut_off: cutOff };
   },
 });
 

@@ -43,6 +43,8 @@ export const instagramDm = defineTask({
     message_id: z.string().nullable(),
     /** Why nothing was sent. */
     silent: z.enum(silenceReasons).nullable(),
+    /** True where the model stopped at its token limit: the reply ends with its last whole sentence. */
+    cut_off: z.boolean(),
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 40, max: 300 },
@@ -66,7 +68,8 @@ export const instagramDm = defineTask({
       ctx.prompt.current(),
     ]);
     const wish = [business, taken.instructions].filter((text) => typeof text === 'string').join('\n\n');
-    const { text: reply } = await ctx.llm('reply', {
+    const { text: reply, cutOff } = await ctx.llm('reply', {
+      wholeSentences: true,
       messages: [
         {
           role: 'system',
@@ -75,11 +78,11 @@ export const instagramDm = defineTask({
         { role: 'user', content: input.text },
       ],
     });
-    return toOutput(await ctx.instagram.replyToComment(comment, reply));
+    return toOutput(await ctx.instagram.replyToComment(comment, reply), cutOff);
   },
 });
 
-function toOutput(said: Said) {
-  if ('silent' in said) return { sent: false, text: null, message_id: null, silent: said.silent };
-  return { sent: true, text: said.text, message_id: said.messageId, silent: null };
+function toOutput(said: Said, cutOff = false) {
+  if ('silent' in said) return { sent: false, text: null, message_id: null, silent: said.silent, cut_off: false };
+  return { sent: true, text: said.text, message_id: said.messageId, silent: null, cut_off: cutOff };
 }

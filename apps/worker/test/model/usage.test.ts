@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
-import { countInputTokens, readUsage } from '../src/usage.ts';
+import { countInputTokens } from '../../src/model/count.ts';
+import { readUsage } from '../../src/model/usage.ts';
 
 const frame = 7;
 const count = (content: string) => countInputTokens([{ role: 'user', content }]) - frame;
@@ -42,5 +43,39 @@ describe('reading usage', () => {
     const reported = { prompt_tokens: '12', completion_tokens: -3.5, details: ['You asked: who is Anna?'] };
     const refusedUsage = { prompt_tokens: '12', completion_tokens: -3.5, details: ['…'] };
     expect(readUsage(reported, 10, 'two words')).toMatchObject({ evidence: 'estimated', refusedUsage });
+  });
+
+  it('is the same in each provider’s form', () => {
+    const count = fc.integer({ min: 0, max: 1_000_000 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1_000_000 }), count, count, count, (fresh, cached, text, thoughts) => {
+        const input = fresh + cached;
+        const total = input + text + thoughts;
+        const details = {
+          prompt_tokens_details: { cached_tokens: cached },
+          completion_tokens_details: { reasoning_tokens: thoughts },
+        };
+        const within = { prompt_tokens: input, completion_tokens: text + thoughts, total_tokens: total };
+        const beside = { prompt_tokens: input, completion_tokens: text, total_tokens: total };
+        const forms = {
+          openai: { ...within, ...details },
+          deepseek: { ...within, ...details, prompt_cache_hit_tokens: cached, prompt_cache_miss_tokens: fresh },
+          xai: { ...beside, ...details },
+          google: beside,
+          ollama: within,
+          anthropic: { ...within, prompt_tokens: fresh, cache_read_input_tokens: cached },
+        };
+        for (const [form, report] of Object.entries(forms)) {
+          const usage = readUsage(report, 10, 'two words');
+          expect({ form, input: usage.inputTokens, output: usage.outputTokens, evidence: usage.evidence }).toEqual({
+            form,
+            input,
+            output: text + thoughts,
+            evidence: 'reported',
+          });
+        }
+        expect(readUsage(forms.xai, 1, '')).toMatchObject({ reasoningTokens: thoughts, cachedInputTokens: cached });
+      }),
+    );
   });
 });

@@ -2,9 +2,9 @@
 
 import { listAlarms } from '@tally/db';
 import { describe, expect, it } from 'vitest';
-import { type Job, startPlatform } from '../../../test/harness/platform.ts';
-import type { Fault } from '../../sandbox/src/faults.ts';
-import { watchUnpaidUsage } from '../src/unpaid-usage.ts';
+import { type Job, startPlatform } from '../../../../test/harness/platform.ts';
+import type { Fault } from '../../../sandbox/src/faults.ts';
+import { watchUnpaidUsage } from '../../src/unpaid-usage.ts';
 
 const platform = await startPlatform({ env: { MODEL_TIMEOUT_MS: '1500' } });
 
@@ -33,7 +33,7 @@ async function askWith(fault: Fault, times = 1, tokens = 10_000): Promise<{ job:
 
 describe('a transient fault', () => {
   const faults: [string, Fault, string][] = [
-    ['too many requests', { kind: 'rate_limit', retry_after_ms: 100 }, 'unavailable'],
+    ['too many requests', { kind: 'rate_limit', retry_after_ms: 100 }, 'rate_limited'],
     ['an internal error', { kind: 'server_error' }, 'unavailable'],
     ['an outage', { kind: 'unavailable' }, 'unavailable'],
     ['a connection reset before any byte', { kind: 'reset' }, 'unavailable'],
@@ -66,14 +66,14 @@ describe('a transient fault', () => {
 });
 
 describe('a permanent fault', () => {
-  it.each([{ kind: 'bad_request' }, { kind: 'unauthorized' }, { kind: 'context_length' }] satisfies Fault[])(
-    '$kind fails the job at once, unbilled',
-    async (fault) => {
-      const { job, calls } = await askWith(fault, 100);
-      expect(job).toMatchObject({ status: 'failed', error_code: 'internal', tokens_consumed: 0 });
-      expect(calls).toMatchObject([{ outcome: 'rejected', evidence: 'unknown' }]);
-    },
-  );
+  it.each([
+    ['bad_request', 'model_request_rejected', 'rejected'],
+    ['context_length', 'too_large', 'too_large'],
+  ] as const)('%s fails the job at once, unbilled', async (kind, code, outcome) => {
+    const { job, calls } = await askWith({ kind }, 100);
+    expect(job).toMatchObject({ status: 'failed', error_code: code, tokens_consumed: 0 });
+    expect(calls).toMatchObject([{ outcome, evidence: 'unknown' }]);
+  });
 
   it.each([{ kind: 'refusal' }, { kind: 'content_filter' }] satisfies Fault[])(
     '$kind fails the job, and is billed: the model did the work',

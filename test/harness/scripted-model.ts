@@ -9,8 +9,10 @@ export type Asked = { messages: { role: string; content: string }[]; [field: str
 export type Scripted =
   /** A completion with this text. */
   | string
+  /** A completion that differs from a plain one in these: of its message, its choice, or as a whole. */
+  | { message?: object; choice?: object; usage?: unknown }
   /** An answer as it stands. */
-  | { status: number; body: string; type?: string };
+  | { status: number; body: string; type?: string; headers?: Record<string, string> };
 
 export type ScriptedModel = {
   /** For `OPENAI_BASE_URL`. */
@@ -27,8 +29,9 @@ export async function startScriptedModel(script: ScriptedModel['script']): Promi
     const request = JSON.parse(await text(incoming)) as Asked;
     model.asked.push(request);
     const said = model.script(request);
-    const { status, body, type = 'application/json' } = typeof said === 'string' ? completion(said) : said;
-    outgoing.writeHead(status, { 'content-type': type }).end(body);
+    const answer = typeof said === 'string' ? completion({ message: { content: said } }) : said;
+    const { status, body, type, headers }: Whole = 'status' in answer ? answer : completion(answer);
+    outgoing.writeHead(status, { 'content-type': type ?? 'application/json', ...headers }).end(body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -40,12 +43,21 @@ export async function startScriptedModel(script: ScriptedModel['script']): Promi
   return model;
 }
 
-const completion = (content: string): Exclude<Scripted, string> => ({
+type Whole = Extract<Scripted, { status: number }>;
+
+const completion = ({ message, choice, usage }: { message?: object; choice?: object; usage?: unknown }): Whole => ({
   status: 200,
   body: JSON.stringify({
     id: 'scripted',
     object: 'chat.completion',
-    choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content } }],
-    usage: { prompt_tokens: 50, completion_tokens: 20, total_tokens: 70 },
+    choices: [
+      {
+        index: 0,
+        finish_reason: 'stop',
+        message: { role: 'assistant', content: 'It costs 49.90.', ...message },
+        ...choice,
+      },
+    ],
+    usage: usage ?? { prompt_tokens: 50, completion_tokens: 20, total_tokens: 70 },
   }),
 });

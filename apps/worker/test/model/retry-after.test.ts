@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { retryAfterMs } from '../src/retry-after.ts';
+import { retryAfterMs } from '../../src/model/retry-after.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
 const read = (headers: Record<string, string>) => retryAfterMs(new Headers(headers), now);

@@ -1,0 +1,240 @@
+/** The one door to the model. Nothing else in the repository may import `openai` (the linter sees to it). */
+import type { Message } from '@tally/tasks';
+import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources';
+import { contextLimitOf, type FaultKind, faultOf } from './faults.ts';
+import { textOf } from './reply.ts';
+import { retryAfterMs } from './retry-after.ts';
+import type { Traits } from './traits.ts';
+
+export type ModelRequest = {
+  /** Sent along, so that a provider's record can be matched with the ledger's. */
+  holdId: string;
+  accountId: string;
+  messages: Message[];
+  maxOutputTokens: number;
+  /** The JSON Schema that the answer must fit, in strict mode where the server knows that. */
+  format?: JsonFormat | undefined;
+  /** Measured from the call of {@link ModelClient.complete}. */
+  timeoutMs: number;
+  signal: AbortSignal;
+};
+export type JsonFormat = { name: string; jsonSchema: Record<string, unknown> };
+
+export type ModelReply = {
+  /** Null where the provider sent no usable choice. */
+  text: string | null;
+  refusal: boolean;
+  cutOff: boolean;
+  /** As the provider sent it, not yet believed. */
+  reportedUsage: unknown;
+  requestId: string | undefined;
+};
+
+/** A call that gave no answer. */
+export class ModelCallError extends Error {
+  override name = 'ModelCallError';
+  readonly kind: Exclude<FaultKind, 'unknown_format' | 'unknown_cap'> | 'timeout' | 'aborted' | 'malformed';
+  readonly status: number | undefined;
+  /** The provider's own. */
+  readonly code: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly requestId: string | undefined;
+  /** How long an input the model takes, where it said so. */
+  readonly limitTokens: number | undefined;
+
+  constructor(
+    kind: ModelCallError['kind'],
+    options: Partial<Pick<ModelCallError, 'status' | 'code' | 'retryAfterMs' | 'requestId' | 'limitTokens'>> & {
+      cause?: unknown;
+    } = {},
+  ) {
+    const said = [options.status && `HTTP ${options.status}`, options.code].filter(Boolean).join(', ');
+    super(
+      `model call ${kind}${said && ` (${said})`}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.kind = kind;
+    this.status = options.status;
+    this.code = options.code;
+    this.retryAfterMs = options.retryAfterMs;
+    this.requestId = options.requestId;
+    this.limitTokens = options.limitTokens;
+  }
+}
+
+export type ModelClient = {
+  name: string;
+  /**
+   * Makes exactly one call that the provider works on: retries know about holds, and a library's would not. A request that
+   * the server did not understand is sent again in the form that it does. @throws ModelCallError
+   */
+  complete(request: ModelRequest): Promise<ModelReply>;
+};
+
+/** Told to a model whose server enforces no schema, above the schema itself. */
+export const schemaInstruction = 'Answer with JSON alone, and no other text. It must fit this JSON Schema:';
+
+/** A client for any server that speaks OpenAI's chat completions. */
+export function createModelClient(options: {
+  apiKey: string;
+  baseUrl: string | undefined;
+  model: string;
+  traits: Traits;
+  fetch?: typeof fetch;
+}): ModelClient {
+  const { traits } = options;
+  const client = new OpenAI({
+    apiKey: options.apiKey,
+    baseURL: options.baseUrl ?? null,
+    maxRetries: 0,
+    logLevel: 'off',
+    ...(options.fetch && { fetch: options.fetch }),
+  });
+
+  async function send(request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
+    const { data, response } = await client.chat.completions
+      .create(toBody(options.model, request, traits.current()), {
+        timeout: request.timeoutMs,
+        signal,
+        headers: { 'x-client-request-id': request.holdId },
+      })
+      .withResponse();
+    return toReply(data, response.headers.get('x-request-id') ?? undefined, request.format !== undefined);
+  }
+
+  /** Learns from a refusal of the request's form; false where there is no other form to try. */
+  function learnFrom(kind: FaultKind, message: string): boolean {
+    const { jsonMode, capField } = traits.current();
+    if (kind === 'unknown_format' && jsonMode !== 'none') {
+      traits.learn({ jsonMode: jsonMode === 'json_schema' ? 'json_object' : 'none' });
+      return true;
+    }
+    if (kind !== 'unknown_cap') return false;
+    // What is named first is what it does not take: "Unsupported parameter: 'max_tokens' … use 'max_completion_tokens'".
+    const refused = /max_(?:completion_)?tokens/.exec(message)?.[0];
+    const other = refused === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
+    if (capField === other) return false;
+    traits.learn({ capField: other });
+    return traits.current().capField === other;
+  }
+
+  return {
+    name: options.model,
+    complete: async (request) => {
+      // The library's own timeout ends with the headers; a body that drips would outlive the hold.
+      const deadline = AbortSignal.timeout(request.timeoutMs);
+      const signal = AbortSignal.any([request.signal, deadline]);
+      for (;;) {
+        try {
+          return await send(request, signal);
+        } catch (error) {
+          if (request.signal.aborted && isAbort(error)) throw new ModelCallError('aborted', { cause: error });
+          if (deadline.aborted) throw new ModelCallError('timeout', { cause: error });
+          if (error instanceof ModelCallError) throw error;
+          const fault = readFault(error);
+          if (learnFrom(fault.kind, fault.message)) continue;
+          throw toModelCallError(error, fault);
+        }
+      }
+    },
+  };
+}
+
+function toBody(
+  model: string,
+  { messages, maxOutputTokens, accountId, format }: ModelRequest,
+  { jsonMode, capField }: ReturnType<Traits['current']>,
+): ChatCompletionCreateParamsNonStreaming {
+  const base = {
+    model,
+    user: accountId,
+    ...(capField !== 'max_tokens' && { max_completion_tokens: maxOutputTokens }),
+    ...(capField !== 'max_completion_tokens' && { max_tokens: maxOutputTokens }),
+  };
+  if (format === undefined) return { ...base, messages };
+  const { name, jsonSchema: schema } = format;
+  if (jsonMode === 'json_schema')
+    return {
+      ...base,
+      messages,
+      response_format: { type: 'json_schema', json_schema: { name, schema, strict: true } },
+    };
+  const [first, ...rest] = messages;
+  const told = `${first?.content ?? ''}\n\n${schemaInstruction}\n${JSON.stringify(schema)}`;
+  const withSchema = [{ role: first?.role ?? 'system', content: told }, ...rest];
+  return { ...base, messages: withSchema, ...(jsonMode === 'json_object' && { response_format: { type: jsonMode } }) };
+}
+
+/** Reads a 200, whose body some servers send as text, and gateways use for errors. @throws ModelCallError */
+function toReply(data: ChatCompletion | string, requestId: string | undefined, asJson: boolean): ModelReply {
+  const body = (typeof data === 'string' ? parse(data) : data) as Partial<ChatCompletion> & { error?: unknown };
+  if (typeof body !== 'object' || body === null) throw new ModelCallError('malformed', { requestId });
+  if (body.error !== undefined && body.error !== null && !Array.isArray(body.choices)) {
+    const { code } = body.error as { code?: unknown };
+    const status = typeof code === 'number' && code >= 400 ? code : undefined;
+    const error = new APIError(status, body.error as object, undefined, new Headers());
+    throw toModelCallError(error, readFault(error));
+  }
+  const choice = Array.isArray(body.choices) ? body.choices[0] : undefined;
+  // OpenRouter and others, for what broke on the way.
+  if ((choice?.finish_reason as string | undefined) === 'error') throw new ModelCallError('unavailable', { requestId });
+  return {
+    text: textOf(choice?.message?.content, asJson),
+    refusal: typeof choice?.message?.refusal === 'string' || choice?.finish_reason === 'content_filter',
+    cutOff: choice?.finish_reason === 'length',
+    reportedUsage: body.usage,
+    requestId,
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ''));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Another error that meets an aborted signal is what it is: nobody pays for a call that was refused. */
+const isAbort = (error: unknown): boolean =>
+  error instanceof APIUserAbortError || (error instanceof Error && error.name === 'AbortError');
+
+// Longer texts quote the request.
+const messageCharacters = 1_000;
+
+function readFault(error: unknown): { kind: FaultKind; message: string } {
+  if (!(error instanceof APIError) || error instanceof APIConnectionError) return { kind: 'unavailable', message: '' };
+  const text = (value: unknown) => (typeof value === 'string' ? value.slice(0, messageCharacters).toLowerCase() : '');
+  // The library puts the status before the server's own words.
+  const message = text(error.message.replace(/^\d{3} /, ''));
+  const details = { code: text(error.code), type: text(error.type), param: text(error.param), message };
+  return { kind: faultOf({ status: error.status, ...details }), message: `${details.param} ${message}` };
+}
+
+/** A word, such as `context_length_exceeded`. */
+const codeForm = /^[a-z][a-z_]{0,63}$/;
+
+function toModelCallError(error: unknown, fault: { kind: FaultKind; message: string }): ModelCallError {
+  if (error instanceof APIConnectionTimeoutError) return new ModelCallError('timeout', { cause: error });
+  if (error instanceof APIConnectionError)
+    return new ModelCallError(isUnknownHost(error) ? 'operator' : 'unavailable', { cause: error });
+  // A 200 whose body is no JSON, or is cut short: the cause would quote it.
+  if (!(error instanceof APIError)) return new ModelCallError('malformed');
+  const kind = fault.kind === 'unknown_format' || fault.kind === 'unknown_cap' ? 'rejected' : fault.kind;
+  // Not as the cause: providers repeat the prompt in their errors, and our key in some, and the log says causes.
+  return new ModelCallError(kind, {
+    status: error.status,
+    code: codeForm.test(error.code ?? '') ? (error.code ?? undefined) : undefined,
+    retryAfterMs: retryAfterMs(error.headers, Date.now()),
+    requestId: error.requestID ?? undefined,
+    limitTokens: kind === 'too_large' ? contextLimitOf(fault.message) : undefined,
+  });
+}
+
+/** A host name that does not exist: the operator's base URL is wrong. */
+function isUnknownHost(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ((cause as { code?: unknown }).code === 'ENOTFOUND') return true;
+  return false;
+}

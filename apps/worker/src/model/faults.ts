@@ -1,0 +1,97 @@
+/** What a provider's refusal means, and whose fault it is: one table, from the forms that servers really send. */
+
+export type FaultKind =
+  /** Not now: the attempt is given back, and calls are paced. */
+  | 'rate_limited'
+  /** The operator's account, key or settings: jobs wait until it is mended. */
+  | 'operator'
+  /** An error of the provider's that passes. */
+  | 'unavailable'
+  /** The input is longer than the model takes. */
+  | 'too_large'
+  /** The provider will not answer this content. */
+  | 'refused'
+  /** It knows no `json_schema`, or not the field for the cap: sent again in another form. */
+  | 'unknown_format'
+  | 'unknown_cap'
+  /** It does not understand the request: our fault. */
+  | 'rejected';
+
+/** What is told apart in an error; texts in lower case, empty where there are none. */
+export type ProviderError = { status: number | undefined; code: string; type: string; param: string; message: string };
+
+type Rule = { kind: FaultKind; status?: number[]; code?: RegExp; message?: RegExp };
+
+// The first rule that fits counts: what a request is told about itself, before what its status says.
+const rules: readonly Rule[] = [
+  // "This response_format type is unavailable now" (DeepSeek); "response_format: extra inputs are not permitted" (vLLM).
+  {
+    kind: 'unknown_format',
+    status: [400, 404, 415, 422, 500, 501],
+    message:
+      /(?:response_format|json_schema|structured output).*(?:unavailable|not supported|unsupported|does not support|unknown|invalid|not permitted|must be)|(?:unsupported|unavailable|unknown).*(?:response_format|json_schema)/,
+  },
+  // OpenAI's reasoning models know no max_tokens, and others not both at once.
+  {
+    kind: 'unknown_cap',
+    status: [400, 422],
+    message:
+      /max_(?:completion_)?tokens.*(?:not supported|unsupported|instead|same time|not permitted|unrecognized|unknown|forbidden)|(?:unsupported|unrecognized|unknown|unexpected).*max_(?:completion_)?tokens/,
+  },
+  { kind: 'too_large', status: [413] },
+  {
+    kind: 'too_large',
+    code: /^(?:context_length_exceeded|string_above_max_length|request_too_large|exceed_context_size_error|prompt_too_long|context_window_exceeded)$/,
+  },
+  // vLLM, llama.cpp, Ollama, Google, Mistral; a 429 for one request that is beyond the limit of a minute never passes.
+  {
+    kind: 'too_large',
+    status: [400, 422, 429, 500],
+    message:
+      /context (?:length|window|size)|maximum (?:context|input|number of tokens)|(?:prompt|input|request)[^.]{0,40} (?:is )?too (?:long|large)|too many (?:input )?tokens in|input token count|exceeds? the (?:available )?context/,
+  },
+  {
+    kind: 'refused',
+    code: /content_?filter|content_policy|^invalid_prompt$|prohibited_content|^safety$|responsibleai|data_inspection_failed|moderation/,
+  },
+  {
+    kind: 'refused',
+    status: [400, 403, 422],
+    message:
+      /content (?:management|policy|filter)|safety (?:system|check)|flagged|prohibited.?content|usage guidelines|data_inspection/,
+  },
+  {
+    kind: 'operator',
+    code: /^(?:insufficient_quota|billing_|invalid_api_key|account_|model_not_found|access_terminated|insufficient_(?:balance|funds)|invalid_organization)/,
+  },
+  {
+    kind: 'operator',
+    status: [400, 403, 422, 429],
+    message:
+      /insufficient (?:balance|funds|credit|quota)|credit balance|api.?key|billing (?:hard|not|is)|not found.*model|model.*(?:does not exist|not found)/,
+  },
+  { kind: 'operator', status: [401, 402, 403, 404] },
+  { kind: 'rate_limited', status: [429, 498, 529] },
+  { kind: 'rate_limited', status: [503], code: /overload|capacity|rate|slow_?down/ },
+  { kind: 'unavailable', status: [408, 409, 425] },
+];
+
+/** Classifies an error that came over HTTP; what has no status is the connection's. */
+export function faultOf(error: ProviderError): FaultKind {
+  const { status, message } = error;
+  if (status === undefined) return 'unavailable';
+  const codes = [error.code, error.type].filter((code) => code !== '');
+  const rule = rules.find(
+    (one) =>
+      (one.status?.includes(status) ?? true) &&
+      (one.code === undefined || codes.some((code) => one.code?.test(code))) &&
+      (one.message === undefined || one.message.test(`${error.param} ${message}`)),
+  );
+  return rule?.kind ?? (status >= 500 ? 'unavailable' : 'rejected');
+}
+
+/** How many tokens the model takes, where a refusal of too long an input says so: the smallest of its numbers above 99. */
+export function contextLimitOf(message: string): number | undefined {
+  const numbers = (message.match(/\d{3,9}/g) ?? []).map(Number);
+  return numbers.length === 0 ? undefined : Math.min(...numbers);
+}

@@ -1,0 +1,233 @@
+/** A metered call to the model, as a step of a job: replayed where it is paid for, else reserved, made and recorded. */
+import { refusalText, release, reserve, reserveExcess } from '@tally/billing';
+import { idFrom, type Logger, TallyError } from '@tally/core';
+import { type CallRecord, raiseAlarm, readMalformedTokens } from '@tally/db';
+import type { LlmRequest } from '@tally/tasks';
+import type { ClaimedJob } from '../attempt.ts';
+import { untilReachable } from '../outages.ts';
+import { holdLeaseMarginMs, maxUnbilledTokensADay, type WorkerServices } from '../services.ts';
+import { Cancelled, TokensHeld } from '../stops.ts';
+import { ModelCallError, type ModelReply, schemaInstruction } from './client.ts';
+import { withoutControlTokens } from './control-tokens.ts';
+import { countInputTokens, countText, inputMarginTokens } from './count.ts';
+import { toTallyError } from './outcomes.ts';
+import { type Format, readStored, type StepOutput, toStepOutput } from './output.ts';
+import { readUsage, type Usage, unknownUsage } from './usage.ts';
+
+/** What a step has of its attempt. */
+export type StepAttempt = {
+  services: WorkerServices;
+  job: ClaimedJob;
+  signal: AbortSignal;
+  log: Logger;
+  modelTimeoutMs: number;
+  /** How long ago the job was accepted. */
+  ageMs(): number;
+  /** What the step gave before, where it is paid for. */
+  stored(step: string): Promise<StepOutput | undefined>;
+  settleOwed(): Promise<void>;
+  /** Leaves a call's record to be settled with the job's next write. */
+  owe(record: CallRecord): void;
+};
+
+type OutputLimits = { min: number; max: number };
+
+// An answer that was cut off is asked for again with this much more room, twice.
+const growth = 4;
+const mostRepeats = 2;
+const mostOutputTokens = 16_000;
+
+/** Runs a step; an answer that was cut off and is of no use so is asked for again, as another step with more room. */
+export async function runStep<T>(
+  attempt: StepAttempt,
+  step: string,
+  request: LlmRequest,
+  format: Format<T>,
+): Promise<T> {
+  let limits = request.outputTokens ?? attempt.job.task.outputTokens;
+  for (let repeats = 0; ; repeats++) {
+    const name = repeats === 0 ? step : `${step}~${repeats + 1}`;
+    await attempt.settleOwed();
+    const output = (await attempt.stored(name)) ?? (await callModel(attempt, name, request, limits, format));
+    if (!('cutOffAt' in output)) return readStored(output, format);
+    const { cutOffAt } = output;
+    const max = Math.min(mostOutputTokens, cutOffAt * growth);
+    if (output.isEnd || repeats === mostRepeats || max <= cutOffAt)
+      throw new TallyError('model_output_invalid', `The answer was cut off at ${cutOffAt} tokens`, { isFinal: true });
+    limits = { min: Math.min(max, Math.ceil(cutOffAt * 1.5)), max };
+  }
+}
+
+async function callModel<T>(
+  attempt: StepAttempt,
+  step: string,
+  request: LlmRequest,
+  limits: OutputLimits,
+  format: Format<T>,
+): Promise<StepOutput> {
+  const { services, job, log, signal } = attempt;
+  const { jsonSchema } = format;
+  const messages = withoutControlTokens(request.messages);
+  const schemaTokens =
+    jsonSchema === undefined ? 0 : countText(`${schemaInstruction}\n${JSON.stringify(jsonSchema.jsonSchema)}`);
+  const countedTokens = countInputTokens(messages) + schemaTokens;
+  const inputTokens = services.traits.scale(countedTokens, messages);
+  const overhead = inputTokens + inputMarginTokens(inputTokens);
+  const timeoutMs = Math.min(job.task.queue.timeoutMs, attempt.modelTimeoutMs);
+  const { grant, startedAt } = await untilReachable(
+    async () => {
+      // The call's deadline counts from before the intent, so that it always ends before the hold's lease does.
+      const startedAt = performance.now();
+      const grant = await reserve(services.billing, {
+        accountId: job.accountId,
+        jobId: job.jobId,
+        step,
+        fence: job.fence,
+        wantTokens: overhead + limits.max,
+        minTokens: overhead + limits.min,
+        leaseMs: timeoutMs + holdLeaseMarginMs,
+        ageMs: attempt.ageMs(),
+      });
+      return { grant, startedAt };
+    },
+    { log, signal },
+  );
+  if (grant.outcome === 'wait') throw new TokensHeld();
+  if (grant.outcome === 'refused') {
+    const tokens = { neededTokens: overhead + limits.min, remainingTokens: grant.remainingTokens ?? 0 };
+    throw new TallyError(grant.reason, refusalText(grant.reason, tokens));
+  }
+  if (signal.aborted) {
+    await untilReachable(() => release(services.billing, grant), { log });
+    throw signal.reason;
+  }
+
+  const record = (usage: Usage, rest: Pick<CallRecord, 'billable' | 'outcome'> & Partial<CallRecord>): CallRecord => ({
+    holdId: grant.holdId,
+    accountId: job.accountId,
+    subscriptionId: grant.subscriptionId,
+    jobId: job.jobId,
+    step,
+    fence: job.fence,
+    task: job.task.name,
+    model: services.model.name,
+    ...usage,
+    totalTokens: usage.inputTokens + usage.outputTokens,
+    holdTokens: grant.tokens,
+    latencyMs: Math.round(performance.now() - startedAt),
+    ...rest,
+  });
+  const maxOutputTokens = Math.min(limits.max, grant.tokens - overhead);
+
+  let reply: ModelReply;
+  try {
+    reply = await services.model.complete({
+      holdId: grant.holdId,
+      accountId: job.accountId,
+      messages,
+      maxOutputTokens,
+      format: jsonSchema,
+      timeoutMs: Math.max(1, Math.floor(timeoutMs - (performance.now() - startedAt))),
+      signal,
+    });
+  } catch (error) {
+    // Whatever it was, the call may have been made: it is in the log, and its hold goes with the job's next write.
+    const kind = error instanceof ModelCallError ? error.kind : 'malformed';
+    // What a cancelled call used nobody reports; it read its input.
+    const isCancelled = kind === 'aborted' && signal.reason instanceof Cancelled;
+    attempt.owe(
+      record(isCancelled ? { ...unknownUsage, inputTokens, evidence: 'estimated' } : unknownUsage, {
+        billable: isCancelled,
+        outcome: isCancelled ? 'cancelled' : kind,
+        providerRequestId: error instanceof ModelCallError ? error.requestId : undefined,
+      }),
+    );
+    if (!(error instanceof ModelCallError)) throw error;
+    if (kind === 'rejected') tellRejected(attempt, error);
+    throw kind === 'aborted' ? signal.reason : toTallyError(error, inputTokens);
+  }
+
+  const usage = readUsage(reply.reportedUsage, inputTokens, reply.text);
+  if (usage.refusedUsage !== undefined)
+    log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
+  if (usage.evidence === 'reported') services.traits.observe(countedTokens, usage.inputTokens, messages);
+  watchCap(attempt, { step, maxOutputTokens, outputTokens: usage.outputTokens });
+  const output = toStepOutput(reply, format, { maxOutputTokens, outputTokens: usage.outputTokens });
+  // Without an answer the account pays nothing, up to a bound: what makes a model answer nonsense may be its own doing.
+  const isBeyondBound = output === undefined && (await isBeyondUnbilled(attempt, usage));
+  const billable = output !== undefined || isBeyondBound;
+  const leaseMs = Math.round(timeoutMs + holdLeaseMarginMs - (performance.now() - startedAt));
+  const excess = billable ? await holdExcess(attempt, step, { ...grant, leaseMs }, usage) : undefined;
+  attempt.owe(
+    record(usage, {
+      billable,
+      excess,
+      outcome: outcomeOf(output),
+      output,
+      providerRequestId: reply.requestId,
+    }),
+  );
+  if (output !== undefined) return output;
+  const text =
+    reply.text === null ? 'The model sent no usable answer' : 'The model’s answer does not fit what was asked';
+  throw new TallyError(reply.text === null ? 'model_unavailable' : 'model_output_invalid', text, {
+    isFinal: isBeyondBound,
+  });
+}
+
+function outcomeOf(output: StepOutput | undefined): string {
+  if (output === undefined) return 'malformed';
+  if ('refused' in output) return 'refused';
+  return 'cutOffAt' in output || output.cutOff ? 'cut_off' : 'answered';
+}
+
+/** Holds what an answer used above its hold. Where nothing can be held the operator pays: the answer is there. */
+async function holdExcess(
+  { services, job, log }: StepAttempt,
+  step: string,
+  grant: { holdId: string; subscriptionId: string; tokens: number; leaseMs: number },
+  usage: Usage,
+): Promise<CallRecord['excess']> {
+  const tokens = usage.inputTokens + usage.outputTokens - grant.tokens;
+  if (tokens <= 0) return undefined;
+  const { accountId, jobId, fence } = job;
+  const { leaseMs, subscriptionId, holdId } = grant;
+  const request = { accountId, jobId, step, fence, leaseMs, tokens, subscriptionId };
+  const excess = await reserveExcess(services.billing, request).catch((err: unknown) => {
+    log.warn({ err, step, hold_id: holdId }, 'usage above the hold could not be reserved');
+    return undefined;
+  });
+  const unpaidTokens = tokens - (excess?.tokens ?? 0);
+  log.warn({ step, hold_id: holdId, excess_tokens: tokens, unpaid_tokens: unpaidTokens }, 'usage above the hold');
+  return excess;
+}
+
+async function isBeyondUnbilled({ services, job, log }: StepAttempt, usage: Usage): Promise<boolean> {
+  const before = await untilReachable(() => readMalformedTokens(services.db, job.accountId), { log });
+  return before + usage.inputTokens + usage.outputTokens > maxUnbilledTokensADay;
+}
+
+/** A server that disregards its cap is told of, and asked in the other field from now on. */
+function watchCap(
+  { services, log }: StepAttempt,
+  call: { step: string; maxOutputTokens: number; outputTokens: number },
+): void {
+  // Reasoning, and how a model ends, are counted a little differently here and there.
+  if (call.outputTokens <= call.maxOutputTokens * 1.1 + 16) return;
+  const { name } = services.model;
+  log.warn({ ...call, model: name }, 'the model’s server did not obey the cap on its output');
+  if (services.traits.current().capField === 'max_completion_tokens') services.traits.learn({ capField: 'both' });
+  const what = `${name}: the server gave ${call.outputTokens} tokens where ${call.maxOutputTokens} were allowed`;
+  raise(services, 'cap_ignored', what);
+}
+
+function tellRejected({ services, log }: StepAttempt, error: ModelCallError): void {
+  log.error({ err: error }, 'the model’s server does not understand a request of ours');
+  raise(services, 'model_request', `${services.model.name}: ${error.message}`);
+}
+
+function raise({ db, log, model }: WorkerServices, kind: 'cap_ignored' | 'model_request', what: string): void {
+  raiseAlarm(db, { kind, subject: idFrom(`model ${model.name}`), what }).catch((err) =>
+    log.warn({ err }, 'an alarm could not be raised'),
+  );
+}

@@ -1,0 +1,85 @@
+/** What is learnt of the model in use: the form of request that its server takes, and how it cuts text into tokens. */
+import type { Config, Logger } from '@tally/core';
+import { type Database, type ModelTraits, readModelTraits, writeModelTraits } from '@tally/db';
+import type { Message } from '@tally/tasks';
+
+export type Traits = {
+  current(): ModelTraits;
+  /** Keeps what a refusal has taught, at once. */
+  learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void;
+  /** Input tokens for the hold: what we count, scaled by what the model has reported for such texts. At least the count. */
+  scale(countedTokens: number, messages: Message[]): number;
+  /** Tells what the model reported for an input of so many counted tokens. */
+  observe(countedTokens: number, reportedTokens: number, messages: Message[]): void;
+  /** Reads what other workers have learnt, and writes what has moved by more than a twentieth. */
+  sync(): Promise<void>;
+};
+
+const openAi = 'https://api.openai.com';
+const greatestFactor = 8;
+// Upwards soon, for a hold that is too small costs the operator; downwards slowly, for texts differ.
+const rising = 0.15;
+const falling = 0.02;
+// The frame of a message weighs too much in shorter ones.
+const leastObserved = 50;
+const letters = /\p{L}/gu;
+const latinLetters = /\p{Script=Latin}/gu;
+
+/** Texts in Latin letters are cut alike by most models; others may be cut five times as finely by older ones. */
+export function isLatin(messages: Message[]): boolean {
+  const text = messages.map(({ content }) => content.slice(0, 4_000)).join('\n');
+  const count = text.match(letters)?.length ?? 0;
+  return (text.match(latinLetters)?.length ?? 0) >= count * 0.7;
+}
+
+/** Without a database nothing is kept. */
+export function createTraits(options: {
+  db: Database | undefined;
+  log: Logger;
+  baseUrl: string | undefined;
+  model: string;
+  outputCap: Config['openai']['outputCap'];
+}): Traits {
+  const { db, log, model, outputCap } = options;
+  const provider = new URL(options.baseUrl ?? openAi).host;
+  // OpenAI refuses both at once; Ollama and llama.cpp read the old name alone.
+  const byHost = /(?:^|\.)(?:openai|azure)\.com$/.test(provider) ? 'max_completion_tokens' : 'both';
+  const traits: ModelTraits = {
+    jsonMode: 'json_schema',
+    capField: outputCap === 'auto' ? byHost : outputCap,
+    latinFactor: 1,
+    otherFactor: 1,
+  };
+  let stored: ModelTraits = { ...traits };
+  const factorOf = (messages: Message[]) => (isLatin(messages) ? 'latinFactor' : 'otherFactor');
+  const hasMoved = () =>
+    stored.jsonMode !== traits.jsonMode ||
+    stored.capField !== traits.capField ||
+    (['latinFactor', 'otherFactor'] as const).some((name) => Math.abs(stored[name] / traits[name] - 1) > 0.05);
+  async function write(): Promise<void> {
+    stored = { ...traits };
+    if (db !== undefined) await writeModelTraits(db, provider, model, stored);
+  }
+  return {
+    current: () => traits,
+    learn(change) {
+      Object.assign(traits, change, outputCap !== 'auto' && { capField: outputCap });
+      log.warn({ model, ...change }, 'the model’s server takes another form of request');
+      write().catch((err) => log.warn({ err }, 'what was learnt of the model is not kept'));
+    },
+    scale: (countedTokens, messages) => Math.ceil(countedTokens * traits[factorOf(messages)]),
+    observe(countedTokens, reportedTokens, messages) {
+      if (countedTokens < leastObserved) return;
+      const name = factorOf(messages);
+      const ratio = Math.min(greatestFactor, Math.max(1, reportedTokens / countedTokens));
+      traits[name] += (ratio - traits[name]) * (ratio > traits[name] ? rising : falling);
+    },
+    async sync() {
+      if (hasMoved()) return write();
+      const known = db && (await readModelTraits(db, provider, model));
+      if (known === undefined) return;
+      Object.assign(traits, known, outputCap !== 'auto' && { capField: outputCap });
+      stored = { ...traits };
+    },
+  };
+}

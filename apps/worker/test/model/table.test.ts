@@ -1,0 +1,125 @@
+/** What providers' refusals mean, by the texts that they really send. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type FaultKind, faultOf } from '../../src/model/faults.ts';
+import { readJson, textOf, wholeSentences, withoutThoughts } from '../../src/model/reply.ts';
+
+const cases: [FaultKind, number, { code?: string; type?: string; param?: string; message?: string }][] = [
+  ['operator', 401, { code: 'invalid_api_key', message: 'Incorrect API key provided' }],
+  ['operator', 402, { message: 'Insufficient Balance' }],
+  ['operator', 403, { message: 'Your project does not have access to model gpt-5' }],
+  ['operator', 404, { code: 'model_not_found', message: 'The model gpt-9 does not exist' }],
+  ['operator', 404, { message: "model 'llama9' not found" }],
+  [
+    'operator',
+    429,
+    { code: 'insufficient_quota', type: 'insufficient_quota', message: 'You exceeded your current quota' },
+  ],
+  ['operator', 400, { message: 'API key not valid. Please pass a valid API key.' }],
+  ['operator', 400, { message: 'Your credit balance is too low to access the API' }],
+  ['rate_limited', 429, { code: 'rate_limit_exceeded', message: 'Rate limit reached for requests' }],
+  ['rate_limited', 429, { message: 'Resource has been exhausted (e.g. check quota).' }],
+  ['rate_limited', 529, { type: 'overloaded_error', message: 'Overloaded' }],
+  [
+    'too_large',
+    429,
+    { code: 'rate_limit_exceeded', message: 'Request too large for gpt-4o: Limit 10000, Requested 20000' },
+  ],
+  ['too_large', 400, { code: 'string_above_max_length' }],
+  ['too_large', 400, { message: 'prompt is too long: 250000 tokens > 200000 maximum' }],
+  ['refused', 400, { code: 'content_filter', message: 'The response was filtered' }],
+  ['refused', 400, { code: 'invalid_prompt', message: 'limited access to this content for safety reasons' }],
+  ['refused', 403, { message: 'Content violates usage guidelines.' }],
+  ['refused', 400, { message: 'Prohibited_content' }],
+  ['unknown_format', 400, { message: 'This response_format type is unavailable now' }],
+  ['unknown_format', 422, { param: 'response_format', message: 'unknown variant json_schema' }],
+  [
+    'unknown_cap',
+    400,
+    { param: 'max_tokens', message: "Unsupported parameter: 'max_tokens' is not supported with this model" },
+  ],
+  [
+    'unknown_cap',
+    400,
+    { message: "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported." },
+  ],
+  ['unavailable', 408, {}],
+  ['unavailable', 409, {}],
+  ['unavailable', 425, { message: 'Too Early' }],
+  ['unavailable', 500, { message: 'The server had an error' }],
+  ['unavailable', 503, {}],
+  ['rejected', 400, { message: 'messages: invalid role' }],
+  ['rejected', 422, {}],
+];
+
+describe('the fault of', () => {
+  it.each(cases)('%s: HTTP %i %o', (kind, status, error) => {
+    const lower = (text = '') => text.toLowerCase();
+    const { code, type, param, message } = error;
+    expect(
+      faultOf({ status, code: lower(code), type: lower(type), param: lower(param), message: lower(message) }),
+    ).toBe(kind);
+  });
+
+  it('any status and text is one of the kinds', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 400, max: 599 }), fc.string(), fc.string(), (status, code, message) => {
+        expect(faultOf({ status, code, type: '', param: '', message })).toEqual(expect.any(String));
+      }),
+    );
+  });
+});
+
+describe('reading', () => {
+  it('leaves no thought in a text, and what is no thought as it is', () => {
+    const word = fc.constantFrom('a', 'It costs 49.90.', ' ', '\n', '<b>', '“x”');
+    const thought = fc.constantFrom('<think>x</think>', '<THINK>\n</think>', '<thinking>y</thinking>');
+    fc.assert(
+      fc.property(fc.array(fc.oneof(word, thought)), (parts) => {
+        const words = parts.filter((part) => !/^<think/i.test(part)).join('');
+        expect(withoutThoughts(parts.join(''))).toBe(words.trim());
+      }),
+    );
+  });
+
+  it('never throws, whatever the content', () => {
+    fc.assert(
+      fc.property(fc.anything(), fc.boolean(), (content, asJson) => {
+        const text = textOf(content, asJson);
+        expect(text === null || typeof text === 'string').toBe(true);
+      }),
+    );
+  });
+
+  it('finds the JSON that a text holds, among words', () => {
+    const words = fc.constantFrom('', 'Here it is:\n', 'So.\n\n');
+    fc.assert(
+      fc.property(
+        fc.jsonValue({ depthSize: 'small' }),
+        words,
+        words,
+        fc.boolean(),
+        (value, before, after, isFenced) => {
+          fc.pre(typeof value === 'object' && value !== null);
+          const json = JSON.stringify(value);
+          fc.pre(!json.includes('```'));
+          const text = isFenced ? `${before}\`\`\`json\n${json}\n\`\`\`${after}` : `${before}${json}${after}`;
+          expect(readJson(text)).toEqual(JSON.parse(json));
+        },
+      ),
+    );
+  });
+
+  it.each([
+    ['Yes. It costs 12.50 and', 'Yes.'],
+    ['بله. قیمت آن', 'بله.'],
+    ['はい。価格は', 'はい。'],
+    ['هل تريده؟ السعر', 'هل تريده؟'],
+    ['You can return it, but', ''],
+    ['“Yes!” she', '“Yes!”'],
+    ['All of it.', 'All of it.'],
+    ['', ''],
+  ])('cuts %j back to %j', (text, whole) => {
+    expect(wholeSentences(text)).toBe(whole);
+  });
+});
