@@ -64,14 +64,12 @@ describe('a body', () => {
     expect(listed.text).not.toContain('first');
   });
 
-  it('may begin with a byte order mark, and loses what no schema names', async () => {
-    expect((await ask(bytes([0xef, 0xbb, 0xbf], '{"question":"With a mark?"}'))).status).toBe(202);
-    const more = '"account_id":"0198a000-0000-7000-8000-000000000000","role":"operator","status":"completed","id":1';
-    const { body } = await ask(`{"question":"With more?",${more}}`);
-    const { rows } = await api.services.db.pool.query('select account_id, status, input from jobs where id = $1', [
-      body.job_id,
-    ]);
-    expect(rows).toEqual([{ account_id: accountId, status: 'queued', input: { question: 'With more?' } }]);
+  it('may begin with a byte order mark, and is refused with what no schema names', async () => {
+    const more = ['"account_id":"0198a000-0000-7000-8000-000000000000"', '"role":"operator"', '"status":"completed"'];
+    for (const one of more) expect((await ask(`{"question":"With more?",${one}}`)).status).toBe(400);
+    const { body } = await ask(bytes([0xef, 0xbb, 0xbf], '{"question":"With a mark?"}'));
+    const { rows } = await api.services.db.pool.query('select id, input from jobs where account_id = $1', [accountId]);
+    expect(rows).toEqual([{ id: body.job_id, input: { question: 'With a mark?' } }]);
   });
 
   it.each(['__proto__', 'constructor', 'prototype'])('pollutes no prototype by %s', async (name) => {
@@ -184,7 +182,8 @@ describe('an address', () => {
     const long = 'x'.repeat(12_000);
     expect(expectSound(await call('GET', `/api/jobs/${long}`, { token }), 'path').status).toBe(404);
     expect(expectSound(await call('GET', `/api/jobs?cursor=${long}`, { token }), 'query').status).toBe(400);
-    expect((await call('GET', `/api/jobs?${'a=b&'.repeat(3_000)}`, { token })).status).toBe(200);
+    expect((await call('GET', `/api/jobs?${'a=b&'.repeat(3_000)}`, { token })).status).toBe(400);
+    expect((await call('GET', `/api/jobs?limit=1&${'&'.repeat(12_000)}`, { token })).status).toBe(200);
     expect((await call('GET', `/${'a/'.repeat(6_000)}`, { token })).status).toBe(404);
   });
 

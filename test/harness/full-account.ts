@@ -72,12 +72,18 @@ export async function newFullAccount(billing: Billing, marker: string): Promise<
     idempotencyKey: newId(),
     grantedBy: null,
   });
+  await db.pool.query('update accounts set suspended_reason = $2 where id = $1', [
+    accountId,
+    textOf(marker, 'accounts', 'suspended_reason'),
+  ]);
   const columns = await readColumns(db);
   const [endedJob, queuedJob, productId, conversationId, knowledgeId] = Array.from({ length: 5 }, newId);
   const ig_user_id = textOf(marker, 'any', 'ig_user_id');
   const job = { account_id: accountId, task: 'ask-question' };
+  const inAMonth = new Date(Date.now() + 30 * 86_400_000);
   const rows: [string, Record<string, unknown>][] = [
     ['api_keys', {}],
+    ['booked_periods', { plan_id: 'growth', starts_at: inAMonth, ends_at: inAMonth }],
     ['jobs', { ...job, id: endedJob, status: 'failed', error_code: 'timeout', finished_at: new Date() }],
     ['job_steps', { job_id: endedJob }],
     ['jobs', { ...job, id: queuedJob, status: 'queued', error_code: null, error: null, result: null }],

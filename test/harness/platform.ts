@@ -76,6 +76,9 @@ export type Platform = {
 
 export const questionPath = '/api/ai/ask-question';
 
+/** An account with so few tokens may submit this question, which then turns out to need more. */
+export const costlyQuestion = { question: '¶·'.repeat(300), tokens: 190 };
+
 type PlatformOptions = {
   /** Environment variables beside those of `newConfig`. */
   env?: Record<string, string>;

@@ -4,9 +4,13 @@ import { newId, TallyError } from '@tally/core';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { secureHeaders } from 'hono/secure-headers';
 import { requireAccount, requireOperator } from './auth/authenticate.ts';
+import { allowOrigins } from './http/cors.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
+import { knownNamesOnly } from './http/known-names.ts';
+import { knownMethodsOnly } from './http/methods.ts';
 import { createMetrics } from './http/metrics.ts';
+import { pathPrefixOf } from './http/public-address.ts';
 import { limits } from './limits.ts';
 import { accountErasureRoutes } from './routes/account-erasure.ts';
 import { accountExportRoutes } from './routes/account-export.ts';
@@ -14,9 +18,9 @@ import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { billingRoutes } from './routes/billing.ts';
-import { bullBoardRoutes } from './routes/bull-board.ts';
+import { bullBoardPath, bullBoardRoutes } from './routes/bull-board.ts';
 import { conversationRoutes } from './routes/conversations.ts';
-import { docsRoutes } from './routes/docs.ts';
+import { docsRoutes, ownAnswer } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { instagramRoutes } from './routes/instagram.ts';
 import { jobEventRoutes } from './routes/job-events.ts';
@@ -39,6 +43,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use(async (c, next) => {
     const requestId = newId();
     c.set('requestId', requestId);
+    c.set('prefix', pathPrefixOf(c, services.config));
     // Set before the answer is made: to add a header to a finished one, Hono builds it a second time.
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
@@ -50,6 +55,9 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   // Pages get the whole set.
   app.use('/docs/*', secureHeaders());
   app.use('/admin/queues/*', secureHeaders({ contentSecurityPolicy: ownFilesOnly }));
+  const { corsOrigins } = services.config;
+  if (corsOrigins.length > 0) app.use('/api/*', allowOrigins(corsOrigins));
+  app.use(knownMethodsOnly(app, (path) => !path.startsWith(bullBoardPath)));
   app.route('/', healthRoutes(services, metrics));
   app.route('/', docsRoutes());
   app.route('/', bullBoardRoutes(services, tasks));
@@ -62,7 +70,8 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
   app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
-  mount(app, taskRoutes(services, tasks));
+  // These look at names themselves: no tokens is said first.
+  app.route('/', taskRoutes(services, tasks));
   // Submissions have a limit of their own; everything else counts as a read.
   app.use('/api/*', async (c, next) => {
     await services.rateLimits.read(c.get('identity').accountId);
@@ -89,10 +98,15 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     scheme: 'bearer',
     description: 'An access token from /api/accounts/login, or an API key',
   });
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Tally', version: '0.1.0', description: 'AI tasks from a queue, every token counted exactly once.' },
+  app.use('/openapi.json', async (c, next) => {
+    for (const [name, value] of Object.entries(ownAnswer)) c.header(name, value);
+    await next();
   });
+  app.doc31('/openapi.json', (c) => ({
+    openapi: '3.1.0',
+    info: { title: 'Tally', version: '0.1.0', description },
+    servers: [{ url: c.get('prefix') || '/' }],
+  }));
   return app;
 }
 
@@ -104,6 +118,11 @@ function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
     if (result.target === 'param') throw nothingThere();
     throw invalidInput(result.error);
   };
+  for (const definition of routes.openAPIRegistry.definitions)
+    if (definition.type === 'route') {
+      const { method, path, request } = definition.route;
+      app.on(method, path.replaceAll(/{(.+?)}/g, ':$1'), knownNamesOnly(request));
+    }
   app.route('/', routes);
 }
 
@@ -118,5 +137,10 @@ const ownFilesOnly = {
   formAction: ["'self'"],
   frameAncestors: ["'self'"],
 };
+
+const description = `AI tasks from a queue, every token counted exactly once.
+
+A query parameter or body field that a route doesn’t know is refused (400 \`invalid_input\`), as is another method (405, with
+\`Allow\`). Addresses in answers begin with the server’s path.`;
 
 const nothingThere = () => new TallyError('not_found', 'There is nothing at this address');

@@ -19,9 +19,11 @@ export const preferWait = z
     description: `Wait up to N seconds (at most ${limits.maxWaitSeconds}) for the end`,
   });
 
+const addressOfJob = (c: Context<ApiEnv>, jobId: string): string => `${c.get('prefix')}/api/jobs/${jobId}`;
+
 /** Where to look for a job: 202, with `Location`. `status` is as of now. */
 export function answerAccepted(c: Context<ApiEnv>, jobId: string, status: JobStatus) {
-  const statusUrl = `/api/jobs/${jobId}`;
+  const statusUrl = addressOfJob(c, jobId);
   c.header('Location', statusUrl);
   return c.json({ success: true as const, job_id: jobId, status, status_url: statusUrl }, 202);
 }
@@ -38,12 +40,12 @@ export async function answerJob(
   const job = await findJob(db, c.get('identity').accountId, jobId);
   if (job === undefined) throw new TallyError('not_found', 'There is no such job');
   if (!isEnded(job.status)) return answerAccepted(c, jobId, job.status);
-  c.header('Location', `/api/jobs/${jobId}`);
+  c.header('Location', addressOfJob(c, jobId));
   return c.json({ success: true as const, job: toJob(job) }, 200);
 }
 
 /** `Prefer: wait=N` in milliseconds (RFC 7240, 4.3); 0 where there is none. */
-function waitMs(prefer: string | undefined): number {
+export function waitMs(prefer: string | undefined): number {
   const seconds = Number(/(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer ?? '')?.[1] ?? 0);
   return Math.min(seconds, limits.maxWaitSeconds) * 1_000;
 }

@@ -1,5 +1,6 @@
 /** The shapes that several routes answer with. */
 import { z } from '@hono/zod-openapi';
+import { refusalOf } from '@tally/billing';
 import type { Standing } from '@tally/db';
 import { type JobSummary as JobSummaryRow, type JobView, jobStatuses } from '@tally/db';
 import { limits } from './limits.ts';
@@ -23,6 +24,18 @@ export const Subscription = z
     starts_at: z.iso.datetime().nullable(),
     ends_at: z.iso.datetime().nullable(),
     renews: z.boolean(),
+    refusal: z
+      .enum(['subscription_expired', 'subscription_inactive', 'no_subscription', 'no_tokens_remaining'])
+      .nullable()
+      .openapi({ description: 'Why tasks are refused now; null where they are not' }),
+    suspended_at: z.iso
+      .datetime()
+      .nullable()
+      .openapi({ description: 'Since when an operator has suspended the account' }),
+    booked: z
+      .object({ plan: z.string(), tokens: z.int(), starts_at: z.iso.datetime() })
+      .nullable()
+      .openapi({ description: 'The subscription that begins after this one' }),
     tokens_remaining: z.int(),
     ai_usage: AiUsage,
   })
@@ -46,6 +59,15 @@ export function toSubscription(standing: Standing): z.infer<typeof Subscription>
     starts_at: subscription?.startsAt.toISOString() ?? null,
     ends_at: subscription?.endsAt.toISOString() ?? null,
     renews: subscription?.renews ?? false,
+    refusal: refusalOf(standing, 1),
+    suspended_at: subscription?.suspendedAt?.toISOString() ?? null,
+    booked: subscription?.booked
+      ? {
+          plan: subscription.booked.plan.id,
+          tokens: subscription.booked.tokens,
+          starts_at: subscription.booked.startsAt.toISOString(),
+        }
+      : null,
     tokens_remaining: balance.remainingTokens,
     ai_usage: toAiUsage(standing),
   };
@@ -122,10 +144,10 @@ const descriptions: Record<number, string> = {
   503: 'A dependency is away; see `Retry-After`',
 };
 
-/** Documents which errors a route may answer with. */
+/** Documents which errors a route may answer with, beside those of every route. */
 export function errorResponses(...statuses: number[]) {
   return Object.fromEntries(
-    [...statuses, 429, 503].map((status) => [
+    [...new Set([400, ...statuses, 429, 503])].map((status) => [
       status,
       {
         description: descriptions[status] ?? 'Error',
@@ -166,6 +188,23 @@ export const IdParam = z.object({ id: z.uuid().toLowerCase() });
 
 /** An id of Instagram's: a string, for it exceeds 2^53. */
 export const IgId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits');
+
+const isPasswordLength = (text: string) => text.length <= limits.maxPasswordCharacters;
+
+/** A password to be set: what is counted, and hashed, is its NFKC form. */
+export const NewPassword = z
+  .string()
+  .normalize('NFKC')
+  .min(limits.minPasswordCharacters)
+  .max(limits.maxPasswordCharacters);
+
+/** A password to be checked, as typed: one that is longer than the limit in every form is nobody's. */
+export const GivenPassword = z
+  .string()
+  .min(1)
+  .refine((typed) => isPasswordLength(typed) || isPasswordLength(typed.normalize('NFKC')), {
+    message: `must have at most ${limits.maxPasswordCharacters} characters`,
+  });
 
 /** Every route but the public ones needs a bearer token or an API key. */
 export const bearer = [{ bearer: [] }];

@@ -25,7 +25,12 @@ export type ApiServices = {
 };
 
 export type ApiEnv = {
-  Variables: { requestId: string; identity: Identity };
+  Variables: {
+    requestId: string;
+    identity: Identity;
+    /** The path under which the client sees the API: what every address in an answer begins with, '' without a proxy's. */
+    prefix: string;
+  };
   Bindings: HttpBindings;
 };
 

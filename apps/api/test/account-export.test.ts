@@ -26,6 +26,7 @@ const lines = toLines(answer.text);
 const kinds: Record<string, string> = {
   api_keys: 'api_key',
   subscriptions: 'subscription',
+  booked_periods: 'booked_subscription',
   token_grants: 'grant',
   ai_usage_log: 'usage',
   jobs: 'job',
@@ -109,7 +110,7 @@ describe('the export of an account', () => {
          cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, billed_tokens, evidence, outcome, latency_ms)
          select gen_random_uuid(), $1, subscription_id, gen_random_uuid(), 'answer', 1, 'ask-question', 'sandbox', 0, 0, 0,
            0, 0, 0, 'unknown', 'aborted', 1 from ai_usage_log, generate_series(1, 501)
-         where account_id = $2 and task <> 'adjustment'`,
+         where account_id = $2`,
     ])
       await db.pool.query(sql, sql.includes('$2') ? [person.accountId, other.accountId] : [person.accountId]);
     const all = toLines((await call('GET', path, { token: person.token })).text);

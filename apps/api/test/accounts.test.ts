@@ -53,6 +53,29 @@ describe('registering and logging in', () => {
       expect((await call('POST', '/api/accounts/register', { body })).status).toBe(400);
   });
 
+  it('takes a password in every Unicode form', async () => {
+    const typed = 'Schlüssel ﬁn';
+    const forms = ['NFC', 'NFD', 'NFKC', 'NFKD'].map((form) => typed.normalize(form));
+    for (const [i, form] of forms.entries()) {
+      await register(`unicode${i}@example.com`, form);
+      for (const other of forms) await login(`unicode${i}@example.com`, other);
+      await expect(login(`unicode${i}@example.com`, 'Schlussel fin')).rejects.toThrow('unauthenticated');
+    }
+  });
+
+  it('counts the characters of a password in the form that is compared', async () => {
+    const send = (path: string, password: string) =>
+      call('POST', `/api/accounts/${path}`, { body: { email: 'length@example.com', password } });
+    // U+FDFA is 18 characters in NFKC, a letter with its accent one instead of two.
+    expect((await send('register', '\ufdfa'.repeat(12))).status).toBe(400);
+    expect((await send('register', 'e\u0301'.repeat(7))).status).toBe(400);
+    const longest = 'e\u0301'.repeat(200);
+    expect((await send('register', longest)).status).toBe(201);
+    expect((await send('login', longest)).status).toBe(200);
+    expect((await send('login', 'x'.repeat(201))).status).toBe(400);
+    expect((await send('login', '\ufdfa'.repeat(200))).status).toBe(401);
+  });
+
   it('logs in with the address in any case', async () => {
     const { email } = await newPerson();
     expect((await call('GET', profile, { token: await login(email.toUpperCase()) })).body).toMatchObject({ email });
@@ -206,6 +229,16 @@ describe('the plan of a new account', () => {
     const token = await register('no-plan@example.com');
     const refused = await call('POST', '/api/ai/ask-question', { token, body: { question: 'Anything?' } });
     expect(refused).toMatchObject({ status: 402, body: { error_code: 'no_subscription' } });
+  });
+
+  it('comes with the account, or neither does', async () => {
+    const other = await startPlatform({ env: { SIGNUP_PLAN: 'growth' }, worker: false }, onTestFinished);
+    const { pool } = other.api.services.db;
+    await pool.query('alter table subscriptions add constraint no_plans check (false) not valid');
+    const body = { email: 'whole@example.com', password: 'correct horse battery' };
+    expect(await other.call('POST', '/api/accounts/register', { body })).toMatchObject({ status: 500 });
+    await pool.query('alter table subscriptions drop constraint no_plans');
+    expect(await other.call('POST', '/api/accounts/register', { body })).toMatchObject({ status: 201 });
   });
 
   it('is the one that SIGNUP_PLAN names, with its tokens', async () => {

@@ -1,7 +1,8 @@
+import { listRenewalsDue } from '@tally/db';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startPlatform, until } from '../../../test/harness/platform.ts';
 
-const { call, newPerson, poll, sandbox, submit } = await startPlatform();
+const { api, call, newPerson, poll, sandbox, submit } = await startPlatform();
 const operator = await newPerson({ role: 'operator' });
 
 type Shown = {
@@ -14,8 +15,11 @@ type Shown = {
 };
 type Done = { email: string; subscription: Shown; error_code?: string; details?: unknown };
 
-const administer = (path: 'grants' | 'subscriptions', body: object, headers: Record<string, string> = {}) =>
-  call<Done>('POST', `/api/admin/${path}`, { token: operator.token, body, headers });
+const administer = (
+  path: 'grants' | 'subscriptions' | 'accounts/suspend' | 'accounts/resume',
+  body: object,
+  headers: Record<string, string> = {},
+) => call<Done>('POST', `/api/admin/${path}`, { token: operator.token, body, headers });
 const grant = (email: string, tokens: number, headers?: Record<string, string>) =>
   administer('grants', { email, tokens, reason: 'for a test' }, headers);
 const balanceOf = async (token: string) =>
@@ -46,7 +50,7 @@ describe('operators’ calls', () => {
     const { email } = await newPerson({ tokens: 100 });
     const unknown = { email: 'nobody@example.com', tokens: 1, reason: 'x' };
     expect(await administer('grants', unknown)).toMatchObject({ status: 404, body: { error_code: 'not_found' } });
-    expect((await administer('subscriptions', { ...unknown, plan: 'starter' })).status).toBe(404);
+    expect((await administer('subscriptions', { email: unknown.email, plan: 'starter' })).status).toBe(404);
     const wrong: ['grants' | 'subscriptions', object, string][] = [
       ['grants', { email, tokens: 0, reason: 'x' }, 'tokens'],
       ['grants', { email, tokens: 1.5, reason: 'x' }, 'tokens'],
@@ -87,7 +91,7 @@ describe('a grant', () => {
     expect((await grant(email, -1_500)).body.subscription.tokens_remaining).toBe(0);
     expect(await call('POST', '/api/ai/ask-question', { token, body: { question: 'Still?' } })).toMatchObject({
       status: 402,
-      body: { error_code: 'no_tokens_remaining', tokens_remaining: 0, original_tokens: 1_500, consumed_tokens: 1_500 },
+      body: { error_code: 'no_tokens_remaining', tokens_remaining: 0, original_tokens: 0, consumed_tokens: 0 },
     });
   });
 
@@ -183,8 +187,8 @@ describe('a new subscription', () => {
   it('ends the running one with its tokens; top-ups that are left move over', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     await grant(email, 400);
-    // 1,100 used of 1,400: of the top-up 300 are left.
-    await grant(email, -1_100);
+    // Taken from the top-up, of which 300 are left.
+    await grant(email, -100);
     const { body } = await administer('subscriptions', { email, plan: 'starter' });
     expect(body.subscription).toMatchObject({
       tokens_remaining: 10_300,
@@ -228,5 +232,132 @@ describe('a new subscription', () => {
     // Started again, it would be 10,100 once more.
     expect(await start()).toMatchObject({ status: 201, body: { subscription: { tokens_remaining: 10_100 } } });
     expect(await balanceOf(token)).toBe(10_050);
+  });
+});
+
+describe('a subscription that begins later', () => {
+  const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString();
+  const begin = (accountId: string) =>
+    api.services.db.pool.query(
+      `update booked_periods set starts_at = now() - interval '1 second' where account_id = $1`,
+      [accountId],
+    );
+
+  it('leaves the running one alone until it begins, and is shown', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    const starts_at = tomorrow();
+    const { status, body } = await administer('subscriptions', { email, plan: 'growth', starts_at });
+    expect(status).toBe(201);
+    expect(body.subscription).toMatchObject({
+      plan: { id: 'starter' },
+      status: 'active',
+      tokens_remaining: 1_000,
+      booked: { plan: 'growth', tokens: 100_000, starts_at },
+    });
+    const asked = await call('POST', '/api/ai/ask-question', { token, body: { question: 'Does it still run?' } });
+    expect(asked.status).toBe(202);
+  });
+
+  it.each(['submission', 'page'])('begins by the first %s that meets it, with top-ups moved over', async (what) => {
+    const { accountId, email, token } = await newPerson({ tokens: 1_000 });
+    await grant(email, 400);
+    await administer('subscriptions', { email, plan: 'growth', starts_at: tomorrow() });
+    await begin(accountId);
+    if (what === 'submission') await poll(token, await submit(token, 'Which period pays?'));
+    const { body } = await call<Shown>('GET', '/api/billing/subscription', { token });
+    expect(body).toMatchObject({ plan: { id: 'growth' }, status: 'active', booked: null });
+    expect(body.ai_usage).toMatchObject({ original_tokens_included: 100_400 });
+  });
+
+  it('begins by itself where nobody looks', async () => {
+    const { accountId, email } = await newPerson({ tokens: 1_000 });
+    await administer('subscriptions', { email, plan: 'growth', starts_at: tomorrow() });
+    await begin(accountId);
+    const plan = 'select plan_id from subscriptions where account_id = $1 and is_current';
+    await until(async () => {
+      const { rows } = await api.services.db.pool.query<{ plan_id: string }>(plan, [accountId]);
+      return rows[0]?.plan_id === 'growth';
+    });
+  });
+
+  it('is replaced by another one, and taken back', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    const key = { 'idempotency-key': 'booked' };
+    for (const plan of ['growth', 'scale'])
+      await administer('subscriptions', { email, plan, starts_at: tomorrow() }, plan === 'growth' ? key : {});
+    const read = async () => (await call<Shown>('GET', '/api/billing/subscription', { token })).body;
+    expect(await read()).toMatchObject({ booked: { plan: 'scale' } });
+    const path = `/api/admin/subscriptions/booked?email=${encodeURIComponent(email)}`;
+    const removed = await call<Done>('DELETE', path, { token: operator.token });
+    expect(removed).toMatchObject({ status: 200, body: { subscription: { booked: null, tokens_remaining: 1_000 } } });
+    expect((await call('DELETE', path, { token: operator.token })).status).toBe(404);
+    expect((await call('DELETE', path, { token })).status).toBe(403);
+  });
+});
+
+describe('an operator’s call whose answer was lost', () => {
+  it('starts no second period when it is repeated, also after its key was forgotten', async () => {
+    const { accountId, email, token } = await newPerson({ tokens: 0 });
+    const start = () => administer('subscriptions', { email, plan: 'starter' }, { 'idempotency-key': 'lost' });
+    expect((await start()).status).toBe(201);
+    await grant(email, -4_000);
+    const { db } = api.services;
+    await db.pool.query('delete from idempotency_keys where account_id = $1', [accountId]);
+    expect((await start()).status).toBe(201);
+    expect(await balanceOf(token)).toBe(6_000);
+    await db.pool.query('delete from idempotency_keys where account_id = $1', [accountId]);
+    await db.pool.query(
+      `update subscriptions set created_at = created_at - interval '25 hours' where account_id = $1`,
+      [accountId],
+    );
+    expect(await start()).toMatchObject({ status: 409, body: { error_code: 'idempotency_conflict' } });
+    expect(await balanceOf(token)).toBe(6_000);
+  });
+});
+
+describe('a suspended account', () => {
+  const suspend = (email: string) => administer('accounts/suspend', { email, reason: 'Invoice 7 is open' });
+  const resume = (email: string) => administer('accounts/resume', { email });
+  const ask = (token: string) => call('POST', '/api/ai/ask-question', { token, body: { question: 'May I?' } });
+
+  it('uses nothing, and keeps its period, balance and numbers', async () => {
+    const { accountId, email, token } = await newPerson({ tokens: 1_000 });
+    const { tokens_consumed } = await poll(token, await submit(token, 'Before?'));
+    const read = async () => (await call<Shown>('GET', '/api/billing/subscription', { token })).body;
+    const before = await read();
+    expect((await suspend(email)).body.subscription).toMatchObject({ status: 'inactive' });
+    expect(await ask(token)).toMatchObject({
+      status: 402,
+      body: { error_code: 'subscription_inactive', tokens_remaining: 1_000 - tokens_consumed },
+    });
+    const overview = await call('GET', '/api/billing/overview', { token });
+    expect(overview.body).toMatchObject({ status: 'inactive', refusal: 'subscription_inactive' });
+    expect((await suspend(email)).status).toBe(200);
+    expect((await resume(email)).status).toBe(200);
+    expect((await resume(email)).status).toBe(200);
+    expect(await read()).toEqual(before);
+    expect((await ask(token)).status).toBe(202);
+    const { rows } = await api.services.db.pool.query('select from subscriptions where account_id = $1', [accountId]);
+    expect(rows).toHaveLength(1);
+  });
+
+  it('is renewed only when it is resumed', async () => {
+    const { accountId, email, token } = await newPerson({ tokens: 1_000 });
+    const { db } = api.services;
+    await suspend(email);
+    await db.pool.query('update subscriptions set ends_at = now(), renews = true where account_id = $1', [accountId]);
+    expect(await ask(token)).toMatchObject({ status: 402, body: { error_code: 'subscription_inactive' } });
+    expect(await listRenewalsDue(db, 1_000)).not.toContain(accountId);
+    await resume(email);
+    expect((await ask(token)).status).toBe(202);
+    expect(await balanceOf(token)).toBeGreaterThan(0);
+  });
+
+  it('is an operator’s act', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    for (const path of ['suspend', 'resume'])
+      expect(await call('POST', `/api/admin/accounts/${path}`, { token, body: { email, reason: 'x' } })).toMatchObject({
+        status: 403,
+      });
   });
 });

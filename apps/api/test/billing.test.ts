@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { startPlatform } from '../../../test/harness/platform.ts';
 
-const { ask, call, newPerson } = await startPlatform();
+const { api, ask, call, newPerson } = await startPlatform();
 const { email, token } = await newPerson({ tokens: 10_000 });
 
 const integer = expect.toSatisfy(Number.isInteger);
@@ -17,6 +17,9 @@ const subscription = {
   starts_at: text,
   ends_at: text,
   renews: false,
+  refusal: null,
+  suspended_at: null,
+  booked: null,
   tokens_remaining: integer,
   ai_usage: aiUsage,
 };
@@ -42,6 +45,8 @@ describe('what an account sees of itself has these fields and no others', () => 
         original_tokens_included: integer,
         actual_tokens_remaining: integer,
         tokens_held: integer,
+        status: 'active',
+        refusal: null,
       },
     ],
     ['/api/billing/subscription', subscription],
@@ -74,12 +79,12 @@ describe('what is left', () => {
       ends_at: new Date(Date.now() + 20 * 86_400_000).toISOString(),
     };
     await call('POST', '/api/admin/subscriptions', { token: operator.token, body });
-    await call('POST', '/api/admin/grants', {
-      token: operator.token,
-      body: { email: person.email, tokens: -1, reason: 'one token' },
-    });
+    const { tokens_consumed } = await ask(person.token, 'How much is left?');
     const profile = await call('GET', '/api/accounts/profile', { token: person.token });
-    expect(profile.body).toMatchObject({ token_usage_remaining: 99.96, subscription_remaining: 66.66 });
+    expect(profile.body).toMatchObject({
+      token_usage_remaining: Math.floor((3_000 - tokens_consumed) / 0.3) / 100,
+      subscription_remaining: 66.66,
+    });
   });
 });
 
@@ -102,6 +107,36 @@ describe('usage', () => {
         },
       ],
     });
+  });
+
+  it('of a day is the same however many days are asked for', async () => {
+    const person = await newPerson({ tokens: 10_000 });
+    const { rows } = await api.services.db.pool.query<{ day: string }>(
+      `insert into ai_usage_log (id, account_id, subscription_id, job_id, step, fence, task, model, input_tokens,
+         cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, billed_tokens, evidence, outcome, latency_ms,
+         created_at)
+       select gen_random_uuid(), account_id, id, gen_random_uuid(), 'answer', 1, 'ask-question', 'm', 90, 0, 10, 0, 100,
+         100, 'reported', 'answered', 5,
+         date_trunc('day', now() at time zone 'utc') at time zone 'utc' - at
+       from subscriptions, unnest(array['1 second', '23 hours 59 minutes', '24 hours', '47 hours']::interval[]) at
+       where account_id = $1 returning to_char(created_at at time zone 'utc', 'YYYY-MM-DD') as day`,
+      [person.accountId],
+    );
+    const days = [...new Set(rows.map(({ day }) => day))].sort().reverse();
+    for (const [asked, shown] of [
+      [1, []],
+      [2, days.slice(0, 1)],
+      [3, days],
+      [30, days],
+    ] as const) {
+      const { body } = await call<{ usage: { day: string; tokens_billed: number }[] }>(
+        'GET',
+        `/api/billing/usage?days=${asked}`,
+        { token: person.token },
+      );
+      const sums = body.usage.map(({ day, tokens_billed }) => [day, tokens_billed]);
+      expect(sums).toEqual(shown.map((day, i) => [day, i === 0 ? 300 : 100]));
+    }
   });
 
   it('is the account’s own', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
+import { costlyQuestion, startPlatform } from '../../../test/harness/platform.ts';
 import { testPassword } from '../../../test/harness/tally.ts';
 
 const { ask, api, call, newPerson } = await startPlatform();
@@ -83,8 +83,8 @@ describe('the queue board', () => {
   });
 
   it('shows why a job failed by its code', async () => {
-    const poor = await newPerson({ tokens: 70 });
-    const job = await ask(poor.token, 'Is there enough for an answer?');
+    const poor = await newPerson({ tokens: costlyQuestion.tokens });
+    const job = await ask(poor.token, costlyQuestion.question);
     const shown = await call('GET', `${board}/api/queues/ask-question/${job.id}_1`, { token: operator.token });
     expect(shown.body).toMatchObject({ job: { failedReason: 'no_tokens_remaining' } });
   });

@@ -100,7 +100,7 @@ describe('/openapi.json', () => {
 
   it('says of a job’s events that they are a stream', () => {
     const { operation } = operations.find(({ name }) => name === 'GET /api/jobs/{id}/events') ?? {};
-    expect(Object.keys(operation?.responses ?? {})).toEqual(['200', '204', '401', '404', '429', '503']);
+    expect(Object.keys(operation?.responses ?? {})).toEqual(['200', '204', '400', '401', '404', '429', '503']);
     expect(Object.keys(operation?.responses['200']?.content ?? {})).toEqual(['text/event-stream']);
     expect(operation?.parameters?.map(({ name }) => name)).toContain('last-event-id');
   });

@@ -62,8 +62,9 @@ describe('a body that doesn’t fit is 400 and says where', () => {
 
   it('a prototype is no substitute for a field', async () => {
     expectError(await ask({ raw: '{"__proto__":{"question":"x"}}' }), 400, 'invalid_input', { details });
-    const accepted = await ask({ raw: '{"question":"x","__proto__":{"polluted":true},"constructor":1}' });
-    expect(accepted.status).toBe(202);
+    const added = await ask({ raw: '{"question":"x","__proto__":{"polluted":true},"constructor":1}' });
+    expectError(added, 400, 'invalid_input', { details });
+    expect(added.body.details).toMatchObject([{ path: '__proto__' }, { path: 'constructor' }]);
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
   });
 
@@ -98,16 +99,12 @@ describe('what is not there is 404', () => {
     ['GET', '/api/nothing'],
     ['GET', '/docs/nothing.js'],
     ['GET', '/docs/..%2Fpackage.json'],
-    ['GET', questionPath],
-    ['PUT', '/api/jobs'],
-    ['DELETE', '/api/accounts/profile'],
-    ['OPTIONS', '/api/jobs'],
+    ['OPTIONS', '/api/nothing'],
     ['GET', '/api/jobs/%E0%A4%A'],
     ['GET', '/api/jobs/..%2f..%2fhealth'],
     ['DELETE', '/api/knowledge/toString'],
   ])('%s %s', async (method, path) => {
-    const body = method === 'PUT' ? { body: {} } : {};
-    expectError(await call(method, path, { token, ...body }), 404, 'not_found');
+    expectError(await call(method, path, { token }), 404, 'not_found');
   });
 
   it('another account’s job and knowledge, and an id that nothing has or that is none', async () => {
@@ -137,8 +134,7 @@ describe('a stranger', () => {
   it.each([
     ['GET', '/api/jobs'],
     ['GET', '/api/nothing'],
-    ['GET', '/api/accounts/login'],
-    ['OPTIONS', '/api/jobs'],
+    ['OPTIONS', '/api/nothing'],
     ['HEAD', '/api/jobs'],
     ['POST', '/api/admin/grants'],
     ['POST', questionPath],

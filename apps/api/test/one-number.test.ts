@@ -103,14 +103,14 @@ describe('the number of tokens', () => {
     await administer('grants', { tokens: 500, reason: 'a gift' });
     expect(await expectOneNumber(token)).toMatchObject({ remaining: 1_500 });
     await administer('grants', { tokens: -200, reason: 'taken back' });
-    expect(await expectOneNumber(token)).toMatchObject({ remaining: 1_300, consumed: 200 });
-    // Unused top-ups move over; tokens that were taken away are used, and older than they.
+    expect(await expectOneNumber(token)).toMatchObject({ remaining: 1_300, consumed: 0 });
+    // Unused top-ups move over, less what was taken back.
     await administer('subscriptions', { plan: 'growth' });
     const { overview } = await readEverywhere(token);
-    expect(overview.current_subscription.tokens_remaining).toBe(100_500);
+    expect(overview.current_subscription.tokens_remaining).toBe(100_300);
     const ask = await submit(token, 'And now?');
     await poll(token, ask);
-    expect(overview.current_subscription.ai_usage.original_tokens_included).toBe(100_500);
+    expect(overview.current_subscription.ai_usage.original_tokens_included).toBe(100_300);
   });
 
   it('is 0 for an account without a subscription', async () => {

@@ -31,10 +31,9 @@ describe('while Postgres is away', () => {
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
       expect(answer.text).not.toMatch(/select|insert|ECONN|127\.0\.0\.1|postgres/i);
     }
-    expect(await call('GET', '/ready')).toMatchObject({
-      status: 503,
-      body: { details: { postgres: false, redis: true } },
-    });
+    const ready = await call('GET', '/ready');
+    expect(ready).toMatchObject({ status: 503, body: { details: { postgres: false, redis: true } } });
+    expect(Number(ready.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await call('GET', '/health')).status).toBe(200);
     expect((await call('GET', '/metrics')).status).toBe(200);
     await postgres.restart();
@@ -44,6 +43,22 @@ describe('while Postgres is away', () => {
 });
 
 describe('while Redis is away', () => {
+  it('the queue board answers 503 with Retry-After, and says nothing of why', async () => {
+    const redis = await ownRedis();
+    const { call, newPerson } = await startPlatform({ env: { REDIS_URL: redis.url }, worker: false }, onTestFinished);
+    const { token } = await newPerson({ role: 'operator' });
+    await redis.kill();
+    for (const [method, path] of [
+      ['GET', '/admin/queues/api/queues?activeQueue=ask-question'],
+      ['PUT', '/admin/queues/api/queues/ask-question/pause'],
+    ] as const) {
+      const answer = await call(method, path, { token });
+      expect({ path, status: answer.status, body: answer.body }).toEqual({ path, status: 503, body: unavailable });
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(answer.text).not.toMatch(/ECONN|127\.0\.0\.1|redis/i);
+    }
+  });
+
   it('submissions are accepted and once, the rest works, and the jobs run when it is back, having lost all', async () => {
     const redis = await ownRedis();
     const { call, login, newPerson, poll, sandbox, submit } = await startPlatform(

@@ -1,6 +1,6 @@
 /** Putting jobs back that ended badly: by an operator's request, and by Bull Board's buttons. */
 import { describe, expect, it } from 'vitest';
-import { type Job, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
+import { costlyQuestion, type Job, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
 
 const platform = await startPlatform();
 const { call, newPerson, ask, poll, sandbox } = platform;
@@ -60,8 +60,8 @@ describe('a failed job', () => {
 
 describe('a rejected job', () => {
   it('runs once there are tokens again', async () => {
-    const person = await newPerson({ tokens: 70 });
-    const { id } = await ask(person.token, 'Is there enough for an answer?');
+    const person = await newPerson({ tokens: costlyQuestion.tokens });
+    const { id } = await ask(person.token, costlyQuestion.question);
     const body = { email: person.email, tokens: 5_000, reason: 'more' };
     expect((await call('POST', '/api/admin/grants', { token: operator.token, body })).status).toBe(201);
     await requeue(id);

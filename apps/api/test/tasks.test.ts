@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { connectRedis, redisReady } from '@tally/core';
 import { announceChange } from '@tally/queue';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Job, type Platform, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
+import {
+  costlyQuestion,
+  type Job,
+  type Platform,
+  questionPath,
+  startPlatform,
+  until,
+} from '../../../test/harness/platform.ts';
 import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 
@@ -48,8 +55,8 @@ describe('submitting a task', () => {
   });
 
   it('ends a job whose tokens run out on the way as rejected, and charges nothing', async () => {
-    const { token } = await newPerson({ tokens: 70 });
-    const job = await ask(token, 'Are 70 tokens enough for the instructions that go with this question?');
+    const { token } = await newPerson({ tokens: costlyQuestion.tokens });
+    const job = await ask(token, costlyQuestion.question);
     expect(job).toMatchObject({ status: 'rejected', error_code: 'no_tokens_remaining', tokens_consumed: 0 });
   });
 });
@@ -108,7 +115,7 @@ describe('an Idempotency-Key', () => {
     const first = await post(token, 'Once?', key);
     await poll(token, first.body.job_id);
     const again = await post(token, 'Once?', key);
-    expect(again).toMatchObject({ status: 202, body: first.body });
+    expect(again).toMatchObject({ status: 202, body: { ...first.body, status: 'completed' } });
     expect(again.headers.get('location')).toBe(first.headers.get('location'));
     expect(await listJobs(token)).toHaveLength(1);
   });
@@ -164,7 +171,34 @@ describe('an Idempotency-Key', () => {
     expect((await call('POST', '/api/admin/grants', { token: operator.token, body: rest })).status).toBe(201);
     expect((await post(token, 'Another one?')).status).toBe(402);
     expect((await post(token, 'Another one?', { 'idempotency-key': 'new' })).status).toBe(402);
-    expect(await post(token, 'The last one?', key)).toMatchObject({ status: 202, body: first.body });
+    expect(await post(token, 'The last one?', key)).toMatchObject({
+      status: 202,
+      body: { ...first.body, status: 'completed' },
+    });
+  });
+
+  it('repeated says what has become of the job: running, rejected, cancelled', async () => {
+    const poor = await newPerson({ tokens: costlyQuestion.tokens });
+    const refused = await post(poor.token, costlyQuestion.question, { 'idempotency-key': 'poor' });
+    await poll(poor.token, refused.body.job_id);
+    const again = await post(poor.token, costlyQuestion.question, { 'idempotency-key': 'poor' });
+    expect(again.body).toEqual({ ...refused.body, status: 'rejected' });
+
+    const { accountId, token } = await newPerson({ tokens: 10_000 });
+    sandbox.faults.set([{ kind: 'slow', delay_ms: 20_000, match: { user: accountId } }]);
+    onTestFinished(() => sandbox.faults.clear());
+    const key = { 'idempotency-key': 'slow' };
+    const first = await post(token, 'Slowly?', key);
+    const statusOf = async (headers = {}) => (await post(token, 'Slowly?', { ...key, ...headers })).body.status;
+    await until(async () => (await statusOf()) === 'running');
+    expect(await statusOf({ prefer: 'wait=1' })).toBe('running');
+    await call('DELETE', `/api/jobs/${first.body.job_id}`, { token, headers: { prefer: 'wait=20' } });
+    expect(await post(token, 'Slowly?', key)).toMatchObject({
+      status: 202,
+      body: { ...first.body, status: 'cancelled' },
+    });
+    const waited = await post<Ended>(token, 'Slowly?', { ...key, prefer: 'wait=20' });
+    expect(waited).toMatchObject({ status: 200, body: { job: { status: 'cancelled' } } });
   });
 });
 
@@ -176,8 +210,8 @@ describe('Prefer: wait', () => {
     expect(done.headers.get('location')).toBe(`/api/jobs/${done.body.job.id}`);
     expect(done.body.job).toEqual(await poll(token, done.body.job.id));
 
-    const poor = await newPerson({ tokens: 70 });
-    const rejected = await post<Ended>(poor.token, 'Enough for this?', { prefer: 'wait=30' });
+    const poor = await newPerson({ tokens: costlyQuestion.tokens });
+    const rejected = await post<Ended>(poor.token, costlyQuestion.question, { prefer: 'wait=30' });
     expect(rejected).toMatchObject({ status: 200, body: { job: { status: 'rejected' } } });
   });
 

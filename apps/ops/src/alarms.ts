@@ -1,4 +1,4 @@
-/** `npm run ops -- alarms`: what the audit found that no program may mend. */
+/** `npm run ops -- alarms`: what no program may mend. */
 import { listAlarms } from '@tally/db';
 import type { OpsServices } from './services.ts';
 

@@ -1,5 +1,5 @@
 /** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
-import { refusalMessages, release, reserve, settle } from '@tally/billing';
+import { refusalText, release, reserve, reserveExcess, settle } from '@tally/billing';
 import { type Logger, TallyError } from '@tally/core';
 import { type CallRecord, type Claim, inFence, type Move, readSteps, type Transaction } from '@tally/db';
 import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
@@ -22,6 +22,10 @@ export type Attempt = {
    * so it must be safe to repeat. @throws FencedOut where the job is no longer ours
    */
   write<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
+  /** See {@link TaskContext.keep}. */
+  keep(result: unknown): void;
+  /** What was kept last. */
+  kept(): unknown;
   signal: AbortSignal;
   log: Logger;
   /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
@@ -40,6 +44,7 @@ export function beginAttempt(
   const { signal, log } = options;
   const claimedAt = performance.now();
   let owed: CallRecord | undefined;
+  let kept: unknown;
   let steps: Map<string, unknown> | undefined;
 
   /**
@@ -99,11 +104,33 @@ export function beginAttempt(
       { log, signal },
     );
     if (grant.outcome === 'wait') throw new TokensHeld();
-    if (grant.outcome === 'refused') throw new TallyError(grant.reason, refusalMessages[grant.reason]);
+    if (grant.outcome === 'refused') {
+      const tokens = { neededTokens: overhead + limits.min, remainingTokens: grant.remainingTokens ?? 0 };
+      throw new TallyError(grant.reason, refusalText(grant.reason, tokens));
+    }
     if (signal.aborted) {
       await untilReachable(() => release(services.billing, grant), { log });
       throw signal.reason;
     }
+
+    /** Holds what an answer used above its hold. Where nothing can be held the operator pays: the answer is there. */
+    const holdExcess = async (usage: Usage) => {
+      const tokens = usage.inputTokens + usage.outputTokens - grant.tokens;
+      if (tokens <= 0) return undefined;
+      const { accountId, jobId, fence } = job;
+      const leaseMs = Math.round(timeoutMs + holdLeaseMarginMs - (performance.now() - startedAt));
+      const request = { accountId, jobId, step, fence, leaseMs, tokens, subscriptionId: grant.subscriptionId };
+      const excess = await reserveExcess(services.billing, request).catch((err: unknown) => {
+        log.warn({ err, step, hold_id: grant.holdId }, 'usage above the hold could not be reserved');
+        return undefined;
+      });
+      const unpaidTokens = tokens - (excess?.tokens ?? 0);
+      log.warn(
+        { step, hold_id: grant.holdId, excess_tokens: tokens, unpaid_tokens: unpaidTokens },
+        'usage above the hold',
+      );
+      return excess;
+    };
 
     const record = (
       usage: Usage,
@@ -152,8 +179,10 @@ export function beginAttempt(
     const output = toStepOutput(reply);
     const value = output === undefined || 'refused' in output ? undefined : format.read(output);
     const isUsable = output !== undefined && ('refused' in output || value !== undefined);
+    const excess = isUsable ? await holdExcess(usage) : undefined;
     owed = record(usage, {
       billable: isUsable,
+      excess,
       outcome: !isUsable ? 'malformed' : reply.refusal ? 'refused' : reply.cutOff ? 'cut_off' : 'answered',
       output: isUsable ? output : undefined,
       providerRequestId: reply.requestId,
@@ -165,6 +194,10 @@ export function beginAttempt(
   return {
     signal,
     log,
+    keep: (result) => {
+      kept = result;
+    },
+    kept: () => kept,
     llm: (step, request) => inTurn(() => callModel(step, request, plainText)),
     llmJson: (step, request, format) => inTurn(() => callModel(step, request, toJsonFormat(format))),
     async write(work) {

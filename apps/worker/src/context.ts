@@ -30,6 +30,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     signal,
     llm: attempt.llm,
     llmJson: attempt.llmJson,
+    keep: attempt.keep,
     progress: async (stage) => {
       await write((client) => writeProgress(client, jobId, stage));
       announce(services, jobId, 'running');

@@ -5,6 +5,7 @@ import { greatestId, leastId } from '@tally/core';
 import { carryOverRests, endAlarms, listRenewalsDue, onDuty, raiseAlarm, renewPeriod, sweepHolds } from '@tally/db';
 import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs } from '@tally/queue';
 import type { WorkerServices } from './services.ts';
+import { watchUnpaidUsage } from './unpaid-usage.ts';
 import { scheduleUpkeep } from './upkeep.ts';
 
 type Duty = { name: string; everyMs: number; run: () => Promise<void> };
@@ -63,6 +64,7 @@ function listDuties(services: WorkerServices): Duty[] {
         auditedUpTo = await auditNextPage(services, auditedUpTo);
       },
     },
+    { name: 'watch-unpaid-usage', everyMs: 10_000, run: () => watchUnpaidUsage(services) },
     {
       name: 'schedule-upkeep',
       everyMs: 30_000,

@@ -82,7 +82,10 @@ async function run(
     return { status: 'completed', result: task.output.parse(result) };
   } catch (error) {
     // What fails after an abort fails because of it.
-    return endingOf(attempt.signal.aborted ? attempt.signal.reason : error, job, log);
+    const ending = endingOf(attempt.signal.aborted ? attempt.signal.reason : error, job, log);
+    // What was paid for is shown, also where the job did not come to its end.
+    const kept = task.output.safeParse(attempt.kept());
+    return ending && ending.status !== 'queued' && kept.success ? { ...ending, result: kept.data } : ending;
   }
 }
 

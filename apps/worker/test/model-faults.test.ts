@@ -1,8 +1,10 @@
 /** Each way in which a provider fails, and what the job, the ledger and the tenant see of it. */
 
+import { listAlarms } from '@tally/db';
 import { describe, expect, it } from 'vitest';
 import { type Job, startPlatform } from '../../../test/harness/platform.ts';
 import type { Fault } from '../../sandbox/src/faults.ts';
+import { watchUnpaidUsage } from '../src/unpaid-usage.ts';
 
 const platform = await startPlatform({ env: { MODEL_TIMEOUT_MS: '1500' } });
 
@@ -16,8 +18,8 @@ type Call = {
 };
 
 /** Asks one question of a model that fails `times` times as told, and reads what the ledger says. */
-async function askWith(fault: Fault, times = 1): Promise<{ job: Job; calls: Call[]; booked: number }> {
-  const person = await platform.newPerson({ tokens: 10_000 });
+async function askWith(fault: Fault, times = 1, tokens = 10_000): Promise<{ job: Job; calls: Call[]; booked: number }> {
+  const person = await platform.newPerson({ tokens });
   platform.sandbox.faults.set([{ ...fault, match: { user: person.accountId }, times }]);
   // Five attempts wait for up to 2, 4, 8 and 16 seconds in between.
   const job = await platform.poll(person.token, await platform.submit(person.token, 'Anything at all?'), 50_000);
@@ -105,12 +107,25 @@ describe('usage', () => {
     },
   );
 
-  it('beyond what was allowed is billed up to the hold, and the operator pays the rest', async () => {
-    const { calls } = await askWith({ kind: 'over_limit', tokens: 3_000 });
+  it('above the hold is billed as far as the account has free tokens', async () => {
+    const { job, calls } = await askWith({ kind: 'over_limit', tokens: 3_000 });
     const [call] = calls;
     expect(call?.total_tokens).toBeGreaterThan(3_000);
-    expect(call?.billed_tokens).toBeGreaterThan(0);
-    expect(call?.billed_tokens).toBeLessThan(call?.total_tokens ?? 0);
+    expect(call?.billed_tokens).toBe(call?.total_tokens);
+    expect(job).toMatchObject({ status: 'completed', tokens_consumed: call?.total_tokens });
+  });
+
+  it('above what the account has bills all that it has, is counted in a metric and, repeated, raises an alarm', async () => {
+    const { services } = platform.api;
+    for (let account = 0; account < 3; account++) {
+      const { calls } = await askWith({ kind: 'over_limit', tokens: 3_000 }, 1, 1_000);
+      expect(calls).toMatchObject([{ outcome: 'answered', billed_tokens: 1_000 }]);
+      await watchUnpaidUsage(services);
+      const raised = (await listAlarms(services.db, 10)).filter(({ kind }) => kind === 'unpaid_usage');
+      expect(raised).toHaveLength(account < 2 ? 0 : 1);
+    }
+    const { text } = await platform.call('GET', '/metrics');
+    expect(text).toMatch(/tally_unpaid_tokens\{model="[^"]+"\} [6-9]\d{3}/);
   });
 
   it('of an answer cut off at its limit is billed, and the answer used', async () => {

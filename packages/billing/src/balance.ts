@@ -15,13 +15,19 @@ export type Access =
   | { has_access: true; reason: null; message: null }
   | { has_access: false; reason: AccessRefusal; message: string };
 
-/** What each refusal says to the person who meets it. */
-export const refusalMessages: Record<AccessRefusal, string> = {
+const refusalMessages: Record<AccessRefusal, string> = {
   no_tokens_remaining: 'No tokens remaining in subscription',
   subscription_expired: 'Subscription has expired',
   subscription_inactive: 'Subscription is not active',
   no_subscription: 'No subscription found',
 };
+
+/** What a refusal says to the person who meets it: where some tokens are left, how many, and how many it takes. */
+export function refusalText(reason: AccessRefusal, tokens: { neededTokens: number; remainingTokens: number }): string {
+  const { neededTokens, remainingTokens } = tokens;
+  if (reason !== 'no_tokens_remaining' || remainingTokens <= 0) return refusalMessages[reason];
+  return `This needs at least ${neededTokens} tokens, and ${remainingTokens} are left in the subscription`;
+}
 
 /**
  * Whether an account may run a task that needs about `estimatedTokens`. Tokens that running jobs hold refuse nobody:
@@ -35,10 +41,13 @@ export async function checkAccess(
   const reason = refusalOf(standing, input.estimatedTokens);
   if (reason === null) return { has_access: true, reason, message: null };
   billing.log.info({ account_id: input.accountId, task: input.task, reason }, 'access refused');
-  return { has_access: false, reason, message: refusalMessages[reason] };
+  const { remainingTokens } = standing.balance;
+  const message = refusalText(reason, { neededTokens: input.estimatedTokens, remainingTokens });
+  return { has_access: false, reason, message };
 }
 
-function refusalOf(standing: Standing, estimatedTokens: number): AccessRefusal | null {
+/** Why an account may not use so many tokens now; null where it may. */
+export function refusalOf(standing: Standing, estimatedTokens: number): AccessRefusal | null {
   if (standing.refusal !== null) return standing.refusal;
   return standing.balance.remainingTokens < Math.max(1, estimatedTokens) ? 'no_tokens_remaining' : null;
 }

@@ -1,6 +1,6 @@
 /** Adding tokens to a running subscription, and taking them away: the two acts of an operator on a balance. */
 import { idFrom, TallyError } from '@tally/core';
-import { insertGrant, isDuplicate, isOutage, isTaken, readHydration, settleAdjustment } from '@tally/db';
+import { findGrant, insertGrant, isDuplicate, isOutage, readHydration, settleTakeBack, takeBackStep } from '@tally/db';
 import { applyToRedis, release } from './release.ts';
 import { reserve } from './reserve.ts';
 import type { Billing } from './services.ts';
@@ -23,6 +23,7 @@ const takeLeaseMs = 30_000;
  */
 export async function grantTokens(billing: Billing, request: GrantRequest): Promise<void> {
   if (request.tokens < 0) return takeTokens(billing, request);
+  await isDone(billing, request.idempotencyKey);
   const granted = await insertGrant(billing.db, { ...request, kind: 'top_up' });
   if (granted === undefined) throw new TallyError('conflict', 'The account has no subscription to add tokens to');
   const balance = await readHydration(billing.db, granted.subscriptionId);
@@ -31,15 +32,18 @@ export async function grantTokens(billing: Billing, request: GrantRequest): Prom
   );
 }
 
-/** Taking tokens is a use like any other: reserved, so that no running call loses what it holds, and settled. */
+/**
+ * Lowers what was granted, by tokens that are free: they are held first, so that no running call loses what it holds.
+ * @throws TallyError `conflict` where fewer are free
+ */
 async function takeTokens(billing: Billing, request: GrantRequest): Promise<void> {
+  const { idempotencyKey, reason, grantedBy } = request;
+  if (await isDone(billing, idempotencyKey)) return;
   const tokens = -request.tokens;
-  const adjustmentId = idFrom(request.idempotencyKey);
-  if (await isTaken(billing.db, adjustmentId)) return;
   const reservation = await reserve(billing, {
     accountId: request.accountId,
-    jobId: adjustmentId,
-    step: 'adjustment',
+    jobId: idFrom(idempotencyKey),
+    step: takeBackStep,
     fence: 0,
     wantTokens: tokens,
     minTokens: tokens,
@@ -50,11 +54,11 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
   if (reservation.outcome !== 'granted')
     throw new TallyError('conflict', `${tokens} tokens are not free to be taken from this account`);
   const { holdId, subscriptionId } = reservation;
-  const balance = await settleAdjustment(billing.db, { holdId, reason: request.reason }).catch(async (error) => {
-    // If it was settled all the same, Redis must not see the hold go before it hears of the use: its lease ends it.
+  const settled = settleTakeBack(billing.db, { holdId, reason, idempotencyKey, grantedBy });
+  const balance = await settled.catch(async (error) => {
+    // If it was settled all the same, Redis must not see the hold go before it hears of the fall: its lease ends it.
     if (isOutage(error)) throw error;
     await release(billing, { holdId, subscriptionId });
-    // The log bills one adjustment once: this key has been taken before.
     if (isDuplicate(error)) return 'taken before' as const;
     throw error;
   });
@@ -63,4 +67,12 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
   await applyToRedis(billing, subscriptionId, balance, [holdId]).catch((err) =>
     billing.log.warn({ err, hold_id: holdId }, 'a settled hold stays in Redis until its lease ends'),
   );
+}
+
+/** @throws TallyError `idempotency_conflict` for a key that was used longer ago than keys live */
+async function isDone(billing: Billing, idempotencyKey: string): Promise<boolean> {
+  const earlier = await findGrant(billing.db, idempotencyKey);
+  if (earlier?.isRecent === false)
+    throw new TallyError('idempotency_conflict', 'This Idempotency-Key was used for an earlier grant: use a new one');
+  return earlier !== undefined;
 }

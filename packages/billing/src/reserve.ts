@@ -19,7 +19,7 @@ export type ReserveRequest = {
   leaseMs: number;
   /** How long ago the job was accepted: older jobs go first where tokens are short. */
   ageMs: number;
-  /** False for who will not ask again: it leaves no ticket that others would have to keep tokens free for. */
+  /** False for who will not ask again: it takes what is free, from `minTokens` up, and others keep nothing free for it. */
   mayWait?: boolean;
 };
 
@@ -28,7 +28,8 @@ export type Reservation =
   | { outcome: 'granted'; holdId: string; subscriptionId: string; tokens: number }
   /** Tokens exist, but running jobs hold them. */
   | { outcome: 'wait' }
-  | { outcome: 'refused'; reason: AccessRefusal };
+  /** `remainingTokens` is what was left, held tokens included; undefined where the subscription itself refuses. */
+  | { outcome: 'refused'; reason: AccessRefusal; remainingTokens?: number };
 
 type Decision = 'GRANTED' | 'WAIT' | 'EXHAUSTED' | 'HYDRATE';
 
@@ -57,7 +58,8 @@ export async function reserve(billing: Billing, request: ReserveRequest): Promis
   }
   if (decision[0] === 'GRANTED') return { outcome: 'granted', holdId, subscriptionId, tokens: decision[1] };
   await release(billing, { holdId, subscriptionId });
-  if (decision[0] === 'EXHAUSTED') return { outcome: 'refused', reason: 'no_tokens_remaining' };
+  if (decision[0] === 'EXHAUSTED')
+    return { outcome: 'refused', reason: 'no_tokens_remaining', remainingTokens: decision[1] };
   rememberWaiting(billing, request.accountId, subscriptionId);
   return { outcome: 'wait' };
 }

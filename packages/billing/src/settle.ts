@@ -13,8 +13,9 @@ import type { Billing } from './services.ts';
 export async function settle(billing: Billing, settlement: Settlement): Promise<SettleOutcome> {
   const outcome = await billing.writes.settle(settlement);
   if (settlement.call && outcome.call) {
-    const { holdId } = settlement.call;
-    applyToRedis(billing, outcome.call.subscriptionId, outcome.call.snapshot, [holdId]).catch((err) =>
+    const { holdId, excess } = settlement.call;
+    const holdIds = excess === undefined ? [holdId] : [holdId, excess.holdId];
+    applyToRedis(billing, outcome.call.subscriptionId, outcome.call.snapshot, holdIds).catch((err) =>
       billing.log.warn({ err, hold_id: holdId }, 'a settled hold stays in Redis until its lease ends'),
     );
   }

@@ -1,5 +1,5 @@
 import { newId, TallyError } from '@tally/core';
-import { startPeriod } from '@tally/db';
+import { carryOverRests, settleTakeBack, startPeriod, takeBackStep } from '@tally/db';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { type GrantRequest, getBalance, grantTokens, release, reserve, settle } from '../src/index.ts';
@@ -56,16 +56,52 @@ describe('granting tokens', () => {
 });
 
 describe('taking tokens away', () => {
-  it('is logged like any other use, with its reason', async () => {
-    const idempotencyKey = newId();
-    await grant(-300, { reason: 'a mistake', idempotencyKey });
+  it('lowers what was granted, and is no use, no call and no consumption', async () => {
+    await grant(-300, { reason: 'a mistake' });
     expect(await remaining()).toBe(700);
+    const used = await billing.db.pool.query('select from ai_usage_log where account_id = $1', [accountId]);
+    expect(used.rowCount).toBe(0);
     const { rows } = await billing.db.pool.query(
-      'select billed_tokens, total_tokens, reason, outcome from ai_usage_log where account_id = $1',
+      `select kind, tokens, reason from token_grants where account_id = $1 and kind <> 'period'`,
       [accountId],
     );
-    expect(rows).toEqual([{ billed_tokens: 300, total_tokens: 300, reason: 'a mistake', outcome: 'taken' }]);
-    expect(await inRedis(billing, subscriptionId)).toMatchObject({ consumed: 300, held: 0, holds: {} });
+    expect(rows).toEqual([{ kind: 'take_back', tokens: -300, reason: 'a mistake' }]);
+    expect(await inPostgres(billing, subscriptionId)).toMatchObject({ granted: 700, consumed: 0, holds: {} });
+    expect(await inRedis(billing, subscriptionId)).toMatchObject({ granted: 700, consumed: 0, held: 0, holds: {} });
+  });
+
+  it.each([
+    { topUp: 5_000, taken: 5_000, used: 0, carried: 0 },
+    { topUp: 5_000, taken: 2_000, used: 0, carried: 3_000 },
+    { topUp: 5_000, taken: 5_500, used: 0, carried: 0 },
+    { topUp: 5_000, taken: 5_000, used: 800, carried: 0 },
+    { topUp: 5_000, taken: 1_000, used: 3_000, carried: 2_000 },
+    { topUp: 0, taken: 400, used: 0, carried: 0 },
+  ])('never makes plan tokens move over: %o', async ({ topUp, taken, used, carried }) => {
+    if (topUp > 0) await grant(topUp);
+    if (used > 0) {
+      const job = await runningJob(billing, accountId);
+      await settle(billing, { call: callOf(job, await hold(billing, job, { wantTokens: used }), used) });
+    }
+    await grant(-taken);
+    await startPeriod(billing.db, nextPeriod());
+    expect(await remaining()).toBe(1_000 + carried);
+  });
+
+  it('under way while the period ends moves no plan tokens over either', async () => {
+    await grant(5_000);
+    const taking = await hold(
+      billing,
+      { accountId, jobId: newId(), fence: 0 },
+      { step: takeBackStep, wantTokens: 5_000, minTokens: 5_000, mayWait: false },
+    );
+    await startPeriod(billing.db, nextPeriod());
+    expect(await remaining()).toBe(1_000);
+    const key = { reason: 'test', idempotencyKey: newId(), grantedBy: null };
+    expect(await settleTakeBack(billing.db, { holdId: taking.holdId, ...key })).toMatchObject({ tokensGranted: 1_000 });
+    await release(billing, taking);
+    await carryOverRests(billing.db, 100);
+    expect(await remaining()).toBe(1_000);
   });
 
   it('is a conflict where running calls hold the tokens, and takes nothing from them', async () => {
@@ -90,6 +126,17 @@ describe('taking tokens away', () => {
     await grant(-300, { idempotencyKey });
     expect(await remaining()).toBe(700);
     expect((await inPostgres(billing, subscriptionId)).holds).toEqual({});
+  });
+
+  it('under a key of more than a day ago is a conflict, as is granting: it would change nothing', async () => {
+    const idempotencyKey = newId();
+    await billing.db.pool.query(
+      `insert into token_grants (id, account_id, subscription_id, kind, tokens, reason, idempotency_key, created_at)
+       values ($1, $2, $3, 'top_up', 500, 'test', $4, now() - interval '25 hours')`,
+      [newId(), accountId, subscriptionId, idempotencyKey],
+    );
+    await expect(grant(500, { idempotencyKey })).rejects.toMatchObject({ code: 'idempotency_conflict' });
+    await expect(grant(-500, { idempotencyKey })).rejects.toMatchObject({ code: 'idempotency_conflict' });
   });
 
   it('may be repeated with its key also when it took the last token', async () => {
@@ -161,6 +208,17 @@ describe('what an operator does', () => {
       expect(await remaining()).toBe(1_400);
     }
   });
+});
+
+const nextPeriod = () => ({
+  accountId,
+  planId: 'starter',
+  tokens: 1_000,
+  status: 'active' as const,
+  renews: false,
+  startsAt: new Date(Date.now() - 1_000),
+  endsAt: new Date(Date.now() + 86_400_000),
+  grantedBy: null,
 });
 
 /** True once the promise is settled, or its work waits for a lock in Postgres. */

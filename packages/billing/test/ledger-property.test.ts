@@ -18,7 +18,7 @@ import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { hydrate } from '../src/hydrate.ts';
-import { type Billing, createBilling, grantTokens, removeFromRedis, reserve } from '../src/index.ts';
+import { type Billing, createBilling, grantTokens, release, removeFromRedis, reserve } from '../src/index.ts';
 import { applyToRedis } from '../src/release.ts';
 import { keysOf, scripts } from '../src/scripts.ts';
 import { callOf, findings, inPostgres, inRedis, requestFor, runningJob, takeOver } from './fixtures/ledger.ts';
@@ -82,37 +82,74 @@ const intent = over(
     expect(subscriptionId).toBe(reference.current.subscriptionId);
     reference.rows.set(holdId, { subscriptionId, tokens: request.wantTokens, isLapsed: false });
     const call = { job: { ...job }, ...request, holdId, subscriptionId, seen: snapshot, tokens: 0, usedTokens: 0 };
-    reference.calls.push({ ...call, at: 'intended' });
+    reference.calls.push({ ...call, takeBacksSeen: reference.current.takeBacks, at: 'intended' });
   },
 );
 
 const decide = over('decide', callsAt('intended'), async (reference, world, call) => {
-  const { account, holds, sizes } = keys(call.subscriptionId);
-  const [answer, tokens] = (await runScript(
-    redis,
-    scripts.reserve,
-    [account, holds, sizes],
-    [
-      call.holdId,
-      call.wantTokens,
-      call.minTokens,
-      leaseMs,
-      call.seen.tokensGranted,
-      call.seen.tokensConsumed,
-      call.seen.version,
-      call.job.jobId,
-      0,
-    ],
-  )) as [string, number];
+  const [answer, tokens] = await askRedis(call, call, call.job.jobId);
   if (answer === 'GRANTED') Object.assign(call, { at: 'running', tokens });
   if (answer === 'HYDRATE') return void (await beginHydration(reference, world, call.subscriptionId));
   if (answer === 'WAIT' || answer === 'EXHAUSTED') call.at = 'refused';
   if (answer === 'EXHAUSTED') {
-    const { granted, consumed } = reference.period(call.subscriptionId);
-    const wereThereAllTheTime = granted === call.seen.tokensGranted && granted - consumed >= call.minTokens;
+    const { granted, consumed, takeBacks } = reference.period(call.subscriptionId);
+    const isSame = granted === call.seen.tokensGranted && takeBacks === call.takeBacksSeen;
+    const wereThereAllTheTime = isSame && granted - consumed >= call.minTokens;
     expect(wereThereAllTheTime, 'refused although the tokens were there').toBe(false);
   }
 });
+
+/** The reserve script's answer to a call, or to the difference that it has used above its hold. */
+async function askRedis(
+  { subscriptionId }: Call,
+  { holdId, wantTokens, minTokens, seen }: Pick<Call, 'holdId' | 'wantTokens' | 'minTokens' | 'seen'>,
+  ticketOf: string,
+): Promise<[string, number]> {
+  const { account, holds, sizes } = keys(subscriptionId);
+  const snapshot = [seen.tokensGranted, seen.tokensConsumed, seen.version];
+  return (await runScript(
+    redis,
+    scripts.reserve,
+    [account, holds, sizes],
+    [holdId, wantTokens, minTokens, leaseMs, ...snapshot, ticketOf, 0],
+  )) as [string, number];
+}
+
+const exceed = over(
+  'intent for what a call used above its hold',
+  (reference) => reference.callsAt('running').filter(({ excess }) => excess === undefined),
+  async (reference, { workers, accountId }, call, size) => {
+    const wantTokens = 25 * size;
+    const holdId = newId();
+    const insert = () => workers[0].writes.insertHold({ ...call.job, step: call.step, wantTokens, holdId, leaseMs });
+    let answer = await insert();
+    if (answer.outcome === 'renewal_due') {
+      await renew(reference, accountId);
+      answer = await insert();
+    }
+    if (answer.outcome !== 'held') throw new Error(`intent: ${JSON.stringify(answer)}`);
+    const { subscriptionId, snapshot } = answer;
+    reference.rows.set(holdId, { subscriptionId, tokens: wantTokens, isLapsed: false });
+    call.excess = { holdId, wantTokens, minTokens: 1, seen: snapshot, subscriptionId, at: 'intended', tokens: 0 };
+  },
+);
+
+const decideExcess = over(
+  'decide what a call used above its hold',
+  (reference) => reference.callsAt('running').filter(({ excess }) => excess?.at === 'intended'),
+  async (reference, world, call) => {
+    const { excess } = call;
+    if (excess === undefined) return;
+    // The period has ended since: the next one does not pay for the call.
+    const isAnotherPeriod = excess.subscriptionId !== call.subscriptionId;
+    const [answer, tokens] = isAnotherPeriod ? ['REFUSED', 0] : await askRedis(call, excess, '');
+    if (answer === 'HYDRATE') return void (await beginHydration(reference, world, call.subscriptionId));
+    if (answer === 'GRANTED') return void Object.assign(excess, { at: 'held', tokens });
+    await release(world.workers[1], excess);
+    reference.rows.delete(excess.holdId);
+    excess.at = 'refused';
+  },
+);
 
 async function beginHydration(reference: Reference, world: World, subscriptionId: string): Promise<void> {
   const free = reference.hydrations.indexOf(undefined);
@@ -170,7 +207,7 @@ const removeHold = over('release in Redis', callsAt('deleted'), async (_, world,
 
 const settleInPostgres = over('settle in Postgres', callsAt('running'), async (reference, world, call, size) => {
   // From nothing to more than was allowed.
-  const usedTokens = Math.floor((call.tokens * (size - 1)) / 7);
+  const usedTokens = Math.floor(((call.tokens + (call.excess?.wantTokens ?? 0)) * (size - 1)) / 7);
   reference.settle(call, usedTokens);
   await settleNow(world, call);
 });
@@ -182,14 +219,19 @@ const settleAgain = over('settle once more', callsAt('settled', 'over'), async (
 });
 
 async function settleNow(world: World, call: Call): Promise<void> {
-  const record = callOf(call.job, { outcome: 'granted', ...call }, call.usedTokens, { step: call.step });
+  const { step, excess } = call;
+  const record = callOf(call.job, { outcome: 'granted', ...call }, call.usedTokens, {
+    step,
+    excess: excess?.at === 'held' ? { holdId: excess.holdId, tokens: excess.tokens } : undefined,
+  });
   const { call: answer } = await world.workers[call.usedTokens % 2 ? 1 : 0].writes.settle({ call: record });
   expect({ verdict: answer?.verdict, billedTokens: answer?.billedTokens }).toEqual(call.verdict);
   if (call.at === 'settled' && answer) call.seen = answer.snapshot;
 }
 
 const settleInRedis = over('settle in Redis', callsAt('settled'), async (_, world, call) => {
-  await applyToRedis(world.workers[0], call.subscriptionId, call.seen, [call.holdId]);
+  const excess = call.excess?.at === 'held' ? [call.excess.holdId] : [];
+  await applyToRedis(world.workers[0], call.subscriptionId, call.seen, [call.holdId, ...excess]);
   call.at = 'over';
 });
 
@@ -215,7 +257,7 @@ const reserveAtOnce = over('three reserve at once', anything, async (reference, 
     expect(answer.subscriptionId).toBe(subscriptionId);
     reference.rows.set(answer.holdId, { subscriptionId, tokens: request.wantTokens, isLapsed: false });
     const seen = { tokensGranted: 0, tokensConsumed: 0, version: 0 };
-    reference.calls.push({ ...request, ...answer, seen, at: 'running', usedTokens: 0 });
+    reference.calls.push({ ...request, ...answer, seen, takeBacksSeen: 0, at: 'running', usedTokens: 0 });
   }
   await forgetSwept(reference);
 });
@@ -246,7 +288,7 @@ const take = over('take', anything, async (reference, world, _, size) => {
     },
   );
   if (isTaken) {
-    reference.current.consumed += 30 * size;
+    reference.takeBack(30 * size);
     await grantTokens(world.workers[1], request);
   }
   await forgetSwept(reference);
@@ -256,8 +298,11 @@ const lapseInPostgres = over(
   'lease runs out in Postgres',
   callsAt('running', 'intended', 'refused'),
   async (reference, _, call) => {
-    await db.pool.query(`update token_holds set expires_at = now() - interval '1 second' where id = $1`, [call.holdId]);
-    const row = reference.rows.get(call.holdId);
+    // Of two holds that a call has, one and then the other.
+    const isFirst = reference.rows.get(call.holdId)?.isLapsed === false;
+    const holdId = isFirst || call.excess === undefined ? call.holdId : call.excess.holdId;
+    await db.pool.query(`update token_holds set expires_at = now() - interval '1 second' where id = $1`, [holdId]);
+    const row = reference.rows.get(holdId);
     if (row) row.isLapsed = true;
   },
 );
@@ -286,7 +331,10 @@ const takeJobOver = over(
     job.fence = await takeOver(billing, job.jobId);
     world.gone.push(...(await deleteHoldsBefore(db, job.jobId, job.fence)));
     for (const call of reference.calls)
-      if (call.job.jobId === job.jobId && call.job.fence < job.fence) reference.rows.delete(call.holdId);
+      if (call.job.jobId === job.jobId && call.job.fence < job.fence) {
+        reference.rows.delete(call.holdId);
+        if (call.excess) reference.rows.delete(call.excess.holdId);
+      }
   },
 );
 
@@ -379,7 +427,8 @@ async function compare(reference: Reference): Promise<void> {
     expect(postgres).toEqual({ granted, consumed, holds, version: postgres.version });
 
     const running = reference.callsAt('running').filter(({ holdId }) => holdId in holds);
-    const mayBill = running.reduce((sum, { tokens }) => sum + tokens, 0);
+    const excesses = running.flatMap(({ excess }) => (excess?.at === 'held' && excess.holdId in holds ? [excess] : []));
+    const mayBill = [...running, ...excesses].reduce((sum, { tokens }) => sum + tokens, 0);
     expect(consumed + mayBill, 'consumed, and what running calls may bill').toBeLessThanOrEqual(granted);
 
     const inside = await inRedis(billing, subscriptionId);
@@ -389,7 +438,7 @@ async function compare(reference: Reference): Promise<void> {
     expect(inside.version).toBeLessThanOrEqual(postgres.version);
     if (inside.version === postgres.version) expect(inside).toMatchObject({ granted, consumed });
     if ((await redis.hget(keys(subscriptionId).account, 'run_id')) === anotherServer) continue;
-    for (const { holdId, tokens } of running)
+    for (const { holdId, tokens } of [...running, ...excesses])
       expect(inside.holds[holdId], 'what Redis holds for a running call').toBeGreaterThanOrEqual(tokens);
   }
 }
@@ -425,9 +474,21 @@ async function comeToRest(reference: Reference, world: World): Promise<void> {
 it('counts every token once, whatever the order of events', { timeout: 300_000 }, async () => {
   // The steps of the protocol are most of what happens; faults are not so often that nothing gets anywhere.
   const often = [intent, decide, decide, readForHydration, applyHydration, settleInPostgres, settleInRedis];
+  const aboveTheHold = [exceed, decideExcess, decideExcess];
   const sometimes = [reserveAtOnce, deleteHold, removeHold, lapseInPostgres, lapseInRedis, forget, restart, grant];
   const seldom = [settleAgain, loseSettlement, take, sweep, sweepRedis, takeJobOver, startNext, endPeriod, carryOver];
-  const commands = [...often, ...often, ...often, ...often, ...sometimes, ...sometimes, ...seldom, flushScripts];
+  const commands = [
+    ...often,
+    ...often,
+    ...often,
+    ...often,
+    ...aboveTheHold,
+    ...aboveTheHold,
+    ...sometimes,
+    ...sometimes,
+    ...seldom,
+    flushScripts,
+  ];
   await fc.assert(
     fc.asyncProperty(fc.commands(commands, { maxCommands: 90, size: 'max' }), async (sequence) => {
       let world: Awaited<ReturnType<typeof newWorld>> | undefined;

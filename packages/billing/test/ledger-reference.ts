@@ -5,8 +5,10 @@ export type Period = {
   subscriptionId: string;
   granted: number;
   consumed: number;
-  /** Of what was granted, the part that moves over to the next period when it is not used. */
+  /** Of what was granted, the part that moves over to the next period when it is not used; less what was taken back. */
   topUps: number;
+  /** How often tokens were taken back. */
+  takeBacks: number;
   /** What has moved over so far; undefined while the period is current. */
   carried: number | undefined;
   isCarriedOver: boolean;
@@ -22,10 +24,15 @@ export type Call = {
   minTokens: number;
   /** What had been granted to its period at its intent, and with which version. */
   seen: { tokensGranted: number; tokensConsumed: number; version: number };
+  takeBacksSeen: number;
   at: 'intended' | 'refused' | 'running' | 'deleted' | 'settled' | 'over';
   /** What the reserve granted; 0 before that. */
   tokens: number;
   usedTokens: number;
+  /** The hold for what it used above its own. */
+  excess?: Pick<Call, 'holdId' | 'subscriptionId' | 'wantTokens' | 'minTokens' | 'seen' | 'tokens'> & {
+    at: 'intended' | 'held' | 'refused';
+  };
   verdict?: { verdict: string; billedTokens: number };
 };
 
@@ -71,7 +78,7 @@ export class Reference {
       old.isCarriedOver = held === 0;
     }
     const granted = tokens + carried;
-    const fresh = { consumed: 0, topUps: carried, carried: undefined, isCarriedOver: false };
+    const fresh = { consumed: 0, topUps: carried, takeBacks: 0, carried: undefined, isCarriedOver: false };
     this.periods.push({ subscriptionId, granted, ...fresh });
   }
 
@@ -90,6 +97,12 @@ export class Reference {
     this.current.topUps += tokens;
   }
 
+  takeBack(tokens: number): void {
+    this.current.granted -= tokens;
+    this.current.topUps -= tokens;
+    this.current.takeBacks++;
+  }
+
   isOwned({ job }: Call): boolean {
     return this.jobs.find(({ jobId }) => jobId === job.jobId)?.fence === job.fence;
   }
@@ -99,9 +112,13 @@ export class Reference {
     const step = `${call.job.jobId} ${call.step}`;
     const isPaid = this.#paidSteps.has(step);
     const isOwned = this.isOwned(call);
-    const billedTokens = isOwned && !isPaid && this.rows.has(call.holdId) ? Math.min(usedTokens, call.tokens) : 0;
+    const { excess } = call;
+    const excessTokens = excess?.at === 'held' && this.rows.has(excess.holdId) ? excess.tokens : 0;
+    const mayBill = isOwned && !isPaid && this.rows.has(call.holdId);
+    const billedTokens = mayBill ? Math.min(usedTokens, call.tokens + excessTokens) : 0;
     if (isOwned) this.#paidSteps.add(step);
     this.rows.delete(call.holdId);
+    if (excess?.at === 'held') this.rows.delete(excess.holdId);
     this.period(call.subscriptionId).consumed += billedTokens;
     call.usedTokens = usedTokens;
     call.at = 'settled';

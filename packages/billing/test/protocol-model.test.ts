@@ -22,6 +22,62 @@ const worlds: Record<string, World> = {
   'maintenance that sweeps': { ...two, crashes: 1, lapses: 2, sweeps: true, pauses: true },
   'three workers and a Redis that loses everything': { ...three, attempts: 2, flushes: 1 },
   'three workers for two tokens': { ...three, granted: 2, flushes: 1 },
+  'tokens taken back, a Redis that loses everything and restarts': {
+    ...two,
+    takeBack: true,
+    flushes: 1,
+    restarts: 1,
+    crashes: 1,
+    lapses: 2,
+  },
+  'tokens taken back by an operator who pauses, or dies': {
+    ...two,
+    takeBack: true,
+    crashes: 1,
+    lapses: 2,
+    pauses: true,
+    sweeps: true,
+  },
+  'tokens taken back while some are granted': { ...two, takeBack: true, topUps: 1, flushes: 1, crashes: 1, lapses: 2 },
+  'calls that use more than they hold': { ...two, granted: 2, excess: true, flushes: 1, topUps: 1 },
+  'calls that use more than they hold, and die': {
+    ...two,
+    granted: 2,
+    excess: true,
+    crashes: 1,
+    lapses: 2,
+    flushes: 1,
+  },
+  'calls that use more than they hold, and pause': {
+    ...two,
+    granted: 3,
+    attempts: 1,
+    excess: true,
+    lapses: 2,
+    pauses: true,
+    sweeps: true,
+  },
+  'a job that two workers run, using more than they hold': {
+    ...two,
+    granted: 3,
+    attempts: 1,
+    excess: true,
+    twin: true,
+    lapses: 2,
+    pauses: true,
+  },
+  'calls that use more than they hold, and tokens taken back': {
+    ...two,
+    granted: 2,
+    attempts: 1,
+    excess: true,
+    takeBack: true,
+    flushes: 1,
+    restarts: 1,
+    lapses: 1,
+    pauses: true,
+  },
+  'three workers, one of them an operator who takes a token back': { ...three, granted: 2, takeBack: true, flushes: 1 },
   'three workers, one of which dies': { ...three, crashes: 1, lapses: 2 },
   'three workers and a Redis that restarts': { ...three, restarts: 1, lapses: 1, pauses: true },
 };
@@ -55,25 +111,19 @@ describe('every guard is needed:', () => {
         "worker 0: intent",
         "worker 0: reserves: HYDRATE",
         "worker 0: begins to hydrate",
-        "worker 1: intent",
         "worker 0: reads Postgres",
-        "worker 0: applies what it read",
-        "worker 0: reserves: WAIT",
-        "worker 0: deletes its hold in Postgres",
-        "worker 1: reserves: WAIT",
-        "worker 0: releases its hold in Redis",
-        "worker 0: intent",
-        "worker 1: deletes its hold in Postgres",
-        "the lease of worker 1 runs out in Redis",
-        "worker 0: reserves: HYDRATE",
-        "worker 0: begins to hydrate",
-        "worker 0: reads Postgres",
-        "worker 1: releases its hold in Redis",
         "worker 1: intent",
-        "worker 1: reserves: GRANTED",
-        "Redis restarts",
+        "worker 1: reserves: HYDRATE",
         "worker 0: applies what it read",
         "worker 0: reserves: GRANTED",
+        "worker 0: has used more than it holds",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 0: intent for the difference",
+        "worker 0: reserves: GRANTED",
+        "Redis forgets everything",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
       ]
     `);
   });
@@ -85,25 +135,19 @@ describe('every guard is needed:', () => {
         "worker 0: intent",
         "worker 0: reserves: HYDRATE",
         "worker 0: begins to hydrate",
-        "worker 1: intent",
         "worker 0: reads Postgres",
-        "worker 0: applies what it read",
-        "worker 0: reserves: WAIT",
-        "worker 0: deletes its hold in Postgres",
-        "worker 1: reserves: WAIT",
-        "worker 0: releases its hold in Redis",
-        "worker 0: intent",
-        "worker 1: deletes its hold in Postgres",
-        "the lease of worker 1 runs out in Redis",
-        "worker 0: reserves: HYDRATE",
-        "worker 0: begins to hydrate",
-        "worker 0: reads Postgres",
-        "worker 1: releases its hold in Redis",
         "worker 1: intent",
-        "worker 1: reserves: GRANTED",
-        "the lease of worker 1 runs out in Redis",
+        "worker 1: reserves: HYDRATE",
         "worker 0: applies what it read",
         "worker 0: reserves: GRANTED",
+        "worker 0: has used more than it holds",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 0: intent for the difference",
+        "worker 0: reserves: GRANTED",
+        "the lease for the difference of worker 0 runs out in Redis",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
       ]
     `);
   });
@@ -204,25 +248,19 @@ describe('every guard is needed:', () => {
         "worker 0: intent",
         "worker 0: reserves: HYDRATE",
         "worker 0: begins to hydrate",
-        "worker 1: intent",
         "worker 0: reads Postgres",
-        "worker 0: applies what it read",
-        "worker 0: reserves: WAIT",
-        "worker 0: deletes its hold in Postgres",
-        "worker 1: reserves: WAIT",
-        "worker 0: releases its hold in Redis",
-        "worker 0: intent",
-        "worker 1: deletes its hold in Postgres",
-        "the lease of worker 1 runs out in Redis",
-        "worker 0: reserves: HYDRATE",
-        "worker 0: begins to hydrate",
-        "worker 0: reads Postgres",
-        "worker 1: releases its hold in Redis",
         "worker 1: intent",
-        "worker 1: reserves: GRANTED",
-        "Redis restarts",
+        "worker 1: reserves: HYDRATE",
         "worker 0: applies what it read",
         "worker 0: reserves: GRANTED",
+        "worker 0: has used more than it holds",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 0: intent for the difference",
+        "worker 0: reserves: GRANTED",
+        "Redis restarts",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
       ]
     `);
   });
@@ -284,18 +322,130 @@ describe('every guard is needed:', () => {
   it(`all-three: ${guards['all-three']}`, () => {
     expect(shortestRun('all-three')).toMatchInlineSnapshot(`
       [
-        "breaks refusal:",
+        "breaks P2:",
+        "worker 1: intent",
+        "worker 1: reserves: HYDRATE",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 0: intent",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
+        "worker 1: takes a token back in Postgres",
+        "worker 1: settles in Redis",
+        "worker 0: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`one-step: ${guards['one-step']}`, () => {
+    expect(shortestRun('one-step')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
         "worker 0: intent",
         "worker 0: reserves: HYDRATE",
         "worker 0: begins to hydrate",
         "worker 0: reads Postgres",
-        "a token is granted",
         "worker 0: applies what it read",
         "worker 0: reserves: GRANTED",
-        "worker 0: settles 1 in Postgres",
-        "worker 0: settles in Redis",
         "worker 1: intent",
-        "worker 1: reserves: EXHAUSTED",
+        "worker 0: settles 1 in Postgres",
+        "worker 0: drops its hold in Redis",
+        "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`falling: ${guards.falling}`, () => {
+    expect(shortestRun('falling')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 1: intent",
+        "worker 1: reserves: HYDRATE",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 0: intent",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
+        "worker 1: takes a token back in Postgres",
+        "worker 1: settles in Redis",
+        "worker 0: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`take-held: ${guards['take-held']}`, () => {
+    expect(shortestRun('take-held')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 1: intent",
+        "worker 1: sees tokens in Postgres",
+      ]
+    `);
+  });
+
+  it(`take-row: ${guards['take-row']}`, () => {
+    expect(shortestRun('take-row')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 1: intent",
+        "worker 1: reserves: HYDRATE",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 0: intent",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
+        "the lease of worker 1 runs out in Postgres",
+        "maintenance sweeps Postgres",
+        "maintenance sweeps Redis",
+        "worker 0: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`excess-held: ${guards['excess-held']}`, () => {
+    expect(shortestRun('excess-held')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 1: intent",
+        "worker 0: settles 2 in Postgres",
+        "worker 1: reserves: GRANTED",
+      ]
+    `);
+  });
+
+  it(`excess-row: ${guards['excess-row']}`, () => {
+    expect(shortestRun('excess-row')).toMatchInlineSnapshot(`
+      [
+        "breaks P2:",
+        "worker 0: intent",
+        "worker 0: reserves: HYDRATE",
+        "worker 0: begins to hydrate",
+        "worker 0: reads Postgres",
+        "worker 0: applies what it read",
+        "worker 0: reserves: GRANTED",
+        "worker 0: has used more than it holds",
+        "worker 0: intent for the difference",
+        "worker 0: reserves: GRANTED",
+        "Redis forgets everything",
+        "the lease for the difference of worker 0 runs out in Postgres",
+        "worker 1: intent",
+        "worker 1: reserves: HYDRATE",
+        "worker 1: begins to hydrate",
+        "worker 1: reads Postgres",
+        "worker 1: applies what it read",
+        "worker 1: reserves: GRANTED",
       ]
     `);
   });

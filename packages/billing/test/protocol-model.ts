@@ -1,6 +1,7 @@
 /**
  * A model of the ledger's protocol (intent, reserve, hydrate, settle), small enough to try every order in which a few
- * workers, a top-up and the faults of both stores can meet. A job wants one token and uses none or one. Checked are
+ * workers, a top-up, a take-back and the faults of both stores can meet. A job wants one token and uses none or one, or
+ * two where calls may exceed their holds. Checked are
  *   P2       consumed + what calls under way may still bill never exceeds granted
  *   P3       no job is billed twice
  *   end      no job ends twice
@@ -22,6 +23,12 @@ export const guards = {
   once: 'a job’s step is settled once',
   fence: 'only who claimed a job last may end it',
   'all-three': 'a settlement brings granted along with consumed and version',
+  'one-step': 'Redis drops a settled hold and learns the balance in one step',
+  falling: 'Redis believes a newer balance also where granted has fallen',
+  'take-held': 'tokens are taken back only under a hold of their own',
+  'take-row': 'tokens are taken back only if that hold’s row is still there',
+  'excess-held': 'usage above the hold is billed only under a hold for the difference',
+  'excess-row': 'the difference is billed only if its own hold’s row is still there',
 } as const;
 export type Guard = keyof typeof guards;
 
@@ -32,6 +39,10 @@ export type World = {
   attempts: number;
   /** Worker 1 runs worker 0's job a second time. */
   twin?: boolean;
+  /** The last worker is an operator who takes one token back, and does not wait for it. */
+  takeBack?: boolean;
+  /** A call may turn out to have used one token more than it holds. Two workers at most: holds are six bits. */
+  excess?: boolean;
   /** Workers may stop long enough for their leases to run out, and go on after that. */
   pauses?: boolean;
   /** Expired holds are also swept by maintenance. */
@@ -64,9 +75,11 @@ const places = [
   'release',
   'call',
   'settle',
+  'settle b',
   'done',
   'dead',
 ] as const;
+const excesses = ['none', 'asked', 'held', 'refused'] as const;
 type Worker = {
   at: (typeof places)[number];
   attempt: number;
@@ -74,6 +87,8 @@ type Worker = {
   willRetry: boolean;
   /** The balance at its intent; after its settlement, the balance then. */
   seen: Balance | null;
+  /** What became of the hold for usage above its own. */
+  excess: (typeof excesses)[number];
   /** What its hydration has noted and read. */
   noted: Holds;
   read: (Balance & { holds: Holds }) | null;
@@ -141,7 +156,15 @@ export function explore(world: World, options: { checksLiveness: boolean } = { c
 
 function startOf(world: World): State {
   const { flushes = 0, restarts = 0, crashes = 0, lapses = 0, topUps = 0 } = world;
-  const idle: Worker = { at: 'intent', attempt: 0, willRetry: false, seen: null, noted: 0, read: null };
+  const idle: Worker = {
+    at: 'intent',
+    attempt: 0,
+    willRetry: false,
+    seen: null,
+    excess: 'none',
+    noted: 0,
+    read: null,
+  };
   return {
     postgres: {
       granted: world.granted,
@@ -166,15 +189,21 @@ const has = (world: World, guard: Guard) => world.without !== guard;
 const jobOf = (world: World, worker: number) => (world.twin && worker === 1 ? 0 : worker);
 const holdOf = (world: World, worker: number, attempt: number): Holds =>
   1 << (has(world, 'attempt-id') ? 2 * worker + attempt : 2 * jobOf(world, worker));
+/** The hold for what a worker's call used above its first one. */
+const excessHoldOf = (world: World, worker: number): Holds => 1 << (2 * world.workers + worker);
+const takesBack = (world: World, worker: number): boolean => world.takeBack === true && worker === world.workers - 1;
 const countOf = (holds: Holds): number => {
   let count = 0;
   for (let rest = holds; rest !== 0; rest &= rest - 1) count++;
   return count;
 };
 const balanceOf = ({ granted, consumed, version }: Balance): Balance => ({ granted, consumed, version });
-/** The newer of what a store knows and what it is told. */
-const newer = <T extends Balance>(known: T, told: Balance | null): T =>
-  told !== null && told.version > known.version ? { ...known, ...balanceOf(told) } : known;
+/** The newer of what Redis knows and what it is told. */
+function newer<T extends Balance>(world: World, known: T, told: Balance | null): T {
+  if (told === null || told.version <= known.version) return known;
+  const granted = has(world, 'falling') ? told.granted : Math.max(known.granted, told.granted);
+  return { ...known, ...balanceOf(told), granted };
+}
 const drop = <T extends Store>(store: T, holds: Holds): T => ({
   ...store,
   live: store.live & ~holds,
@@ -184,9 +213,15 @@ const drop = <T extends Store>(store: T, holds: Holds): T => ({
 /** Whether more may be billed than was granted, once every call under way has settled. */
 function isOverdrawn(world: World, { postgres, workers }: State): boolean {
   let mayBill = 0;
-  for (const [i, { at, attempt }] of workers.entries()) {
-    if (at !== 'call' || postgres.settled & (1 << jobOf(world, i))) continue;
-    if ((postgres.live | postgres.lapsed) & holdOf(world, i, attempt) || !has(world, 'own-hold')) mayBill++;
+  const rows = postgres.live | postgres.lapsed;
+  for (const [i, { at, attempt, excess }] of workers.entries()) {
+    const isCalling = at === 'call' || (excess !== 'none' && !['settle', 'settle b', 'done', 'dead'].includes(at));
+    if (!isCalling || postgres.settled & (1 << jobOf(world, i))) continue;
+    const isHeld =
+      (rows & holdOf(world, i, attempt)) !== 0 || !has(world, takesBack(world, i) ? 'take-row' : 'own-hold');
+    if (!isHeld) continue;
+    const isExcessHeld = (rows & excessHoldOf(world, i)) !== 0 || !has(world, 'excess-row');
+    mayBill += excess === 'held' && isExcessHeld ? 2 : 1;
   }
   return postgres.consumed + mayBill > postgres.granted;
 }
@@ -214,10 +249,17 @@ type Step = [what: string, change: Change, breaks?: Promised | undefined];
 /** What a worker may do next. */
 function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] {
   const { postgres, redis } = state;
-  const hold = holdOf(world, i, worker.attempt);
+  const isExcess = worker.excess === 'asked';
+  const hold = isExcess ? excessHoldOf(world, i) : holdOf(world, i, worker.attempt);
   const job = 1 << jobOf(world, i);
   switch (worker.at) {
     case 'intent':
+      if (isExcess) {
+        const held = { ...postgres, live: postgres.live | hold };
+        return [
+          ['intent for the difference', { postgres: held, worker: { at: 'reserve', seen: balanceOf(postgres) } }],
+        ];
+      }
       if (postgres.ended & job) return [['finds its job ended', { worker: { at: 'done' } }]];
       if (postgres.settled & job) {
         const ended = { ...postgres, claims: claim(world, postgres.claims, i), ended: postgres.ended | job };
@@ -233,7 +275,7 @@ function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] 
         ],
       ];
     case 'reserve':
-      return [reserve(world, state, worker, hold)];
+      return [reserve(world, state, i, worker, hold)];
     case 'hydrate a':
       if (has(world, 'nonce') && state.nonce !== 0 && state.nonce !== i + 1)
         return [
@@ -251,43 +293,72 @@ function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] 
     case 'unhold':
       return [['deletes its hold in Postgres', { postgres: drop(postgres, hold), worker: { at: 'release' } }]];
     case 'release': {
+      const next: Partial<Worker> = isExcess ? { at: 'call', excess: 'refused' } : { at: 'done' };
       const again: Partial<Worker> = worker.willRetry
         ? { at: 'intent', attempt: worker.attempt + 1, willRetry: false }
-        : { at: 'done' };
+        : next;
       return [['releases its hold in Redis', { redis: redis && drop(redis, hold), worker: again }]];
     }
     case 'call':
-      return [0, 1].map((used) => settle(world, state, i, hold, used));
-    case 'settle': {
-      const told = worker.seen && { ...worker.seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
-      const end: Partial<Worker> = { at: 'done', seen: null };
-      const steps: Step[] = [['settles in Redis', { redis: redis && newer(drop(redis, hold), told), worker: end }]];
-      if (!has(world, 'unknown-outcome'))
-        steps.push(['does not know that it settled, and releases', { redis: redis && drop(redis, hold), worker: end }]);
-      return steps;
-    }
+      return callsOf(world, state, i, worker, hold);
+    case 'settle':
+    case 'settle b':
+      return settleInRedis(world, state, i, worker);
     default:
       return [];
   }
 }
 
-function reserve(world: World, state: State, worker: Worker, hold: Holds): Step {
+/** What a call may turn out to have used. */
+function callsOf(world: World, state: State, i: number, { excess }: Worker, hold: Holds): Step[] {
+  if (takesBack(world, i)) return [settle(world, state, i, hold, 1)];
+  if (excess !== 'none') return [settle(world, state, i, hold, 2)];
+  const within = [0, 1].map((used) => settle(world, state, i, hold, used));
+  if (!world.excess) return within;
+  if (!has(world, 'excess-held')) return [...within, settle(world, state, i, hold, 2)];
+  return [...within, ['has used more than it holds', { worker: { at: 'intent', excess: 'asked' } }]];
+}
+
+/** A settlement reaches Redis: its holds go, and the balance after it comes. */
+function settleInRedis(world: World, { redis }: State, i: number, { at, attempt, excess, seen }: Worker): Step[] {
+  const holds = holdOf(world, i, attempt) | (excess === 'none' ? 0 : excessHoldOf(world, i));
+  const told = seen && { ...seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
+  const end: Partial<Worker> = { at: 'done', seen: null };
+  if (at === 'settle b')
+    return [['brings the balance to Redis', { redis: redis && newer(world, redis, told), worker: end }]];
+  if (!has(world, 'one-step'))
+    return [['drops its hold in Redis', { redis: redis && drop(redis, holds), worker: { at: 'settle b' } }]];
+  const steps: Step[] = [['settles in Redis', { redis: redis && newer(world, drop(redis, holds), told), worker: end }]];
+  if (!has(world, 'unknown-outcome'))
+    steps.push(['does not know that it settled, and releases', { redis: redis && drop(redis, holds), worker: end }]);
+  return steps;
+}
+
+function reserve(world: World, state: State, i: number, worker: Worker, hold: Holds): Step {
   const { postgres } = state;
+  const isExcess = worker.excess === 'asked';
+  const granted: Partial<Worker> = { at: 'call', seen: null, ...(isExcess && { excess: 'held' }) };
+  if (takesBack(world, i) && !has(world, 'take-held'))
+    return postgres.granted > postgres.consumed
+      ? ['sees tokens in Postgres', { worker: granted }]
+      : ['sees no tokens in Postgres', { worker: { at: 'unhold', seen: null } }];
   if (state.redis === null || (state.redis.isForeign && has(world, 'run-id')))
     return ['reserves: HYDRATE', { worker: { at: 'hydrate a' } }];
-  const redis = newer(state.redis, worker.seen);
+  const redis = newer(world, state.redis, worker.seen);
   if (redis.lapsed !== 0) return ['reserves: HYDRATE', { redis, worker: { at: 'hydrate a' } }];
-  const granted: Partial<Worker> = { at: 'call', seen: null };
   if (!has(world, 'recheck') && redis.live & hold)
     return ['takes its hydrated hold for a grant', { redis, worker: granted }];
   const remaining = redis.granted - redis.consumed;
   if (remaining < 1) {
-    const isWrong = worker.seen?.granted === postgres.granted && postgres.granted - postgres.consumed >= 1;
+    // What was taken back, and granted anew after that, are other tokens than those that it found.
+    const isTakenBack = world.takeBack === true && (postgres.settled & (1 << (world.workers - 1))) !== 0;
+    const isWrong =
+      !isTakenBack && worker.seen?.granted === postgres.granted && postgres.granted - postgres.consumed >= 1;
     const change: Change = { redis, worker: { at: 'unhold', seen: null } };
     return ['reserves: EXHAUSTED', change, isWrong ? 'refusal' : undefined];
   }
   if (remaining - countOf(redis.live & ~hold) < 1) {
-    const willRetry = worker.attempt + 1 < world.attempts;
+    const willRetry = !isExcess && !takesBack(world, i) && worker.attempt + 1 < world.attempts;
     return ['reserves: WAIT', { redis, worker: { at: 'unhold', willRetry, seen: null } }];
   }
   return ['reserves: GRANTED', { redis: { ...redis, live: redis.live | hold }, worker: granted }];
@@ -298,28 +369,36 @@ function hydrate(world: World, { redis, nonce }: State, i: number, { read, noted
   if (read === null || (has(world, 'nonce') && nonce !== i + 1)) return { worker };
   if (redis === null || (redis.isForeign && has(world, 'run-id')))
     return { nonce: 0, redis: { ...balanceOf(read), live: read.holds, lapsed: 0, isForeign: false }, worker };
-  const known = newer(redis, read);
+  const known = newer(world, redis, read);
   const judged = known.lapsed & (has(world, 'asof') ? noted : -1);
   const renewed = has(world, 'judge') ? judged & read.holds : 0;
   return { nonce: 0, redis: { ...known, lapsed: known.lapsed & ~judged, live: known.live | renewed }, worker };
 }
 
-function settle(world: World, { postgres }: State, i: number, hold: Holds, used: number): Step {
+function settle(world: World, { postgres, workers }: State, i: number, hold: Holds, used: number): Step {
   const job = 1 << jobOf(world, i);
+  const isTakeBack = takesBack(world, i);
+  const rows = postgres.live | postgres.lapsed;
+  const excessHold = workers[i]?.excess === 'none' ? 0 : excessHoldOf(world, i);
   const isFirst = (postgres.settled & job) === 0 || !has(world, 'once');
-  const isHeld = ((postgres.live | postgres.lapsed) & hold) !== 0;
-  const billed = isFirst && (isHeld || !has(world, 'own-hold')) ? used : 0;
+  const isHeld = (rows & hold) !== 0 || !has(world, isTakeBack ? 'take-row' : 'own-hold');
+  const isExcessHeld = workers[i]?.excess === 'held' && ((rows & excessHold) !== 0 || !has(world, 'excess-row'));
+  const mayBill = isExcessHeld || !has(world, 'excess-held') ? 2 : 1;
+  const moved = isFirst && isHeld ? Math.min(used, mayBill) : 0;
+  const billed = isTakeBack ? 0 : moved;
   const ends = claimantOf(world, postgres.claims, i) === i + 1 || !has(world, 'fence');
   const after = {
-    ...drop(postgres, hold),
+    ...drop(postgres, hold | excessHold),
+    granted: postgres.granted - (isTakeBack ? moved : 0),
     consumed: postgres.consumed + billed,
-    version: postgres.version + billed,
+    version: postgres.version + Math.min(1, moved),
     settled: postgres.settled | job,
     billed: billed > 0 ? postgres.billed | job : postgres.billed,
     ended: ends ? postgres.ended | job : postgres.ended,
   };
   const breaks = billed > 0 && postgres.billed & job ? 'P3' : ends && postgres.ended & job ? 'end' : undefined;
-  return [`settles ${used} in Postgres`, { postgres: after, worker: { at: 'settle', seen: balanceOf(after) } }, breaks];
+  const what = isTakeBack ? 'takes a token back' : `settles ${used}`;
+  return [`${what} in Postgres`, { postgres: after, worker: { at: 'settle', seen: balanceOf(after) } }, breaks];
 }
 
 const claimantOf = (world: World, claims: number, worker: number): number => (claims >> (2 * jobOf(world, worker))) & 3;
@@ -367,19 +446,26 @@ function lossesOf(world: World, state: State, i: number, worker: Worker): Move[]
     });
   }
   if (left.lapses === 0 || !(worker.at === 'dead' || world.pauses)) return moves;
-  const hold = holdOf(world, i, worker.attempt);
   const fewer = { ...left, lapses: left.lapses - 1 };
-  const lapse = <T extends Store>(store: T): T => ({ ...store, live: store.live & ~hold, lapsed: store.lapsed | hold });
-  if (postgres.live & hold)
-    moves.push({
-      name: `the lease of worker ${i} runs out in Postgres`,
-      to: { ...state, postgres: lapse(postgres), left: fewer },
-    });
-  if (redis && redis.live & hold)
-    moves.push({
-      name: `the lease of worker ${i} runs out in Redis`,
-      to: { ...state, redis: lapse(redis), left: fewer },
-    });
+  const lapse = <T extends Store>(store: T, hold: Holds): T => ({
+    ...store,
+    live: store.live & ~hold,
+    lapsed: store.lapsed | hold,
+  });
+  const holds: [string, Holds][] = [['lease', holdOf(world, i, worker.attempt)]];
+  if (worker.excess !== 'none') holds.push(['lease for the difference', excessHoldOf(world, i)]);
+  for (const [lease, hold] of holds) {
+    if (postgres.live & hold)
+      moves.push({
+        name: `the ${lease} of worker ${i} runs out in Postgres`,
+        to: { ...state, postgres: lapse(postgres, hold), left: fewer },
+      });
+    if (redis && redis.live & hold)
+      moves.push({
+        name: `the ${lease} of worker ${i} runs out in Redis`,
+        to: { ...state, redis: lapse(redis, hold), left: fewer },
+      });
+  }
   return moves;
 }
 
@@ -396,10 +482,10 @@ function encode({ postgres, redis, nonce, swept, left, workers }: State): string
     swept,
     postgres.billed | (postgres.ended << 3) | (postgres.claims << 6),
   ];
-  for (const { at, attempt, willRetry, seen, noted, read } of workers)
+  for (const { at, attempt, willRetry, seen, excess, noted, read } of workers)
     units.push(
       places.indexOf(at) | (attempt << 4) | (Number(willRetry) << 5) | (seen ? 64 | (balance(seen) << 7) : 0),
-      read ? 1 | (balance(read) << 1) : 0,
+      (read ? 1 | (balance(read) << 1) : 0) | (excesses.indexOf(excess) << 12),
       noted | (read ? read.holds << 6 : 0),
     );
   return String.fromCharCode(...units);

@@ -88,7 +88,10 @@ describe('an account that may not use AI is told why', () => {
       has_access: false,
       reason,
     });
-    expect(await reserve(billing, requestFor({ accountId, ...stranger() }))).toEqual({ outcome: 'refused', reason });
+    expect(await reserve(billing, requestFor({ accountId, ...stranger() }))).toMatchObject({
+      outcome: 'refused',
+      reason,
+    });
     const { rows } = await billing.db.pool.query('select from token_holds where account_id = $1', [accountId]);
     expect(rows).toHaveLength(0);
   });

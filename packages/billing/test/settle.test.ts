@@ -1,7 +1,7 @@
-import { readSteps } from '@tally/db';
+import { readSteps, startPeriod } from '@tally/db';
 import { afterAll, describe, expect, it } from 'vitest';
 import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
-import { createBilling, release, settle } from '../src/index.ts';
+import { createBilling, release, reserve, reserveExcess, settle } from '../src/index.ts';
 import {
   callOf,
   findings,
@@ -10,6 +10,7 @@ import {
   inPostgres,
   inRedis,
   logged,
+  requestFor,
   runningJob,
   takeOver,
 } from './fixtures/ledger.ts';
@@ -34,11 +35,78 @@ describe('settling a model call', () => {
     expect(await inRedis(billing, subscriptionId)).toEqual({ ...postgres, held: 0, leased: [] });
   });
 
-  it('bills a provider that reports more than it was allowed at the hold, and logs what it reported', async () => {
+  it('bills at most its hold where no second one was made, and logs what the provider reported', async () => {
     const { job, reservation } = await jobWithHold(450);
     const { call } = await settle(billing, { call: callOf(job, reservation, 5_000) });
     expect(call).toMatchObject({ verdict: 'billed', billedTokens: 400 });
     expect(await logged(billing, job.jobId)).toEqual([{ billed: 400, total: 5_000 }]);
+  });
+
+  describe('that used more than it holds', () => {
+    const exceeding = async (free: number) => {
+      const { accountId, subscriptionId, job, reservation } = await jobWithHold(400 + free);
+      const request = { ...job, subscriptionId, step: 'answer', leaseMs: 600_000, tokens: 5_000 - 400 };
+      return { accountId, subscriptionId, job, reservation, excess: await reserveExcess(billing, request) };
+    };
+
+    it.each([
+      { free: 10_000, billed: 5_000 },
+      { free: 4_600, billed: 5_000 },
+      { free: 4_599, billed: 4_999 },
+      { free: 50, billed: 450 },
+      { free: 1, billed: 401 },
+      { free: 0, billed: 400 },
+    ])('bills the difference as far as tokens are free: %o', async ({ free, billed }) => {
+      const { subscriptionId, job, reservation, excess } = await exceeding(free);
+      const { call } = await settle(billing, { call: callOf(job, reservation, 5_000, { excess }) });
+      expect(call).toMatchObject({ verdict: 'billed', billedTokens: billed });
+      await goneFromRedis(billing, reservation);
+      const postgres = await inPostgres(billing, subscriptionId);
+      expect(postgres).toMatchObject({ granted: 400 + free, consumed: billed, holds: {} });
+      expect(await inRedis(billing, subscriptionId)).toEqual({ ...postgres, held: 0, leased: [] });
+    });
+
+    it('takes nothing that another call holds, or an older job waits for', async () => {
+      const { accountId, subscriptionId, job, reservation } = await jobWithHold(1_000);
+      const other = await runningJob(billing, accountId);
+      await hold(billing, other, { wantTokens: 450 });
+      const request = { ...job, subscriptionId, step: 'answer', leaseMs: 600_000, tokens: 900 };
+      const waiting = requestFor(await runningJob(billing, accountId), { minTokens: 300, ageMs: 60_000 });
+      expect(await reserve(billing, waiting)).toEqual({ outcome: 'wait' });
+      expect(await reserveExcess(createBilling({ ...billing }), request)).toBeUndefined();
+      const { call } = await settle(billing, { call: callOf(job, reservation, 1_300) });
+      expect(call).toMatchObject({ billedTokens: 400 });
+    });
+
+    it('bills its own hold alone where the second one was swept, and nothing where its own was', async () => {
+      const first = await exceeding(10_000);
+      await release(billing, { holdId: first.excess?.holdId ?? '', subscriptionId: first.subscriptionId });
+      const call = callOf(first.job, first.reservation, 5_000, { excess: first.excess });
+      expect((await settle(billing, { call })).call).toMatchObject({ billedTokens: 400 });
+      const second = await exceeding(10_000);
+      await release(billing, second.reservation);
+      const lost = callOf(second.job, second.reservation, 5_000, { excess: second.excess });
+      expect((await settle(billing, { call: lost })).call).toMatchObject({ billedTokens: 0 });
+      expect((await inPostgres(billing, second.subscriptionId)).holds).toEqual({});
+    });
+
+    it('does not charge the next period where its own has ended', async () => {
+      const { accountId, subscriptionId, job, reservation } = await jobWithHold(1_000);
+      await startPeriod(billing.db, {
+        accountId,
+        planId: 'starter',
+        tokens: 9_000,
+        status: 'active',
+        renews: false,
+        startsAt: new Date(Date.now() - 1_000),
+        endsAt: new Date(Date.now() + 86_400_000),
+        grantedBy: null,
+      });
+      const request = { ...job, subscriptionId, step: 'answer', leaseMs: 600_000, tokens: 900 };
+      expect(await reserveExcess(billing, request)).toBeUndefined();
+      const { call } = await settle(billing, { call: callOf(job, reservation, 1_300) });
+      expect(call).toMatchObject({ billedTokens: 400 });
+    });
   });
 
   it('repeated after an unknown commit gives the first outcome and bills once', async () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { toPathPrefix } from './path-prefix.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const limit = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
@@ -12,6 +13,12 @@ const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
+const origin = z.string().refine((text) => isOrigin(text), {
+  error: ({ input }) =>
+    `${JSON.stringify(input)} is no origin: write each as a browser does, such as https://app.example, without a path; * is not accepted`,
+});
+const isOrigin = (text: string) =>
+  /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 const flag = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((text) => ['on', 'true', '1'].includes(text));
 
 const variables = z.object({
@@ -64,6 +71,20 @@ const variables = z.object({
   }),
   RETENTION_CONVERSATIONS_DAYS: days(180),
   PROXY_HOPS: limit(0),
+  PUBLIC_URL: url('http:', 'https:')
+    .refine(
+      (text) => /^https?:\/\/[^/?#@]+(?:\/[^?#]*)?$/i.test(text) && toPathPrefix(new URL(text).pathname) !== undefined,
+      {
+        message: 'must be an address with at most a path, such as https://host.example/tally',
+      },
+    )
+    .transform((text) => ({ origin: new URL(text).origin, path: toPathPrefix(new URL(text).pathname) ?? '' }))
+    .optional(),
+  CORS_ORIGINS: z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(origin))
+    .default([]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -104,6 +125,10 @@ export type Settings = {
   retention: { jobsDays: number; eventsDays: number; conversationsDays: number };
   /** How many reverse proxies of ours stand in front, each adding the address it was called from to `X-Forwarded-For`. */
   proxyHops: number;
+  /** Where clients reach the API; `path` has no slash at its end. Undefined: what requests say. */
+  publicUrl: { origin: string; path: string } | undefined;
+  /** Origins whose pages may call the API from a browser. */
+  corsOrigins: string[];
   logLevel: string;
 };
 
@@ -175,6 +200,8 @@ export function readSettings(env: Environment = process.env): Settings {
       conversationsDays: v.RETENTION_CONVERSATIONS_DAYS,
     },
     proxyHops: v.PROXY_HOPS,
+    publicUrl: v.PUBLIC_URL,
+    corsOrigins: v.CORS_ORIGINS,
     logLevel: v.LOG_LEVEL,
   };
 }

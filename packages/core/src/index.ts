@@ -6,6 +6,7 @@ export * from './ids.ts';
 export * from './lifeline.ts';
 export * from './logger.ts';
 export * from './passwords.ts';
+export * from './path-prefix.ts';
 export * from './redis.ts';
 export * from './redis-script.ts';
 export * from './sealed.ts';

@@ -13,6 +13,8 @@ export const accounts = pgTable('accounts', {
   tokenVersion: integer('token_version').notNull().default(1),
   createdAt: moment('created_at').notNull().defaultNow(),
   erasedAt: moment('erased_at'),
+  suspendedAt: moment('suspended_at'),
+  suspendedReason: text('suspended_reason'),
 });
 
 export const apiKeys = pgTable('api_keys', {

@@ -1,4 +1,4 @@
-/** Putting jobs back that ended badly: the one verb behind every operator's button and command. */
+/** Putting jobs back that ended badly: the one verb behind an owner's retry and every operator's button and command. */
 import type { Logger } from '@tally/core';
 import { type Database, type Dispatch, requeueJobs } from '@tally/db';
 import { enqueueSoon } from './enqueue-soon.ts';
@@ -6,13 +6,14 @@ import { type Queues, toQueueId } from './queues.ts';
 
 /**
  * Queues failed and rejected jobs again and returns them; all others are left alone. Nothing is charged twice: what a
- * step paid for is replayed. Where Redis is away maintenance puts them on their queue.
+ * step paid for is replayed. Where Redis is away maintenance puts them on their queue. With an account only its own.
  */
 export async function requeue(
   { db, queues, log }: { db: Database; queues: Queues; log: Logger },
   jobIds: string[],
+  accountId?: string,
 ): Promise<Dispatch[]> {
-  const dispatches = await requeueJobs(db, jobIds);
+  const dispatches = await requeueJobs(db, jobIds, accountId);
   for (const { jobId, accountId, task } of dispatches)
     log.info({ job_id: jobId, account_id: accountId, task, status: 'queued' }, 'job put back');
   await enqueueSoon(queues, dispatches);

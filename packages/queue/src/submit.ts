@@ -57,7 +57,14 @@ export type SubmitRequest = {
 
 export type SubmitOutcome =
   | { outcome: 'accepted'; jobId: string; isReplay: boolean }
-  | { outcome: 'refused'; reason: AccessRefusal; tokensGranted: number; tokensConsumed: number };
+  | {
+      outcome: 'refused';
+      reason: AccessRefusal;
+      tokensGranted: number;
+      tokensConsumed: number;
+      /** What the account would have to have left. */
+      neededTokens: number;
+    };
 
 /**
  * Accepts a job, or says why the account may not run it. What the queue can't take now is dispatched later.
@@ -69,7 +76,7 @@ export async function submit(submitter: Submitter, request: SubmitRequest): Prom
   if (earlier !== undefined) return earlier;
   const jobId = newId();
   const outcome = await submitter.backlogs.submit(request.accountId, () => insert(submitter, request, jobId));
-  if (outcome.outcome === 'refused') return outcome;
+  if (outcome.outcome === 'refused') return { ...outcome, neededTokens: leastTokens(request) };
   if (outcome.outcome === 'key_taken') {
     const winner = await findEarlier(submitter, request);
     if (winner === undefined) throw new TallyError('unavailable', 'The idempotency key is changing hands, try again');
@@ -81,13 +88,16 @@ export async function submit(submitter: Submitter, request: SubmitRequest): Prom
   return { outcome: 'accepted', jobId, isReplay: false };
 }
 
+const leastTokens = ({ task, input }: SubmitRequest): number =>
+  Math.max(1, task.leastTokens?.(input as never) ?? task.outputTokens.min);
+
 async function insert(submitter: Submitter, request: SubmitRequest, jobId: string) {
   const submission: Submission = {
     id: jobId,
     accountId: request.accountId,
     task: request.task.name,
     inputJson: JSON.stringify(request.input),
-    minTokens: Math.max(1, request.task.outputTokens.min),
+    minTokens: leastTokens(request),
     idempotency: request.idempotency,
   };
   for (let tries = 0; tries < 3; tries++) {

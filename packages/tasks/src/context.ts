@@ -75,6 +75,8 @@ export type TaskContext = {
   llm(step: string, request: LlmRequest): Promise<LlmAnswer>;
   /** The same for an answer in JSON. @throws TallyError `model_output_invalid` where it doesn't fit: nothing is charged */
   llmJson<T>(step: string, request: LlmRequest, format: AnswerFormat<T>): Promise<T>;
+  /** What the job has to show so far: its result, should it end before it is done. */
+  keep(result: unknown): void;
   /** Shows clients where the job is, in a word. */
   progress(stage: string): Promise<void>;
   /** Passages of the account's knowledge, products and Q&A that fit a question best. */

@@ -22,6 +22,11 @@ export type TaskDefinition<Input extends z.ZodType = z.ZodType, Output extends z
   };
   /** The longest answer, and the shortest that is still of use: what a call reserves at most and at least. */
   outputTokens: { min: number; max: number };
+  /**
+   * What an account must have left for a job to be accepted: at most what its first call reserves at least, found without
+   * a tokenizer. 1 for a task that may turn out free; by default its smallest answer.
+   */
+  leastTokens?(input: z.infer<Input>): number;
   /** Says no to input that fits the schema, before it is accepted and again before it runs. @throws TallyError */
   check?(input: z.infer<Input>, policy: AddressPolicy): void;
   run(input: z.infer<Input>, ctx: TaskContext): Promise<z.infer<Output>>;
@@ -36,8 +41,9 @@ export function defineTask<Input extends z.ZodType, Output extends z.ZodType>(
 
 /** A task whose input type is only known to its own schema: parse before `check` and `run`. */
 export type AnyTask = {
-  [Key in keyof Omit<TaskDefinition, 'check' | 'run'>]: TaskDefinition[Key];
+  [Key in keyof Omit<TaskDefinition, 'check' | 'run' | 'leastTokens'>]: TaskDefinition[Key];
 } & {
+  leastTokens?(input: never): number;
   check?(input: never, policy: AddressPolicy): void;
   run(input: never, ctx: TaskContext): Promise<unknown>;
 };

@@ -5,6 +5,7 @@ export { customerChat } from './customer-chat/index.ts';
 export * from './define-task.ts';
 export * from './describe-product.ts';
 export { instagramDm } from './instagram-dm/index.ts';
+export * from './least-tokens.ts';
 export * from './limits.ts';
 export * from './page.ts';
 export * from './page-address.ts';

@@ -8,6 +8,9 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { ApiEnv } from '../services.ts';
 
+/** When to come back where an outage doesn't say. */
+const defaultRetryAfterMs = 2_000;
+
 /** What a 402 adds to the envelope: the account's tokens, 0s where it has no subscription. */
 export type RefusalDetails = { tokens_remaining: number; original_tokens: number; consumed_tokens: number };
 
@@ -23,8 +26,12 @@ export function createErrorHandler(log: Logger) {
 
 /** Writes an error as `{success: false, error, error_code, request_id}` with its status. */
 export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
-  if (error.retryAfterMs !== undefined)
-    c.header('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
+  const retryAfterMs = error.retryAfterMs ?? (error.status === 503 ? defaultRetryAfterMs : undefined);
+  if (retryAfterMs !== undefined) c.header('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
+  if (error.status === 402) {
+    c.header('X-Tokens-Remaining', String((error.details as RefusalDetails).tokens_remaining));
+    c.header('Link', `<${c.get('prefix') ?? ''}/api/billing/overview>; rel="related"; title="Tokens and subscription"`);
+  }
   const details = error.details === undefined ? {} : error.status === 402 ? error.details : { details: error.details };
   return c.json(
     {
@@ -40,13 +47,13 @@ export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
 
 function toTallyError(error: Error): TallyError {
   if (error instanceof TallyError) return error;
-  if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached', { retryAfterMs: 2_000 });
-  if (isCollision(error))
-    return new TallyError('unavailable', 'Somebody else changes the same thing', { retryAfterMs: 1_000 });
-  if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached', { retryAfterMs: 2_000 });
   // Thrown by Hono's own parts, with texts that are not ours.
   if (error instanceof HTTPException && error.status < 500)
     return new TallyError('invalid_input', 'The request is not valid');
+  if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached');
+  if (isCollision(error))
+    return new TallyError('unavailable', 'Somebody else changes the same thing', { retryAfterMs: 1_000 });
+  if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached');
   return new TallyError('internal', 'Internal error', { cause: error });
 }
 
@@ -56,10 +63,20 @@ export const requestHash = (route: string, body: unknown): Buffer =>
     .update(`${route}\n${JSON.stringify(body)}`)
     .digest();
 
+/** What is wrong with one part of the input. */
+export type Fault = { path: string; message: string };
+
+/** So many are told. */
+export const maxFaults = 20;
+
 /** The error for input that doesn't fit its schema: where, and why. */
 export function invalidInput(error: z.ZodError): TallyError {
-  const details = error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
-  const first = details[0];
+  const faults = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+  const first = faults[0];
   const where = first === undefined || first.path === '' ? '' : `${first.path}: `;
-  return new TallyError('invalid_input', `The input is not valid: ${where}${first?.message ?? ''}`, { details });
+  return inputFaults(faults, `${where}${first?.message ?? ''}`);
 }
+
+/** The same for faults that are found otherwise; `summary` says the first. */
+export const inputFaults = (faults: Fault[], summary: string): TallyError =>
+  new TallyError('invalid_input', `The input is not valid: ${summary}`, { details: faults.slice(0, maxFaults) });

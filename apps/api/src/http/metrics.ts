@@ -1,5 +1,5 @@
 /** Prometheus metrics of an API process. */
-import { countAlarms } from '@tally/db';
+import { countAlarms, readUnpaidUsage } from '@tally/db';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
@@ -39,12 +39,24 @@ export function createMetrics({
   });
   new Gauge({
     name: 'tally_alarms',
-    help: 'Alarms that hold: what the audit found that no program may mend (npm run ops -- alarms)',
+    help: 'Alarms that hold: what no program may mend (npm run ops -- alarms)',
     registers: [registry],
     async collect() {
       // Postgres being away is told by /ready.
       const count = await countAlarms(db).catch(() => undefined);
       if (count !== undefined) this.set(count);
+    },
+  });
+  new Gauge({
+    name: 'tally_unpaid_tokens',
+    help: 'Tokens that models used in the last hour, by model, beyond what their calls held and accounts could pay',
+    labelNames: ['model'],
+    registers: [registry],
+    async collect() {
+      const unpaid = await readUnpaidUsage(db).catch(() => undefined);
+      if (unpaid === undefined) return;
+      this.reset();
+      for (const { model, unpaidTokens } of unpaid) this.set({ model }, unpaidTokens);
     },
   });
   new Gauge({

@@ -4,7 +4,7 @@ import { hashUnknownPassword, TallyError } from '@tally/core';
 import { beginErasure, type ErasurePass, eraseRows } from '@tally/db';
 import { requirePassword } from '../auth/authenticate.ts';
 import { limits } from '../limits.ts';
-import { bearer, Created, errorResponses, jsonBody, jsonResponse } from '../schemas.ts';
+import { bearer, Created, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const erasing = createRoute({
@@ -13,7 +13,7 @@ const erasing = createRoute({
   tags: ['Accounts'],
   summary: 'Erase the account for good: nobody can log in from now on, and what it holds is removed',
   security: bearer,
-  request: jsonBody(z.strictObject({ password: z.string().min(1).max(limits.maxPasswordCharacters) })),
+  request: jsonBody(z.strictObject({ password: GivenPassword })),
   responses: {
     202: jsonResponse('The account is shut; what is not removed yet will be within the hour', {
       erased_at: Created,

@@ -1,6 +1,6 @@
 /** Registering, logging in, passwords, API keys, and what an account sees of itself. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { getBalance } from '@tally/billing';
+import { getBalance, termsOf } from '@tally/billing';
 import { hashPassword, TallyError } from '@tally/core';
 import {
   changePassword,
@@ -11,18 +11,25 @@ import {
   insertApiKey,
   isErasedAddress,
   listApiKeys,
-  listPlans,
   type Standing,
-  startPeriod,
 } from '@tally/db';
 import { addressOf, newApiKey, requirePassword } from '../auth/authenticate.ts';
 import { limits } from '../limits.ts';
-import { bearer, Created, errorResponses, jsonBody, jsonResponse, Subscription, toSubscription } from '../schemas.ts';
+import {
+  bearer,
+  Created,
+  errorResponses,
+  GivenPassword,
+  jsonBody,
+  jsonResponse,
+  NewPassword,
+  Subscription,
+  toSubscription,
+} from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const Email = z.email().max(254).openapi({ example: 'you@example.com' });
-const Password = z.string().min(limits.minPasswordCharacters).max(limits.maxPasswordCharacters);
-const Credentials = z.object({ email: Email, password: z.string().min(1).max(limits.maxPasswordCharacters) });
+const Credentials = z.object({ email: Email, password: GivenPassword });
 const Token = { access_token: z.string(), token_type: z.literal('bearer'), expires_in: z.int() };
 const ApiKey = z.object({ id: z.uuid(), name: z.string(), hint: z.string(), created_at: Created });
 
@@ -34,7 +41,7 @@ const register = createRoute({
   request: jsonBody(
     z.object({
       email: Email.refine((email) => !isErasedAddress(email), 'must be an address that exists'),
-      password: Password,
+      password: NewPassword,
     }),
   ),
   responses: { 201: jsonResponse('The account, logged in', Token), ...errorResponses(400, 409) },
@@ -53,9 +60,7 @@ const password = createRoute({
   tags: ['Accounts'],
   summary: 'Change the password; ends every bearer token given out before',
   security: bearer,
-  request: jsonBody(
-    z.object({ current_password: z.string().max(limits.maxPasswordCharacters), new_password: Password }),
-  ),
+  request: jsonBody(z.object({ current_password: GivenPassword, new_password: NewPassword })),
   responses: { 200: jsonResponse('A new bearer token', Token), ...errorResponses(400, 401) },
 });
 const listKeys = createRoute({
@@ -131,13 +136,15 @@ export function publicAccountRoutes(services: ApiServices) {
     .openapi(register, async (c) => {
       const input = c.req.valid('json');
       await rateLimits.registration(addressOf(c, config));
-      const account = await insertAccount(db, {
-        email: input.email,
-        passwordHash: await hashPassword(input.password),
-        role: 'tenant',
-      });
+      const { signupPlan: planId } = config;
+      const passwordHash = await hashPassword(input.password);
+      const terms = planId === undefined ? undefined : await termsOf(db, { planId, status: 'active' });
+      const account = await insertAccount(
+        db,
+        { email: input.email, passwordHash, role: 'tenant' },
+        terms && { ...terms, grantedBy: null },
+      );
       if (account === undefined) throw new TallyError('conflict', 'This e-mail address has an account already');
-      if (config.signupPlan !== undefined) await startSignupPlan(services, account.id, config.signupPlan);
       return c.json(
         await issue({ accountId: account.id, role: account.role, tokenVersion: account.tokenVersion }),
         201,
@@ -147,24 +154,6 @@ export function publicAccountRoutes(services: ApiServices) {
       const input = c.req.valid('json');
       return c.json(await issue(await authenticator.login(input.email, input.password, addressOf(c, config))), 200);
     });
-}
-
-async function startSignupPlan({ db }: ApiServices, accountId: string, planId: string): Promise<void> {
-  const plan = (await listPlans(db)).find(({ id }) => id === planId);
-  if (plan === undefined) throw new Error(`no plan ${planId}`);
-  const startsAt = new Date();
-  const endsAt = new Date(startsAt.getTime() + plan.periodDays * 86_400_000);
-  const { tokens } = plan;
-  await startPeriod(db, {
-    accountId,
-    planId,
-    tokens,
-    status: 'active',
-    renews: true,
-    startsAt,
-    endsAt,
-    grantedBy: null,
-  });
 }
 
 export function accountRoutes(services: ApiServices) {

@@ -1,21 +1,22 @@
 /** What operators do to accounts: start subscriptions, add tokens, take them away. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { getBalance, grantTokens } from '@tally/billing';
+import { getBalance, grantTokens, subscribe } from '@tally/billing';
 import { newId, TallyError } from '@tally/core';
-import { type Account, findAccountByEmail, listPlans, startPeriod } from '@tally/db';
+import { type Account, cancelBooking, findAccountByEmail, setSuspended } from '@tally/db';
 import { withIdempotency } from '../http/idempotency.ts';
 import { limits } from '../limits.ts';
 import { bearer, errorResponses, jsonBody, jsonResponse, Subscription, toSubscription } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
-const dayMs = 86_400_000;
+const Reason = z.string().trim().min(1).max(limits.maxReasonCharacters);
+const Acted = { email: z.string(), subscription: Subscription };
 const Headers = z.object({ 'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional() });
 
-const subscribe = createRoute({
+const subscribeRoute = createRoute({
   method: 'post',
   path: '/api/admin/subscriptions',
   tags: ['Operators'],
-  summary: 'Start a subscription and end the running one; top-ups move over',
+  summary: 'Start a subscription and end the running one (top-ups move over), or book one that begins later',
   security: bearer,
   request: {
     headers: Headers,
@@ -32,7 +33,7 @@ const subscribe = createRoute({
     ),
   },
   responses: {
-    201: jsonResponse('The subscription', { email: z.string(), subscription: Subscription }),
+    201: jsonResponse('The subscription', Acted),
     ...errorResponses(400, 401, 403, 404, 409),
   },
 });
@@ -52,7 +53,7 @@ const grant = createRoute({
           .min(-limits.maxGrantTokens)
           .max(limits.maxGrantTokens)
           .refine((tokens) => tokens !== 0, 'must not be 0'),
-        reason: z.string().trim().min(1).max(limits.maxReasonCharacters),
+        reason: Reason,
       }),
     ),
   },
@@ -66,8 +67,36 @@ const grant = createRoute({
   },
 });
 
+const unbook = createRoute({
+  method: 'delete',
+  path: '/api/admin/subscriptions/booked',
+  tags: ['Operators'],
+  summary: 'Take back a subscription that was booked and has not begun',
+  security: bearer,
+  request: { query: z.object({ email: z.email() }) },
+  responses: { 200: jsonResponse('The running subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+});
+const suspend = createRoute({
+  method: 'post',
+  path: '/api/admin/accounts/suspend',
+  tags: ['Operators'],
+  summary: 'Suspend an account: its tasks are refused, its period, balance and numbers stay as they are',
+  security: bearer,
+  request: jsonBody(z.object({ email: z.email(), reason: Reason })),
+  responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+});
+const resume = createRoute({
+  method: 'post',
+  path: '/api/admin/accounts/resume',
+  tags: ['Operators'],
+  summary: 'End a suspension: nothing starts anew',
+  security: bearer,
+  request: jsonBody(z.object({ email: z.email() })),
+  responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+});
+
 export function adminRoutes(services: ApiServices) {
-  const { db, billing } = services;
+  const { db, billing, log } = services;
   const target = async (email: string): Promise<Account> => {
     const account = await findAccountByEmail(db, email);
     if (account === undefined) throw new TallyError('not_found', 'There is no account with this e-mail address');
@@ -81,30 +110,29 @@ export function adminRoutes(services: ApiServices) {
   ) =>
     withIdempotency(db, { ...request, accountId: account.id }, async () => {
       await change();
-      const subscription = toSubscription(await getBalance(billing, account.id));
-      return { success: true as const, email: account.email, subscription };
+      return show(account);
     });
+  const show = async ({ id, email }: Account) => ({
+    success: true as const,
+    email,
+    subscription: toSubscription(await getBalance(billing, id)),
+  });
   return new OpenAPIHono<ApiEnv>()
-    .openapi(subscribe, async (c) => {
+    .openapi(subscribeRoute, async (c) => {
       const input = c.req.valid('json');
       const account = await target(input.email);
-      const plan = (await listPlans(db)).find(({ id }) => id === input.plan);
-      if (plan === undefined) throw invalidField('plan', 'There is no such plan');
-      const startsAt =
-        input.starts_at === undefined ? impliedStart(input.ends_at, plan.periodDays) : new Date(input.starts_at);
-      const endsAt =
-        input.ends_at === undefined ? new Date(startsAt.getTime() + plan.periodDays * dayMs) : new Date(input.ends_at);
-      if (endsAt < startsAt) throw invalidField('ends_at', 'ends_at is before starts_at');
-      const request = { route: subscribe.path, key: c.req.valid('header')['idempotency-key'], input };
+      const request = { route: subscribeRoute.path, key: c.req.valid('header')['idempotency-key'], input };
+      const toDate = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
       const body = await act(account, request, () =>
-        startPeriod(db, {
+        subscribe(billing, {
           accountId: account.id,
-          planId: plan.id,
-          tokens: input.tokens ?? plan.tokens,
+          planId: input.plan,
+          tokens: input.tokens,
           status: input.status,
-          renews: input.renews ?? input.ends_at === undefined,
-          startsAt,
-          endsAt,
+          startsAt: toDate(input.starts_at),
+          endsAt: toDate(input.ends_at),
+          renews: input.renews,
+          idempotencyKey: request.key,
           grantedBy: c.get('identity').accountId,
         }),
       );
@@ -124,15 +152,23 @@ export function adminRoutes(services: ApiServices) {
         }),
       );
       return c.json({ ...body, tokens: input.tokens }, 201);
+    })
+    .openapi(unbook, async (c) => {
+      const account = await target(c.req.valid('query').email);
+      if (!(await cancelBooking(db, account.id))) throw new TallyError('not_found', 'Nothing is booked');
+      return c.json(await show(account), 200);
+    })
+    .openapi(suspend, async (c) => {
+      const { email, reason } = c.req.valid('json');
+      const account = await target(email);
+      await setSuspended(db, account.id, reason);
+      log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account suspended');
+      return c.json(await show(account), 200);
+    })
+    .openapi(resume, async (c) => {
+      const account = await target(c.req.valid('json').email);
+      await setSuspended(db, account.id, null);
+      log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account resumed');
+      return c.json(await show(account), 200);
     });
-}
-
-const invalidField = (path: string, message: string) =>
-  new TallyError('invalid_input', message, { details: [{ path, message }] });
-
-/** A subscription that is to end in the past has to have begun before that. */
-function impliedStart(endsAt: string | undefined, periodDays: number): Date {
-  const now = new Date();
-  if (endsAt === undefined || new Date(endsAt) > now) return now;
-  return new Date(new Date(endsAt).getTime() - periodDays * dayMs);
 }

@@ -26,6 +26,8 @@ const overview = createRoute({
       original_tokens_included: z.int(),
       actual_tokens_remaining: z.int(),
       tokens_held: z.int(),
+      status: Subscription.shape.status,
+      refusal: Subscription.shape.refusal,
     }),
     ...errorResponses(401),
   },
@@ -80,7 +82,9 @@ const usage = createRoute({
 export function billingRoutes({ db, billing }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(overview, async (c) => {
-      const { balance } = await getBalance(billing, c.get('identity').accountId);
+      const standing = await getBalance(billing, c.get('identity').accountId);
+      const { balance } = standing;
+      const { status, refusal } = toSubscription(standing);
       return c.json(
         {
           success: true as const,
@@ -88,6 +92,8 @@ export function billingRoutes({ db, billing }: ApiServices) {
           original_tokens_included: balance.grantedTokens,
           actual_tokens_remaining: balance.remainingTokens,
           tokens_held: balance.heldTokens,
+          status,
+          refusal,
         },
         200,
       );

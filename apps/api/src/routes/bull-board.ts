@@ -12,6 +12,8 @@ import type { Job } from 'bullmq';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { LRUCache } from 'lru-cache';
 import { addressOf, bearerOf, requireOperator } from '../auth/authenticate.ts';
+import { createErrorHandler } from '../http/errors.ts';
+import { isOwnOrigin } from '../http/public-address.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 export const bullBoardPath = '/admin/queues';
@@ -33,9 +35,15 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Tally queues' } },
   });
+  // An outage is the same here as everywhere, and no text of a store's is shown.
+  adapter.setErrorHandler((error) => {
+    throw error;
+  });
+  const pages = adapter.registerPlugin() as unknown as Hono<ApiEnv>;
+  pages.onError(createErrorHandler(services.log));
   return new Hono<ApiEnv>()
-    .use(`${bullBoardPath}/*`, signIn(services), requireOperator, sameSiteOnly, safeActsOnly)
-    .route(bullBoardPath, adapter.registerPlugin() as unknown as Hono<ApiEnv>);
+    .use(`${bullBoardPath}/*`, signIn(services), requireOperator, ownPagesOnly(services), safeActsOnly, insidePrefix)
+    .route(bullBoardPath, pages);
 }
 
 /** A task's queue, with the board's retry buttons putting back the rows in Postgres, which BullMQ's own retry doesn't. */
@@ -124,14 +132,28 @@ function basicOf(c: Context<ApiEnv>): { email: string; password: string } | unde
 
 const isReading = (c: Context<ApiEnv>) => c.req.method === 'GET' || c.req.method === 'HEAD';
 
-/** A browser sends Basic credentials with requests that other sites cause: those may change nothing. */
-const sameSiteOnly: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  if (!isReading(c)) {
-    const origin = c.req.header('origin');
-    const isOwn = origin === undefined || (URL.canParse(origin) && new URL(origin).host === c.req.header('host'));
+/**
+ * A browser sends Basic credentials with requests that other sites cause: those may change nothing. What the browser says of
+ * the page counts first, for no page can write `Sec-Fetch-Site`; browsers leave it out over plain HTTP.
+ */
+function ownPagesOnly({ config }: ApiServices): MiddlewareHandler<ApiEnv> {
+  const isOwn = (c: Context<ApiEnv>): boolean => {
     const site = c.req.header('sec-fetch-site');
-    if (!isOwn || (site !== undefined && site !== 'same-origin' && site !== 'none'))
-      throw new TallyError('forbidden', 'Cross-site request refused');
-  }
+    if (site !== undefined) return site === 'same-origin' || site === 'none';
+    const origin = c.req.header('origin');
+    return origin === undefined || isOwnOrigin(c, origin, config);
+  };
+  return async (c, next) => {
+    if (!isReading(c) && !isOwn(c)) throw new TallyError('forbidden', 'Cross-site request refused');
+    await next();
+  };
+}
+
+/** The board's page names its own address in `<base>` alone: behind a proxy that takes a path off it begins with that. */
+const insidePrefix: MiddlewareHandler<ApiEnv> = async (c, next) => {
   await next();
+  const prefix = c.get('prefix');
+  if (prefix === '' || c.res.headers.get('content-type')?.startsWith('text/html') !== true) return;
+  const page = await c.res.text();
+  c.res = c.html(page.replace('<base href="', `$&${prefix}`));
 };

@@ -11,30 +11,36 @@ const files: Record<string, string> = {
   'swagger-ui-bundle.js': 'text/javascript',
   'favicon-32x32.png': 'image/png',
 };
-const page = `<!doctype html>
+const pageAt = (prefix: string) => `<!doctype html>
 <html lang="en">
 <head>
   <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
   <title>Tally API</title>
-  <link rel="stylesheet" href="/docs/swagger-ui.css"><link rel="icon" href="/docs/favicon-32x32.png">
+  <link rel="stylesheet" href="${prefix}/docs/swagger-ui.css"><link rel="icon" href="${prefix}/docs/favicon-32x32.png">
 </head>
 <body>
   <div id="ui"></div>
-  <script src="/docs/swagger-ui-bundle.js"></script>
-  <script src="/docs/start.js"></script>
+  <script src="${prefix}/docs/swagger-ui-bundle.js"></script>
+  <script src="${prefix}/docs/start.js"></script>
 </body>
 </html>`;
-const script = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true, persistAuthorization: true, validatorUrl: null });`;
+const scriptAt = (prefix: string) =>
+  `SwaggerUIBundle({ url: '${prefix}/openapi.json', dom_id: '#ui', deepLinking: true, persistAuthorization: true, validatorUrl: null });`;
 const security = {
   'content-security-policy':
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
 };
 
+/** For answers whose addresses begin with what the request said of its proxy: no cache may give them to anybody else. */
+export const ownAnswer = { 'cache-control': 'private, no-cache', vary: 'X-Forwarded-Prefix' };
+
 export function docsRoutes() {
   return new Hono<ApiEnv>()
-    .get('/', (c) => c.redirect('/docs'))
-    .get('/docs', (c) => c.html(page, 200, security))
-    .get('/docs/start.js', (c) => c.text(script, 200, { 'content-type': 'text/javascript' }))
+    .get('/', (c) => c.body(null, 302, { ...ownAnswer, location: `${c.get('prefix')}/docs` }))
+    .get('/docs', (c) => c.html(pageAt(c.get('prefix')), 200, { ...security, ...ownAnswer }))
+    .get('/docs/start.js', (c) =>
+      c.text(scriptAt(c.get('prefix')), 200, { ...ownAnswer, 'content-type': 'text/javascript' }),
+    )
     .get('/docs/:file', async (c) => {
       const file = c.req.param('file');
       const type = Object.hasOwn(files, file) ? files[file] : undefined;

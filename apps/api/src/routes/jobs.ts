@@ -1,11 +1,12 @@
 /** An account's jobs: what became of what it submitted. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
-import { findJob, findJobState, isEnded, type JobState, jobStatuses, listJobs } from '@tally/db';
-import { cancel } from '@tally/queue';
+import { findJob, findJobState, isEnded, type JobState, type JobStatus, jobStatuses, listJobs } from '@tally/db';
+import { cancel, requeue } from '@tally/queue';
 import type { Context } from 'hono';
 import { acceptedJob, answerJob, preferWait } from '../job-answer.ts';
 import { isNamed, tagOf, toEtag } from '../job-tag.ts';
+import { requireAccess } from '../require-tokens.ts';
 import {
   bearer,
   errorResponses,
@@ -67,6 +68,20 @@ const remove = createRoute({
   },
 });
 
+const retry = createRoute({
+  method: 'post',
+  path: '/api/jobs/{id}/retry',
+  tags: ['Jobs'],
+  summary: 'Go on with a failed or rejected job; what it has paid for is not paid again',
+  security: bearer,
+  request: { params: IdParam, headers: z.object({ prefer: preferWait }) },
+  responses: {
+    200: jsonResponse('With `Prefer: wait`: the job, ended', { job: Job }),
+    202: jsonResponse('It is queued again', acceptedJob),
+    ...errorResponses(401, 402, 404, 409),
+  },
+});
+
 export function jobRoutes(services: ApiServices) {
   const { db } = services;
   const canceller = { ...services, keyPrefix: services.config.redisKeyPrefix };
@@ -96,6 +111,19 @@ export function jobRoutes(services: ApiServices) {
         throw new TallyError('conflict', `The job has ended already: it is ${status}`);
       return answerJob(c, services, { jobId, status, prefer: c.req.valid('header').prefer });
     })
+    .openapi(retry, async (c) => {
+      const { accountId } = c.get('identity');
+      const jobId = c.req.valid('param').id;
+      await services.rateLimits.submission(accountId);
+      const state = await findJobState(db, accountId, jobId);
+      if (state === undefined) throw new TallyError('not_found', 'There is no such job');
+      await requireAccess(services, accountId, { estimatedTokens: 1, task: state.task });
+      const [dispatch] = await services.submitter.backlogs.submit(accountId, () =>
+        requeue(services, [jobId], accountId),
+      );
+      if (dispatch === undefined) throw new TallyError('conflict', whyNoRetry(state.status));
+      return answerJob(c, services, { jobId, status: 'queued', prefer: c.req.valid('header').prefer });
+    })
     .openapi(list, async (c) => {
       const { limit, cursor, status } = c.req.valid('query');
       const rows = await listJobs(db, { accountId: c.get('identity').accountId, limit, beforeId: cursor, status });
@@ -104,6 +132,11 @@ export function jobRoutes(services: ApiServices) {
         200,
       );
     });
+}
+
+function whyNoRetry(status: JobStatus): string {
+  if (status === 'failed' || status === 'rejected') return 'The input of this job has expired: submit it anew';
+  return `Only a failed or rejected job can be retried: this one is ${status}`;
 }
 
 /** What a client may do with the answer: keep it for itself, and ask whether it still holds, soon where it may not. */

@@ -6,7 +6,7 @@ KEYS  1 account  hash   granted, consumed, version, held, run_id; the oldest wai
       3 sizes    hash   hold id -> tokens
 ARGV  1 hold id ('' only asks: nothing is recorded but a ticket)   2 want   3 min   4 lease ms
       5 granted  6 consumed  7 version of the caller's snapshot (version 0: no snapshot)
-      8 job id ('' leaves no ticket)   9 age of the job, ms
+      8 job id ('' for who will not ask again: leaves no ticket, and takes what is free from min up)   9 age of the job, ms
 
 Returns {'GRANTED', tokens} | {'WAIT', 0} | {'EXHAUSTED', remaining} | {'HYDRATE', 0}
 --]]
@@ -50,6 +50,8 @@ if free - kept >= target then
   tokens = target
 elseif mine and now - ticket.since >= IMPATIENT_AFTER_MS and free >= min then
   tokens = math.min(target, free)
+elseif job == '' and free - kept >= min then
+  tokens = math.min(target, free - kept)
 end
 
 if tokens then

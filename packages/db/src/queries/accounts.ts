@@ -1,8 +1,10 @@
 /** Accounts and their API keys. */
 import { newId } from '@tally/core';
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
-import type { Database } from '../connect.ts';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { type Database, inTransaction } from '../connect.ts';
 import { accounts, apiKeys } from '../schema.ts';
+import { type NewPeriod, startPeriodIn } from './subscriptions.ts';
 
 export type Account = typeof accounts.$inferSelect;
 export type Role = Account['role'];
@@ -10,17 +12,22 @@ export type Role = Account['role'];
 /** Whose request it is. */
 export type Identity = { accountId: string; role: Role; tokenVersion: number };
 
-/** Inserts an account; undefined where the e-mail address (any case) is taken. */
+/** Inserts an account, and starts its first period where one is given; undefined where the address (any case) is taken. */
 export async function insertAccount(
   db: Database,
   input: { email: string; passwordHash: string; role: Role },
+  firstPeriod?: Omit<NewPeriod, 'accountId'>,
 ): Promise<Account | undefined> {
-  const rows = await db.orm
-    .insert(accounts)
-    .values({ id: newId(), ...input, email: input.email.toLowerCase() })
-    .onConflictDoNothing()
-    .returning();
-  return rows[0];
+  return inTransaction(db, async (client) => {
+    const [account] = await drizzle(client)
+      .insert(accounts)
+      .values({ id: newId(), ...input, email: input.email.toLowerCase() })
+      .onConflictDoNothing()
+      .returning();
+    if (account !== undefined && firstPeriod !== undefined)
+      await startPeriodIn(client, newId(), { accountId: account.id, ...firstPeriod });
+    return account;
+  });
 }
 
 /** An erased account is nobody's: it has an address only because the column wants one. */
@@ -49,6 +56,15 @@ export async function changePassword(
     .where(and(eq(accounts.id, accountId), isNull(accounts.erasedAt)))
     .returning({ tokenVersion: accounts.tokenVersion });
   return rows[0]?.tokenVersion;
+}
+
+/**
+ * Suspends an account, or ends that (`reason` null): it uses nothing and its period is not renewed meanwhile, and all that
+ * it has stays as it is. Who is suspended already stays so from the first time on.
+ */
+export async function setSuspended(db: Database, accountId: string, reason: string | null): Promise<void> {
+  const suspendedAt = reason === null ? null : sql`coalesce(${accounts.suspendedAt}, now())`;
+  await db.orm.update(accounts).set({ suspendedAt, suspendedReason: reason }).where(eq(accounts.id, accountId));
 }
 
 export async function setRole(db: Database, accountId: string, role: Role): Promise<void> {

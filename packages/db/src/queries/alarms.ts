@@ -1,9 +1,12 @@
-/** Alarms: what the audit found that no program may mend. */
+/** Alarms: what no program may mend, and an operator has to know. */
 import { newId } from '@tally/core';
 import type { Database } from '../connect.ts';
 
-/** `ledger`: a subscription's balance is not the sum of its rows. */
-export type AlarmKind = 'ledger';
+/**
+ * `ledger`: a subscription's balance is not the sum of its rows.
+ * `unpaid_usage`: a model uses more than is held for its calls, again and again, and nobody pays for it.
+ */
+export type AlarmKind = 'ledger' | 'unpaid_usage';
 
 export type Alarm = { kind: AlarmKind; subject: string; what: string; raisedAt: Date; lastSeenAt: Date };
 

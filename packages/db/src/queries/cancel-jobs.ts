@@ -51,21 +51,22 @@ export async function cancelJob(
 /**
  * Queues failed and rejected jobs again, under the next dispatch and with their attempts counted anew; all others are left
  * alone, those whose input has expired among them. What their steps paid for is replayed, so nothing is charged twice. A
- * message that Instagram refused may leave again; one of which nobody knows whether it arrived may not.
+ * message that Instagram refused may leave again; one of which nobody knows whether it arrived may not. With an account
+ * only its own.
  */
-export async function requeueJobs(db: Database, jobIds: string[]): Promise<Dispatch[]> {
+export async function requeueJobs(db: Database, jobIds: string[], accountId?: string): Promise<Dispatch[]> {
   return inTransaction(db, async (client) => {
     const { rows } = await client.query<{ id: string; account_id: string; task: string; dispatch: number }>(
       `with due as (
          select id from jobs where id = any($1::uuid[]) and status in ('failed', 'rejected') and input is not null
-           and cancel_requested_at is null
+           and cancel_requested_at is null and ($2::uuid is null or account_id = $2)
          order by id for update
        )
        update jobs j set status = 'queued', dispatch = j.dispatch + 1, attempts = 0, waits = 0, run_after = now(),
-         error = null, error_code = null, finished_at = null
+         result = null, error = null, error_code = null, finished_at = null
        from due where j.id = due.id
        returning j.id, j.account_id, j.task, j.dispatch`,
-      [jobIds],
+      [jobIds, accountId ?? null],
     );
     const ids = rows.map(({ id }) => id);
     await client.query(

@@ -24,7 +24,7 @@ const sections: readonly Section[] = [
     from: 'accounts t',
     where: 't.id = $1',
     order: byId,
-    columns: 't.id, t.email, t.role, t.created_at',
+    columns: 't.id, t.email, t.role, t.created_at, t.suspended_at, t.suspended_reason',
     rows: many,
   },
   { kind: 'api_key', from: 'api_keys t', order: byId, columns: 't.id, t.name, t.hint, t.created_at', rows: many },
@@ -34,6 +34,13 @@ const sections: readonly Section[] = [
     order: byId,
     columns: `t.id, t.plan_id as plan, t.period_tokens, t.status, t.renews, t.is_current, t.starts_at, t.ends_at,
       t.created_at, b.tokens_granted, b.tokens_consumed`,
+    rows: many,
+  },
+  {
+    kind: 'booked_subscription',
+    from: 'booked_periods t',
+    order: byId,
+    columns: 't.id, t.plan_id as plan, t.period_tokens, t.renews, t.starts_at, t.ends_at, t.created_at',
     rows: many,
   },
   {

@@ -45,16 +45,18 @@ export async function insertHolds(db: Database, intents: Intent[]): Promise<Inte
         select s.* from subscriptions s where s.account_id in (select account_id from intent) and s.is_current
         order by s.id for key share
       ), judged as (
-        select u.*, s.id as subscription_id, subscription_refusal(s.status, s.starts_at, s.ends_at) as refusal,
-          coalesce(s.renews and s.status = 'active' and s.ends_at <= now(), false) as is_renewal_due,
+        select u.*, s.id as subscription_id, access_refusal(a.suspended_at, s.status, s.starts_at, s.ends_at) as refusal,
+          is_period_due(a.suspended_at, s.status, s.renews, s.ends_at, n.starts_at) as is_renewal_due,
           b.tokens_granted, b.tokens_consumed, b.version
         from intent u
+        left join accounts a on a.id = u.account_id
+        left join booked_periods n on n.account_id = u.account_id
         left join running s on s.account_id = u.account_id
         left join subscription_balances b on b.subscription_id = s.id
       ), held as (
         insert into token_holds (id, account_id, subscription_id, job_id, step, fence, tokens, expires_at)
         select id, account_id, subscription_id, job_id, step, fence, tokens, now() + make_interval(secs => lease_ms / 1000.0)
-        from judged where refusal is null order by id
+        from judged where refusal is null and not is_renewal_due order by id
       )
       select refusal, is_renewal_due, subscription_id, tokens_granted, tokens_consumed, version
       from judged order by position`,
@@ -152,6 +154,16 @@ const toSnapshot = (row: SnapshotRow): Snapshot => ({
   tokensConsumed: row.tokens_consumed,
   version: row.version,
 });
+
+/** A subscription's balance now. @throws Error where there is no such subscription */
+export async function readSnapshot(db: Database, subscriptionId: string): Promise<Snapshot> {
+  const { rows } = await db.hot.query<SnapshotRow>(
+    'select tokens_granted, tokens_consumed, version from subscription_balances where subscription_id = $1',
+    [subscriptionId],
+  );
+  if (rows[0] === undefined) throw new Error(`no balance for subscription ${subscriptionId}`);
+  return toSnapshot(rows[0]);
+}
 
 /**
  * Holds of which nothing can come any more: their lease has run out, or their job does not run under the claim that made

@@ -1,4 +1,4 @@
-/** Settling model calls and moving jobs on: one grouped round trip over the SQL function of migration 3. */
+/** Settling model calls and moving jobs on: one grouped round trip over the SQL function settle(). */
 import type { Database } from '../connect.ts';
 import type { JobStatus } from '../schema.ts';
 import type { Snapshot } from './holds.ts';
@@ -20,8 +20,10 @@ export type CallRecord = {
   outputTokens: number;
   reasoningTokens: number;
   totalTokens: number;
-  /** What the reserve granted: billing stops there. */
+  /** What the reserve granted: billing stops there, or where the hold for the difference ends. */
   holdTokens: number;
+  /** Where the call used more than that: a second hold, for as much of the difference as was free. */
+  excess?: { holdId: string; tokens: number } | undefined;
   /** False where the tenant must not pay: the call failed, or its answer was not what the task asked for. */
   billable: boolean;
   /** What the step gives the task, kept for replay until the job is completed; undefined where it gave nothing. */
@@ -133,6 +135,8 @@ function toCallJson(call: CallRecord, move: Move | undefined): object {
     reasoning_tokens: call.reasoningTokens,
     total_tokens: call.totalTokens,
     hold_tokens: call.holdTokens,
+    excess_hold_id: call.excess?.holdId ?? null,
+    excess_tokens: call.excess?.tokens ?? 0,
     billable: call.billable,
     // A job that completes in the same statement is never run again: nothing would ever read its step.
     keep_output: move?.status !== 'completed',
@@ -166,39 +170,4 @@ export async function readSteps(db: Database, jobId: string): Promise<Map<string
     values: [jobId],
   });
   return new Map(rows.map((row) => [row.step, row.output]));
-}
-
-/** Whether tokens were taken under this id before. */
-export async function isTaken(db: Database, adjustmentId: string): Promise<boolean> {
-  const { rowCount } = await db.hot.query('select from ai_usage_log where job_id = $1 and billed_tokens > 0', [
-    adjustmentId,
-  ]);
-  return rowCount !== 0;
-}
-
-/**
- * Settles a hold that an operator took, not a model call: logged and billed in full if the hold is still there.
- * Returns the balance after it; undefined where the hold was gone and nothing was billed.
- */
-export async function settleAdjustment(
-  db: Database,
-  input: { holdId: string; reason: string },
-): Promise<Snapshot | undefined> {
-  const { rows } = await db.hot.query<{ subscription_id: string }>(
-    `with unheld as (delete from token_holds where id = $1 returning *)
-     insert into ai_usage_log (id, account_id, subscription_id, job_id, step, fence, task, model, input_tokens,
-       cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, billed_tokens, evidence, outcome, latency_ms, reason)
-     select id, account_id, subscription_id, job_id, step, fence, 'adjustment', 'none', 0, 0, 0, 0, tokens, tokens,
-       'reported', 'taken', 0, $2 from unheld
-     returning subscription_id`,
-    [input.holdId, input.reason],
-  );
-  const subscriptionId = rows[0]?.subscription_id;
-  if (subscriptionId === undefined) return undefined;
-  const after = await db.hot.query<{ tokens_granted: number; tokens_consumed: number; version: number }>(
-    'select tokens_granted, tokens_consumed, version from subscription_balances where subscription_id = $1',
-    [subscriptionId],
-  );
-  const row = after.rows[0];
-  return row && { tokensGranted: row.tokens_granted, tokensConsumed: row.tokens_consumed, version: row.version };
 }

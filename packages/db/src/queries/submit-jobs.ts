@@ -17,7 +17,7 @@ export type SubmissionOutcome =
   | { outcome: 'queued' }
   /** The idempotency key is taken by another request, or by this one earlier: look it up. */
   | { outcome: 'key_taken' }
-  /** The period has ended and renews: start the next one, then submit again. */
+  /** The next period is due: start it, then submit again. */
   | { outcome: 'renewal_due' }
   | { outcome: 'refused'; reason: AccessRefusal; tokensGranted: number; tokensConsumed: number };
 
@@ -27,12 +27,13 @@ with submission as (
     with ordinality as u (id, account_id, task, input, min_tokens, key, request_hash, position)
 ), judged as (
   select u.*, b.tokens_granted, b.tokens_consumed,
-    case when subscription_refusal(s.status, s.starts_at, s.ends_at) = 'subscription_expired' and s.renews and s.status = 'active'
-           then 'renewal_due'
-         else coalesce(subscription_refusal(s.status, s.starts_at, s.ends_at),
+    case when is_period_due(a.suspended_at, s.status, s.renews, s.ends_at, n.starts_at) then 'renewal_due'
+         else coalesce(access_refusal(a.suspended_at, s.status, s.starts_at, s.ends_at),
            case when b.tokens_granted - b.tokens_consumed < u.min_tokens then 'no_tokens_remaining' end)
     end as refusal
   from submission u
+  left join accounts a on a.id = u.account_id
+  left join booked_periods n on n.account_id = u.account_id
   left join subscriptions s on s.account_id = u.account_id and s.is_current
   left join subscription_balances b on b.subscription_id = s.id
 ), keyed as (

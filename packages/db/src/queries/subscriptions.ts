@@ -24,7 +24,13 @@ export type NewPeriod = {
 /** Starts a period and ends the running one; unused top-ups move over. Returns the new subscription's id. */
 export async function startPeriod(db: Database, period: NewPeriod): Promise<string> {
   const id = newId();
-  await db.pool.query('select start_period($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
+  await startPeriodIn(db.pool, id, period);
+  return id;
+}
+
+/** The same under an id of the caller's, inside its transaction where it has one. An id that is there starts nothing. */
+export async function startPeriodIn(client: Pick<Transaction, 'query'>, id: string, period: NewPeriod): Promise<void> {
+  await client.query('select start_period($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
     id,
     period.accountId,
     period.planId,
@@ -35,10 +41,9 @@ export async function startPeriod(db: Database, period: NewPeriod): Promise<stri
     period.endsAt,
     period.grantedBy,
   ]);
-  return id;
 }
 
-/** Starts the next period of an account whose current one has ended and renews; harmless otherwise. */
+/** Starts an account's next period where one is due, booked or renewed; harmless otherwise. */
 export async function renewPeriod(db: Database, accountId: string): Promise<boolean> {
   const { rows } = await db.pool.query<{ renewed: boolean }>('select renew_period($1, $2) as renewed', [
     newId(),
@@ -47,8 +52,9 @@ export async function renewPeriod(db: Database, accountId: string): Promise<bool
   return rows[0]?.renewed ?? false;
 }
 
-/** Ends the running period for good, where there is one: it pays for nothing more and is never renewed. */
+/** Ends the running period for good, where there is one: it pays for nothing more, and no other follows. */
 export async function endSubscription(client: Transaction, accountId: string): Promise<void> {
+  await client.query('delete from booked_periods where account_id = $1', [accountId]);
   await client.query(
     `update subscriptions set status = 'inactive', renews = false, ends_at = greatest(starts_at, least(ends_at, now()))
      where account_id = $1 and is_current`,
@@ -56,11 +62,14 @@ export async function endSubscription(client: Transaction, accountId: string): P
   );
 }
 
-/** Accounts whose current period has ended and renews. */
+/** Accounts whose next period is due: the current one has ended and renews, or another one was booked. */
 export async function listRenewalsDue(db: Database, limit: number): Promise<string[]> {
   const { rows } = await db.pool.query<{ account_id: string }>(
-    `select account_id from subscriptions
-     where is_current and renews and status = 'active' and ends_at <= now() order by ends_at limit $1`,
+    `(select s.account_id from subscriptions s join accounts a on a.id = s.account_id and a.suspended_at is null
+      where s.is_current and s.renews and s.status = 'active' and s.ends_at <= now() order by s.ends_at limit $1)
+     union
+     (select b.account_id from booked_periods b join accounts a on a.id = b.account_id and a.suspended_at is null
+      where b.starts_at <= now() order by b.starts_at limit $1)`,
     [limit],
   );
   return rows.map((row) => row.account_id);
@@ -107,4 +116,13 @@ export async function insertGrant(
     );
     return rows[0] && { grantId: rows[0].id, subscriptionId: rows[0].subscription_id };
   });
+}
+
+/** Whether a grant has been made, or tokens taken back, under this key; and whether within the life of such a key. */
+export async function findGrant(db: Database, idempotencyKey: string): Promise<{ isRecent: boolean } | undefined> {
+  const { rows } = await db.pool.query<{ isRecent: boolean }>(
+    `select created_at > now() - interval '24 hours' as "isRecent" from token_grants where idempotency_key = $1`,
+    [idempotencyKey],
+  );
+  return rows[0];
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { passageKinds } from '../context.ts';
 import { defineTask } from '../define-task.ts';
+import { leastTokensOf } from '../least-tokens.ts';
 import { maxQuestionCharacters } from '../limits.ts';
 import { toMessages } from './prompt.ts';
 
@@ -28,6 +29,7 @@ export const askQuestion = defineTask({
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 60, max: 400 },
+  leastTokens: ({ question }) => 180 + leastTokensOf(question),
   async run({ question }, ctx) {
     const [passages, business] = await Promise.all([
       ctx.knowledge.search(question, passagesShown),

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { type ChatTurn, type Message, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
 import { toBusiness, toContext } from '../fenced-text.ts';
+import { leastTokensOf } from '../least-tokens.ts';
 import { maxCustomerCharacters, maxQuestionCharacters } from '../limits.ts';
 
 const instructions = `You answer a customer of a business in a chat.
@@ -39,6 +40,7 @@ export const customerChat = defineTask({
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 40, max: 300 },
+  leastTokens: ({ text }) => 190 + leastTokensOf(text),
   async run({ customer, text, conversation_id: conversationId }, ctx) {
     const turn = await ctx.chat.take({ conversationId, customer, text });
     const answer = { conversation_id: turn.conversationId, reply: null, silent: null, message_id: null };

@@ -4,6 +4,7 @@ import { type Said, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
 import { describeProduct } from '../describe-product.ts';
 import { toBusiness, toContext } from '../fenced-text.ts';
+import { leastTokensOf } from '../least-tokens.ts';
 import { maxQuestionCharacters } from '../limits.ts';
 
 const instructions = `You answer, in a private message, somebody who commented on a business's post on Instagram.
@@ -45,6 +46,7 @@ export const instagramDm = defineTask({
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 40, max: 300 },
+  leastTokens: ({ text }) => 200 + leastTokensOf(text),
   async run(input, ctx) {
     const comment = {
       igUserId: input.ig_user_id,

@@ -4,14 +4,25 @@ import { z } from 'zod';
 import type { QaPair, QaSource, TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
 import { describeProduct } from '../describe-product.ts';
+import { leastTokensOf } from '../least-tokens.ts';
 import { maxSourceCharacters, maxUrlCharacters } from '../limits.ts';
 import { checkPageAddress } from '../page-address.ts';
 import { isSupported } from './evidence.ts';
 import { toMessages } from './prompt.ts';
-import { cutSource } from './source.ts';
+import { cutSource, pieceCharacters } from './source.ts';
 
 const mostPairs = 30;
 const Pairs = z.object({ pairs: z.array(z.object({ question: z.string(), answer: z.string() })) });
+
+const Result = z.object({
+  /** Those that were added. */
+  pairs: z.array(z.object({ id: z.string(), question: z.string(), answer: z.string() })),
+  /** Pairs that the model wrote and that were not kept: known already, not to be found in the source, or too many. */
+  dropped: z.int(),
+  /** The length of the source's text, and how much of that was read: a page longer than 100,000 is read up to there. */
+  characters: z.int(),
+  characters_read: z.int(),
+});
 
 export const productQa = defineTask({
   name: 'product-qa',
@@ -31,46 +42,45 @@ export const productQa = defineTask({
       },
     )
     .meta({ example: { text: 'The Aurora lamp has a guarantee of 5 years.', count: 3 } }),
-  output: z.object({
-    /** Those that were added. */
-    pairs: z.array(z.object({ id: z.string(), question: z.string(), answer: z.string() })),
-    /** Pairs that the model wrote and that were not kept: known already, or not to be found in the source. */
-    dropped: z.int(),
-  }),
+  output: Result,
   queue: { attempts: 4, timeoutMs: 60_000, concurrency: 8 },
   outputTokens: { min: 150, max: 1_500 },
   check({ url }, policy) {
     if (url !== undefined) checkPageAddress(url, policy);
   },
+  leastTokens: ({ text }) => 360 + leastTokensOf((text ?? '').slice(0, pieceCharacters / 2)),
   async run(input, ctx) {
     const source = toSource(input);
-    const text = await readSource(source, ctx);
+    const whole = await readSource(source, ctx);
     const known = await ctx.qa.questions(source);
-    const pieces = cutSource(text);
-    const kept: QaPair[] = [];
+    const pieces = cutSource(whole.slice(0, maxSourceCharacters));
+    const result: z.infer<typeof Result> = { pairs: [], dropped: 0, characters: whole.length, characters_read: 0 };
     let written = 0;
+    let spare: QaPair[] = [];
     for (const [i, piece] of pieces.entries()) {
-      const wanted = Math.ceil((input.count - kept.length) / (pieces.length - i));
-      if (wanted <= 0) break;
+      // Pairs come from the whole source evenly: every piece is read, and gives at least one to choose from.
+      const due = Math.ceil((input.count * (i + 1)) / pieces.length) - result.pairs.length;
       await ctx.progress(`writing ${i + 1} of ${pieces.length}`);
-      const existing = [...known, ...kept.map(({ question }) => question)];
+      const existing = [...known, ...result.pairs.map(({ question }) => question)];
       // Each piece is a step: a crash in the middle pays for none twice.
       const { pairs } = await ctx.llmJson(
         `pairs-${i + 1}`,
-        { messages: toMessages(piece, wanted, existing) },
+        { messages: toMessages(piece, Math.max(1, due), existing) },
         { name: 'question_answers', schema: Pairs },
       );
       written += pairs.length;
-      kept.push(
-        ...pairs
-          .map(trimmed)
-          .filter((pair) => isSupported(pair, piece))
-          .slice(0, wanted),
-      );
+      const fresh = pairs.map(trimmed).filter((pair) => isSupported(pair, piece));
+      const candidates = [...fresh, ...spare];
+      spare = candidates.slice(due);
+      // Stored piece by piece, so that a job which ends before the last one has what it paid for.
+      if (due > 0 && candidates.length > 0) result.pairs.push(...(await ctx.qa.save(source, candidates.slice(0, due))));
+      result.dropped = written - result.pairs.length;
+      result.characters_read += piece.length;
+      ctx.keep(result);
     }
-    await ctx.progress('storing');
-    const added = await ctx.qa.save(source, kept);
-    return { pairs: added, dropped: written - added.length };
+    // What was trimmed between pieces has been read, too.
+    if (whole.length <= maxSourceCharacters) result.characters_read = whole.length;
+    return result;
   },
 });
 

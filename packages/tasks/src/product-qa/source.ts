@@ -1,13 +1,12 @@
 /** Cuts a long source into pieces that one call can read. */
 
-const pieceCharacters = 8_000;
-const mostPieces = 8;
+export const pieceCharacters = 8_000;
 
-/** Pieces of at most 8,000 characters, at line ends where possible; of a very long text the first eight. */
+/** Pieces of at most 8,000 characters and, but for the last, of at least half of that; at line ends where possible. */
 export function cutSource(text: string): string[] {
   const pieces: string[] = [];
   let rest = text.trim();
-  while (rest !== '' && pieces.length < mostPieces) {
+  while (rest !== '') {
     const cut = rest.length <= pieceCharacters ? rest.length : borderBefore(rest, pieceCharacters);
     pieces.push(rest.slice(0, cut).trim());
     rest = rest.slice(cut).trimStart();

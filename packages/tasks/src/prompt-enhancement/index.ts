@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Message } from '../context.ts';
 import { defineTask } from '../define-task.ts';
 import { fenced } from '../fenced-text.ts';
+import { leastTokensOf } from '../least-tokens.ts';
 import { maxQuestionCharacters } from '../limits.ts';
 
 const instructions = `You write the instructions by which an assistant answers a business's customers.
@@ -29,6 +30,7 @@ export const promptEnhancement = defineTask({
   output: z.object({ prompt: z.string(), version: z.int() }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 150, max: 800 },
+  leastTokens: ({ prompt, business }) => 325 + leastTokensOf(`${prompt}\n${toFacts(business) ?? ''}`),
   async run({ prompt, business }, ctx) {
     const enhanced = await ctx.llmJson(
       'prompt',

@@ -75,6 +75,7 @@ export async function extract(
       outcome.prompts.push(prompt);
       return format.schema.parse(model(prompt));
     },
+    keep: () => undefined,
     progress: async (stage) => void outcome.stages.push(stage),
     compute: async (name, input) => (byName[name] as (input: unknown) => never)(structuredClone(input)),
     pages: { open: async () => ({ url, status: 200, html: html(page) }) },

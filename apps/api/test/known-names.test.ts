@@ -1,0 +1,204 @@
+import { defineTask, tasks } from '@tally/tasks';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import {
+  bodiesWith,
+  filled,
+  namesIn,
+  readOperations,
+  type Schema,
+  typesOf,
+} from '../../../test/attacks/api-document.ts';
+import { type Answer, startPlatform } from '../../../test/harness/platform.ts';
+
+/** A task whose input nests in every way that schemas do. */
+const nested = defineTask({
+  name: 'nested',
+  path: '/api/test/nested',
+  summary: 'Nested input',
+  input: z
+    .object({
+      text: z.string(),
+      address: z
+        .object({ street: z.string(), geo: z.object({ lat: z.number() }).optional() })
+        .nullable()
+        .optional(),
+      lines: z.array(z.object({ amount: z.number().default(1) })).default([]),
+      facts: z.union([z.string(), z.record(z.string(), z.string())]).optional(),
+      source: z
+        .union([z.object({ url: z.string() }), z.object({ file: z.string(), page: z.number().optional() })])
+        .optional(),
+      shelves: z.record(z.string(), z.object({ height: z.number() })).optional(),
+      free: z.looseObject({ a: z.string().optional() }).optional(),
+      anything: z.unknown().optional(),
+    })
+    .refine(({ text }) => text !== 'no', 'must not be no'),
+  output: z.object({}),
+  queue: { attempts: 1, timeoutMs: 1_000 },
+  outputTokens: { min: 1, max: 10 },
+  run: async () => ({}),
+});
+
+const platform = await startPlatform({
+  worker: false,
+  tasks: [...tasks, nested],
+  env: { LIMIT_SUBMISSIONS_PER_MINUTE: '0', LIMIT_LOGINS: '0' },
+});
+const { call, newPerson } = platform;
+const operations = await readOperations(platform);
+const operator = await newPerson({ role: 'operator', tokens: 10_000 });
+const poor = await newPerson();
+const anyId = '0198a000-0000-7000-8000-000000000000';
+
+type Details = { details: { path: string; message: string }[] };
+function expectUnknown(answer: Answer, faults: { path: string; message: string }[]) {
+  const { details } = answer.body as Details;
+  expect({ status: answer.status, code: answer.body.error_code, details }).toEqual({
+    status: 400,
+    code: 'invalid_input',
+    details: faults,
+  });
+  expect(answer.body.error).toBe(`The input is not valid: ${faults[0]?.message}`);
+}
+
+const misspelt = (name: string) => (name.length > 3 ? name.replace(/^(.)(.)/, '$2$1') : `${name}s`);
+const unknown = (kind: 'field' | 'query parameter', name: string, nearest: string) => ({
+  path: name,
+  message: `unknown ${kind} \`${name}\`, did you mean \`${nearest}\`?`,
+});
+const addressOf = (path: string) => filled(path, Object.fromEntries(namesIn(path).map((name) => [name, anyId])));
+const fieldsOf = (body: Schema) => Object.keys(body.properties ?? {});
+
+describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin }) => {
+  const address = addressOf(path);
+  const isTask = [...tasks, nested].some((task) => task.path === path);
+  const base = body && bodiesWith(body, fieldsOf(body)[0] ?? '', undefined)[0];
+  const sent = base === undefined ? {} : { body: base };
+  const queryNames = parameters.filter((one) => one.in === 'query').map(({ name }) => name);
+
+  it('refuses a query parameter that it doesn’t know, and names the nearest', async () => {
+    for (const name of queryNames) {
+      const wrong = misspelt(name);
+      const answer = await call(method, `${address}?${wrong}=1`, { token: operator.token, ...sent });
+      expectUnknown(answer, [unknown('query parameter', wrong, name)]);
+    }
+    const far = await call(method, `${address}?utm_campaign=1`, { token: operator.token, ...sent });
+    const there = queryNames.length === 0 ? '' : `; there is ${queryNames.map((name) => `\`${name}\``).join(', ')}`;
+    expectUnknown(far, [{ path: 'utm_campaign', message: `unknown query parameter \`utm_campaign\`${there}` }]);
+  });
+
+  const hasBody = body !== undefined;
+  if (hasBody)
+    it('refuses a field that it doesn’t know, and names the nearest', async () => {
+      for (const name of fieldsOf(body ?? {})) {
+        const wrong = misspelt(name);
+        const answer = await call(method, address, { token: operator.token, body: { ...base, [wrong]: 'x' } });
+        expectUnknown(answer, [unknown('field', wrong, name)]);
+      }
+    });
+
+  if (!hasBody && ['POST', 'PUT', 'PATCH'].includes(method))
+    it('takes no field at all, and needs no body', async () => {
+      const fields = await call(method, address, { token: operator.token, body: { until: 'tomorrow' } });
+      expectUnknown(fields, [{ path: 'until', message: 'unknown field `until`' }]);
+      for (const none of [{}, { body: {} }, { raw: '' }])
+        expect((await call(method, address, { token: operator.token, ...none })).status).not.toBe(400);
+    });
+
+  if (isTask)
+    it('says 402 before that to an account without tokens', async () => {
+      const input = { ...base, zzz: 1 };
+      for (const [query, sentBody] of [
+        ['', input],
+        ['?zzz=1', base],
+      ] as const)
+        expect(await call(method, `${address}${query}`, { token: poor.token, body: sentBody })).toMatchObject({
+          status: 402,
+          body: { error_code: 'no_subscription', tokens_remaining: 0 },
+        });
+    });
+
+  if (needsLogin)
+    it('says nothing of its names to strangers', async () => {
+      const answer = await call(method, `${address}?zzz=1`, { body: undefined, ...(body && { body: { zzz: 1 } }) });
+      expect(answer.status).toBe(401);
+    });
+});
+
+describe('what a body holds inside', () => {
+  const send = (body: object) => call('POST', nested.path, { token: operator.token, body: { text: 'x', ...body } });
+  const typesIn = (schema: Schema): Schema[] => [schema, ...Object.values(schema.properties ?? {}).flatMap(typesIn)];
+
+  it('is looked at in every body of the document that nests', () => {
+    const bodies = operations.filter(({ path }) => path !== nested.path).flatMap(({ body }) => (body ? [body] : []));
+    const inner = bodies.flatMap((body) => typesIn(body).slice(1)).filter((one) => typesOf(one).includes('object'));
+    // The facts about a business: names are its own.
+    expect(inner.map(({ properties }) => properties ?? {})).toEqual([{}]);
+  });
+
+  it.each<[object, string, string]>([
+    [{ address: { street: 'x', sreet: 'y' } }, 'address.sreet', 'street'],
+    [{ address: { street: 'x', geo: { lat: 1, lta: 2 } } }, 'address.geo.lta', 'lat'],
+    [{ lines: [{ amount: 1 }, { ammount: 2 }] }, 'lines.1.ammount', 'amount'],
+    [{ source: { file: 'x', pages: 1 } }, 'source.pages', 'page'],
+    [{ source: { url: 'x', urls: 1 } }, 'source.urls', 'url'],
+    [{ source: { ulr: 'x' } }, 'source.ulr', 'url'],
+    [{ shelves: { top: { height: 1, heigth: 2 } } }, 'shelves.top.heigth', 'height'],
+  ])('%j has an unknown %s', async (body, path, nearest) => {
+    expectUnknown(await send(body), [
+      { path, message: `unknown field \`${path.split('.').at(-1)}\`, did you mean \`${nearest}\`?` },
+    ]);
+  });
+
+  it.each<[object]>([
+    [{ facts: 'text' }],
+    [{ facts: { anything: 'goes', Address: 'y' } }],
+    [{ free: { a: 'x', b: 1 }, anything: { c: [{ d: 1 }] } }],
+    [{ address: null, lines: [] }],
+    [{ source: { url: 'x' } }],
+    [{ shelves: { top: { height: 1 }, bottom: { height: 2 } } }],
+  ])('%j is taken', async (body) => {
+    expect((await send(body)).status).toBe(202);
+  });
+
+  it('may be a business’s own names, in prompt-enhancement', async () => {
+    const body = { prompt: 'be nice', business: { 'Opening hours': '10 to 19', nmae: 'Lamps' } };
+    expect((await call('POST', '/api/web-knowledge/generate-prompt', { token: operator.token, body })).status).toBe(
+      202,
+    );
+  });
+
+  it('is told with what there is where nothing is near, and for twenty names at most', async () => {
+    const far = await call('POST', '/api/knowledge', {
+      token: operator.token,
+      body: { title: 'x', text: 'y', category: 1 },
+    });
+    expectUnknown(far, [{ path: 'category', message: 'unknown field `category`; there is `title`, `text`' }]);
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`x${i}`, i]));
+    expect(((await send(many)).body as Details).details).toHaveLength(20);
+  });
+
+  it('is repeated shortened, however long a name is', async () => {
+    const answer = await send({ [`${'x'.repeat(63)}😀${'y'.repeat(100_000)}`]: 1 });
+    expect(answer.status).toBe(400);
+    expect(answer.text.length).toBeLessThan(1_000);
+    expect(answer.text.isWellFormed()).toBe(true);
+  });
+
+  it.each(['toString', 'constructor', '__proto__', 'hasOwnProperty'])('%s is no known name', async (name) => {
+    const raw = `{"text":"x","${name}":{"a":1}}`;
+    const answer = await call('POST', nested.path, { token: operator.token, raw });
+    expect(answer).toMatchObject({ status: 400, body: { details: [{ path: name }] } });
+    const query = await call('GET', `/api/jobs?${name}=1`, { token: operator.token });
+    expect(query).toMatchObject({ status: 400, body: { details: [{ path: name }] } });
+  });
+});
+
+describe('pages and webhooks', () => {
+  it.each(['/health?v=1', '/ready?v=1', '/metrics?v=1', '/docs?v=1', '/openapi.json?v=1'])(
+    'take any query: %s',
+    async (path) => {
+      expect([200, 503]).toContain((await call('GET', path)).status);
+    },
+  );
+});

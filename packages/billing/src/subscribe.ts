@@ -1,0 +1,60 @@
+/** Giving an account a plan: from now on, or from a day on. */
+import { idFrom, newId, TallyError } from '@tally/core';
+import { type Database, listPlans, type NewPeriod, type Plan, startOrBookPeriod } from '@tally/db';
+import type { Billing } from './services.ts';
+
+const dayMs = 86_400_000;
+
+export type SubscribeRequest = {
+  accountId: string;
+  planId: string;
+  /** By default the plan's. */
+  tokens?: number | undefined;
+  status: NewPeriod['status'];
+  /** By default now; or a period before `endsAt`, where that is over. */
+  startsAt?: Date | undefined;
+  /** By default a period after `startsAt`. */
+  endsAt?: Date | undefined;
+  /** By default true, unless `endsAt` is given. */
+  renews?: boolean | undefined;
+  /** Repeated with the same key, also after a lost answer, it starts nothing more. */
+  idempotencyKey?: string | undefined;
+  grantedBy: string | null;
+};
+
+/**
+ * Starts a subscription and ends the running one; one that begins later is booked, and leaves the running one alone.
+ * @throws TallyError `invalid_input` for a plan or dates that can't be, `idempotency_conflict` for a key of long ago
+ */
+export async function subscribe(billing: Pick<Billing, 'db'>, request: SubscribeRequest): Promise<void> {
+  const { accountId, idempotencyKey } = request;
+  const period = { accountId, grantedBy: request.grantedBy, ...(await termsOf(billing.db, request)) };
+  const id = idempotencyKey === undefined ? newId() : idFrom(`subscription ${accountId} ${idempotencyKey}`);
+  const outcome = await startOrBookPeriod(billing.db, id, period);
+  if (outcome === 'repeated_late')
+    throw new TallyError('idempotency_conflict', 'This Idempotency-Key started an earlier period: use a new one');
+}
+
+/** What a new period is to be, its plan's own terms where the request names none. */
+export async function termsOf(
+  db: Database,
+  request: Omit<SubscribeRequest, 'accountId' | 'idempotencyKey' | 'grantedBy'>,
+): Promise<Omit<NewPeriod, 'accountId' | 'grantedBy'>> {
+  const plan = (await listPlans(db)).find(({ id }) => id === request.planId);
+  if (plan === undefined) throw invalidField('plan', 'There is no such plan');
+  const startsAt = request.startsAt ?? impliedStart(plan, request.endsAt);
+  const endsAt = request.endsAt ?? new Date(startsAt.getTime() + plan.periodDays * dayMs);
+  if (endsAt < startsAt) throw invalidField('ends_at', 'ends_at is before starts_at');
+  const { status } = request;
+  const renews = request.renews ?? request.endsAt === undefined;
+  return { planId: plan.id, tokens: request.tokens ?? plan.tokens, status, renews, startsAt, endsAt };
+}
+
+const invalidField = (path: string, message: string) =>
+  new TallyError('invalid_input', message, { details: [{ path, message }] });
+
+/** A subscription that is to end in the past has to have begun before that. */
+function impliedStart(plan: Plan, endsAt: Date | undefined): Date {
+  const now = new Date();
+  return endsAt === undefined || endsAt > now ? now : new Date(endsAt.getTime() - plan.periodDays * dayMs);
+}
