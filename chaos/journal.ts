@@ -13,6 +13,7 @@ export const checks = {
   logs: 'no alarm, no unknown error, nothing that a log should not say',
   processes: 'no process ends by itself, and SIGTERM ends one in order',
   answers: 'the API never answers 500, and refuses nobody who has tokens',
+  provider: 'a phase in which the provider refuses all calls fails no job and costs no attempt',
   recovery: 'after every fault work goes on within its limit',
   script: 'every kind of fault was there',
 } as const;
@@ -35,8 +36,8 @@ export type Journal = {
   events: Set<string>;
   /** Keys of the top-ups that were answered 201, with their tokens. */
   topUps: Map<string, number>;
-  /** The job of every hold that was ever seen. */
-  jobOfHold: Map<string, string>;
+  /** The job of every hold that was ever seen, and its tokens. */
+  holds: Map<string, { jobId: string; tokens: number }>;
   /** Jobs that were running when a process died. */
   hits: Set<string>;
   /** How many jobs had not ended when they were last counted. */
@@ -69,7 +70,7 @@ export function createJournal(tell: (violation: Violation) => void): Journal {
     },
     events: new Set(),
     topUps: new Map(),
-    jobOfHold: new Map(),
+    holds: new Map(),
     hits: new Set(),
     openJobs: 0,
   };

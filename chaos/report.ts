@@ -83,7 +83,7 @@ export function toText(result: RunResult): string {
     '',
     `jobs: ${jobs.join(', ')}; ${figures.promises} answers 202, ${figures.events} webhook events, ${figures.topUps} top-ups`,
     `tokens in ${sums.calls} answered calls: ${sums.answered} by the model’s book = ${sums.billed} billed` +
-      ` + ${sums.unbilled} unbilled + ${sums.lost} lost with their worker + ${sums.beyondHold} beyond the hold` +
+      ` + ${sums.unbilled} unbilled + ${sums.lost} lost with their worker + ${sums.beyondHold} above the hold and unpaid` +
       ` + ${sums.misestimated} more than we counted where usage was missing or nonsense; and ${sums.cancelled} billed for the input of cancelled calls`,
     `the ledger was looked at ${figures.looks} times`,
   ].join('\n');

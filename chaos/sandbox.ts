@@ -8,6 +8,10 @@ export type BookEntry = {
   /** The hold of the call. */
   key: string | null;
   fault: string | null;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  reasoning_tokens: number;
   total_tokens: number;
   outcome: 'open' | 'answered' | 'error' | 'garbled' | 'aborted' | 'reset';
   duration_ms: number | null;
@@ -36,6 +40,8 @@ export type Sandbox = {
 };
 
 const pageEntries = 10_000;
+/** Some tokens of every class, so that the book check compares each. */
+const everyClass = { reasoning_tokens: 12, cached_share: 0.25 };
 
 /** Speaks to the sandbox that listens at `url`. */
 export function controlSandbox(url: string): Sandbox {
@@ -62,7 +68,7 @@ export function controlSandbox(url: string): Sandbox {
   }
 
   return {
-    setModelDelay: (delay_ms) => call('PUT', 'settings', { delay_ms }),
+    setModelDelay: (delay_ms) => call('PUT', 'settings', { delay_ms, ...everyClass }),
     setModelFaults: (rules) => call('PUT', 'faults', { rules }),
     setInstagramFaults: (rules) => call('PUT', 'instagram/faults', { rules }),
     setWebhookUrl: (webhook_url) => call('PUT', 'instagram/settings', { webhook_url }),

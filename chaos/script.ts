@@ -36,7 +36,7 @@ export function playScript(
 ): Script {
   const incidents: Incident[] = [];
   const words = { inside: 'nothing', outside: 'nothing' };
-  const outsideTurn = createTurns();
+  const turns = { inside: createTurns(), outside: createTurns() };
 
   async function inject(fault: Fault, own: Random): Promise<void> {
     const incident: Incident = { fault: fault.name, lane: fault.lane, startedAt: Date.now() };
@@ -91,9 +91,10 @@ export function playScript(
       if (Date.now() >= endsAt && missing <= 0) return;
       missing--;
       if (lane === 'inside') await calm(world);
-      const turn = lane === 'outside' || fault.isAlone === true;
-      if (turn) await outsideTurn(() => inject(fault, own));
-      else await inject(fault, own);
+      // Both lanes take the turns in this order: no deadlock.
+      const mine = fault.isAlone === true ? () => turns.outside(() => inject(fault, own)) : () => inject(fault, own);
+      if (lane === 'inside' || fault.isAlone === true) await turns.inside(mine);
+      else await turns.outside(mine);
     }
   }
 

@@ -1,4 +1,5 @@
-/** The bill against the book that the model kept by itself, call by call. */
+/** The bill against the book that the model kept by itself, call by call and class by class. */
+import type { Journal } from '../journal.ts';
 import type { BookEntry } from '../sandbox.ts';
 import type { World } from '../world.ts';
 
@@ -13,7 +14,7 @@ export type BookSums = {
   unbilled: number;
   /** Of calls whose worker died before it could write them down. */
   lost: number;
-  /** What a model used beyond the limit that it was given. */
+  /** Usage above the hold that the account had no free tokens for. */
   beyondHold: number;
   /** Of calls whose usage was not reported, or nonsense: the model's own count less ours. */
   misestimated: number;
@@ -24,18 +25,32 @@ export type BookSums = {
 type LogRow = {
   id: string;
   job_id: string;
-  billed_tokens: number;
+  input_tokens: number;
+  cached_input_tokens: number;
+  output_tokens: number;
+  reasoning_tokens: number;
   total_tokens: number;
+  billed_tokens: number;
   evidence: 'reported' | 'estimated' | 'unknown';
   outcome: string;
   job_status: string | null;
   created_at: Date;
 };
 
+/** The classes of tokens, by their names in the log and in the book. */
+const classes = [
+  ['input_tokens', 'prompt_tokens'],
+  ['cached_input_tokens', 'cached_tokens'],
+  ['output_tokens', 'completion_tokens'],
+  ['reasoning_tokens', 'reasoning_tokens'],
+  ['total_tokens', 'total_tokens'],
+] as const;
+
 /** Compares every row with its entry and every entry with its row. */
 export async function checkBook(world: World): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
   const { rows } = await world.system.billing.db.pool.query<LogRow>(
-    `select u.id, u.job_id, u.billed_tokens, u.total_tokens, u.evidence, u.outcome, u.created_at, j.status as job_status
+    `select u.id, u.job_id, u.input_tokens, u.cached_input_tokens, u.output_tokens, u.reasoning_tokens, u.total_tokens,
+       u.billed_tokens, u.evidence, u.outcome, u.created_at, j.status as job_status
      from ai_usage_log u left join jobs j on j.id = u.job_id where u.task <> 'adjustment'`,
   );
   const book = await world.sandbox.book();
@@ -97,16 +112,25 @@ function checkRow({ journal }: World, row: LogRow, entry: BookEntry | undefined)
   if (entry === undefined) journal.violate('book', `${what} is not in the model’s book`, at);
   else if (entry.outcome !== 'answered')
     journal.violate('book', `${what} has the usage of an answer, and the book says: ${entry.outcome}`, at);
-  else if (entry.total_tokens !== row.total_tokens)
-    journal.violate('book', `${what} used ${row.total_tokens} tokens, and ${entry.total_tokens} by the book`, at);
-  // min(total, hold): only a model that breaks its limit uses more than was held for it.
-  else if (row.billed_tokens !== 0 && row.billed_tokens !== row.total_tokens && entry.fault !== 'over_limit')
-    journal.violate('book', `${what} used ${row.total_tokens} tokens and is billed ${row.billed_tokens}`, at);
+  else {
+    for (const [ours, theirs] of classes)
+      if (row[ours] !== entry[theirs])
+        journal.violate('book', `${what} has ${row[ours]} ${ours}, and ${entry[theirs]} by the book`, at);
+    const most = row.total_tokens;
+    const least = leastBilled(journal, row, entry);
+    if (row.billed_tokens !== 0 && (row.billed_tokens < least || row.billed_tokens > most))
+      journal.violate('book', `${what} is billed ${row.billed_tokens} tokens, not ${least} to ${most}`, at);
+  }
+}
+
+/** The whole usage; where the model broke its limit, at least what was held for the call. */
+function leastBilled({ holds }: Journal, { id, total_tokens }: LogRow, { fault }: BookEntry): number {
+  return fault === 'over_limit' ? Math.min(total_tokens, holds.get(id)?.tokens ?? 0) : total_tokens;
 }
 
 /** Only a call whose job was running when a worker died may be missing from the log. */
 function checkLost({ journal }: World, entry: BookEntry, at: number): void {
-  const job = journal.jobOfHold.get(entry.key ?? '');
+  const job = journal.holds.get(entry.key ?? '')?.jobId;
   if (job === undefined) journal.violate('book', `call ${entry.key} was answered, and nobody ever saw its hold`, at);
   else if (!journal.hits.has(job))
     journal.violate(

@@ -82,13 +82,17 @@ export async function checkCharges({ system, journal }: World): Promise<void> {
     journal.violate('charges', `call ${id} is of another account or task than its job ${job_id}`, created_at.getTime());
   const wrong = await pool.query<{ id: string; task: string; charges: number; finished_at: Date }>(
     `with charged as (
-       select job_id, count(*) as charges from ai_usage_log where billed_tokens > 0 group by job_id
+       -- An unusable answer that is billed is repeated as a step of its own.
+       select job_id, count(*) as charges, count(*) filter (where outcome in ('cut_off', 'malformed')) as repeated
+       from ai_usage_log where billed_tokens > 0 group by job_id
      )
      select j.id, j.task, coalesce(c.charges, 0)::bigint as charges, j.finished_at from jobs j left join charged c on c.job_id = j.id
      where j.status = 'completed' and case
-       -- One call each, with what the clients ask here.
-       when j.task in ('ask-question', 'prompt-enhancement', 'product-qa') then coalesce(c.charges, 0) <> 1
-       when j.task = 'instagram-dm' then j.result ->> 'silent' is null and coalesce(c.charges, 0) <> 1
+       -- One answer each, with what the clients ask here.
+       when j.task in ('ask-question', 'prompt-enhancement', 'product-qa') then
+         coalesce(c.charges, 0) < 1 or c.charges - c.repeated > 1
+       when j.task = 'instagram-dm' then
+         j.result ->> 'silent' is null and (coalesce(c.charges, 0) < 1 or c.charges - c.repeated > 1)
        -- One reply may answer several messages, and a message that comes in between asks anew.
        when j.task = 'customer-chat' then j.result ->> 'reply' is not null and not exists (
          select from messages m join charged a on a.job_id = m.answer_job where m.id = j.id)

@@ -44,10 +44,10 @@ export function startWatch(world: World): Watch {
 
 /** A call whose worker dies keeps its hold until a lease runs out, so that no lost call is missed here. */
 async function noteHolds({ system, journal }: World): Promise<void> {
-  const { rows } = await system.billing.db.pool.query<{ id: string; job_id: string }>(
-    'select id, job_id from token_holds',
+  const { rows } = await system.billing.db.pool.query<{ id: string; job_id: string; tokens: number }>(
+    'select id, job_id, tokens from token_holds',
   );
-  for (const { id, job_id } of rows) journal.jobOfHold.set(id, job_id);
+  for (const { id, job_id, tokens } of rows) journal.holds.set(id, { jobId: job_id, tokens });
 }
 
 async function lookAtBalances({ system, journal }: World): Promise<void> {

@@ -17,7 +17,7 @@ export type Fault = {
   lane: 'inside' | 'outside';
   /** The longest that recovery may take. */
   limitMs: number;
-  /** True where nothing outside may be broken at the same time, for the limit's sake. */
+  /** True where nothing of the other lane may be broken at the same time, for the limit's sake. */
   isAlone?: boolean;
   /** Makes it happen; resolves once its effect is over. */
   inject(world: World, random: Random): Promise<Effect>;

@@ -4,6 +4,7 @@ import { flushFault } from './backlog.ts';
 import type { Fault } from './fault.ts';
 import { outsideFaults } from './outside.ts';
 import { postgresFaults } from './postgres.ts';
+import { providerFaults } from './provider.ts';
 import { redisFaults } from './redis.ts';
 import { workerFaults } from './workers.ts';
 
@@ -14,4 +15,5 @@ export const allFaults: readonly Fault[] = [
   flushFault,
   ...postgresFaults,
   ...outsideFaults,
+  ...providerFaults,
 ];

@@ -44,7 +44,8 @@ function instagramFault(name: string, rule: object, probability = 0.7): Fault {
 }
 
 export const outsideFaults: Fault[] = [
-  modelFault('rate-limit', { kind: 'rate_limit', retry_after_s: 2 }),
+  // All accounts share the provider's pace: whatever is measured meanwhile would wait for its turn, too.
+  { ...modelFault('rate-limit', { kind: 'rate_limit', retry_after_s: 2 }), isAlone: true },
   modelFault('server-error', { kind: 'server_error' }),
   modelFault('unavailable', { kind: 'unavailable', retry_after_ms: 500 }),
   modelFault('hang', { kind: 'hang' }, 0.3),

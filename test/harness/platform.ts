@@ -82,6 +82,8 @@ export const costlyQuestion = { question: '¶·'.repeat(300), tokens: 190 };
 type PlatformOptions = {
   /** Environment variables beside those of `newConfig`. */
   env?: Record<string, string>;
+  /** The path of the sandbox's dialect (apps/sandbox/src/model/dialects); by default OpenAI's. */
+  modelPath?: string;
   /** False: nothing takes jobs. */
   worker?: boolean;
   log?: Logger;
@@ -101,7 +103,16 @@ type CloseLater = (cleanUp: () => Promise<void>) => void;
 
 /** Starts a platform that ends with its test file, or with the test where `closeLater` is `onTestFinished`. */
 export async function startPlatform(
-  { env = {}, worker = true, log = testLog, network, streams, tasks, patience }: PlatformOptions = {},
+  {
+    env = {},
+    modelPath = '/v1',
+    worker = true,
+    log = testLog,
+    network,
+    streams,
+    tasks,
+    patience,
+  }: PlatformOptions = {},
   closeLater: CloseLater = afterAll,
 ): Promise<Platform> {
   const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
@@ -110,7 +121,7 @@ export async function startPlatform(
     await Promise.all([listener.close(), shop.close()]);
   });
   const config = await newConfig({
-    OPENAI_BASE_URL: `${listener.url}/v1`,
+    OPENAI_BASE_URL: `${listener.url}${modelPath}`,
     INSTAGRAM_APP_SECRET: instagramSecret,
     INSTAGRAM_VERIFY_TOKEN: 'VERIFY',
     INSTAGRAM_GRAPH_URL: `${listener.url}/graph`,

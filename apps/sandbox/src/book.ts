@@ -1,4 +1,5 @@
 /** The stand-in model's own record of every request it served: what a platform's bill can be held against. */
+import type { DialectName } from './model/dialects/dialect.ts';
 
 /**
  * - `open`: being served. `answered`: a completion was written to the socket as a whole.
@@ -14,6 +15,7 @@ export type BookEntry = {
   id: string;
   request_id: string;
   at: string;
+  dialect: DialectName;
   model: string | null;
   user: string | null;
   metadata: Record<string, string> | null;
@@ -22,7 +24,11 @@ export type BookEntry = {
   fault: string | null;
   /** What the model really used, whatever the answer claimed; 0 where it never ran. */
   prompt_tokens: number;
+  /** Part of the prompt. */
+  cached_tokens: number;
   completion_tokens: number;
+  /** Part of the completion. */
+  reasoning_tokens: number;
   total_tokens: number;
   /** HTTP status; null while open or where the client left before any. */
   status: number | 'hang' | 'reset' | null;
@@ -33,15 +39,18 @@ export type BookEntry = {
 };
 
 /** Tokens are those of answered requests only: nobody can know what an answer cost that never arrived. */
-type Totals = {
-  requests: number;
-  answered: number;
-  prompt_tokens: number;
-  completion_tokens: number;
-  total_tokens: number;
-};
+type Totals = Record<'requests' | 'answered' | TokenClass, number>;
+type TokenClass = (typeof tokenClasses)[number];
 
-type NewEntry = Pick<BookEntry, 'id' | 'request_id' | 'model' | 'user' | 'metadata' | 'key'>;
+const tokenClasses = [
+  'prompt_tokens',
+  'cached_tokens',
+  'completion_tokens',
+  'reasoning_tokens',
+  'total_tokens',
+] as const;
+
+type NewEntry = Pick<BookEntry, 'id' | 'dialect' | 'request_id' | 'model' | 'user' | 'metadata' | 'key'>;
 type Ending = Pick<BookEntry, 'status' | 'outcome' | 'aborted'>;
 type Page = { user?: string | undefined; after?: number | undefined; limit?: number | undefined };
 
@@ -88,7 +97,9 @@ export function createBook(maxEntries = keptEntries): Book {
         at: new Date().toISOString(),
         fault: null,
         prompt_tokens: 0,
+        cached_tokens: 0,
         completion_tokens: 0,
+        reasoning_tokens: 0,
         total_tokens: 0,
         status: null,
         outcome: 'open',
@@ -132,12 +143,18 @@ export function createBook(maxEntries = keptEntries): Book {
 }
 
 function noTotals(): Totals {
-  return { requests: 0, answered: 0, prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
+  return {
+    requests: 0,
+    answered: 0,
+    prompt_tokens: 0,
+    cached_tokens: 0,
+    completion_tokens: 0,
+    reasoning_tokens: 0,
+    total_tokens: 0,
+  };
 }
 
 function addAnswer(totals: Totals, entry: BookEntry): void {
   totals.answered += 1;
-  totals.prompt_tokens += entry.prompt_tokens;
-  totals.completion_tokens += entry.completion_tokens;
-  totals.total_tokens += entry.total_tokens;
+  for (const name of tokenClasses) totals[name] += entry[name];
 }

@@ -1,14 +1,23 @@
 /** Rules that hand out faults: which one a request gets, for how many turns and how likely. */
 import { z } from 'zod';
 
-/** How often a rule is used (default always) and how likely (default 1): fields of every rule. */
+/** When a rule applies (default always): fields of every rule. */
 export const turnFields = {
+  /** At most so often. */
   times: z.int().min(1).optional(),
+  /** With this probability. */
   probability: z.number().min(0).max(1).optional(),
   /** Makes the draws of `probability` the same in every run. */
   seed: z.int().optional(),
+  /** Only to what exceeds so many matching requests a second. */
+  allow_per_second: z.int().min(0).optional(),
 };
-type Turns = { times?: number | undefined; probability?: number | undefined; seed?: number | undefined };
+type Turns = {
+  times?: number | undefined;
+  probability?: number | undefined;
+  seed?: number | undefined;
+  allow_per_second?: number | undefined;
+};
 
 export type FaultRuleBook<Rule extends Turns, Subject> = {
   /** Puts these rules in the place of all earlier ones. */
@@ -20,7 +29,7 @@ export type FaultRuleBook<Rule extends Turns, Subject> = {
   pick: (subject: Subject) => Rule | undefined;
 };
 
-type LiveRule<Rule> = { rule: Rule; used: number; draw: () => number };
+type LiveRule<Rule> = { rule: Rule; used: number; draw: () => number; isAllowed: () => boolean };
 
 /** A rule book that starts empty; `matches` says whether a rule concerns a subject. */
 export function createFaultRuleBook<Rule extends Turns, Subject>(
@@ -28,15 +37,21 @@ export function createFaultRuleBook<Rule extends Turns, Subject>(
 ): FaultRuleBook<Rule, Subject> {
   let live: LiveRule<Rule>[] = [];
 
-  function hasTurn({ rule, used, draw }: LiveRule<Rule>, subject: Subject): boolean {
+  function hasTurn({ rule, used, draw, isAllowed }: LiveRule<Rule>, subject: Subject): boolean {
     if (rule.times !== undefined && used >= rule.times) return false;
     if (!matches(rule, subject)) return false;
-    return rule.probability === undefined || draw() < rule.probability;
+    if (rule.probability !== undefined && draw() >= rule.probability) return false;
+    return !isAllowed();
   }
 
   return {
     set(rules) {
-      live = rules.map((rule) => ({ rule, used: 0, draw: rule.seed === undefined ? Math.random : seeded(rule.seed) }));
+      live = rules.map((rule) => ({
+        rule,
+        used: 0,
+        draw: rule.seed === undefined ? Math.random : seeded(rule.seed),
+        isAllowed: perSecond(rule.allow_per_second ?? 0),
+      }));
     },
     clear() {
       live = [];
@@ -48,6 +63,18 @@ export function createFaultRuleBook<Rule extends Turns, Subject>(
       if (chosen) chosen.used += 1;
       return chosen?.rule;
     },
+  };
+}
+
+/** True at most `most` times within any second. */
+function perSecond(most: number): () => boolean {
+  let allowedAt: number[] = [];
+  return () => {
+    const now = performance.now();
+    allowedAt = allowedAt.filter((at) => now - at < 1_000);
+    if (allowedAt.length >= most) return false;
+    allowedAt.push(now);
+    return true;
   };
 }
 

@@ -1,19 +1,17 @@
 /** The misbehaviour of the model on demand, by rule or by a request's header. */
 import { z } from 'zod';
 import { createFaultRuleBook, type FaultRuleBook, turnFields } from './fault-rules.ts';
+import { type DialectName, errorKinds } from './model/dialects/dialect.ts';
+import { dialects } from './model/dialects/dialects.ts';
 
 const milliseconds = z.number().min(0).max(3_600_000);
 
 /** What goes wrong, and the knobs of the kinds that have some. Units are in the names. */
 export const Fault = z.strictObject({
   kind: z.enum([
+    ...errorKinds,
+    'content_refused',
     'slow',
-    'rate_limit',
-    'server_error',
-    'unavailable',
-    'bad_request',
-    'unauthorized',
-    'context_length',
     'refusal',
     'content_filter',
     'hang',
@@ -32,7 +30,9 @@ export const Fault = z.strictObject({
   delay_ms: milliseconds.optional(),
   /** Any kind: send the headers at once and wait before the first byte of the body. */
   first_byte_delay_ms: milliseconds.optional(),
-  /** `rate_limit`, `unavailable`: sent as `retry-after` and `retry-after-ms`. */
+  /** Any error: in place of the dialect's own status. */
+  status: z.int().min(400).max(599).optional(),
+  /** Any error: sent as `retry-after` and `retry-after-ms`. */
   retry_after_s: z.number().min(0).optional(),
   retry_after_ms: z.number().min(0).optional(),
   /** `reset`: after the headers and half of the body, rather than before any byte. */
@@ -46,10 +46,18 @@ export const Fault = z.strictObject({
   drip_interval_ms: milliseconds.optional(),
 });
 export type Fault = z.output<typeof Fault>;
+/** A fault as it was chosen: by a header, or by a rule that may have a rate. */
+export type ChosenFault = Fault & { allow_per_second?: number | undefined };
 
 /** A fault, the requests that get it (default all), and its turns. */
 const FaultRule = Fault.extend({
-  match: z.strictObject({ user: z.string().optional(), contains: z.string().optional() }).optional(),
+  match: z
+    .strictObject({
+      dialect: z.enum(dialects.map(({ name }) => name)).optional(),
+      user: z.string().optional(),
+      contains: z.string().optional(),
+    })
+    .optional(),
   ...turnFields,
 });
 type FaultRule = z.output<typeof FaultRule>;
@@ -57,13 +65,14 @@ type FaultRule = z.output<typeof FaultRule>;
 export const FaultRules = z.strictObject({ rules: z.array(FaultRule).max(1_000) });
 
 /** What a rule may look at; `contains` is asked only where a rule has such a condition. */
-type FaultSubject = { user: string | null; contains: (text: string) => boolean };
+type FaultSubject = { dialect: DialectName; user: string | null; contains: (text: string) => boolean };
 
 export type Faults = FaultRuleBook<FaultRule, FaultSubject>;
 
 /** A rule book that starts empty. */
 export function createFaults(): Faults {
   return createFaultRuleBook(({ match }, subject) => {
+    if (match?.dialect !== undefined && match.dialect !== subject.dialect) return false;
     if (match?.user !== undefined && match.user !== subject.user) return false;
     return match?.contains === undefined || subject.contains(match.contains);
   });

@@ -15,7 +15,9 @@ import { createInstagram, type Instagram, type InstagramOptions } from './instag
 import { createInstagramRoutes } from './instagram/routes.ts';
 import { type Listener, listenOn } from './listener.ts';
 import { createChatHandler } from './model/chat.ts';
-import { badRequest, errorBody, modelErrors } from './model/errors.ts';
+import { type ModelError, writeOpenAiError } from './model/dialects/dialect.ts';
+import { dialectAt, dialects } from './model/dialects/dialects.ts';
+import { openai } from './model/dialects/openai.ts';
 import { createModels } from './model/models.ts';
 import { Settings } from './settings.ts';
 import { createShop } from './shop/shop.ts';
@@ -63,7 +65,8 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
     instagram,
     async listen(port, host = '127.0.0.1') {
       const listener = await listenOn(port, host, (request, response) => {
-        if (request.method === 'POST' && request.url === '/v1/chat/completions') chat(request, response);
+        const dialect = request.method === 'POST' ? dialectAt(request.url) : undefined;
+        if (dialect !== undefined) chat(dialect, request, response);
         else if (isGraphUrl(request.url)) instagram.graph(request, response);
         else void others(request, response);
       });
@@ -79,20 +82,22 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
   };
 }
 
+const badRequest = (message: string): ModelError => ({ ...openai.errors.bad_request, message });
+
 function createApp(apiKey: string | undefined, control: Hono, logger: Logger | undefined): Hono {
   const app = new Hono();
-  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(errorBody(modelErrors.too_large), 413) }));
+  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(writeOpenAiError(openai.errors.too_large), 413) }));
   app.get('/', (c) => c.html(homePage));
   app.get('/health', (c) => c.json({ status: 'ok' }));
-  app.route('/v1', createModels(apiKey));
+  for (const dialect of dialects) app.route(dialect.basePath, createModels(apiKey, dialect));
   app.route('/sandbox', control);
-  app.notFound((c) => c.json(errorBody(badRequest(null, `Invalid URL (${c.req.method} ${c.req.path})`)), 404));
+  app.notFound((c) => c.json(writeOpenAiError(badRequest(`Invalid URL (${c.req.method} ${c.req.path})`)), 404));
   app.onError((error, c) => {
-    if (error instanceof z.ZodError) return c.json(errorBody(badRequest(null, z.prettifyError(error))), 400);
-    if (error instanceof SyntaxError) return c.json(errorBody(badRequest(null, 'The body is not JSON.')), 400);
+    if (error instanceof z.ZodError) return c.json(writeOpenAiError(badRequest(z.prettifyError(error))), 400);
+    if (error instanceof SyntaxError) return c.json(writeOpenAiError(badRequest('The body is not JSON.')), 400);
     if (error instanceof HTTPException) return error.getResponse();
     logger?.error({ err: error }, 'a request failed in the sandbox');
-    return c.json(errorBody(modelErrors.server_error), 500);
+    return c.json(writeOpenAiError(openai.errors.server_error), 500);
   });
   return app;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { Settings } from '../src/settings.ts';
 import { model, useSandbox } from './fixture.ts';
 
 const { ask, client, sandbox } = useSandbox();
@@ -163,7 +164,7 @@ describe('a JSON answer', () => {
 
   test('has the size that the settings fix and stays valid', async () => {
     for (let tokens = 30; tokens < 400; tokens = Math.ceil(tokens * 1.1)) {
-      sandbox.settings.current = { delay_ms: 0, output_tokens: tokens };
+      sandbox.settings.current = Settings.parse({ output_tokens: tokens });
       const { choices, usage } = await ask('Hello?', {
         response_format: { type: 'json_schema', json_schema: { name: 'reply', schema: z.toJSONSchema(Reply) } },
       });

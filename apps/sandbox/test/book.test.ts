@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { createBook } from '../src/book.ts';
+import { Settings } from '../src/settings.ts';
 import { model, useSandbox } from './fixture.ts';
 
 const { ask, client, control, sandbox, url } = useSandbox();
@@ -22,13 +23,16 @@ describe('the book', () => {
           id: data.id,
           request_id,
           at: expect.any(String),
+          dialect: 'openai',
           model,
           user: 'ann',
           metadata: { job_id: 'job-1' },
           key: 'hold-1',
           fault: null,
           prompt_tokens: data.usage?.prompt_tokens,
+          cached_tokens: 0,
           completion_tokens: data.usage?.completion_tokens,
+          reasoning_tokens: 0,
           total_tokens: data.usage?.total_tokens,
           status: 200,
           outcome: 'answered',
@@ -40,7 +44,9 @@ describe('the book', () => {
         requests: 1,
         answered: 1,
         prompt_tokens: data.usage?.prompt_tokens,
+        cached_tokens: 0,
         completion_tokens: data.usage?.completion_tokens,
+        reasoning_tokens: 0,
         total_tokens: data.usage?.total_tokens,
       },
       next_after: null,
@@ -82,7 +88,7 @@ describe('the book', () => {
   });
 
   test('does not count an answer that was only written in part', async () => {
-    sandbox.settings.current = { delay_ms: 0, output_tokens: 100_000 };
+    sandbox.settings.current = Settings.parse({ output_tokens: 100_000 });
     // Far beyond what the buffers of a socket hold, to a client that never reads.
     const lazy = request(`${url()}/v1/chat/completions`, { method: 'POST' }, (answer) => {
       answer.pause();
@@ -103,7 +109,7 @@ describe('the book', () => {
 });
 
 describe('a full book', () => {
-  const entry = { id: 'a', request_id: 'b', model, user: 'ann', metadata: null, key: null };
+  const entry = { id: 'a', request_id: 'b', dialect: 'openai' as const, model, user: 'ann', metadata: null, key: null };
 
   test('forgets its oldest entries but not what they cost', () => {
     const book = createBook(10);

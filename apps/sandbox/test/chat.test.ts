@@ -2,6 +2,7 @@ import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { countTokens } from '../src/model/tokens.ts';
+import { Settings } from '../src/settings.ts';
 import { model, useSandbox } from './fixture.ts';
 
 const { ask, client, url, sandbox } = useSandbox();
@@ -75,13 +76,13 @@ describe('a chat completion', () => {
 
   test('has as many tokens as the settings fix', async () => {
     for (let tokens = 1; tokens < 200; tokens += 1 + (tokens >> 3)) {
-      sandbox.settings.current = { delay_ms: 0, output_tokens: tokens };
+      sandbox.settings.current = Settings.parse({ output_tokens: tokens });
       expect((await ask('Hello?')).usage?.completion_tokens).toBe(tokens);
     }
   });
 
   test('takes at least as long as the settings say', async () => {
-    sandbox.settings.current = { delay_ms: 80, output_tokens: null };
+    sandbox.settings.current = Settings.parse({ delay_ms: 80 });
     const startedAt = performance.now();
     await ask('Hello?');
     expect(performance.now() - startedAt).toBeGreaterThan(75);

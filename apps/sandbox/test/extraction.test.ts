@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { Settings } from '../src/settings.ts';
 import { useSandbox } from './fixture.ts';
 
 const { ask, sandbox } = useSandbox();
@@ -196,12 +197,12 @@ A lamp with a clip of oak that holds on to shelves and beds.`);
 
   test('has the size that the settings fix, and its tokens are counted', async () => {
     for (const tokens of [150, 300, 1_000]) {
-      sandbox.settings.current = { delay_ms: 0, output_tokens: tokens };
+      sandbox.settings.current = Settings.parse({ output_tokens: tokens });
       const { choices, usage } = await request(german, Extraction);
       expect(usage?.completion_tokens).toBe(tokens);
       expect(Extraction.parse(JSON.parse(choices[0]?.message.content ?? '')).products).toHaveLength(1);
     }
-    sandbox.settings.current = { delay_ms: 0, output_tokens: 20 };
+    sandbox.settings.current = Settings.parse({ output_tokens: 20 });
     const { choices, usage } = await request(german, Extraction);
     Extraction.parse(JSON.parse(choices[0]?.message.content ?? ''));
     expect(usage?.completion_tokens).toBeLessThanOrEqual(20);

@@ -3,6 +3,7 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import type { Listener } from '../src/listener.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../src/server.ts';
+import { Settings } from '../src/settings.ts';
 
 export type Fixture = {
   sandbox: Sandbox;
@@ -35,7 +36,7 @@ export function useSandbox(options: SandboxOptions = {}): Fixture {
     sandbox.book.clear();
     sandbox.faults.clear();
     sandbox.instagram.clear();
-    sandbox.settings.current = { delay_ms: 0, output_tokens: null };
+    sandbox.settings.current = Settings.parse({});
   });
   afterAll(() => listener?.close());
 

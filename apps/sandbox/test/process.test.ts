@@ -16,7 +16,7 @@ test('the process says where it listens, and ends when told to', async () => {
   expect(message).toEqual({ ready: true, url: address, shop_url: address });
   expect(await (await fetch(message.shop_url)).text()).toContain('Aurora');
   const settings = await fetch(`${message.url}/sandbox/settings`);
-  expect(await settings.json()).toEqual({ delay_ms: 5, output_tokens: null });
+  expect(await settings.json()).toMatchObject({ delay_ms: 5, output_tokens: null });
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
 });

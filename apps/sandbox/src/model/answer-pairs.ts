@@ -1,8 +1,8 @@
-/** Answers `question_answers`: questions that sentences of a source answer, in its language, and none that exist. */
+/** Answers schemas with `pairs`: questions that sentences of a source answer, in its language, and none that exist. */
 import { type Answerer, spoken } from './answerer.ts';
 import { type Language, languageOf } from './language.ts';
 import { readPageText } from './page-text.ts';
-import { readSection, schemaNameOf } from './section.ts';
+import { readSection, wantsProperty } from './section.ts';
 import { generalQuestion, topics, unnamed } from './topics.ts';
 import { words } from './words.ts';
 
@@ -15,8 +15,7 @@ const maxAnswerChars = 600;
 const maxNameChars = 80;
 
 export const answerPairs: Answerer = {
-  matches: ({ messages, response_format }) =>
-    schemaNameOf(response_format) === 'question_answers' && readSection(messages, 'source') !== undefined,
+  matches: (request) => wantsProperty(request, 'pairs') && readSection(request.messages, 'source') !== undefined,
 
   answer({ messages }) {
     const source = readSection(messages, 'source') ?? '';

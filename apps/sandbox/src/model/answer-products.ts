@@ -1,11 +1,10 @@
-/** Answers `product_extraction`: the products that the text between `<page>` and `</page>` offers. */
+/** Answers schemas with `products`: the products that the text between `<page>` and `</page>` offers. */
 import { type Answerer, spoken } from './answerer.ts';
 import { readProducts } from './read-products.ts';
-import { readSection, schemaNameOf } from './section.ts';
+import { readSection, wantsProperty } from './section.ts';
 
 export const answerProducts: Answerer = {
-  matches: ({ messages, response_format }) =>
-    schemaNameOf(response_format) === 'product_extraction' && readSection(messages, 'page') !== undefined,
+  matches: (request) => wantsProperty(request, 'products') && readSection(request.messages, 'page') !== undefined,
 
   answer({ messages }) {
     const products = readProducts(readSection(messages, 'page') ?? '');

@@ -1,11 +1,10 @@
-/** Answers `enhanced_prompt`: the given text as a whole prompt, with role, tone, limits and what to do without an answer. */
+/** Answers schemas with a `prompt`: the given text as a whole prompt, with role, tone, limits and what to do without an answer. */
 import { type Answerer, spoken } from './answerer.ts';
 import { type Language, languageOf } from './language.ts';
-import { readSection, schemaNameOf } from './section.ts';
+import { readSection, wantsProperty } from './section.ts';
 
 export const answerPrompt: Answerer = {
-  matches: ({ messages, response_format }) =>
-    schemaNameOf(response_format) === 'enhanced_prompt' && readSection(messages, 'prompt') !== undefined,
+  matches: (request) => wantsProperty(request, 'prompt') && readSection(request.messages, 'prompt') !== undefined,
 
   answer({ messages }) {
     const given = readSection(messages, 'prompt') ?? '';

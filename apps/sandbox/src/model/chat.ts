@@ -1,4 +1,4 @@
-/** `POST /v1/chat/completions`, on plain node:http: faults need the socket, and benchmarks need the speed. */
+/** `POST …/chat/completions` in every dialect, on plain node:http: faults need the socket, and benchmarks need the speed. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '@tally/core';
@@ -9,8 +9,8 @@ import { type Fault, type Faults, parseFaultHeader } from '../faults.ts';
 import type { Settings } from '../settings.ts';
 import { waitUnlessGone } from '../wait.ts';
 import { delayOf, deliver } from './deliver.ts';
-import { badRequest, modelErrors } from './errors.ts';
-import { errorReply, planReply, type Reply } from './reply.ts';
+import type { Dialect } from './dialects/dialect.ts';
+import { badRequest, errorReply, planReply, type Reply } from './reply.ts';
 import { type ChatRequest, readChatRequest, userOf } from './request.ts';
 
 export type ChatServices = {
@@ -26,22 +26,27 @@ export type ChatServices = {
 /** What is said, and how it is put on the wire. */
 type Plan = { reply: Reply; fault?: Fault | undefined };
 
-export type ChatHandler = (request: IncomingMessage, response: ServerResponse) => void;
+export type ChatHandler = (dialect: Dialect, request: IncomingMessage, response: ServerResponse) => void;
 
 /** Answers chat completions and writes each into the book. */
 export function createChatHandler(services: ChatServices): ChatHandler {
-  return (request, response) => {
-    serve(services, request, response).catch((err: unknown) => {
+  return (dialect, request, response) => {
+    serve(services, dialect, request, response).catch((err: unknown) => {
       services.logger?.error({ err }, 'the sandbox could not write a chat completion');
       response.destroy();
     });
   };
 }
 
-async function serve(services: ChatServices, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  services: ChatServices,
+  dialect: Dialect,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const id = `chatcmpl-${randomUUID()}`;
   const requestId = `req_${randomUUID()}`;
-  response.setHeader('x-request-id', requestId);
+  if (dialect.requestIdHeader !== undefined) response.setHeader(dialect.requestIdHeader, requestId);
   const body = await readBody(incoming);
   if (body === 'gone') return;
   const parsed = body === 'too_large' ? undefined : readChatRequest(body);
@@ -49,6 +54,7 @@ async function serve(services: ChatServices, incoming: IncomingMessage, response
   const entry = services.book.open({
     id,
     request_id: requestId,
+    dialect: dialect.name,
     model: request?.model ?? null,
     user: request ? userOf(request) : null,
     metadata: request?.metadata ?? null,
@@ -56,29 +62,33 @@ async function serve(services: ChatServices, incoming: IncomingMessage, response
   });
 
   let plan: Plan;
-  if (!isAuthorized(incoming, services.apiKey)) plan = { reply: errorReply(modelErrors.unauthorized) };
-  else if (parsed === undefined) plan = { reply: errorReply(modelErrors.too_large) };
-  else if ('request' in parsed) plan = planFor(services, incoming, parsed.request, id);
-  else plan = { reply: errorReply(badRequest(parsed.param, parsed.message)) };
+  if (!isAuthorized(incoming, services.apiKey)) plan = { reply: errorReply(dialect, dialect.errors.unauthorized) };
+  else if (parsed === undefined) plan = { reply: errorReply(dialect, dialect.errors.too_large) };
+  else if ('request' in parsed) plan = planFor(services, dialect, { incoming, request: parsed.request, id });
+  else plan = { reply: badRequest(dialect, parsed.param, parsed.message) };
   await answerWith(services, response, entry, plan);
 }
 
-function planFor(services: ChatServices, incoming: IncomingMessage, request: ChatRequest, id: string): Plan {
+function planFor(
+  services: ChatServices,
+  dialect: Dialect,
+  { incoming, request, id }: { incoming: IncomingMessage; request: ChatRequest; id: string },
+): Plan {
   const header = headerOf(incoming, 'x-sandbox-fault');
   try {
     const fault =
       header === undefined
         ? services.faults.pick({
+            dialect: dialect.name,
             user: userOf(request),
             contains: (text) => request.messages.some(({ content }) => content.includes(text)),
           })
         : parseFaultHeader(header);
-    return { reply: planReply(request, id, fault, services.settings()), fault };
+    return { reply: planReply(dialect, request, { id, fault, settings: services.settings() }), fault };
   } catch (error) {
-    if (error instanceof z.ZodError)
-      return { reply: errorReply(badRequest('x-sandbox-fault', z.prettifyError(error))) };
+    if (error instanceof z.ZodError) return { reply: badRequest(dialect, 'x-sandbox-fault', z.prettifyError(error)) };
     services.logger?.error({ err: error }, 'the sandbox model failed');
-    return { reply: errorReply(modelErrors.server_error) };
+    return { reply: errorReply(dialect, dialect.errors.server_error) };
   }
 }
 
@@ -90,7 +100,9 @@ async function answerWith(
 ): Promise<void> {
   entry.fault = fault?.kind ?? null;
   entry.prompt_tokens = reply.usage.promptTokens;
+  entry.cached_tokens = reply.usage.cachedTokens;
   entry.completion_tokens = reply.usage.completionTokens;
+  entry.reasoning_tokens = reply.usage.reasoningTokens;
   entry.total_tokens = reply.usage.promptTokens + reply.usage.completionTokens;
   if (fault?.kind === 'hang') entry.status = 'hang';
   let cutByUs = false;

@@ -2,6 +2,7 @@
 import type { Answer } from './answerer.ts';
 import { fillSchema } from './fill.ts';
 import type { ChatRequest } from './request.ts';
+import { readSchema } from './section.ts';
 import { countTokens, cutToTokens } from './tokens.ts';
 
 /** One token wherever it follows a word, and no more than that. */
@@ -12,12 +13,15 @@ const fittingRounds = 4;
 /** So much more is cut than must be, for padding to end it: only padding fits to the token. */
 const cutSlackTokens = 4;
 
+/** Whether the answer has to be JSON. */
+export const wantsJson = ({ response_format: format }: ChatRequest): boolean =>
+  format?.type === 'json_object' || format?.type === 'json_schema';
+
 /** The message content for `answer`: plain text, a JSON object, or JSON valid against the request's schema. */
 export function renderAnswer(request: ChatRequest, answer: Answer): string {
-  const format = request.response_format;
-  if (format?.type === 'json_object') return JSON.stringify({ answer: answer.text });
-  if (format?.type === 'json_schema') return JSON.stringify(fillSchema(format.json_schema.schema ?? {}, answer));
-  return answer.text;
+  if (!wantsJson(request)) return answer.text;
+  const schema = readSchema(request);
+  return JSON.stringify(schema === undefined ? { answer: answer.text } : fillSchema(schema, answer));
 }
 
 /**

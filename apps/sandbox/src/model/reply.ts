@@ -1,9 +1,9 @@
 /** Plans a whole HTTP answer as plain data, so that nothing here touches a socket. */
 import type { Outcome } from '../book.ts';
-import type { Fault } from '../faults.ts';
+import type { ChosenFault } from '../faults.ts';
 import type { Settings } from '../settings.ts';
-import { complete, measurePrompt, type Usage } from './completion.ts';
-import { errorBody, type ModelError, modelErrors } from './errors.ts';
+import { complete, measurePrompt } from './completion.ts';
+import type { Dialect, ErrorKind, ModelError, Usage } from './dialects/dialect.ts';
 import type { ChatRequest } from './request.ts';
 import { writeJson, writeStream } from './wire.ts';
 
@@ -16,21 +16,32 @@ export type Reply = {
   usage: Usage;
 };
 
-const noUsage: Usage = { promptTokens: 0, completionTokens: 0 };
+const noUsage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
 const page = '<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>';
+/** The default Retry-After of a rule with a rate. */
+const defaultRetryAfterS = 1;
 
 /** What `request` is answered, `fault` included; errors and pages use no tokens. */
-export function planReply(request: ChatRequest, id: string, fault: Fault | undefined, settings: Settings): Reply {
-  const error = errorOf(fault);
-  if (error) return errorReply(error, retryHeaders(fault));
+export function planReply(
+  dialect: Dialect,
+  request: ChatRequest,
+  options: { id: string; fault: ChosenFault | undefined; settings: Settings },
+): Reply {
+  const { id, fault, settings } = options;
+  const { promptTokens, isTooLong } = measurePrompt(dialect, request);
+  const about = { fault, model: request.model, inputTokens: promptTokens };
+  const isReasoningModel = settings.reasoning_tokens > 0;
+  const error =
+    errorOf(dialect, fault) ??
+    dialect.refusals.find((refusal) => refusal.if(request, isReasoningModel))?.error ??
+    (isTooLong ? dialect.errors.context_length : undefined);
+  if (error) return errorReply(dialect, error, about);
   if (fault?.kind === 'html')
     return { status: 200, headers: { 'content-type': 'text/html' }, body: page, outcome: 'garbled', usage: noUsage };
-  const { promptTokens, tooLong } = measurePrompt(request);
-  if (tooLong) return errorReply(modelErrors.context_length);
 
-  const completion = complete(request, promptTokens, fault, settings);
-  const options = { id, fault, includeUsage: request.stream_options?.include_usage === true };
-  const body = request.stream === true ? writeStream(completion, options) : writeJson(completion, options);
+  const completion = complete({ dialect, request, promptTokens, fault, settings });
+  const wire = { dialect, id, fault, includeUsage: request.stream_options?.include_usage === true };
+  const body = request.stream === true ? writeStream(completion, wire) : writeJson(completion, wire);
   const garbled = fault?.kind === 'invalid_json';
   return {
     status: 200,
@@ -41,34 +52,41 @@ export function planReply(request: ChatRequest, id: string, fault: Fault | undef
   };
 }
 
-/** An error in OpenAI's shape. */
-export function errorReply(error: ModelError, headers: Record<string, string> = {}): Reply {
+/** What an error's message and headers depend on. */
+export type ErrorContext = { fault?: ChosenFault | undefined; model?: string; inputTokens?: number };
+
+/** An error in the dialect's form. */
+export function errorReply(
+  dialect: Dialect,
+  error: ModelError,
+  { fault, model = '', inputTokens = 0 }: ErrorContext = {},
+): Reply {
+  const message = error.message
+    .replaceAll('{model}', model)
+    .replaceAll('{input}', String(inputTokens))
+    .replaceAll('{limit}', String(dialect.contextTokens));
+  const retryAfterS = fault?.retry_after_s ?? (fault?.allow_per_second === undefined ? undefined : defaultRetryAfterS);
   return {
-    status: error.status,
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(errorBody(error)),
+    status: fault?.status ?? error.status,
+    headers: {
+      'content-type': 'application/json',
+      ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+      ...(fault?.retry_after_ms !== undefined && { 'retry-after-ms': String(fault.retry_after_ms) }),
+    },
+    body: JSON.stringify(dialect.writeError({ ...error, message }, retryAfterS)),
     outcome: 'error',
     usage: noUsage,
   };
 }
 
-function errorOf(fault: Fault | undefined): ModelError | undefined {
-  switch (fault?.kind) {
-    case 'rate_limit':
-    case 'server_error':
-    case 'unavailable':
-    case 'bad_request':
-    case 'unauthorized':
-    case 'context_length':
-      return modelErrors[fault.kind];
-    default:
-      return undefined;
-  }
+/** A 400 that names the parameter at fault. */
+export function badRequest(dialect: Dialect, param: string | null, message: string): Reply {
+  return errorReply(dialect, { ...dialect.errors.bad_request, param, message });
 }
 
-function retryHeaders(fault: Fault | undefined): Record<string, string> {
-  return {
-    ...(fault?.retry_after_s === undefined ? {} : { 'retry-after': String(fault.retry_after_s) }),
-    ...(fault?.retry_after_ms === undefined ? {} : { 'retry-after-ms': String(fault.retry_after_ms) }),
-  };
+function errorOf({ errors, contentRefused }: Dialect, fault: ChosenFault | undefined): ModelError | undefined {
+  if (fault === undefined) return undefined;
+  if (fault.kind !== 'content_refused')
+    return Object.hasOwn(errors, fault.kind) ? errors[fault.kind as ErrorKind] : undefined;
+  return typeof contentRefused === 'object' && 'error' in contentRefused ? contentRefused.error : undefined;
 }

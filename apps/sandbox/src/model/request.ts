@@ -67,10 +67,6 @@ export function readChatRequest(body: Buffer): ParsedRequest {
   return { param, message: `Invalid ${param === null ? 'request' : `'${param}'`}: ${issue?.message ?? 'not valid'}.` };
 }
 
-/** How many tokens the answer may have; undefined: as many as it needs. */
-export const maxOutputTokens = (request: ChatRequest): number | undefined =>
-  request.max_completion_tokens ?? request.max_tokens ?? undefined;
-
 /** On whose behalf the request was made: the `user` field, else `metadata.account_id`. */
 export const userOf = (request: ChatRequest): string | null => request.user ?? request.metadata?.account_id ?? null;
 

@@ -1,32 +1,29 @@
-/** Writes a completion in OpenAI's words: as one JSON document, or as the chunks of a stream. */
+/** Writes a completion in a dialect's words: as one JSON document, or as the chunks of a stream. */
 import type { Fault } from '../faults.ts';
-import type { Completion, Usage } from './completion.ts';
+import type { Completion } from './completion.ts';
+import type { Dialect } from './dialects/dialect.ts';
 
 /** What the body of an answer depends on besides the completion. */
-export type WireOptions = { id: string; fault: Fault | undefined; includeUsage: boolean };
-
-const fingerprint = 'fp_sandbox';
+export type WireOptions = { dialect: Dialect; id: string; fault: Fault | undefined; includeUsage: boolean };
 
 /** The body of an answer that is not streamed. */
-export function writeJson(completion: Completion, { id, fault }: WireOptions): string {
-  const { content, refusal, finishReason } = completion;
-  const choice = { index: 0, message: { role: 'assistant', content, refusal }, logprobs: null };
+export function writeJson(completion: Completion, { dialect, id, fault }: WireOptions): string {
+  const choice = { index: 0, ...dialect.writeChoice(completion), finish_reason: completion.finishReason };
   return JSON.stringify({
     id,
     object: 'chat.completion',
     created: nowInSeconds(),
     model: completion.model,
-    choices: fault?.kind === 'empty_choices' ? [] : [{ ...choice, finish_reason: finishReason }],
-    usage: fault?.kind === 'no_usage' ? undefined : writeUsage(completion.usage, fault),
-    service_tier: 'default',
-    system_fingerprint: fingerprint,
+    choices: fault?.kind === 'empty_choices' ? [] : [choice],
+    usage: fault?.kind === 'no_usage' ? undefined : writeUsage(dialect, completion, fault),
+    ...dialect.envelope,
   });
 }
 
 /** The server-sent events of a streamed answer, `[DONE]` included. */
-export function writeStream(completion: Completion, { id, fault, includeUsage }: WireOptions): string {
+export function writeStream(completion: Completion, { dialect, id, fault, includeUsage }: WireOptions): string {
   const { content, refusal, finishReason, model } = completion;
-  const head = { id, object: 'chat.completion.chunk', created: nowInSeconds(), model, system_fingerprint: fingerprint };
+  const head = { id, object: 'chat.completion.chunk', created: nowInSeconds(), model, ...dialect.envelope };
   const tail = includeUsage && fault?.kind !== 'no_usage' ? { usage: null } : {};
   const event = (choices: unknown[]): string => `data: ${JSON.stringify({ ...head, choices, ...tail })}\n\n`;
   const chunk = (delta: object, finish: string | null = null): string =>
@@ -38,19 +35,17 @@ export function writeStream(completion: Completion, { id, fault, includeUsage }:
   for (const word of words) events += chunk({ [key]: word });
   events += chunk({}, finishReason);
   if (includeUsage && fault?.kind !== 'no_usage')
-    events += `data: ${JSON.stringify({ ...head, choices: [], usage: writeUsage(completion.usage, fault) })}\n\n`;
+    events += `data: ${JSON.stringify({ ...head, choices: [], usage: writeUsage(dialect, completion, fault) })}\n\n`;
   return `${events}data: [DONE]\n\n`;
 }
 
-function writeUsage({ promptTokens, completionTokens }: Usage, fault: Fault | undefined): object {
-  const bend = fault?.kind === 'absurd_usage' ? absurdities[fault.usage ?? 'negative'] : (tokens: number) => tokens;
-  return {
-    prompt_tokens: bend(promptTokens),
-    completion_tokens: bend(completionTokens),
-    total_tokens: bend(promptTokens + completionTokens),
-    prompt_tokens_details: { cached_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: 0 },
-  };
+function writeUsage(dialect: Dialect, { usage }: Completion, fault: Fault | undefined): object {
+  const written = dialect.writeUsage(usage);
+  if (fault?.kind !== 'absurd_usage') return written;
+  const bend = absurdities[fault.usage ?? 'negative'];
+  return Object.fromEntries(
+    Object.entries(written).map(([name, value]) => [name, typeof value === 'number' ? bend(value) : value]),
+  );
 }
 
 const absurdities = {

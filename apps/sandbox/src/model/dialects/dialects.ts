@@ -1,0 +1,14 @@
+/** The dialects of the stand-in model, each at a base URL of its own. */
+import { deepseek } from './deepseek.ts';
+import type { Dialect } from './dialect.ts';
+import { google } from './google.ts';
+import { ollama } from './ollama.ts';
+import { openai } from './openai.ts';
+import { xai } from './xai.ts';
+
+export const dialects: readonly Dialect[] = [openai, xai, google, ollama, deepseek];
+
+const byUrl = new Map(dialects.map((dialect) => [`${dialect.basePath}/chat/completions`, dialect]));
+
+/** The dialect of a chat completions URL. */
+export const dialectAt = (url: string | undefined): Dialect | undefined => byUrl.get(url ?? '');
