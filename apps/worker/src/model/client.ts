@@ -4,7 +4,7 @@ import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUse
 import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources';
 import { contextLimitOf, type FaultKind, faultOf } from './faults.ts';
 import { textOf } from './reply.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { retryAfterMs, retryDelayMs } from './retry-after.ts';
 import type { Traits } from './traits.ts';
 
 export type ModelRequest = {
@@ -89,7 +89,7 @@ export function createModelClient(options: {
     baseURL: options.baseUrl ?? null,
     maxRetries: 0,
     logLevel: 'off',
-    ...(options.fetch && { fetch: options.fetch }),
+    fetch: unwrapErrors(options.fetch ?? fetch),
   });
 
   async function send(request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
@@ -141,6 +141,18 @@ export function createModelClient(options: {
   };
 }
 
+/** Google's OpenAI endpoint sends an error as a list of one, of which the library would read nothing. */
+function unwrapErrors(send: typeof fetch): typeof fetch {
+  return async (input, init) => {
+    const response = await send(input, init);
+    if (response.ok) return response;
+    const body = parse(await response.clone().text());
+    if (!Array.isArray(body)) return response;
+    const { status, headers } = response;
+    return new Response(JSON.stringify(body[0]), { status, headers });
+  };
+}
+
 function toBody(
   model: string,
   { messages, maxOutputTokens, accountId, format }: ModelRequest,
@@ -181,7 +193,8 @@ function toReply(data: ChatCompletion | string, requestId: string | undefined, a
   if ((choice?.finish_reason as string | undefined) === 'error') throw new ModelCallError('unavailable', { requestId });
   return {
     text: textOf(choice?.message?.content, asJson),
-    refusal: typeof choice?.message?.refusal === 'string' || choice?.finish_reason === 'content_filter',
+    refusal:
+      typeof choice?.message?.refusal === 'string' || choice?.finish_reason?.startsWith('content_filter') === true,
     cutOff: choice?.finish_reason === 'length',
     reportedUsage: body.usage,
     requestId,
@@ -226,7 +239,7 @@ function toModelCallError(error: unknown, fault: { kind: FaultKind; message: str
   return new ModelCallError(kind, {
     status: error.status,
     code: codeForm.test(error.code ?? '') ? (error.code ?? undefined) : undefined,
-    retryAfterMs: retryAfterMs(error.headers, Date.now()),
+    retryAfterMs: retryAfterMs(error.headers, Date.now()) ?? retryDelayMs(error.error),
     requestId: error.requestID ?? undefined,
     limitTokens: kind === 'too_large' ? contextLimitOf(fault.message) : undefined,
   });

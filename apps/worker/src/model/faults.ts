@@ -48,7 +48,7 @@ const rules: readonly Rule[] = [
     kind: 'too_large',
     status: [400, 422, 429, 500],
     message:
-      /context (?:length|window|size)|maximum (?:context|input|number of tokens)|(?:prompt|input|request)[^.]{0,40} (?:is )?too (?:long|large)|too many (?:input )?tokens in|input token count|exceeds? the (?:available )?context/,
+      /context (?:length|window|size)|maximum (?:context|input|prompt|number of tokens)|(?:prompt|input|request)[^.]{0,40} (?:is )?too (?:long|large)|too many (?:input )?tokens in|input token count|exceeds? the (?:available )?context/,
   },
   {
     kind: 'refused',
@@ -58,7 +58,7 @@ const rules: readonly Rule[] = [
     kind: 'refused',
     status: [400, 403, 422],
     message:
-      /content (?:management|policy|filter)|safety (?:system|check)|flagged|prohibited.?content|usage guidelines|data_inspection/,
+      /content (?:management|policy|filter)|safety (?:system|check)|flagged|prohibited.?content|usage guidelines|data_inspection|content exists risk/,
   },
   {
     kind: 'operator',
@@ -68,7 +68,7 @@ const rules: readonly Rule[] = [
     kind: 'operator',
     status: [400, 403, 422, 429],
     message:
-      /insufficient (?:balance|funds|credit|quota)|credit balance|api.?key|billing (?:hard|not|is)|not found.*model|model.*(?:does not exist|not found)/,
+      /insufficient (?:balance|funds|credit|quota)|credit balance|api.?key|billing (?:hard|not|is)|not found.*model|model.*(?:does not exist|not exist|not found)/,
   },
   { kind: 'operator', status: [401, 402, 403, 404] },
   { kind: 'rate_limited', status: [429, 498, 529] },

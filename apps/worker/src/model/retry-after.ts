@@ -16,3 +16,14 @@ export function retryAfterMs(headers: Headers | undefined, nowMs: number): numbe
   if (Number.isNaN(waitMs)) return undefined;
   return Math.min(Math.max(0, waitMs), longestMs);
 }
+
+/** Milliseconds from the `google.rpc.RetryInfo` among an error's details, such as `retryDelay: '34.07s'`. */
+export function retryDelayMs(error: unknown): number | undefined {
+  const details = (error as { details?: unknown } | undefined)?.details;
+  if (!Array.isArray(details)) return undefined;
+  const delays = details.map((detail) =>
+    Number.parseFloat((detail as { retryDelay?: string } | null)?.retryDelay ?? ''),
+  );
+  const seconds = delays.find((delay) => delay >= 0);
+  return seconds === undefined ? undefined : Math.min(seconds * 1_000, longestMs);
+}
