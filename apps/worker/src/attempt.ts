@@ -24,9 +24,15 @@ export type Attempt = {
   write<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   signal: AbortSignal;
   log: Logger;
+  /** See {@link untilReachable}. */
+  giveUpAtMs: number;
   /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
   commit(move: Omit<Move, 'jobId' | 'fence'>): Promise<boolean>;
 };
+
+// A job ends within 24 hours, also one that a store refuses for a fault of ours; its last attempts get some minutes each.
+const longestStoreWaitMs = 23 * 3_600_000;
+const leastStoreWaitMs = 600_000;
 
 /** What a paid step gave, as it is stored for replay. */
 type StepOutput = { text: string; cutOff: boolean } | { refused: true };
@@ -39,6 +45,7 @@ export function beginAttempt(
 ): Attempt {
   const { signal, log } = options;
   const claimedAt = performance.now();
+  const giveUpAtMs = claimedAt + Math.max(leastStoreWaitMs, longestStoreWaitMs - job.ageMs);
   let owed: CallRecord | undefined;
   let steps: Map<string, unknown> | undefined;
 
@@ -49,7 +56,7 @@ export function beginAttempt(
   async function settleOwed(): Promise<void> {
     if (owed === undefined) return;
     const call = owed;
-    const { call: outcome } = await untilReachable(() => settle(services.billing, { call }), { log });
+    const { call: outcome } = await untilReachable(() => settle(services.billing, { call }), { log, giveUpAtMs });
     owed = undefined;
     if (outcome?.verdict === 'fenced_out') throw new FencedOut();
   }
@@ -57,7 +64,7 @@ export function beginAttempt(
   async function storedStep(step: string): Promise<StepOutput | undefined> {
     // A first claim can't have anything stored.
     if (job.fence === 1) return undefined;
-    steps ??= await untilReachable(() => readSteps(services.db, job.jobId), { log, signal });
+    steps ??= await untilReachable(() => readSteps(services.db, job.jobId), { log, signal, giveUpAtMs });
     return steps.get(step) as StepOutput | undefined;
   }
 
@@ -96,12 +103,12 @@ export function beginAttempt(
         });
         return { grant, startedAt };
       },
-      { log, signal },
+      { log, signal, giveUpAtMs },
     );
     if (grant.outcome === 'wait') throw new TokensHeld();
     if (grant.outcome === 'refused') throw new TallyError(grant.reason, refusalMessages[grant.reason]);
     if (signal.aborted) {
-      await untilReachable(() => release(services.billing, grant), { log });
+      await untilReachable(() => release(services.billing, grant), { log, giveUpAtMs });
       throw signal.reason;
     }
 
@@ -165,17 +172,21 @@ export function beginAttempt(
   return {
     signal,
     log,
+    giveUpAtMs,
     llm: (step, request) => inTurn(() => callModel(step, request, plainText)),
     llmJson: (step, request, format) => inTurn(() => callModel(step, request, toJsonFormat(format))),
     async write(work) {
       await settleOwed();
-      const done = await untilReachable(() => inFence(services.db, job, work), { log, signal });
+      const done = await untilReachable(() => inFence(services.db, job, work), { log, signal, giveUpAtMs });
       if (done === undefined) throw new FencedOut();
       return done.value;
     },
     async commit(move) {
       const settlement = { call: owed, move: { ...move, jobId: job.jobId, fence: job.fence } };
-      const outcome = await untilReachable(() => settle(services.billing, settlement), { log });
+      const outcome = await untilReachable(() => settle(services.billing, settlement), {
+        log,
+        giveUpAtMs,
+      });
       owed = undefined;
       return outcome.moved;
     },

@@ -9,3 +9,4 @@ export * from './passwords.ts';
 export * from './redis.ts';
 export * from './redis-script.ts';
 export * from './sealed.ts';
+export * from './unreachable.ts';
