@@ -15,7 +15,7 @@ type JobRow = { status: string; error_code: string | null; attempts: number };
 
 async function readJob({ api }: Platform, jobId: string): Promise<JobRow> {
   const { rows } = await api.services.db.pool.query<JobRow>(
-    'select status, error_code, attempts from jobs where id = $1',
+    'select status, error_code, error, attempts from jobs where id = $1',
     [jobId],
   );
   return rows[0] as JobRow;

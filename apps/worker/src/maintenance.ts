@@ -64,6 +64,7 @@ function listDuties(services: WorkerServices): Duty[] {
         auditedUpTo = await auditNextPage(services, auditedUpTo);
       },
     },
+    { name: 'watch-provider', everyMs: 10_000, run: () => services.gate.watch() },
     { name: 'watch-unpaid-usage', everyMs: 10_000, run: () => watchUnpaidUsage(services) },
     {
       name: 'schedule-upkeep',

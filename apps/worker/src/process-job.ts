@@ -11,7 +11,7 @@ import { type Attempt, beginAttempt, type ClaimedJob } from './attempt.ts';
 import { createContext } from './context.ts';
 import { untilReachable } from './outages.ts';
 import { jobLeaseMs, type WorkerServices } from './services.ts';
-import { Cancelled, FencedOut, Postponed, ShuttingDown, TokensHeld } from './stops.ts';
+import { Cancelled, FencedOut, Postponed, ProviderBusy, ShuttingDown, TokensHeld } from './stops.ts';
 
 type Ending = Omit<Move, 'jobId' | 'fence'>;
 
@@ -95,6 +95,7 @@ function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefi
   if (error instanceof Cancelled) return { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled' };
   if (error instanceof ShuttingDown) return { status: 'queued', delayMs: 0, giveBack: true };
   if (error instanceof Postponed) return { status: 'queued', delayMs: error.delayMs, giveBack: true };
+  if (error instanceof ProviderBusy) return waitForProvider(error, job);
   if (error instanceof TokensHeld) return { status: 'queued', delayMs: waitDelayMs(job.waits), giveBack: true };
   if (!(error instanceof TallyError)) {
     log.error({ err: error }, 'a task threw an unknown error');
@@ -108,6 +109,14 @@ function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefi
   }
   log.warn({ err: error }, 'the job failed');
   return failed(error.code, error.message);
+}
+
+// A job ends within 24 hours; its last wait is short of that.
+const longestWaitMs = 23.9 * 3_600_000;
+
+function waitForProvider({ delayMs, isBlocked }: ProviderBusy, job: ClaimedJob): Ending {
+  if (job.ageMs > longestWaitMs) return failed('model_unavailable', 'The model was not available for a day');
+  return { status: 'queued', delayMs, giveBack: true, ...(isBlocked && { progress: 'waiting_for_provider' }) };
 }
 
 const failed = (errorCode: ErrorCode, error: string): Ending => ({ status: 'failed', errorCode, error });

@@ -8,6 +8,7 @@ import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { Computing } from './computing/computing.ts';
 import type { GraphClient } from './instagram/graph-client.ts';
 import type { ModelClient } from './model/client.ts';
+import type { ProviderGate } from './model/gate.ts';
 import type { Traits } from './model/traits.ts';
 
 export type WorkerServices = {
@@ -17,6 +18,7 @@ export type WorkerServices = {
   queues: Queues;
   model: ModelClient;
   traits: Traits;
+  gate: ProviderGate;
   keyPrefix: string;
   log: Logger;
   /** Hears of connections that break. */

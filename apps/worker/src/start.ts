@@ -10,7 +10,7 @@ import {
   readCurrentPrompts,
   searchPassages,
 } from '@tally/db';
-import { beat, listenForCancel, openQueues, queuePrefix, stopBeating } from '@tally/queue';
+import { beat, listenForCancel, listenForProvider, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
 import { createComputing } from './computing/computing.ts';
@@ -19,6 +19,7 @@ import { createSendRates } from './instagram/send-rates.ts';
 import { keepLeases } from './leases.ts';
 import { startMaintenance } from './maintenance.ts';
 import { createModelClient } from './model/client.ts';
+import { createProviderGate } from './model/gate.ts';
 import { createTraits } from './model/traits.ts';
 import { untilReachable } from './outages.ts';
 import type { Network } from './pages/dial.ts';
@@ -67,6 +68,7 @@ export async function startWorker(
     queues: openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log }),
     model: createModelClient({ apiKey, baseUrl, model, traits, ...(options.fetch && { fetch: options.fetch }) }),
     traits,
+    gate: createProviderGate({ db, redis, keyPrefix, openai: config.openai, log }),
     keyPrefix,
     log,
     onRedisError,
@@ -85,6 +87,9 @@ export async function startWorker(
   // News may be lost; the next renewal of the lease tells it again.
   listenForCancel(subscriber, keyPrefix, (jobId) => services.running.get(jobId)?.abort.abort(new Cancelled())).catch(
     (err) => log.warn({ err }, 'not listening for cancellations'),
+  );
+  listenForProvider(subscriber, keyPrefix, services.gate.forget).catch((err) =>
+    log.warn({ err }, 'not listening for news of the provider'),
   );
   const workerId = newId();
   const workers = tasks.map((task) => {

@@ -16,6 +16,20 @@ export class Postponed extends Error {
   }
 }
 
+/** The model's provider takes no call now: the attempt is given back. */
+export class ProviderBusy extends Error {
+  override name = 'ProviderBusy';
+  readonly delayMs: number;
+  /** True where it answers nothing at all, rather than so many calls a second. */
+  readonly isBlocked: boolean;
+
+  constructor(wait: { why: 'paced' | 'blocked'; delayMs: number }) {
+    super(`the provider is ${wait.why}`);
+    this.delayMs = Math.ceil(wait.delayMs);
+    this.isBlocked = wait.why === 'blocked';
+  }
+}
+
 /** Another worker has claimed the job since: this attempt must not write anything any more. */
 export class FencedOut extends Error {
   override name = 'FencedOut';

@@ -36,6 +36,8 @@ export async function listenForCancel(
   keyPrefix: string,
   onCancel: (jobId: string) => void,
 ): Promise<void> {
-  redis.on('message', (_channel: string, jobId: string) => onCancel(jobId));
+  redis.on('message', (channel: string, jobId: string) => {
+    if (channel === channelOf(keyPrefix)) onCancel(jobId);
+  });
   await redis.subscribe(channelOf(keyPrefix));
 }

@@ -4,6 +4,7 @@ export * from './cancel.ts';
 export * from './changes.ts';
 export * from './enqueue-soon.ts';
 export * from './heartbeat.ts';
+export * from './provider.ts';
 export * from './queues.ts';
 export * from './ranks.ts';
 export * from './recover.ts';

@@ -1,6 +1,6 @@
 /** Whether the process lives, whether the platform works, and what it counts. */
 import { TallyError } from '@tally/core';
-import { countWorkers } from '@tally/queue';
+import { countWorkers, providerKeys, readProviderState } from '@tally/queue';
 import { Hono } from 'hono';
 import { sendError } from '../http/errors.ts';
 import type { Metrics } from '../http/metrics.ts';
@@ -9,6 +9,7 @@ import type { ApiEnv, ApiServices } from '../services.ts';
 const probeMs = 2_000;
 
 export function healthRoutes({ db, redis, config }: ApiServices, metrics: Metrics) {
+  const provider = providerKeys(config.redisKeyPrefix, config.openai);
   return new Hono<ApiEnv>()
     .get('/health', (c) => c.json({ success: true, status: 'ok' }))
     .get('/ready', async (c) => {
@@ -26,13 +27,19 @@ export function healthRoutes({ db, redis, config }: ApiServices, metrics: Metric
           c,
           new TallyError('unavailable', `Not ready: no ${missing.join(', no ')}`, { details: checks }),
         );
-      return c.json({ success: true, ready: true, checks });
+      // Work is accepted all the same, and waits.
+      const state = await soon(readProviderState(redis, provider.state));
+      const trouble = state?.mode === 'blocked' ? { provider: `waiting: ${state.reason}` } : {};
+      return c.json({ success: true, ready: true, checks, ...trouble });
     })
     .get('/metrics', async (c) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }));
 }
 
 /** Whether a probe succeeds soon. */
-async function answers(probe: Promise<unknown>): Promise<boolean> {
-  const tooLate = new Promise<boolean>((resolve) => setTimeout(resolve, probeMs, false).unref());
-  return Promise.race([probe.then(() => true).catch(() => false), tooLate]);
+const answers = async (probe: Promise<unknown>): Promise<boolean> => (await soon(probe.then(() => true))) ?? false;
+
+/** What a probe answers, where it does soon. */
+async function soon<T>(probe: Promise<T>): Promise<T | undefined> {
+  const tooLate = new Promise<undefined>((resolve) => setTimeout(resolve, probeMs, undefined).unref());
+  return Promise.race([probe.catch(() => undefined), tooLate]);
 }

@@ -72,7 +72,9 @@ const rules: readonly Rule[] = [
   },
   { kind: 'operator', status: [401, 402, 403, 404] },
   { kind: 'rate_limited', status: [429, 498, 529] },
-  { kind: 'rate_limited', status: [503], code: /overload|capacity|rate|slow_?down/ },
+  // Overload is no outage: it answers others, and these a little later. Ollama, Google and DeepSeek say so by 503.
+  { kind: 'rate_limited', status: [503], message: /busy|overloaded|at capacity|pending requests/ },
+  { kind: 'rate_limited', status: [503], code: /overload|capacity|slow_?down/ },
   { kind: 'unavailable', status: [408, 409, 425] },
 ];
 

@@ -6,7 +6,7 @@ import type { LlmRequest } from '@tally/tasks';
 import type { ClaimedJob } from '../attempt.ts';
 import { untilReachable } from '../outages.ts';
 import { holdLeaseMarginMs, maxUnbilledTokensADay, type WorkerServices } from '../services.ts';
-import { Cancelled, TokensHeld } from '../stops.ts';
+import { Cancelled, ProviderBusy, TokensHeld } from '../stops.ts';
 import { ModelCallError, type ModelReply, schemaInstruction } from './client.ts';
 import { withoutControlTokens } from './control-tokens.ts';
 import { countInputTokens, countText, inputMarginTokens } from './count.ts';
@@ -76,6 +76,9 @@ async function callModel<T>(
   const inputTokens = services.traits.scale(countedTokens, messages);
   const overhead = inputTokens + inputMarginTokens(inputTokens);
   const timeoutMs = Math.min(job.task.queue.timeoutMs, attempt.modelTimeoutMs);
+  // Before the reserve: who waits for the provider holds no tokens.
+  const admission = await services.gate.admit(job.jobId);
+  if (admission.outcome === 'wait') throw new ProviderBusy(admission);
   const { grant, startedAt } = await untilReachable(
     async () => {
       // The call's deadline counts from before the intent, so that it always ends before the hold's lease does.
@@ -146,9 +149,12 @@ async function callModel<T>(
     );
     if (!(error instanceof ModelCallError)) throw error;
     if (kind === 'rejected') tellRejected(attempt, error);
+    const wait = await services.gate.failed(job.jobId, admission.epoch, error);
+    if (wait !== undefined && kind !== 'aborted') throw new ProviderBusy(wait);
     throw kind === 'aborted' ? signal.reason : toTallyError(error, inputTokens);
   }
 
+  await services.gate.answered(job.jobId, admission.epoch);
   const usage = readUsage(reply.reportedUsage, inputTokens, reply.text);
   if (usage.refusedUsage !== undefined)
     log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
@@ -218,7 +224,9 @@ function watchCap(
   if (call.outputTokens <= call.maxOutputTokens * 1.1 + 16) return;
   const { name } = services.model;
   log.warn({ ...call, model: name }, 'the model’s server did not obey the cap on its output');
-  if (services.traits.current().capField === 'max_completion_tokens') services.traits.learn({ capField: 'both' });
+  const { traits } = services;
+  if (traits.current().capField === 'max_completion_tokens' && traits.mayTryCap('both'))
+    traits.learn({ capField: 'both' });
   const what = `${name}: the server gave ${call.outputTokens} tokens where ${call.maxOutputTokens} were allowed`;
   raise(services, 'cap_ignored', what);
 }

@@ -7,6 +7,8 @@ export type Traits = {
   current(): ModelTraits;
   /** Keeps what a refusal has taught, at once. */
   learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void;
+  /** Whether a form of the cap is worth a try: the operator names none, and the server has not refused it. */
+  mayTryCap(capField: ModelTraits['capField']): boolean;
   /** Input tokens for the hold: what we count, scaled by what the model has reported for such texts. At least the count. */
   scale(countedTokens: number, messages: Message[]): number;
   /** Tells what the model reported for an input of so many counted tokens. */
@@ -51,6 +53,7 @@ export function createTraits(options: {
     otherFactor: 1,
   };
   let stored: ModelTraits = { ...traits };
+  const refusedCaps = new Set<ModelTraits['capField']>();
   const factorOf = (messages: Message[]) => (isLatin(messages) ? 'latinFactor' : 'otherFactor');
   const hasMoved = () =>
     stored.jsonMode !== traits.jsonMode ||
@@ -62,7 +65,9 @@ export function createTraits(options: {
   }
   return {
     current: () => traits,
+    mayTryCap: (capField) => outputCap === 'auto' && !refusedCaps.has(capField),
     learn(change) {
+      if (change.capField !== undefined) refusedCaps.add(traits.capField);
       Object.assign(traits, change, outputCap !== 'auto' && { capField: outputCap });
       log.warn({ model, ...change }, 'the model’s server takes another form of request');
       write().catch((err) => log.warn({ err }, 'what was learnt of the model is not kept'));

@@ -59,7 +59,7 @@ describe('a transient fault', () => {
   });
 
   it('that stays ends the job after its attempts, and costs nothing', async () => {
-    const { job, calls } = await askWith({ kind: 'rate_limit', retry_after_ms: 1 }, 100);
+    const { job, calls } = await askWith({ kind: 'server_error' }, 100);
     expect(job).toMatchObject({ status: 'failed', error_code: 'model_unavailable', tokens_consumed: 0 });
     expect(calls).toHaveLength(5);
   });

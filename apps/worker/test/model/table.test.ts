@@ -20,6 +20,8 @@ const cases: [FaultKind, number, { code?: string; type?: string; param?: string;
   ['operator', 400, { message: 'Your credit balance is too low to access the API' }],
   ['rate_limited', 429, { code: 'rate_limit_exceeded', message: 'Rate limit reached for requests' }],
   ['rate_limited', 429, { message: 'Resource has been exhausted (e.g. check quota).' }],
+  ['rate_limited', 503, { message: 'server busy, please try again. maximum pending requests exceeded' }],
+  ['rate_limited', 503, { message: 'The model is overloaded. Please try again later.' }],
   ['rate_limited', 529, { type: 'overloaded_error', message: 'Overloaded' }],
   [
     'too_large',

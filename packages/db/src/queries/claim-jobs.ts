@@ -48,6 +48,7 @@ with wanted as (
   update jobs j set status = 'running',
     fence = j.fence + (not l.is_own)::integer, attempts = j.attempts + (not l.is_own)::integer,
     claim_key = md5(l.claim_id::text || j.fence + (not l.is_own)::integer)::uuid,
+    progress = nullif(j.progress, 'waiting_for_provider'),
     started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
   from due l where j.id = l.id
   returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds

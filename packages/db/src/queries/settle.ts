@@ -47,6 +47,8 @@ export type Move = {
   delayMs?: number;
   /** For `queued`: the attempt did not count, tokens were only held by others. */
   giveBack?: boolean;
+  /** For `queued`: what it waits for, shown to clients. */
+  progress?: 'waiting_for_provider';
 };
 
 export type Settlement = { call?: CallRecord | undefined; move?: Move | undefined };
@@ -159,6 +161,7 @@ function toMoveJson(move: Move) {
     error_code: move.errorCode ?? null,
     delay_ms: move.delayMs ?? 0,
     give_back: move.giveBack ?? false,
+    progress: move.progress ?? null,
   };
 }
 

@@ -1,0 +1,157 @@
+/** One state for all workers of how the provider takes calls: paced by its rate limit, or blocked until a probe is answered. */
+import {
+  type Config,
+  greatestId,
+  isRedisOutage,
+  type Logger,
+  leastId,
+  loadScript,
+  type RedisClient,
+  runScript,
+} from '@tally/core';
+import { type Database, endAlarms, raiseAlarm } from '@tally/db';
+import { announceProvider, type ProviderState, providerKeys, readProviderState } from '@tally/queue';
+import type { ModelCallError } from './client.ts';
+
+export type Admission =
+  /** The call may be made; to be reported with its epoch. */
+  | { outcome: 'go'; epoch: number }
+  /** Not now: come back after so long. `blocked`: nothing is answered at all for the moment. */
+  | { outcome: 'wait'; why: 'paced' | 'blocked'; delayMs: number };
+
+export type ProviderGate = {
+  /** Costs nothing while the provider is known to be open. */
+  admit(jobId: string): Promise<Admission>;
+  /** Tells that a call was answered, in whatever form; costs nothing while the provider is known to be open. */
+  answered(jobId: string, epoch: number): Promise<void>;
+  /** Tells why a call was not; what the caller is to wait for, if it is not its own fault. */
+  failed(
+    jobId: string,
+    epoch: number,
+    error: ModelCallError,
+  ): Promise<Extract<Admission, { outcome: 'wait' }> | undefined>;
+  /** To be called when the state has changed elsewhere. */
+  forget(): void;
+  state(): Promise<ProviderState>;
+  /** Raises or ends the operator's alarm, as the state is. */
+  watch(): Promise<void>;
+};
+
+const load = (name: string) => loadScript(new URL(`lua/${name}.lua`, import.meta.url));
+const scripts = { admit: load('admit'), report: load('report') };
+
+// Longer than any call: a probe whose worker died is made again after this.
+const probeMs = 90_000;
+// A state that nobody has asked for so long is no news.
+const keepMs = 24 * 3_600_000;
+
+/** How the report script is told of each kind of failure; the others are judgements on the request, by a provider that works. */
+const outcomeOf: Partial<Record<ModelCallError['kind'], (error: ModelCallError) => string>> = {
+  rate_limited: () => 'rate_limited',
+  operator: () => 'operator',
+  timeout: () => 'failed',
+  unavailable: (error) => (error.status === undefined && error.cause !== undefined ? 'unreachable' : 'failed'),
+};
+
+export function createProviderGate(options: {
+  db: Database;
+  redis: RedisClient;
+  keyPrefix: string;
+  openai: Config['openai'];
+  log: Logger;
+}): ProviderGate {
+  const { db, redis, keyPrefix, log } = options;
+  const keys = providerKeys(keyPrefix, options.openai);
+  // Another worker may have been refused before this one was started.
+  let isOpen = false;
+  /** Whether failures may be on record, which an answer takes back. */
+  let isTroubled = true;
+
+  async function ask(jobId: string): Promise<Admission> {
+    const [answer, value] = (await runScript(redis, scripts.admit, [keys.state, keys.turns], [jobId, probeMs])) as [
+      'OPEN' | 'GO' | 'PACED' | 'BLOCKED',
+      number | undefined,
+    ];
+    if (answer === 'OPEN') isOpen = true;
+    if (answer === 'OPEN' || answer === 'GO') return { outcome: 'go', epoch: value ?? 0 };
+    const jitterMs = Math.random() * 50;
+    return { outcome: 'wait', why: answer === 'PACED' ? 'paced' : 'blocked', delayMs: (value ?? 0) + jitterMs };
+  }
+
+  async function report(
+    outcome: string,
+    call: { jobId: string; epoch: number; retryAfterMs?: number | undefined; reason?: string },
+  ): Promise<{ mode: ProviderState['mode']; waitMs: number }> {
+    const [mode, hasChanged, waitMs] = (await runScript(
+      redis,
+      scripts.report,
+      [keys.state, keys.turns, keys.failing],
+      [outcome, call.jobId, call.epoch, Math.round(call.retryAfterMs ?? -1), call.reason ?? '', keepMs],
+    )) as [ProviderState['mode'], 0 | 1, number];
+    isOpen = mode === 'open';
+    isTroubled = outcome !== 'answered';
+    if (hasChanged === 1) {
+      log.warn({ mode, outcome, reason: call.reason }, 'the state of the model’s provider has changed');
+      await announceProvider(redis, keyPrefix);
+      await watch();
+    }
+    return { mode, waitMs };
+  }
+
+  /** Redis being away closes no gate: the reserve that comes next waits for it. */
+  async function unlessRedisIsAway<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
+    try {
+      return await work();
+    } catch (err) {
+      if (!isRedisOutage(err)) throw err;
+      log.warn({ err }, 'the state of the model’s provider can’t be reached');
+      return otherwise;
+    }
+  }
+
+  async function watch(): Promise<void> {
+    const state = await readProviderState(redis, keys.state);
+    const subject = keys.id;
+    if (state.mode === 'blocked') {
+      const what = `the model’s provider answers nothing, and jobs wait: ${state.reason}`;
+      if (await raiseAlarm(db, { kind: 'provider', subject, what }))
+        log.error({ reason: state.reason }, `ALARM, ${what}`);
+      return;
+    }
+    for (const _ of await endAlarms(db, { kind: 'provider', afterId: leastId, lastId: greatestId, stillThere: [] }))
+      log.warn('the alarm is over: the model’s provider answers again');
+  }
+
+  return {
+    admit: (jobId) =>
+      isOpen
+        ? Promise.resolve({ outcome: 'go', epoch: 0 })
+        : unlessRedisIsAway(() => ask(jobId), { outcome: 'go', epoch: 0 }),
+    async answered(jobId, epoch) {
+      if (!isOpen || isTroubled) await unlessRedisIsAway(() => report('answered', { jobId, epoch }), undefined);
+    },
+    async failed(jobId, epoch, error) {
+      if (error.kind === 'aborted') return undefined;
+      const outcome = outcomeOf[error.kind]?.(error);
+      if (outcome === undefined) {
+        // It was understood and judged: the provider works.
+        await this.answered(jobId, epoch);
+        return undefined;
+      }
+      const { retryAfterMs } = error;
+      const reason = error.message;
+      const call = { jobId, epoch, retryAfterMs, reason };
+      const away = { mode: 'open', waitMs: 1_000 } as const;
+      const { mode, waitMs } = await unlessRedisIsAway(() => report(outcome, call), away);
+      const delayMs = waitMs + Math.random() * 500;
+      if (mode === 'blocked') return { outcome: 'wait', why: 'blocked', delayMs };
+      return outcome === 'rate_limited' ? { outcome: 'wait', why: 'paced', delayMs } : undefined;
+    },
+    forget: () => {
+      isOpen = false;
+      isTroubled = true;
+    },
+    state: () => readProviderState(redis, keys.state),
+    watch,
+  };
+}
