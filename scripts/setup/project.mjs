@@ -61,7 +61,7 @@ function lastWords(path, what) {
   const said = readFileSync(path, 'utf8').split(`${what}\n`).at(-1) ?? '';
   const lines = said.split('\n').filter((line) => line.trim() !== '');
   const faults = lines.filter((line) => /^(E|Err|npm error|Error)\b/.test(line));
-  return (faults.length > 0 ? faults : lines).slice(-wordsShown).join('\n  ');
+  return [...new Set(faults.length > 0 ? faults : lines)].slice(-wordsShown).join('\n  ');
 }
 export const succeeds = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 export const has = (command) => succeeds('/bin/sh', ['-c', `command -v ${command}`]);
