@@ -54,9 +54,9 @@ function stampHolds() {
   return chromium === noChromium ? !process.env.CHROMIUM_PATH : existsSync(process.env.CHROMIUM_PATH || chromium);
 }
 
-function setUp() {
+async function setUp() {
   if (stampHolds()) return;
-  for (const { present, bring } of steps) if (!present()) bring();
+  for (const { present, bring } of steps) if (!present()) await bring();
   try {
     writeFileSync(stampFile, `${fingerprint()}\n${redisPath()}\n${chromiumPath()}\n`);
   } catch (error) {
@@ -67,7 +67,7 @@ function setUp() {
 
 try {
   if (process.platform === 'win32') throw new Fault('Windows itself is not supported: run Tally inside WSL');
-  if (!stampHolds()) withLock(setUp);
+  if (!stampHolds()) await withLock(setUp);
 } catch (error) {
   if (!(error instanceof Fault)) throw error;
   console.error(error.message);

@@ -1,8 +1,8 @@
 /** Step 4: a Chromium, unless CHROMIUM_PATH names one. Only product extraction needs it, so no failure ends the set-up. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { aptInstall, aptWorks } from './apt.mjs';
-import { has, modules, node24, root, say } from './project.mjs';
+import { aptInstall, aptWorks, hasDebianPackages } from './apt.mjs';
+import { has, modules, node24, root, runStep, say } from './project.mjs';
 
 /** Until set-up itself changes: a machine that can't have one isn't asked at every start. */
 export const noChromium = 'none';
@@ -24,13 +24,13 @@ export function chromiumPath() {
   return stdout.trim();
 }
 
-export function installChromium() {
+export async function installChromium() {
   if (process.env.CHROMIUM_PATH) {
     say(`CHROMIUM_PATH is ${process.env.CHROMIUM_PATH}, and that does not run: product extraction will not work.`);
     return;
   }
-  for (const bring of [download, installPackage]) {
-    bring();
+  for (const bring of [installPackage, download, installLibraries]) {
+    await bring();
     if (chromiumFound()) return;
   }
   say(
@@ -39,24 +39,38 @@ export function installChromium() {
   );
 }
 
-/** Playwright's own, with the libraries that it needs where apt-get may bring them. */
-function download() {
-  say('Downloading Chromium for product extraction (about 180 MB)…');
-  const args = ['install', 'chromium', '--no-shell', '--no-remove', ...(aptWorks() ? ['--with-deps'] : [])];
-  const { status } = spawnSync(node24, [join(modules, 'playwright', 'cli.js'), ...args], {
+/** First where there is one: it is smaller, brings its libraries, and is updated with the machine. */
+async function installPackage() {
+  if (!aptWorks() || !hasDebianPackages()) return;
+  const fault = await aptInstall('Installing Chromium with apt-get, for product extraction', ['chromium']);
+  if (fault !== '') say(`  ${fault}`);
+}
+
+const playwright = join(modules, 'playwright', 'cli.js');
+
+/** Playwright's own. */
+async function download() {
+  const what = 'Downloading Chromium for product extraction, about 180 MB';
+  await runStep(what, node24, [playwright, 'install', 'chromium', '--no-shell', '--no-remove'], {
     cwd: root,
-    stdio: ['ignore', 2, 'ignore'],
     env: { ...process.env, PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT: '15000' },
     timeout: 15 * 60_000,
   });
-  if (status !== 0) say('The download failed.');
 }
 
-function installPackage() {
+/** What the downloaded one needs; Playwright's own `install-deps` would upgrade those that are installed. */
+async function installLibraries() {
   if (!aptWorks()) return;
-  say('Installing chromium with apt-get…');
-  const fault = aptInstall('chromium');
-  if (fault !== '') say(`apt-get could not install it:\n  ${fault}`);
+  const args = [playwright, 'install-deps', '--dry-run', 'chromium'];
+  const { stdout } = spawnSync(node24, args, { cwd: root, encoding: 'utf8' });
+  const names =
+    /--no-install-recommends ([\w.+ -]+)/
+      .exec(stdout ?? '')?.[1]
+      ?.trim()
+      .split(/ +/) ?? [];
+  if (names.length === 0) return;
+  const fault = await aptInstall('Installing the libraries of Chromium with apt-get', names);
+  if (fault !== '') say(`  ${fault}`);
 }
 
 function chromiumCommand() {

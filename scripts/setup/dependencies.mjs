@@ -1,8 +1,7 @@
 /** Step 1: the npm packages of the lockfile. */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { Fault, modules, root, say } from './project.mjs';
+import { Fault, modules, root, runStep } from './project.mjs';
 
 export function dependenciesInstalled() {
   const lock = readLock(join(root, 'package-lock.json'));
@@ -26,13 +25,13 @@ function readLock(path) {
  * With `npm install --no-save`, which follows the lockfile and leaves it alone. `npm ci` does too, but refuses one that
  * lacks packages of other platforms, and empties node_modules under whatever runs from it.
  */
-export function installDependencies() {
-  say('Installing dependencies (about a minute)…');
+export async function installDependencies() {
   // Development dependencies too: NODE_ENV=production in the environment must not make the next `npm test` start over.
   const args = ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status, error } = spawnSync('npm', args, { cwd: root, stdio: 'inherit', env: environmentForNpm() });
-  if (error) throw new Fault(`npm could not be started (${error.message}): it comes with Node, see nodejs.org`);
-  if (status !== 0) throw new Fault(`npm install failed (code ${status}); its own words are above`);
+  const step = 'Installing dependencies, about a minute';
+  const { status, words, log } = await runStep(step, 'npm', args, { cwd: root, env: environmentForNpm() });
+  if (status === 127) throw new Fault('npm could not be started: it comes with Node, see nodejs.org');
+  if (status !== 0) throw new Fault(`npm install failed (code ${status}, all of it in ${log}):\n  ${words}`);
 }
 
 /**

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { root, say } from './project.mjs';
 
 /** Two starts at the same time must not install over each other: the second waits, and then finds the work done. */
-export function withLock(work) {
+export async function withLock(work) {
   const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
   // Not in node_modules, which `npm ci` deletes.
   const lock = join(tmpdir(), `tally-setup-${userInfo().uid}-${name}.lock`);
@@ -23,7 +23,7 @@ export function withLock(work) {
     rmSync(mine, { force: true });
   }
   try {
-    work();
+    await work();
   } finally {
     rmSync(lock, { force: true });
   }

@@ -1,7 +1,7 @@
 /** Step 3: a redis-server, unless REDIS_URL names one. */
 import { spawnSync } from 'node:child_process';
 import { aptInstall, aptWorks } from './apt.mjs';
-import { Fault, has, node24, root, say } from './project.mjs';
+import { Fault, has, node24, root } from './project.mjs';
 
 /** A Redis of the user's own makes ours unnecessary. */
 export function ownRedisServer() {
@@ -35,14 +35,13 @@ export function redisPath() {
   return spawnSync('/bin/sh', ['-c', `command -v ${askForRedis().command}`], { encoding: 'utf8' }).stdout.trim();
 }
 
-export function installRedis() {
+export async function installRedis() {
   const { fault } = askForRedis();
   if (fault.includes('or newer'))
     throw new Fault(`${fault}: upgrade it (see redis.io), or set REDIS_URL to a newer one`);
   const byHand = `${fault}. Install it with \`${redisCommand()}\`, or set REDIS_URL to a Redis of your own`;
   if (!aptWorks()) throw new Fault(byHand);
-  say('Installing redis-server with apt-get…');
-  const words = aptInstall('redis-server');
+  const words = await aptInstall('Installing redis-server with apt-get', ['redis-server']);
   if (words !== '') throw new Fault(`apt-get could not install redis-server:\n  ${words}\n${byHand}`);
   const now = askForRedis();
   if (now.fault !== '') throw new Fault(`${now.fault}: see redis.io for a newer one, or set REDIS_URL`);

@@ -1,6 +1,6 @@
 /** What `npm start` says once all is ready. */
 import { join } from 'node:path';
-import type { Settings } from '@tally/core';
+import { demoApiKey, type Settings } from '@tally/core';
 import type { SandboxPlan } from './sandbox.ts';
 
 export type SummaryInput = { url: string; settings: Settings; world: SandboxPlan | undefined; startMs: number };
@@ -16,7 +16,8 @@ Tally is ready after ${(startMs / 1_000).toFixed(1)} s.
   Logs        ${join(settings.dataDir, 'logs')}`,
     world === undefined ? '' : places(world),
     world?.isModel ? sandboxNotice : '',
-    settings.demoData ? demoAccounts + firstRequest(url) : '',
+    settings.demoData ? demoAccounts : '',
+    settings.demoData && !settings.production ? firstRequest(url, world) : '',
     '\nCtrl-C stops everything. `npm run worker` adds a worker, `npm run api` another API.\n',
   ];
   return parts.filter((part) => part !== '').join('\n');
@@ -39,14 +40,11 @@ Accounts, password tally-demo:
   none@example.com       no_subscription
 `;
 
-const firstRequest = (url: string): string => `
-Log in, ask, and look at the job (again until it is completed):
+const firstRequest = (url: string, world: SandboxPlan | undefined): string => `
+In another terminal, these lines are what the README's begin with:
 
   TALLY=${url}
-  TOKEN=$(curl -s $TALLY/api/accounts/login -H 'content-type: application/json' \\
-    -d '{"email":"demo@example.com","password":"tally-demo"}' | sed -n 's/.*"access_token":"\\([^"]*\\)".*/\\1/p')
-  JOB=$(curl -s $TALLY/api/ai/ask-question -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
-    -d '{"question":"How long do I have to return a lamp?"}' | sed -n 's/.*"job_id":"\\([^"]*\\)".*/\\1/p')
-  curl -s $TALLY/api/jobs/$JOB -H "authorization: Bearer $TOKEN"
+  KEY=${demoApiKey}${world === undefined ? '' : `\n  SHOP=${world.shopUrl}`}
 
-With -H 'Prefer: wait=10' the question itself waits for its answer.`;
+  curl -s $TALLY/api/ai/ask-question -H "authorization: Bearer $KEY" -H 'content-type: application/json' \\
+    -H 'Prefer: wait=10' -d '{"question":"How long do I have to return a lamp?"}'; echo`;

@@ -31,8 +31,8 @@ program
   .command('seed')
   .description('create the demo accounts (password tally-demo) where they are missing')
   .action(() =>
-    withServices(async (billing) => {
-      const created = await seedDemo(billing);
+    withServices(async ({ billing, production }) => {
+      const created = await seedDemo(billing, { withKey: !production });
       console.log(created.length === 0 ? 'The demo accounts are there.' : `Created ${created.join(', ')}.`);
       return 0;
     }),

@@ -1,7 +1,7 @@
 /** The accounts that a newcomer can try at once: one that works, one operator, and one for each refusal. */
 import { type Billing, grantTokens } from '@tally/billing';
-import { hashPassword } from '@tally/core';
-import { insertAccount, insertKnowledge, inTransaction, startPeriod, upsertProducts } from '@tally/db';
+import { demoApiKey, hashApiKey, hashPassword } from '@tally/core';
+import { insertAccount, insertApiKey, insertKnowledge, inTransaction, startPeriod, upsertProducts } from '@tally/db';
 import { describeProduct } from '@tally/tasks';
 import { demoKnowledge } from './demo-knowledge.ts';
 import { demoProducts } from './demo-products.ts';
@@ -9,21 +9,26 @@ import { demoProducts } from './demo-products.ts';
 const password = 'tally-demo';
 const dayMs = 86_400_000;
 const starterTokens = 10_000;
+const keyHash = hashApiKey(demoApiKey);
+
+/** `withKey`: also the API key that everybody can read in this repository. */
+type SeedOptions = { withKey: boolean };
 
 type DemoAccount = {
   email: string;
   role: 'tenant' | 'operator';
-  fill: (billing: Billing, accountId: string) => Promise<void>;
+  fill: (billing: Billing, accountId: string, options: SeedOptions) => Promise<void>;
 };
 
 const demoAccounts: DemoAccount[] = [
   {
     email: 'demo@example.com',
     role: 'tenant',
-    fill: async (billing, accountId) => {
+    fill: async (billing, accountId, { withKey }) => {
       await subscribe(billing, accountId, {});
       for (const entry of demoKnowledge) await insertKnowledge(billing.db, { accountId, ...entry });
       await inTransaction(billing.db, (client) => upsertProducts(client, accountId, demoProducts, describeProduct));
+      if (withKey) await insertApiKey(billing.db, { accountId, name: 'demo', keyHash, hint: demoApiKey });
     },
   },
   { email: 'operator@example.com', role: 'operator', fill: (billing, accountId) => subscribe(billing, accountId, {}) },
@@ -73,13 +78,13 @@ async function subscribe(
 }
 
 /** Creates the demo accounts that are missing; returns their addresses. */
-export async function seedDemo(billing: Billing): Promise<string[]> {
+export async function seedDemo(billing: Billing, options: SeedOptions): Promise<string[]> {
   const passwordHash = await hashPassword(password);
   const created: string[] = [];
   for (const { email, role, fill } of demoAccounts) {
     const account = await insertAccount(billing.db, { email, role, passwordHash });
     if (account === undefined) continue;
-    await fill(billing, account.id);
+    await fill(billing, account.id, options);
     created.push(email);
   }
   return created;

@@ -6,7 +6,7 @@ import { openQueues, type Queues } from '@tally/queue';
 import { tasks } from '@tally/tasks';
 import { requireAccount } from './find-account.ts';
 
-export type OpsServices = Billing & { billing: Billing; queues: Queues };
+export type OpsServices = Billing & { billing: Billing; queues: Queues; production: boolean };
 
 const redisStartMs = 10_000;
 
@@ -24,7 +24,7 @@ export async function withServices(verb: (services: OpsServices) => Promise<numb
     await redisReady(redis, redisStartMs);
     queues = openQueues({ redis, keyPrefix, taskNames: tasks.map(({ name }) => name), log });
     const billing = createBilling({ db, redis, keyPrefix, log });
-    process.exitCode = await verb({ ...billing, billing, queues });
+    process.exitCode = await verb({ ...billing, billing, queues, production: config.production });
   } finally {
     await queues?.close();
     redis.disconnect();

@@ -170,3 +170,25 @@ describe('an account', () => {
 test('a path that nobody knows is an error in the shape of the API', async () => {
   expect(await graph(`${shopId}/insights`, asOwner)).toMatchObject({ status: 400, body: { error: { code: 100 } } });
 });
+
+describe('subscribed_apps', () => {
+  test('subscribes an account to fields, shows them and ends it', async () => {
+    const edge = `${shopId}/subscribed_apps`;
+    const shown = async () => (await graph(edge, asOwner)).body;
+    expect((await graph(`${edge}?subscribed_fields=comments,messages`, { method: 'POST', ...asOwner })).body).toEqual({
+      success: true,
+    });
+    expect(await shown()).toEqual({ data: [{ id: 'the-app', subscribed_fields: ['comments', 'messages'] }] });
+    expect((await graph(edge, { method: 'DELETE', ...asOwner })).body).toEqual({ success: true });
+    expect(await shown()).toEqual({ data: [] });
+  });
+
+  test.each(['', '?subscribed_fields=', '?subscribed_fields=feed', '?subscribed_fields=comments,nonsense'])(
+    'refuses fields that Instagram does not have: %j',
+    async (query) => {
+      const answer = await graph(`${shopId}/subscribed_apps${query}`, { method: 'POST', ...asOwner });
+      expect(answer).toMatchObject({ status: 400, body: { error: { code: 100 } } });
+      expect((await graph(`${shopId}/subscribed_apps`, asOwner)).body).toEqual({ data: [] });
+    },
+  );
+});

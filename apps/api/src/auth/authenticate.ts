@@ -1,7 +1,16 @@
 /** Who is asking: a bearer token or an API key, looked up on every request so that a change counts at once. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type Config, group, hashUnknownPassword, isId, isPassword, TallyError } from '@tally/core';
+import {
+  apiKeyPrefix,
+  type Config,
+  group,
+  hashApiKey,
+  hashUnknownPassword,
+  isId,
+  isPassword,
+  TallyError,
+} from '@tally/core';
 import {
   type Account,
   type Database,
@@ -26,16 +35,11 @@ export type Authenticator = {
   login(email: string, password: string, address: string): Promise<Identity>;
 };
 
-const keyPrefix = 'tally_';
-
 /** A new API key: shown once, stored as its hash. */
 export function newApiKey(): { key: string; keyHash: Buffer; hint: string } {
-  const key = `${keyPrefix}${randomBytes(32).toString('base64url')}`;
-  return { key, keyHash: hashKey(key), hint: `${key.slice(0, 9)}…${key.slice(-4)}` };
+  const key = `${apiKeyPrefix}${randomBytes(32).toString('base64url')}`;
+  return { key, keyHash: hashApiKey(key), hint: `${key.slice(0, 9)}…${key.slice(-4)}` };
 }
-
-// A key has 256 random bits: a fast hash is as good as a slow one.
-const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest();
 
 /** Builds the authenticator of an API process. */
 export function createAuthenticator(options: { db: Database; tokens: Tokens; rateLimits: RateLimits }): Authenticator {
@@ -48,7 +52,7 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
   return {
     tokens,
     identify: async (bearer) => {
-      if (bearer.startsWith(keyPrefix)) return findIdentityByKey(db, hashKey(bearer));
+      if (bearer.startsWith(apiKeyPrefix)) return findIdentityByKey(db, hashApiKey(bearer));
       const claims = await tokens.verify(bearer);
       if (claims === undefined || !isId(claims.accountId)) return undefined;
       const identity = await readIdentity(claims.accountId);

@@ -1,0 +1,65 @@
+import { createLogger } from '@tally/core';
+import { ReplyError } from 'ioredis';
+import { expect, it } from 'vitest';
+import { untilReachable } from '../src/outages.ts';
+
+type Line = { level: number; code?: string; waited_ms?: number; msg: string };
+
+/** A log that is read as it is written. */
+function openLog() {
+  const lines: Line[] = [];
+  const log = createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
+  return { log, errors: () => lines.filter(({ level }) => level >= 50) };
+}
+
+const unreachable = () =>
+  Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' });
+
+it('waits for a refusal that is not known, and returns what came then', async () => {
+  const { log, errors } = openLog();
+  let tries = 0;
+  const work = async () => {
+    if (++tries < 4) throw new ReplyError('NEWCODE not today');
+    return 'done';
+  };
+  expect(await untilReachable(work, { log })).toBe('done');
+  expect(errors()).toEqual([]);
+});
+
+it('throws the fault of what was asked at once', async () => {
+  let tries = 0;
+  const work = async () => {
+    tries++;
+    throw new ReplyError('WRONGTYPE Operation against a key holding the wrong kind of value');
+  };
+  await expect(untilReachable(work, openLog())).rejects.toThrow('WRONGTYPE');
+  expect(tries).toBe(1);
+});
+
+it('logs an error with the code while it waits for long, once a period for all that wait', async () => {
+  const { log, errors } = openLog();
+  let isBack = false;
+  const work = async () => {
+    if (isBack || errors().length >= 2) isBack = true;
+    else throw new ReplyError('STUCK for long');
+  };
+  await Promise.all(Array.from({ length: 5 }, () => untilReachable(work, { log, alarmEveryMs: 300 })));
+  expect(errors()).toHaveLength(2);
+  expect(errors()[0]).toMatchObject({ code: 'STUCK', waited_ms: expect.any(Number) });
+});
+
+it('gives up on a store that answers and refuses, in time for the job to end', async () => {
+  const work = async () => {
+    throw new ReplyError('NEWCODE for ever');
+  };
+  await expect(untilReachable(work, { ...openLog(), giveUpAtMs: performance.now() - 1 })).rejects.toThrow('NEWCODE');
+});
+
+it('does not give up on a store that can’t be reached', async () => {
+  let tries = 0;
+  const work = async () => {
+    if (++tries < 3) throw unreachable();
+    return 'back';
+  };
+  expect(await untilReachable(work, { ...openLog(), giveUpAtMs: performance.now() - 1 })).toBe('back');
+});
