@@ -73,6 +73,8 @@ const rules: readonly Rule[] = [
   { kind: 'operator', status: [401, 402, 403, 404] },
   { kind: 'rate_limited', status: [429, 498, 529] },
   { kind: 'rate_limited', status: [503], code: /overload|capacity|rate|slow_?down/ },
+  // Google and OpenAI; xAI; Ollama's full queue; DeepSeek.
+  { kind: 'rate_limited', status: [503], message: /overloaded|at capacity|server busy|too busy/ },
   { kind: 'unavailable', status: [408, 409, 425] },
 ];
 
@@ -92,6 +94,6 @@ export function faultOf(error: ProviderError): FaultKind {
 
 /** How many tokens the model takes, where a refusal of too long an input says so: the smallest of its numbers above 99. */
 export function contextLimitOf(message: string): number | undefined {
-  const numbers = (message.match(/\d{3,9}/g) ?? []).map(Number);
+  const numbers = (message.match(/\b\d{3,9}\b(?! (?:bytes|characters))/g) ?? []).map(Number);
   return numbers.length === 0 ? undefined : Math.min(...numbers);
 }
