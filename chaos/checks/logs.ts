@@ -17,6 +17,12 @@ const explanations: Explanation[] = [
     why: 'a call was settled in Postgres, and Redis was away or the worker dead before Redis was told: the audit is there for that',
   },
   {
+    pattern: /ALARM, the model’s provider answers nothing/,
+    faults: /^model-key-wrong$/,
+    graceMs: 30_000,
+    why: 'the operator has to hear of it at once',
+  },
+  {
     pattern: /ended as poisoned/,
     faults: /^(worker|rolling)-/,
     graceMs: 60_000,

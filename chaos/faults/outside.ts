@@ -44,10 +44,10 @@ function instagramFault(name: string, rule: object, probability = 0.7): Fault {
 }
 
 export const outsideFaults: Fault[] = [
+  modelFault('server-error', { kind: 'server_error' }),
   // All accounts share the provider's pace: whatever is measured meanwhile would wait for its turn, too.
   { ...modelFault('rate-limit', { kind: 'rate_limit', retry_after_s: 2 }), isAlone: true },
-  modelFault('server-error', { kind: 'server_error' }),
-  modelFault('unavailable', { kind: 'unavailable', retry_after_ms: 500 }),
+  { ...modelFault('unavailable', { kind: 'unavailable', retry_after_ms: 500 }), isAlone: true },
   modelFault('hang', { kind: 'hang' }, 0.3),
   modelFault('drip', { kind: 'drip', drip_bytes: 20, drip_interval_ms: 100 }),
   modelFault('slow', { kind: 'slow', delay_ms: 2_000 }),

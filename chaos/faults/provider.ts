@@ -3,15 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { World } from '../world.ts';
 import type { Fault } from './fault.ts';
 
-/** Within this after a phase, the next probe has succeeded and all waiting jobs have run. */
-const afterMendingMs = 20_000;
+/** Within these after a phase all jobs of it have ended: after the next probe, and as the pace grows with each success. */
+const probeLimitMs = 20_000;
+const paceLimitMs = 60_000;
 
 /** A phase in which all jobs wait. It has no other fault beside it, which might fail one of them. */
-function refusalPhase(name: string, rule: object, phaseMs: { from: number; to: number }): Fault {
+function refusalPhase(name: string, rule: object, phaseMs: { from: number; to: number }, limitMs: number): Fault {
   return {
     name,
     lane: 'outside',
-    limitMs: afterMendingMs,
+    limitMs,
     isAlone: true,
     async inject(world, random) {
       const phase = { startedAt: Date.now(), overAt: 0 };
@@ -54,6 +55,11 @@ async function checkWaited(world: World, name: string, phase: Phase): Promise<vo
 }
 
 export const providerFaults: Fault[] = [
-  refusalPhase('model-key-wrong', { kind: 'unauthorized' }, { from: 3_000, to: 8_000 }),
-  refusalPhase('model-rate-limited', { kind: 'rate_limit', allow_per_second: 2 }, { from: 4_000, to: 8_000 }),
+  refusalPhase('model-key-wrong', { kind: 'unauthorized' }, { from: 3_000, to: 8_000 }, probeLimitMs),
+  refusalPhase(
+    'model-rate-limited',
+    { kind: 'rate_limit', allow_per_second: 2 },
+    { from: 4_000, to: 8_000 },
+    paceLimitMs,
+  ),
 ];

@@ -101,13 +101,13 @@ describe('the output limit', () => {
     }
   });
 
-  test('is refused by OpenAI in both fields, or in the wrong one', async () => {
+  test('of a reasoning model is refused by OpenAI in max_tokens', async () => {
+    sandbox.settings.current = Settings.parse(reasoning);
     const twice = await post('openai', { max_tokens: 9, max_completion_tokens: 9 });
     expect([twice.status, await twice.json()]).toMatchObject([
       400,
       { error: { param: 'max_tokens', code: 'invalid_parameter_combination' } },
     ]);
-    sandbox.settings.current = Settings.parse(reasoning);
     const old = await post('openai', { max_tokens: 9 });
     expect([old.status, await old.json()]).toMatchObject([
       400,

@@ -10,7 +10,7 @@ import type { Settings } from '../settings.ts';
 import { waitUnlessGone } from '../wait.ts';
 import { delayOf, deliver } from './deliver.ts';
 import type { Dialect } from './dialects/dialect.ts';
-import { badRequest, errorReply, planReply, type Reply } from './reply.ts';
+import { badRequest, errorReply, planReply, type Reply, refuse } from './reply.ts';
 import { type ChatRequest, readChatRequest, userOf } from './request.ts';
 
 export type ChatServices = {
@@ -74,6 +74,9 @@ function planFor(
   dialect: Dialect,
   { incoming, request, id }: { incoming: IncomingMessage; request: ChatRequest; id: string },
 ): Plan {
+  // Before a rule is asked: a request that is sent again in another form shall not use up its turns.
+  const refusal = refuse(dialect, request, services.settings());
+  if (refusal) return { reply: refusal };
   const header = headerOf(incoming, 'x-sandbox-fault');
   try {
     const fault =

@@ -30,11 +30,7 @@ export function planReply(
   const { id, fault, settings } = options;
   const { promptTokens, isTooLong } = measurePrompt(dialect, request);
   const about = { fault, model: request.model, inputTokens: promptTokens };
-  const isReasoningModel = settings.reasoning_tokens > 0;
-  const error =
-    errorOf(dialect, fault) ??
-    dialect.refusals.find((refusal) => refusal.if(request, isReasoningModel))?.error ??
-    (isTooLong ? dialect.errors.context_length : undefined);
+  const error = errorOf(dialect, fault) ?? (isTooLong ? dialect.errors.context_length : undefined);
   if (error) return errorReply(dialect, error, about);
   if (fault?.kind === 'html')
     return { status: 200, headers: { 'content-type': 'text/html' }, body: page, outcome: 'garbled', usage: noUsage };
@@ -77,6 +73,13 @@ export function errorReply(
     outcome: 'error',
     usage: noUsage,
   };
+}
+
+/** The refusal of a combination of parameters, where the dialect refuses it. */
+export function refuse(dialect: Dialect, request: ChatRequest, settings: Settings): Reply | undefined {
+  const isReasoningModel = settings.reasoning_tokens > 0;
+  const refusal = dialect.refusals.find((one) => one.if(request, isReasoningModel));
+  return refusal && errorReply(dialect, refusal.error);
 }
 
 /** A 400 that names the parameter at fault. */

@@ -103,9 +103,12 @@ export function createModelClient(options: {
     return toReply(data, response.headers.get('x-request-id') ?? undefined, request.format !== undefined);
   }
 
-  /** Learns from a refusal of the request's form; false where there is no other form to try. */
-  function learnFrom(kind: FaultKind, message: string): boolean {
+  /** Learns from a refusal of the form that was `sent`; false where there is no other form to try. */
+  function learnFrom(kind: FaultKind, message: string, sent: ReturnType<Traits['current']>): boolean {
     const { jsonMode, capField } = traits.current();
+    // Calls that run side by side are refused together: the first one has learnt for all.
+    if (kind === 'unknown_format' && jsonMode !== sent.jsonMode) return true;
+    if (kind === 'unknown_cap' && capField !== sent.capField) return true;
     if (kind === 'unknown_format' && jsonMode !== 'none') {
       traits.learn({ jsonMode: jsonMode === 'json_schema' ? 'json_object' : 'none' });
       return true;
@@ -126,6 +129,7 @@ export function createModelClient(options: {
       const deadline = AbortSignal.timeout(request.timeoutMs);
       const signal = AbortSignal.any([request.signal, deadline]);
       for (;;) {
+        const sent = { ...traits.current() };
         try {
           return await send(request, signal);
         } catch (error) {
@@ -133,7 +137,7 @@ export function createModelClient(options: {
           if (deadline.aborted) throw new ModelCallError('timeout', { cause: error });
           if (error instanceof ModelCallError) throw error;
           const fault = readFault(error);
-          if (learnFrom(fault.kind, fault.message)) continue;
+          if (learnFrom(fault.kind, fault.message, sent)) continue;
           throw toModelCallError(error, fault);
         }
       }

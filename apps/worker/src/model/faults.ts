@@ -94,6 +94,6 @@ export function faultOf(error: ProviderError): FaultKind {
 
 /** How many tokens the model takes, where a refusal of too long an input says so: the smallest of its numbers above 99. */
 export function contextLimitOf(message: string): number | undefined {
-  const numbers = (message.match(/\d{3,9}/g) ?? []).map(Number);
+  const numbers = (message.match(/\b\d{3,9}\b(?! (?:bytes|characters))/g) ?? []).map(Number);
   return numbers.length === 0 ? undefined : Math.min(...numbers);
 }

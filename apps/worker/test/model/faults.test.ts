@@ -35,7 +35,7 @@ describe('a transient fault', () => {
   const faults: [string, Fault, string][] = [
     ['too many requests', { kind: 'rate_limit', retry_after_ms: 100 }, 'rate_limited'],
     ['an internal error', { kind: 'server_error' }, 'unavailable'],
-    ['an outage', { kind: 'unavailable' }, 'unavailable'],
+    ['an overload', { kind: 'unavailable' }, 'rate_limited'],
     ['a connection reset before any byte', { kind: 'reset' }, 'unavailable'],
     ['a connection cut in the middle of the answer', { kind: 'reset', after_headers: true }, 'malformed'],
     ['a page of HTML', { kind: 'html' }, 'malformed'],

@@ -21,9 +21,11 @@ export const openai: Dialect = {
   requestIdHeader: 'x-request-id',
   hasReasoningInContent: false,
   fencesJson: false,
+  // Of its other models, too, OpenAI refuses both; here a client that does not know what it talks to gets on with them.
   refusals: [
     {
-      if: ({ max_tokens, max_completion_tokens }) => max_tokens != null && max_completion_tokens != null,
+      if: ({ max_tokens, max_completion_tokens }, isReasoningModel) =>
+        isReasoningModel && max_tokens != null && max_completion_tokens != null,
       error: invalidLimit(
         "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
         'invalid_parameter_combination',
