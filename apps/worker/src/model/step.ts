@@ -203,7 +203,13 @@ async function holdExcess(
 }
 
 async function isBeyondUnbilled({ services, job, log }: StepAttempt, usage: Usage): Promise<boolean> {
-  const before = await untilReachable(() => readMalformedTokens(services.db, job.accountId), { log });
+  const before = await untilReachable(() => readMalformedTokens(services.db, job.accountId), { log }).catch(
+    (err: unknown) => {
+      // The call has been made, and its record must not be lost for this.
+      log.warn({ err }, 'an account’s unbilled tokens could not be read');
+      return 0;
+    },
+  );
   return before + usage.inputTokens + usage.outputTokens > maxUnbilledTokensADay;
 }
 
