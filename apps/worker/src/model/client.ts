@@ -107,46 +107,48 @@ export function createModelClient(options: {
     return toReply(data, response.headers.get('x-request-id') ?? undefined, request.format !== undefined);
   }
 
-  /** Learns from a refusal of the form in which a request was sent; false where there is no other form to try. */
-  function learnFrom(kind: FaultKind, message: string, sent: Form): boolean {
-    const { jsonMode, capField } = traits.current();
-    if (kind === 'unknown_format') {
-      if (sent.jsonMode === 'none') return false;
-      // Another call may have been refused, and have learnt, in between.
-      if (jsonMode === sent.jsonMode) traits.learn({ jsonMode: jsonMode === 'json_schema' ? 'json_object' : 'none' });
-      return true;
-    }
-    if (kind !== 'unknown_cap') return false;
-    if (capField !== sent.capField) return true;
-    // What is named first is what it does not take: "Unsupported parameter: 'max_tokens' … use 'max_completion_tokens'".
-    const refused = /max_(?:completion_)?tokens/.exec(message)?.[0];
-    const other = refused === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
-    if (sent.capField === other) return false;
-    traits.learn({ capField: other });
-    return traits.current().capField === other;
-  }
-
   return {
     name: options.model,
     complete: async (request) => {
       // The library's own timeout ends with the headers; a body that drips would outlive the hold.
       const deadline = AbortSignal.timeout(request.timeoutMs);
       const signal = AbortSignal.any([request.signal, deadline]);
+      let form: Form = { ...traits.current() };
+      let learnt: Partial<Form> = {};
       for (let forms = 1; ; forms++) {
-        const sent = { ...traits.current() };
         try {
-          return await send(request, sent, signal);
+          const reply = await send(request, form, signal);
+          // Only now: the text of a refusal may quote the prompt.
+          traits.learn(learnt);
+          return reply;
         } catch (error) {
           if (request.signal.aborted && isAbort(error)) throw new ModelCallError('aborted', { cause: error });
           if (deadline.aborted) throw new ModelCallError('timeout', { cause: error });
           if (error instanceof ModelCallError) throw error;
           const fault = readFault(error);
-          if (forms < mostForms && learnFrom(fault.kind, fault.message, sent)) continue;
-          throw toModelCallError(error, fault);
+          const other = forms < mostForms ? otherForm(form, fault, traits.isCapSet) : undefined;
+          if (other === undefined) throw toModelCallError(error, fault);
+          learnt = { ...learnt, ...other };
+          form = { ...form, ...other };
         }
       }
     },
   };
+}
+
+/** What of a form to change after it was refused; undefined where there is nothing else to try. */
+function otherForm(
+  { jsonMode, capField }: Form,
+  { kind, message }: { kind: FaultKind; message: string },
+  isCapSet: boolean,
+): Partial<Form> | undefined {
+  if (kind === 'unknown_format' && jsonMode !== 'none')
+    return { jsonMode: jsonMode === 'json_schema' ? 'json_object' : 'none' };
+  if (kind !== 'unknown_cap' || isCapSet) return undefined;
+  // What is named first is what it does not take: "Unsupported parameter: 'max_tokens' … use 'max_completion_tokens'".
+  const refused = /max_(?:completion_)?tokens/.exec(message)?.[0];
+  const other = refused === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
+  return capField === other ? undefined : { capField: other };
 }
 
 /** Google's OpenAI endpoint sends an error as a list of one, of which the library would read nothing. */

@@ -5,7 +5,9 @@ import type { Message } from '@tally/tasks';
 
 export type Traits = {
   current(): ModelTraits;
-  /** Keeps what a refusal has taught, at once. */
+  /** True where the cap's field is set by the operator, and nothing else is tried. */
+  isCapSet: boolean;
+  /** Keeps the form of request that the server takes, at once. */
   learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void;
   /** Input tokens for the hold: what we count, scaled by what the model has reported for such texts. At least the count. */
   scale(countedTokens: number, messages: Message[]): number;
@@ -80,9 +82,13 @@ export function createTraits(options: {
 
   return {
     current: () => traits,
+    isCapSet: outputCap !== 'auto',
     learn(change) {
+      const before = { ...traits };
       Object.assign(traits, change, outputCap !== 'auto' && { capField: outputCap });
-      log.warn({ model, ...change }, 'the model’s server takes another form of request');
+      if (before.jsonMode === traits.jsonMode && before.capField === traits.capField) return;
+      const { jsonMode, capField } = traits;
+      log.warn({ model, jsonMode, capField }, 'the model’s server takes another form of request');
       sync().catch((err) => log.warn({ err }, 'what was learnt of the model is not kept'));
     },
     scale: (countedTokens, messages) => Math.ceil(countedTokens * traits[factorOf(messages)]),

@@ -65,6 +65,12 @@ describe('the cap on the output', () => {
     expect(replies.map(({ text }) => text)).toEqual(Array(5).fill('Yes.'));
   });
 
+  it('that the operator has set is not changed by a refusal', async () => {
+    const { ask, requests } = connect(() => refuse("Unsupported parameter: 'max_tokens'"), 'max_tokens');
+    await expect(ask()).rejects.toMatchObject({ kind: 'rejected' });
+    expect(requests).toHaveLength(1);
+  });
+
   it('that no server takes is not sent for ever', async () => {
     const { ask, requests } = connect((body) =>
       refuse(`Unsupported parameter: '${'max_tokens' in body ? 'max_tokens' : 'max_completion_tokens'}'`),
@@ -83,6 +89,20 @@ describe('JSON', () => {
     );
     await Promise.all([1, 2, 3, 4, 5].map(() => ask(format)));
     expect(traits.current().jsonMode).toBe('json_object');
+  });
+
+  it('is not unlearnt by an answer to a call that was sent before', async () => {
+    const { ask, traits } = connect(() => 'Yes.');
+    const earlier = ask();
+    traits.learn({ jsonMode: 'json_object' });
+    await earlier;
+    expect(traits.current().jsonMode).toBe('json_object');
+  });
+
+  it('is asked for as before where a server refuses every form', async () => {
+    const { ask, traits } = connect(() => refuse(unavailable));
+    await expect(ask(format)).rejects.toMatchObject({ kind: 'rejected' });
+    expect(traits.current().jsonMode).toBe('json_schema');
   });
 
   it('is asked by the prompt alone of a server that knows no response_format', async () => {
