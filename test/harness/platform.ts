@@ -215,11 +215,11 @@ export async function until(isReached: () => Promise<boolean> | boolean, limitMs
     if (Date.now() > end) throw new Error(`it did not happen within ${limitMs} ms: ${isReached}`);
 }
 
-/** A Postgres that a test may stop, migrated; gone with the test. */
-export async function ownPostgres(): Promise<Postgres> {
+/** A Postgres that a test may stop, migrated; gone with the test, or with its file where `closeLater` is `afterAll`. */
+export async function ownPostgres(closeLater: CloseLater = onTestFinished): Promise<Postgres> {
   const folder = await mkdtemp(join(tmpdir(), 'tally-own-'));
   const postgres = await startPostgres({ dataDir: folder, durable: false });
-  onTestFinished(async () => {
+  closeLater(async () => {
     await postgres.discard();
     await rm(folder, { recursive: true, force: true });
   });
@@ -229,11 +229,11 @@ export async function ownPostgres(): Promise<Postgres> {
   return postgres;
 }
 
-/** A Redis that a test may kill, empty after a restart; gone with the test. */
-export async function ownRedis(): Promise<Redis> {
+/** A Redis that a test may kill, empty after a restart; gone like {@link ownPostgres}. */
+export async function ownRedis(closeLater: CloseLater = onTestFinished): Promise<Redis> {
   const folder = await mkdtemp(join(tmpdir(), 'tally-own-'));
   const redis = await startRedis({ dataDir: folder, persist: false });
-  onTestFinished(async () => {
+  closeLater(async () => {
     await redis.kill();
     await rm(folder, { recursive: true, force: true });
   });

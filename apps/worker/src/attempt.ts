@@ -26,9 +26,15 @@ export type Attempt = {
   kept(): unknown;
   signal: AbortSignal;
   log: Logger;
+  /** See {@link untilReachable}. */
+  giveUpAtMs: number;
   /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
   commit(move: Omit<Move, 'jobId' | 'fence'>): Promise<boolean>;
 };
+
+// A job ends within 24 hours, also one that a store refuses for a fault of ours; its last attempts get some minutes each.
+const longestStoreWaitMs = 23 * 3_600_000;
+const leastStoreWaitMs = 600_000;
 
 /** Begins an attempt under a claim. `modelTimeoutMs` bounds each model call, its reserve included. */
 export function beginAttempt(
@@ -38,6 +44,7 @@ export function beginAttempt(
 ): Attempt {
   const { signal, log } = options;
   const claimedAt = performance.now();
+  const giveUpAtMs = claimedAt + Math.max(leastStoreWaitMs, longestStoreWaitMs - job.ageMs);
   let owed: CallRecord | undefined;
   let kept: unknown;
   let steps: Map<string, unknown> | undefined;
@@ -49,7 +56,7 @@ export function beginAttempt(
   async function settleOwed(): Promise<void> {
     if (owed === undefined) return;
     const call = owed;
-    const { call: outcome } = await untilReachable(() => settle(services.billing, { call }), { log });
+    const { call: outcome } = await untilReachable(() => settle(services.billing, { call }), { log, giveUpAtMs });
     owed = undefined;
     if (outcome?.verdict === 'fenced_out') throw new FencedOut();
   }
@@ -57,7 +64,7 @@ export function beginAttempt(
   async function storedStep(step: string): Promise<StepOutput | undefined> {
     // A first claim can't have anything stored.
     if (job.fence === 1) return undefined;
-    steps ??= await untilReachable(() => readSteps(services.db, job.jobId), { log, signal });
+    steps ??= await untilReachable(() => readSteps(services.db, job.jobId), { log, signal, giveUpAtMs });
     return steps.get(step) as StepOutput | undefined;
   }
 
@@ -75,6 +82,7 @@ export function beginAttempt(
     signal,
     log,
     modelTimeoutMs: options.modelTimeoutMs,
+    giveUpAtMs,
     ageMs: () => job.ageMs + (performance.now() - claimedAt),
     stored: storedStep,
     settleOwed,
@@ -86,6 +94,7 @@ export function beginAttempt(
   return {
     signal,
     log,
+    giveUpAtMs,
     keep: (result) => {
       kept = result;
     },
@@ -95,13 +104,16 @@ export function beginAttempt(
     llmJson: (step, request, format) => inTurn(() => runStep(stepAttempt, step, request, toJsonFormat(format))),
     async write(work) {
       await settleOwed();
-      const done = await untilReachable(() => inFence(services.db, job, work), { log, signal });
+      const done = await untilReachable(() => inFence(services.db, job, work), { log, signal, giveUpAtMs });
       if (done === undefined) throw new FencedOut();
       return done.value;
     },
     async commit(move) {
       const settlement = { call: owed, move: { ...move, jobId: job.jobId, fence: job.fence } };
-      const outcome = await untilReachable(() => settle(services.billing, settlement), { log });
+      const outcome = await untilReachable(() => settle(services.billing, settlement), {
+        log,
+        giveUpAtMs,
+      });
       owed = undefined;
       return outcome.moved;
     },

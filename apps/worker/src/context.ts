@@ -23,8 +23,8 @@ import { toStored } from './stored-product.ts';
 export function createContext(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext {
   const { db } = services;
   const { accountId, jobId } = job;
-  const { log, signal, write } = attempt;
-  const read = <T>(query: () => Promise<T>): Promise<T> => untilReachable(query, { log, signal });
+  const { log, signal, write, giveUpAtMs } = attempt;
+  const read = <T>(query: () => Promise<T>): Promise<T> => untilReachable(query, { log, signal, giveUpAtMs });
   return {
     log,
     signal,

@@ -10,3 +10,4 @@ export * from './path-prefix.ts';
 export * from './redis.ts';
 export * from './redis-script.ts';
 export * from './sealed.ts';
+export * from './unreachable.ts';

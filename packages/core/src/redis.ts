@@ -1,6 +1,7 @@
 /** Connections to Redis, by what they are for. */
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import type { Logger } from './logger.ts';
+import { isUnreachable } from './unreachable.ts';
 
 export type RedisClient = Redis | Cluster;
 
@@ -52,14 +53,22 @@ export async function redisReady(client: RedisClient, limitMs: number): Promise<
   });
 }
 
-/** Whether an error means that Redis can't be reached, is loading, frozen or full: what was asked may have been done. */
+// What a command or a script of ours did wrong, and would do wrong again.
+const commandFaults = /^(?:ERR|WRONGTYPE|CROSSSLOT)\b/;
+// Redis has no code of their own for these: a full server, a permission that was taken away, a slot that moved.
+const storeFaults =
+  /^ERR (?:max number of clients|The user executing the script can't|Script attempted to access a non local key)/;
+const clientMessages =
+  /max retries per request|Command timed out|Connection is closed|enableOfflineQueue|Failed to refresh slots cache|startup nodes/i;
+
+/**
+ * Whether an error is Redis' trouble rather than the fault of what was asked of it: it can't be reached, or refuses for a
+ * reason that is not known to be the command's own. What was asked may have been done.
+ */
 export function isRedisOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)/.test(code)) return true;
-  return /max retries per request|Command timed out|Connection is closed|enableOfflineQueue|^(LOADING|OOM|MISCONF|READONLY|CLUSTERDOWN|MASTERDOWN|BUSY|UNBLOCKED)\b|OOM command/i.test(
-    error.message,
-  );
+  if (error instanceof ReplyError) return !commandFaults.test(error.message) || storeFaults.test(error.message);
+  return isUnreachable(error) || clientMessages.test(error.message);
 }
 
 const sameAgainMs = 5_000;

@@ -1,5 +1,6 @@
 /** Connections to Postgres: a pool for short hot statements, another for everything else, and one that holds locks. */
-import type { Logger } from '@tally/core';
+import { isUnreachable, type Logger } from '@tally/core';
+import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import * as schema from './schema.ts';
@@ -81,41 +82,44 @@ export function connectDatabase(options: { url: string; name: string; log: Logge
   };
 }
 
-const outageCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-]);
-// 08 connection, 53 resources, 57P01-57P03 shut down or starting up, 25P03 asleep in a transaction, 25006 read only after
-// a failover.
-const outageStates = /^(08|53|57P0[123]|25P03|25006)/;
-const outageMessages =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout/;
-
-/** Whether an error means that Postgres can't be reached or lost the connection: the outcome of a write is unknown. */
-export function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && (outageCodes.has(code) || outageStates.test(code))) return true;
-  return outageMessages.test(error.message) || (error.cause !== undefined && isOutage(error.cause));
-}
-
+// What a statement of ours, or the values in it, did wrong, and would do wrong again: no data, data, integrity, wrong use of
+// cursors, transactions and routines, syntax and names, too complex, raised by our own functions.
+const statementFaults = /^(?:2[01234]|25P0[12]|27|2[BDF]|34|38|39|3B|40002|42|44|54|P0)/;
+// In the same classes, and mended by the operator: a permission that was taken away.
+const storeFaults = new Set(['42501']);
 // Serialization failure, deadlock, lock not available, and a statement cancelled because it waited too long.
 const collisionStates = new Set(['40001', '40P01', '55P03', '57014']);
+const clientMessages =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|does not support SSL/;
+
+/**
+ * Whether an error is Postgres' trouble rather than the fault of what was asked of it: it can't be reached, lost the
+ * connection, or refuses for a reason that is not known to be the statement's own. The outcome of a write is unknown.
+ */
+export function isOutage(error: unknown): boolean {
+  const origin = originOf(error);
+  if (!(origin instanceof Error)) return false;
+  if (!(origin instanceof pg.DatabaseError)) return isUnreachable(origin) || clientMessages.test(origin.message);
+  const { code = '', severity = '' } = origin;
+  if (collisionStates.has(code)) return false;
+  // A refusal that ends the connection, or lets none be made, is about more than one statement.
+  return /^(?:FATAL|PANIC)/.test(severity) || !statementFaults.test(code) || storeFaults.has(code);
+}
 
 /** Whether Postgres rolled a statement back only because it met another one: it may be run again at once. */
 export function isCollision(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown };
+  const { code } = (originOf(error) ?? {}) as { code?: unknown };
   return typeof code === 'string' && collisionStates.has(code);
+}
+
+/** What the driver threw, without what Drizzle wraps around it. */
+function originOf(error: unknown): unknown {
+  return error instanceof DrizzleQueryError ? error.cause : error;
 }
 
 /** Whether a write was refused because its row is there already. */
 export function isDuplicate(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === '23505';
+  return (originOf(error) as { code?: unknown } | null)?.code === '23505';
 }
 
 /** A connection inside a transaction. */

@@ -1,6 +1,6 @@
 /** Connected Instagram accounts, and what became of the events on them. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { seal, TallyError } from '@tally/core';
+import { seal, TallyError, unseal } from '@tally/core';
 import {
   changeInstagramAccount,
   connectInstagram,
@@ -9,9 +9,11 @@ import {
   type InstagramAccount,
   listEvents,
   listInstagramAccounts,
+  noteWebhooks,
   sealContext,
 } from '@tally/db';
 import { checkInstagramToken } from '../instagram/check-token.ts';
+import { subscribeToWebhooks, unsubscribeFromWebhooks } from '../instagram/webhook-subscription.ts';
 import { limits } from '../limits.ts';
 import { bearer, Created, errorResponses, IdParam, IgId, jsonBody, jsonResponse } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -40,6 +42,8 @@ const Account = z
     state: z.enum(['active', 'needs_login', 'paused']),
     state_reason: z.string().nullable(),
     token_expires_at: z.iso.datetime().nullable(),
+    /** Whether Meta sends the account's events here; tried at every POST. */
+    webhooks: z.object({ subscribed: z.boolean(), fields: z.array(z.string()), reason: z.string().nullable() }),
     created_at: Created,
   })
   .openapi('InstagramAccount');
@@ -56,6 +60,11 @@ const toEvent = (row: EventView): z.infer<typeof Event> => ({
   error_code: row.errorCode,
   received_at: row.receivedAt.toISOString(),
 });
+const toWebhooks = ({ webhookFields: fields, webhookRefusal }: InstagramAccount) => {
+  const subscribed = fields.length > 0;
+  return { subscribed, fields, reason: subscribed ? null : (webhookRefusal ?? neverSubscribed) };
+};
+const neverSubscribed = 'Not tried yet: connect the account again';
 const toAccount = (row: InstagramAccount): z.infer<typeof Account> => ({
   id: row.id,
   ig_user_id: row.igUserId,
@@ -65,6 +74,7 @@ const toAccount = (row: InstagramAccount): z.infer<typeof Account> => ({
   state: row.state,
   state_reason: row.stateReason,
   token_expires_at: row.tokenExpiresAt?.toISOString() ?? null,
+  webhooks: toWebhooks(row),
   created_at: row.createdAt.toISOString(),
 });
 
@@ -81,7 +91,7 @@ const connect = createRoute({
   ...accountBase,
   method: 'post',
   path: accounts,
-  summary: 'Connect an account, or give it a new token (which is never shown again)',
+  summary: 'Connect an account and subscribe it to webhooks, or give it a new token (which is never shown again)',
   request: jsonBody(
     z.object({
       ig_user_id: IgId.openapi({ example: '17841400000000001' }),
@@ -116,13 +126,19 @@ const disconnect = createRoute({
   ...accountBase,
   method: 'delete',
   path: `${accounts}/{id}`,
-  summary: 'Disconnect an account; its token is forgotten',
+  summary: 'Disconnect an account; its token is forgotten, and its webhooks end',
   request: { params: IdParam },
   responses: { 200: jsonResponse('Disconnected', {}), ...errorResponses(401, 404) },
 });
 
 /** Routes for connected accounts; tokens are sealed before they are stored. */
-export function instagramRoutes({ db, config }: ApiServices) {
+export function instagramRoutes({ db, config, log }: ApiServices) {
+  const { graphUrl } = config.instagram;
+  const endWebhooks = async ({ igUserId, accessToken: sealed }: { igUserId: string; accessToken: string }) =>
+    unsubscribeFromWebhooks(graphUrl, {
+      igUserId,
+      accessToken: unseal(config.encryptionKey, sealContext(igUserId), sealed),
+    });
   return new OpenAPIHono<ApiEnv>()
     .openapi(listAccounts, async (c) => {
       const { accountId } = c.get('identity');
@@ -137,12 +153,11 @@ export function instagramRoutes({ db, config }: ApiServices) {
     })
     .openapi(connect, async (c) => {
       const input = c.req.valid('json');
-      await checkInstagramToken(config.instagram.graphUrl, {
-        igUserId: input.ig_user_id,
-        accessToken: input.access_token,
-      });
+      const { accountId } = c.get('identity');
+      const login = { igUserId: input.ig_user_id, accessToken: input.access_token };
+      await checkInstagramToken(graphUrl, login);
       const account = await connectInstagram(db, {
-        accountId: c.get('identity').accountId,
+        accountId,
         igUserId: input.ig_user_id,
         username: input.username.replace(/^@/, ''),
         accessToken: seal(config.encryptionKey, sealContext(input.ig_user_id), input.access_token),
@@ -152,7 +167,10 @@ export function instagramRoutes({ db, config }: ApiServices) {
       });
       if (account === undefined)
         throw new TallyError('conflict', 'This Instagram account is connected elsewhere, or too many are');
-      return c.json({ success: true as const, account: toAccount(account) }, 201);
+      const webhooks = await subscribeToWebhooks(graphUrl, login);
+      if (webhooks.refusal !== null) log.warn({ ig_user_id: login.igUserId, reason: webhooks.refusal }, 'no webhooks');
+      const subscribed = await noteWebhooks(db, { accountId, id: account.id, ...webhooks });
+      return c.json({ success: true as const, account: toAccount(subscribed ?? account) }, 201);
     })
     .openapi(change, async (c) => {
       const { auto_reply: autoReply, paused: isPaused } = c.req.valid('json');
@@ -163,7 +181,8 @@ export function instagramRoutes({ db, config }: ApiServices) {
     })
     .openapi(disconnect, async (c) => {
       const found = await disconnectInstagram(db, c.get('identity').accountId, c.req.valid('param').id);
-      if (!found) throw new TallyError('not_found', 'There is no such account');
+      if (found === undefined) throw new TallyError('not_found', 'There is no such account');
+      await endWebhooks(found).catch((err) => log.warn({ err }, 'webhooks of a disconnected account go on'));
       return c.json({ success: true as const }, 200);
     });
 }

@@ -4,7 +4,7 @@ import { createFaultRuleBook, type FaultRuleBook, turnFields } from '../fault-ru
 import { type GraphError, statusOfCode } from './graph-errors.ts';
 
 /** The calls of the API, as a rule's `match.call` names them. */
-export const graphCalls = ['send', 'refresh', 'account', 'conversations'] as const;
+export const graphCalls = ['send', 'refresh', 'account', 'conversations', 'subscribed_apps'] as const;
 export type GraphCall = (typeof graphCalls)[number];
 
 /** Before delivery unless its name or `delivered` says otherwise. */

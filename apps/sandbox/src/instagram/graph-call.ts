@@ -5,12 +5,14 @@ import type { GraphError } from './graph-errors.ts';
 import type { createIds } from './ids.ts';
 import type { SendEntry, Sends } from './sends.ts';
 import type { InstagramSettings } from './settings.ts';
+import type { Subscriptions } from './subscriptions.ts';
 import type { DirectMessage, Threads } from './threads.ts';
 
 export type GraphServices = {
   sends: Sends;
   faults: GraphFaults;
   threads: Threads;
+  subscriptions: Subscriptions;
   ids: ReturnType<typeof createIds>;
   /** Read anew for every request: it can be changed while the sandbox runs. */
   settings: () => InstagramSettings;
@@ -22,6 +24,7 @@ export type GraphServices = {
 /** A request as far as every call needs it. */
 export type GraphRequest = {
   call: GraphCall;
+  method: string;
   /** The id in the path; null where it has none. */
   objectId: string | null;
   query: URLSearchParams;

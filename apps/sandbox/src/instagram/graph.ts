@@ -9,6 +9,7 @@ import { answerAccount, answerConversations, answerRefresh } from './graph-reads
 import { planSend } from './send.ts';
 import type { SendEntry } from './sends.ts';
 import type { InstagramSettings } from './settings.ts';
+import { answerSubscribedApps } from './subscriptions.ts';
 
 const slowMs = 1_000;
 const gatewayPage = '<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>';
@@ -42,9 +43,16 @@ async function serve(services: GraphServices, incoming: IncomingMessage, respons
     recipient: request.query.get('user_id'),
     text: null,
   });
-  const read = { refresh: answerRefresh, account: answerAccount, conversations: answerConversations }[request.call];
-  return respond(services, response, { answer: errorOf(fault) ?? read(services, request), fault });
+  const answer = errorOf(fault) ?? answers[request.call](services, request);
+  return respond(services, response, { answer, fault });
 }
+
+const answers = {
+  refresh: answerRefresh,
+  account: answerAccount,
+  conversations: answerConversations,
+  subscribed_apps: answerSubscribedApps,
+};
 
 function readRequest(incoming: IncomingMessage, body: Buffer): GraphRequest | undefined {
   const url = incoming.url ?? '';
@@ -54,13 +62,21 @@ function readRequest(incoming: IncomingMessage, body: Buffer): GraphRequest | un
   const query = new URLSearchParams(url.split('?')[1] ?? '');
   const bearer = /^Bearer\s+(\S+)$/i.exec(incoming.headers.authorization ?? '')?.[1];
   const token = bearer ?? query.get('access_token') ?? undefined;
-  return { call, objectId: call === 'refresh' ? null : path, query, token: token === '' ? undefined : token, body };
+  return {
+    call,
+    method: incoming.method ?? 'GET',
+    objectId: call === 'refresh' ? null : path,
+    query,
+    token: token === '' ? undefined : token,
+    body,
+  };
 }
 
 function callOf(method: string | undefined, path: string, further: string[]): GraphCall | undefined {
   const edge = further.join('/');
   if (method === 'GET' && path === 'refresh_access_token' && edge === '') return 'refresh';
   if (!/^(?:me|\d{1,40})$/.test(path)) return undefined;
+  if (edge === 'subscribed_apps') return ['GET', 'POST', 'DELETE'].includes(method ?? '') ? edge : undefined;
   if (method === 'POST') return edge === 'messages' ? 'send' : undefined;
   if (method !== 'GET') return undefined;
   if (edge === 'conversations') return 'conversations';

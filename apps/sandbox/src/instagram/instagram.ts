@@ -8,6 +8,7 @@ import { createIds } from './ids.ts';
 import { type AnnouncedEvent, isComment, webhookPayload } from './payloads.ts';
 import { createSends, type Sends } from './sends.ts';
 import { InstagramSettings } from './settings.ts';
+import type { Subscriptions } from './subscriptions.ts';
 import { createThreads, type DirectMessage } from './threads.ts';
 import { postWebhook, type WebhookAnswer, writeAsMeta } from './webhook.ts';
 
@@ -19,11 +20,13 @@ export type Fired = WebhookAnswer & { payload: unknown; comment_id: string | nul
 export type Instagram = {
   sends: Sends;
   faults: GraphFaults;
+  /** Accounts whose events go to the app, and the fields that they were subscribed to. */
+  subscriptions: Subscriptions;
   settings: { current: InstagramSettings };
   /** Announces an event by a signed webhook, and keeps what the API must know of it. */
   fire: (input: FireInput) => Promise<Fired>;
   graph: GraphHandler;
-  /** Forgets sends, conversations and faults; settings stay. */
+  /** Forgets sends, conversations, subscriptions and faults; settings stay. */
   clear: () => void;
   /** Drops the echoes that are still to come. */
   stop: () => void;
@@ -38,6 +41,7 @@ export function createInstagram(options: InstagramOptions, logger?: Logger): Ins
     }),
   };
   const [sends, faults, threads, ids] = [createSends(), createGraphFaults(), createThreads(), createIds()];
+  const subscriptions: Subscriptions = new Map();
   const pendingEchoes = new Set<NodeJS.Timeout>();
 
   function echo(igUserId: string, message: DirectMessage): void {
@@ -92,12 +96,14 @@ export function createInstagram(options: InstagramOptions, logger?: Logger): Ins
   return {
     sends,
     faults,
+    subscriptions,
     settings,
     fire,
     graph: createGraphHandler({
       sends,
       faults,
       threads,
+      subscriptions,
       ids,
       settings: () => settings.current,
       onDelivered: echo,
@@ -107,6 +113,7 @@ export function createInstagram(options: InstagramOptions, logger?: Logger): Ins
       sends.clear();
       faults.clear();
       threads.clear();
+      subscriptions.clear();
     },
     stop() {
       for (const timer of pendingEchoes) clearTimeout(timer);

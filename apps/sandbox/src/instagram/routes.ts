@@ -14,7 +14,7 @@ const SendsQuery = z.object({
 });
 
 /** Under `/sandbox/instagram`. Bodies that don't fit are a 400 that says why. */
-export function createInstagramRoutes({ sends, faults, settings, fire }: Instagram): Hono {
+export function createInstagramRoutes({ sends, faults, subscriptions, settings, fire }: Instagram): Hono {
   const routes = new Hono();
 
   routes.get('/', (c) => c.html(instagramPage));
@@ -28,6 +28,8 @@ export function createInstagramRoutes({ sends, faults, settings, fire }: Instagr
     sends.clear();
     return c.json({ sends: [], next_after: null });
   });
+
+  routes.get('/subscriptions', (c) => c.json({ subscriptions: Object.fromEntries(subscriptions) }));
 
   routes.get('/faults', (c) => c.json({ rules: faults.list() }));
   routes.put('/faults', async (c) => {

@@ -21,6 +21,8 @@ export type StepAttempt = {
   signal: AbortSignal;
   log: Logger;
   modelTimeoutMs: number;
+  /** See {@link untilReachable}. */
+  giveUpAtMs: number;
   /** How long ago the job was accepted. */
   ageMs(): number;
   /** What the step gave before, where it is paid for. */
@@ -65,7 +67,7 @@ async function callModel<T>(
   limits: OutputLimits,
   format: Format<T>,
 ): Promise<StepOutput> {
-  const { services, job, log, signal } = attempt;
+  const { services, job, log, signal, giveUpAtMs } = attempt;
   const { jsonSchema } = format;
   const messages = withoutControlTokens(request.messages);
   const schemaTokens =
@@ -90,7 +92,7 @@ async function callModel<T>(
       });
       return { grant, startedAt };
     },
-    { log, signal },
+    { log, signal, giveUpAtMs },
   );
   if (grant.outcome === 'wait') throw new TokensHeld();
   if (grant.outcome === 'refused') {
@@ -98,7 +100,7 @@ async function callModel<T>(
     throw new TallyError(grant.reason, refusalText(grant.reason, tokens));
   }
   if (signal.aborted) {
-    await untilReachable(() => release(services.billing, grant), { log });
+    await untilReachable(() => release(services.billing, grant), { log, giveUpAtMs });
     throw signal.reason;
   }
 
@@ -202,14 +204,13 @@ async function holdExcess(
   return excess;
 }
 
-async function isBeyondUnbilled({ services, job, log }: StepAttempt, usage: Usage): Promise<boolean> {
-  const before = await untilReachable(() => readMalformedTokens(services.db, job.accountId), { log }).catch(
-    (err: unknown) => {
-      // The call has been made, and its record must not be lost for this.
-      log.warn({ err }, 'an account’s unbilled tokens could not be read');
-      return 0;
-    },
-  );
+async function isBeyondUnbilled({ services, job, log, giveUpAtMs }: StepAttempt, usage: Usage): Promise<boolean> {
+  const read = () => readMalformedTokens(services.db, job.accountId);
+  const before = await untilReachable(read, { log, giveUpAtMs }).catch((err: unknown) => {
+    // The call has been made, and its record must not be lost for this.
+    log.warn({ err }, 'an account’s unbilled tokens could not be read');
+    return 0;
+  });
   return before + usage.inputTokens + usage.outputTokens > maxUnbilledTokensADay;
 }
 

@@ -120,7 +120,7 @@ const sections: readonly Section[] = [
     from: 'instagram_accounts t',
     order: byId,
     columns: `t.id, t.ig_user_id, t.username, t.self_ig_scoped_id, t.auto_reply, t.state, t.state_reason, t.token_issued_at,
-      t.token_expires_at, t.slow_until, t.created_at`,
+      t.token_expires_at, t.slow_until, t.webhook_fields, t.webhook_refusal, t.created_at`,
     rows: many,
   },
   {

@@ -14,6 +14,9 @@ export type InstagramAccount = {
   state: InstagramState;
   stateReason: string | null;
   tokenExpiresAt: Date | null;
+  /** The fields of Meta's webhooks that it is subscribed to; none where it is not. */
+  webhookFields: string[];
+  webhookRefusal: string | null;
   createdAt: Date;
 };
 /** With what only the worker reads. */
@@ -21,7 +24,7 @@ export type SendingAccount = InstagramAccount & { accessToken: string; slowForMs
 
 const columns = `id, account_id as "accountId", ig_user_id as "igUserId", username, self_ig_scoped_id as "selfIgScopedId",
   auto_reply as "autoReply", state, state_reason as "stateReason", token_expires_at as "tokenExpiresAt",
-  created_at as "createdAt"`;
+  webhook_fields as "webhookFields", webhook_refusal as "webhookRefusal", created_at as "createdAt"`;
 const sendingColumns = `${columns}, access_token as "accessToken",
   greatest(0, ceil(extract(epoch from coalesce(slow_until, now()) - now()) * 1000))::integer as "slowForMs"`;
 
@@ -89,13 +92,31 @@ export async function changeInstagramAccount(
   return rows[0];
 }
 
-/** False where the account has no such connection. */
-export async function disconnectInstagram(db: Database, accountId: string, id: string): Promise<boolean> {
-  const { rowCount } = await db.pool.query('delete from instagram_accounts where account_id = $1 and id = $2', [
-    accountId,
-    id,
-  ]);
-  return rowCount === 1;
+/** Writes down what Meta said to the account's subscription; undefined where it was disconnected meanwhile. */
+export async function noteWebhooks(
+  db: Database,
+  input: { accountId: string; id: string; fields: string[]; refusal: string | null },
+): Promise<InstagramAccount | undefined> {
+  const { rows } = await db.pool.query<InstagramAccount>(
+    `update instagram_accounts set webhook_fields = $3, webhook_refusal = $4
+     where account_id = $1 and id = $2 returning ${columns}`,
+    [input.accountId, input.id, input.fields, input.refusal],
+  );
+  return rows[0];
+}
+
+/** Forgets a connection and returns its token, still sealed; undefined where the account has no such connection. */
+export async function disconnectInstagram(
+  db: Database,
+  accountId: string,
+  id: string,
+): Promise<{ igUserId: string; accessToken: string } | undefined> {
+  const { rows } = await db.pool.query<{ igUserId: string; accessToken: string }>(
+    `delete from instagram_accounts where account_id = $1 and id = $2
+     returning ig_user_id as "igUserId", access_token as "accessToken"`,
+    [accountId, id],
+  );
+  return rows[0];
 }
 
 /** One tenant's connection with its sealed token. */

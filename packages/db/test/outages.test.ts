@@ -1,0 +1,84 @@
+import { DrizzleQueryError } from 'drizzle-orm';
+import pg from 'pg';
+import { describe, expect, it } from 'vitest';
+import { isCollision, isDuplicate, isOutage } from '../src/index.ts';
+
+const refusal = (code: string, severity = 'ERROR') =>
+  Object.assign(new pg.DatabaseError('refused', 0, 'error'), { code, severity });
+const kindOf = (error: unknown) => ({ isOutage: isOutage(error), isCollision: isCollision(error) });
+
+describe('Postgres’ trouble, which passes', () => {
+  it.each([
+    ['0A000', 'cached plan must not change result type, after a migration'],
+    ['08006', 'connection failure'],
+    ['25006', 'read only after a failover'],
+    ['25P03', 'idle in a transaction for too long'],
+    ['25P04', 'transaction_timeout'],
+    ['26000', 'a prepared statement that is gone'],
+    ['28000', 'the role may not log in'],
+    ['28P01', 'wrong password'],
+    ['3D000', 'the database is gone'],
+    ['40003', 'statement completion unknown'],
+    ['42501', 'a permission that was taken away'],
+    ['53100', 'disk full'],
+    ['53200', 'out of memory'],
+    ['53300', 'too many connections'],
+    ['55000', 'the database takes no connections'],
+    ['57P01', 'shut down by its administrator'],
+    ['57P03', 'starting up'],
+    ['57P05', 'idle_session_timeout'],
+    ['58030', 'input or output error'],
+    ['XX000', 'internal error'],
+    ['XX001', 'data corrupted'],
+    ['ZZ999', 'a code that no version has today'],
+  ])('%s, %s', (code) => expect(kindOf(refusal(code))).toEqual({ isOutage: true, isCollision: false }));
+
+  it.each(['FATAL', 'PANIC'])('whatever ends the connection: %s', (severity) =>
+    expect(isOutage(refusal('22023', severity))).toBe(true),
+  );
+
+  it.each([
+    'Connection terminated unexpectedly',
+    'timeout exceeded when trying to connect',
+    'Client has encountered a connection error and is not queryable',
+    'Client was closed and is not queryable',
+    'The server does not support SSL connections',
+  ])('the client’s own: %s', (message) => expect(isOutage(new Error(message))).toBe(true));
+
+  it('a refused connection, of either family of addresses', () =>
+    expect(isOutage(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }))).toBe(true));
+});
+
+describe('the fault of what was asked', () => {
+  it.each([
+    ['21000', 'cardinality'],
+    ['22P05', 'a character that can’t be stored'],
+    ['22003', 'a number out of range'],
+    ['23505', 'a row that is there'],
+    ['23503', 'a row that is not there'],
+    ['23001', 'the ledger’s guards'],
+    ['23514', 'a check'],
+    ['25P02', 'a transaction that has failed'],
+    ['42601', 'syntax'],
+    ['42P01', 'no such table'],
+    ['42703', 'no such column'],
+    ['54000', 'too large for an index'],
+    ['P0001', 'raised by a function of ours'],
+  ])('%s, %s', (code) => expect(kindOf(refusal(code))).toEqual({ isOutage: false, isCollision: false }));
+
+  it.each([new TypeError('x is undefined'), undefined, '57P01'])('what is no refusal of Postgres: %s', (error) =>
+    expect(kindOf(error)).toEqual({ isOutage: false, isCollision: false }),
+  );
+});
+
+it.each(['40001', '40P01', '55P03', '57014'])('%s is a meeting with another statement', (code) =>
+  expect(kindOf(refusal(code))).toEqual({ isOutage: false, isCollision: true }),
+);
+
+it('sees through what Drizzle wraps around a refusal', () => {
+  const wrapped = (code: string) => new DrizzleQueryError('select', [], refusal(code));
+  expect(isOutage(wrapped('57P05'))).toBe(true);
+  expect(isOutage(wrapped('22P02'))).toBe(false);
+  expect(isCollision(wrapped('40P01'))).toBe(true);
+  expect(isDuplicate(wrapped('23505'))).toBe(true);
+});
