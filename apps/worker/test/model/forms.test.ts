@@ -255,6 +255,8 @@ describe('answers that fit nothing', () => {
       accountId,
     ]);
     expect(rows).toHaveLength(2);
+    const { text } = await call('GET', '/metrics');
+    expect(text).toMatch(/tally_unbilled_tokens\{model="gpt-4o-mini",outcome="malformed"\} \d{5}/);
   });
 });
 
