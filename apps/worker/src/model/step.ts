@@ -223,7 +223,7 @@ function watchCap(
   if (call.outputTokens <= call.maxOutputTokens * 1.1 + 16) return;
   const { name } = services.model;
   log.warn({ ...call, model: name }, 'the model’s server did not obey the cap on its output');
-  if (services.traits.current().capField === 'max_completion_tokens') services.traits.learn({ capField: 'both' });
+  services.traits.doubtCap();
   const what = `${name}: the server gave ${call.outputTokens} tokens where ${call.maxOutputTokens} were allowed`;
   raise(services, 'cap_ignored', what);
 }

@@ -51,6 +51,25 @@ describe('what a worker has learnt', () => {
   });
 });
 
+describe('a cap that is not obeyed', () => {
+  it('is sent in both fields, unless the server has refused one', async () => {
+    const newWorker = await startWorkers();
+    const openai = createTraits({ db: undefined, log: testLog, baseUrl: undefined, model: 'm', outputCap: 'auto' });
+    expect(openai.current().capField).toBe('max_completion_tokens');
+    openai.doubtCap();
+    expect(openai.current().capField).toBe('both');
+    const strict = newWorker();
+    strict.learn({ capField: 'max_completion_tokens' });
+    strict.doubtCap();
+    expect(strict.current().capField).toBe('max_completion_tokens');
+    await strict.sync();
+    const next = newWorker();
+    await next.sync();
+    next.doubtCap();
+    expect(next.current().capField).toBe('max_completion_tokens');
+  });
+});
+
 describe('the factor of the input', () => {
   it('rises soon, falls slowly, and stays between 1 and 8', async () => {
     const { observe, scale } = (await startWorkers())();
