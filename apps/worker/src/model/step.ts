@@ -223,7 +223,9 @@ function watchCap(
   if (call.outputTokens <= call.maxOutputTokens * 1.1 + 16) return;
   const { name } = services.model;
   log.warn({ ...call, model: name }, 'the model’s server did not obey the cap on its output');
-  services.traits.doubtCap();
+  const { traits } = services;
+  if (traits.current().capField === 'max_completion_tokens' && traits.mayTryCap('both'))
+    traits.learn({ capField: 'both' });
   const what = `${name}: the server gave ${call.outputTokens} tokens where ${call.maxOutputTokens} were allowed`;
   raise(services, 'cap_ignored', what);
 }

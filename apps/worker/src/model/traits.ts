@@ -9,8 +9,8 @@ export type Traits = {
   isCapSet: boolean;
   /** Keeps the form of request that the server takes, at once. */
   learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void;
-  /** Tells that the server did not obey the cap: it is sent in both fields from now on, unless the server refuses that. */
-  doubtCap(): void;
+  /** Whether a form of the cap is worth a try: the operator names none, and the server has not refused it. */
+  mayTryCap(capField: ModelTraits['capField']): boolean;
   /** Input tokens for the hold: what we count, scaled by what the model has reported for such texts. At least the count. */
   scale(countedTokens: number, messages: Message[]): number;
   /** Tells what the model reported for an input of so many counted tokens. */
@@ -55,8 +55,7 @@ export function createTraits(options: {
     otherFactor: 1,
   };
   let stored: ModelTraits = { ...traits };
-  // A server that has refused one of the fields would refuse both again.
-  let hasRefusedField = false;
+  const refusedCaps = new Set<ModelTraits['capField']>();
   const factorOf = (messages: Message[]) => (isLatin(messages) ? 'latinFactor' : 'otherFactor');
   const names = ['latinFactor', 'otherFactor'] as const;
   const hasMoved = () =>
@@ -67,7 +66,7 @@ export function createTraits(options: {
   function merge(known: ModelTraits): void {
     if (traits.jsonMode === stored.jsonMode) traits.jsonMode = known.jsonMode;
     if (traits.capField === stored.capField && outputCap === 'auto') traits.capField = known.capField;
-    hasRefusedField ||= byHost === 'both' && known.capField !== 'both';
+    if (byHost === 'both' && known.capField !== 'both') refusedCaps.add('both');
     for (const name of names) {
       const hasOther = Math.abs(known[name] - stored[name]) > 1e-3;
       if (hasOther) traits[name] = traits[name] === stored[name] ? known[name] : (traits[name] + known[name]) / 2;
@@ -86,7 +85,7 @@ export function createTraits(options: {
   }
 
   function learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void {
-    hasRefusedField ||= change.capField !== undefined && change.capField !== 'both';
+    if (change.capField !== undefined && change.capField !== 'both') refusedCaps.add('both');
     const before = { ...traits };
     Object.assign(traits, change, outputCap !== 'auto' && { capField: outputCap });
     if (before.jsonMode === traits.jsonMode && before.capField === traits.capField) return;
@@ -98,10 +97,8 @@ export function createTraits(options: {
   return {
     current: () => traits,
     isCapSet: outputCap !== 'auto',
+    mayTryCap: (capField) => outputCap === 'auto' && !refusedCaps.has(capField),
     learn,
-    doubtCap: () => {
-      if (!hasRefusedField) learn({ capField: 'both' });
-    },
     scale: (countedTokens, messages) => Math.ceil(countedTokens * traits[factorOf(messages)]),
     observe(countedTokens, reportedTokens, messages) {
       if (countedTokens < leastObserved) return;

@@ -51,22 +51,18 @@ describe('what a worker has learnt', () => {
   });
 });
 
-describe('a cap that is not obeyed', () => {
-  it('is sent in both fields, unless the server has refused one', async () => {
+describe('both fields of the cap', () => {
+  it('are worth a try where the server has not refused them, and the operator names none', async () => {
     const newWorker = await startWorkers();
-    const openai = createTraits({ db: undefined, log: testLog, baseUrl: undefined, model: 'm', outputCap: 'auto' });
-    expect(openai.current().capField).toBe('max_completion_tokens');
-    openai.doubtCap();
-    expect(openai.current().capField).toBe('both');
     const strict = newWorker();
+    expect(strict.mayTryCap('both')).toBe(true);
     strict.learn({ capField: 'max_completion_tokens' });
-    strict.doubtCap();
-    expect(strict.current().capField).toBe('max_completion_tokens');
+    expect(strict.mayTryCap('both')).toBe(false);
     await strict.sync();
     const next = newWorker();
     await next.sync();
-    next.doubtCap();
-    expect(next.current().capField).toBe('max_completion_tokens');
+    expect(next.mayTryCap('both')).toBe(false);
+    expect(newWorker('max_tokens').mayTryCap('both')).toBe(false);
   });
 });
 
