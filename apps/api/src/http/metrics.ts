@@ -1,5 +1,5 @@
 /** Prometheus metrics of an API process. */
-import { countAlarms, readUnpaidUsage } from '@tally/db';
+import { countAlarms, readUnbilledUsage, readUnpaidUsage } from '@tally/db';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
@@ -57,6 +57,18 @@ export function createMetrics({
       if (unpaid === undefined) return;
       this.reset();
       for (const { model, unpaidTokens } of unpaid) this.set({ model }, unpaidTokens);
+    },
+  });
+  new Gauge({
+    name: 'tally_unbilled_tokens',
+    help: 'Tokens that models used in the last hour and nobody is billed for, by model and what became of the call',
+    labelNames: ['model', 'outcome'],
+    registers: [registry],
+    async collect() {
+      const unbilled = await readUnbilledUsage(db).catch(() => undefined);
+      if (unbilled === undefined) return;
+      this.reset();
+      for (const { model, outcome, unbilledTokens } of unbilled) this.set({ model, outcome }, unbilledTokens);
     },
   });
   new Gauge({

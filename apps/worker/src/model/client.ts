@@ -72,6 +72,10 @@ export type ModelClient = {
   complete(request: ModelRequest): Promise<ModelReply>;
 };
 
+type Form = Pick<ReturnType<Traits['current']>, 'jsonMode' | 'capField'>;
+// Three ways of asking for JSON, and two more for the cap: a server that refuses them in turn is not asked for ever.
+const mostForms = 5;
+
 /** Told to a model whose server enforces no schema, above the schema itself. */
 export const schemaInstruction = 'Answer with JSON alone, and no other text. It must fit this JSON Schema:';
 
@@ -92,9 +96,9 @@ export function createModelClient(options: {
     fetch: unwrapErrors(options.fetch ?? fetch),
   });
 
-  async function send(request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
+  async function send(request: ModelRequest, sent: Form, signal: AbortSignal): Promise<ModelReply> {
     const { data, response } = await client.chat.completions
-      .create(toBody(options.model, request, traits.current()), {
+      .create(toBody(options.model, request, sent), {
         timeout: request.timeoutMs,
         signal,
         headers: { 'x-client-request-id': request.holdId },
@@ -103,46 +107,48 @@ export function createModelClient(options: {
     return toReply(data, response.headers.get('x-request-id') ?? undefined, request.format !== undefined);
   }
 
-  /** Learns from a refusal of the form that was `sent`; false where there is no other form to try. */
-  function learnFrom(kind: FaultKind, message: string, sent: ReturnType<Traits['current']>): boolean {
-    const { jsonMode, capField } = traits.current();
-    // Calls that run side by side are refused together: the first one has learnt for all.
-    if (kind === 'unknown_format' && jsonMode !== sent.jsonMode) return true;
-    if (kind === 'unknown_cap' && capField !== sent.capField) return true;
-    if (kind === 'unknown_format' && jsonMode !== 'none') {
-      traits.learn({ jsonMode: jsonMode === 'json_schema' ? 'json_object' : 'none' });
-      return true;
-    }
-    if (kind !== 'unknown_cap') return false;
-    // What is named first is what it does not take: "Unsupported parameter: 'max_tokens' … use 'max_completion_tokens'".
-    const refused = /max_(?:completion_)?tokens/.exec(message)?.[0];
-    const other = refused === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
-    if (capField === other) return false;
-    traits.learn({ capField: other });
-    return traits.current().capField === other;
-  }
-
   return {
     name: options.model,
     complete: async (request) => {
       // The library's own timeout ends with the headers; a body that drips would outlive the hold.
       const deadline = AbortSignal.timeout(request.timeoutMs);
       const signal = AbortSignal.any([request.signal, deadline]);
-      for (;;) {
-        const sent = { ...traits.current() };
+      let form: Form = { ...traits.current() };
+      let learnt: Partial<Form> = {};
+      for (let forms = 1; ; forms++) {
         try {
-          return await send(request, signal);
+          const reply = await send(request, form, signal);
+          // Only now: the text of a refusal may quote the prompt.
+          traits.learn(learnt);
+          return reply;
         } catch (error) {
           if (request.signal.aborted && isAbort(error)) throw new ModelCallError('aborted', { cause: error });
           if (deadline.aborted) throw new ModelCallError('timeout', { cause: error });
           if (error instanceof ModelCallError) throw error;
           const fault = readFault(error);
-          if (learnFrom(fault.kind, fault.message, sent)) continue;
-          throw toModelCallError(error, fault);
+          const other = forms < mostForms ? otherForm(form, fault, traits.isCapSet) : undefined;
+          if (other === undefined) throw toModelCallError(error, fault);
+          learnt = { ...learnt, ...other };
+          form = { ...form, ...other };
         }
       }
     },
   };
+}
+
+/** What of a form to change after it was refused; undefined where there is nothing else to try. */
+function otherForm(
+  { jsonMode, capField }: Form,
+  { kind, message }: { kind: FaultKind; message: string },
+  isCapSet: boolean,
+): Partial<Form> | undefined {
+  if (kind === 'unknown_format' && jsonMode !== 'none')
+    return { jsonMode: jsonMode === 'json_schema' ? 'json_object' : 'none' };
+  if (kind !== 'unknown_cap' || isCapSet) return undefined;
+  // What is named first is what it does not take: "Unsupported parameter: 'max_tokens' … use 'max_completion_tokens'".
+  const refused = /max_(?:completion_)?tokens/.exec(message)?.[0];
+  const other = refused === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
+  return capField === other ? undefined : { capField: other };
 }
 
 /** Google's OpenAI endpoint sends an error as a list of one, of which the library would read nothing. */
@@ -160,7 +166,7 @@ function unwrapErrors(send: typeof fetch): typeof fetch {
 function toBody(
   model: string,
   { messages, maxOutputTokens, accountId, format }: ModelRequest,
-  { jsonMode, capField }: ReturnType<Traits['current']>,
+  { jsonMode, capField }: Form,
 ): ChatCompletionCreateParamsNonStreaming {
   const base = {
     model,
@@ -182,6 +188,10 @@ function toBody(
   return { ...base, messages: withSchema, ...(jsonMode === 'json_object' && { response_format: { type: jsonMode } }) };
 }
 
+// OpenAI's, Google's own names, which its OpenAI endpoint passes on, and Mistral's for a full context.
+const refusedReasons = /^(?:content_filter|safety|prohibited_content|blocklist|spii|recitation|refusal)/;
+const cutOffReasons = /^(?:length|max_tokens|model_length)$/;
+
 /** Reads a 200, whose body some servers send as text, and gateways use for errors. @throws ModelCallError */
 function toReply(data: ChatCompletion | string, requestId: string | undefined, asJson: boolean): ModelReply {
   const body = (typeof data === 'string' ? parse(data) : data) as Partial<ChatCompletion> & { error?: unknown };
@@ -193,13 +203,14 @@ function toReply(data: ChatCompletion | string, requestId: string | undefined, a
     throw toModelCallError(error, readFault(error));
   }
   const choice = Array.isArray(body.choices) ? body.choices[0] : undefined;
+  const reason = String(choice?.finish_reason ?? '').toLowerCase();
   // OpenRouter and others, for what broke on the way.
-  if ((choice?.finish_reason as string | undefined) === 'error') throw new ModelCallError('unavailable', { requestId });
+  if (reason === 'error') throw new ModelCallError('unavailable', { requestId });
   return {
     text: textOf(choice?.message?.content, asJson),
-    refusal:
-      typeof choice?.message?.refusal === 'string' || choice?.finish_reason?.startsWith('content_filter') === true,
-    cutOff: choice?.finish_reason === 'length',
+    // Some servers send an empty refusal with every answer.
+    refusal: Boolean(choice?.message?.refusal) || refusedReasons.test(reason),
+    cutOff: cutOffReasons.test(reason),
     reportedUsage: body.usage,
     requestId,
   };
@@ -245,8 +256,14 @@ function toModelCallError(error: unknown, fault: { kind: FaultKind; message: str
     code: codeForm.test(error.code ?? '') ? (error.code ?? undefined) : undefined,
     retryAfterMs: retryAfterMs(error.headers, Date.now()) ?? retryDelayMs(error.error),
     requestId: error.requestID ?? undefined,
-    limitTokens: kind === 'too_large' ? contextLimitOf(fault.message) : undefined,
+    limitTokens: kind === 'too_large' ? (contextSizeIn(error.error) ?? contextLimitOf(fault.message)) : undefined,
   });
+}
+
+/** llama.cpp says it beside its message. */
+function contextSizeIn(error: object | undefined): number | undefined {
+  const { n_ctx: tokens } = (error ?? {}) as { n_ctx?: unknown };
+  return typeof tokens === 'number' && Number.isSafeInteger(tokens) && tokens > 0 ? tokens : undefined;
 }
 
 /** A host name that does not exist: the operator's base URL is wrong. */

@@ -29,7 +29,7 @@ const rules: readonly Rule[] = [
     kind: 'unknown_format',
     status: [400, 404, 415, 422, 500, 501],
     message:
-      /(?:response_format|json_schema|structured output).*(?:unavailable|not supported|unsupported|does not support|unknown|invalid|not permitted|must be)|(?:unsupported|unavailable|unknown).*(?:response_format|json_schema)/,
+      /(?:response_format|json_schema|structured output).*(?:unavailable|not supported|unsupported|does not support|unknown|invalid|not permitted|must be)|(?:unsupported|unavailable|unknown|does not support).*(?:response.format|json_schema)/,
   },
   // OpenAI's reasoning models know no max_tokens, and others not both at once.
   {
@@ -48,7 +48,7 @@ const rules: readonly Rule[] = [
     kind: 'too_large',
     status: [400, 422, 429, 500],
     message:
-      /context (?:length|window|size)|maximum (?:context|input|prompt|number of tokens)|(?:prompt|input|request)[^.]{0,40} (?:is )?too (?:long|large)|too many (?:input )?tokens in|input token count|exceeds? the (?:available )?context/,
+      /context (?:length|window|size)|maximum (?:context|prompt|input|number of tokens)|longer than the maximum|(?:prompt|input|request)[^.]{0,40} (?:is )?too (?:long|large)|too many (?:input )?tokens in|input token count|exceeds? the (?:available )?context/,
   },
   {
     kind: 'refused',
@@ -62,13 +62,14 @@ const rules: readonly Rule[] = [
   },
   {
     kind: 'operator',
-    code: /^(?:insufficient_quota|billing_|invalid_api_key|account_|model_not_found|access_terminated|insufficient_(?:balance|funds)|invalid_organization)/,
+    code: /^(?:insufficient_quota|exceeded_current_quota|billing_|invalid_api_key|account_|model_not_found|access_terminated|insufficient_(?:balance|funds)|invalid_organization)/,
   },
+  // Whole texts alone: this closes the gate for everybody, and an error may quote what a tenant wrote.
   {
     kind: 'operator',
-    status: [400, 403, 422, 429],
+    status: [400, 422, 429],
     message:
-      /insufficient (?:balance|funds|credit|quota)|credit balance|api.?key|billing (?:hard|not|is)|not found.*model|model.*(?:does not exist|not exist|not found)/,
+      /^ ?(?:insufficient (?:balance|funds|credit|quota)|your (?:credit balance|account)|(?:the )?(?:incorrect |invalid )?api.?key (?:provided|not valid|is)|incorrect api key|billing (?:hard|not|is)|(?:the )?model (?:[\w./:'"`-]{1,100} )?(?:does not exist|not exist|not found))/,
   },
   { kind: 'operator', status: [401, 402, 403, 404] },
   { kind: 'rate_limited', status: [429, 498, 529] },
@@ -78,22 +79,35 @@ const rules: readonly Rule[] = [
   { kind: 'unavailable', status: [408, 409, 425] },
 ];
 
-/** Classifies an error that came over HTTP; what has no status is the connection's. */
+/** Classifies an error that came over HTTP; what has no status came with a 200. */
 export function faultOf(error: ProviderError): FaultKind {
   const { status, message } = error;
-  if (status === undefined) return 'unavailable';
   const codes = [error.code, error.type].filter((code) => code !== '');
   const rule = rules.find(
     (one) =>
-      (one.status?.includes(status) ?? true) &&
+      (status === undefined
+        ? one.code !== undefined || one.message !== undefined
+        : one.status?.includes(status) !== false) &&
       (one.code === undefined || codes.some((code) => one.code?.test(code))) &&
       (one.message === undefined || one.message.test(`${error.param} ${message}`)),
   );
-  return rule?.kind ?? (status >= 500 ? 'unavailable' : 'rejected');
+  return rule?.kind ?? (status === undefined || status >= 500 ? 'unavailable' : 'rejected');
 }
 
-/** How many tokens the model takes, where a refusal of too long an input says so: the smallest of its numbers above 99. */
+// "maximum context length is 8192", "exceeds the maximum number of tokens allowed (1048576)", "210000 tokens > 200000
+// maximum", "too large for model with 32768 maximum context length". Other numbers there are the request's own.
+const limitForms = [
+  /(?:context (?:length|window|size)|maximum|limit)[^\d.>]{0,40}(\d{3,9})(?!\d| bytes| characters)/,
+  />\s*(\d{3,9})(?!\d)/,
+  /(?<!\d)(\d{3,9})(?: tokens)? max/,
+];
+
+/** How many tokens the model takes, where a refusal of too long an input says so. */
 export function contextLimitOf(message: string): number | undefined {
-  const numbers = (message.match(/\b\d{3,9}\b(?! (?:bytes|characters))/g) ?? []).map(Number);
-  return numbers.length === 0 ? undefined : Math.min(...numbers);
+  const text = message.replace(/(?<=\d),(?=\d{3})/g, '');
+  for (const form of limitForms) {
+    const digits = form.exec(text)?.[1];
+    if (digits !== undefined) return Number(digits);
+  }
+  return undefined;
 }

@@ -30,6 +30,8 @@ export type ProviderGate = {
     epoch: number,
     error: ModelCallError,
   ): Promise<Extract<Admission, { outcome: 'wait' }> | undefined>;
+  /** Tells that the admitted call was not made, so that another job may be the probe. */
+  unused(jobId: string, epoch: number): Promise<void>;
   /** To be called when the state has changed elsewhere. */
   forget(): void;
   state(): Promise<ProviderState>;
@@ -89,7 +91,7 @@ export function createProviderGate(options: {
       [outcome, call.jobId, call.epoch, Math.round(call.retryAfterMs ?? -1), call.reason ?? '', keepMs],
     )) as [ProviderState['mode'], 0 | 1, number];
     isOpen = mode === 'open';
-    isTroubled = outcome !== 'answered';
+    if (outcome !== 'unused') isTroubled = outcome !== 'answered';
     if (hasChanged === 1) {
       log.warn({ mode, outcome, reason: call.reason }, 'the state of the model’s provider has changed');
       await announceProvider(redis, keyPrefix);
@@ -146,6 +148,9 @@ export function createProviderGate(options: {
       const delayMs = waitMs + Math.random() * 500;
       if (mode === 'blocked') return { outcome: 'wait', why: 'blocked', delayMs };
       return outcome === 'rate_limited' ? { outcome: 'wait', why: 'paced', delayMs } : undefined;
+    },
+    async unused(jobId, epoch) {
+      if (!isOpen) await unlessRedisIsAway(() => report('unused', { jobId, epoch }), undefined);
     },
     forget: () => {
       isOpen = false;

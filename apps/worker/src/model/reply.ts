@@ -2,12 +2,13 @@
 
 /** The text of a message's content; null where there is none that could be an answer. `asJson`: an object is its JSON. */
 export function textOf(content: unknown, asJson: boolean): string | null {
-  if (typeof content === 'string') return withoutThoughts(content);
+  const answerIn = (text: string) => (asJson && jsonBegins.test(text) ? text.trim() : withoutThoughts(text));
+  if (typeof content === 'string') return answerIn(content);
   // Mistral's reasoning models and gateways: parts, of which the thinking ones are nobody's answer.
-  if (Array.isArray(content)) return withoutThoughts(content.map(textOfPart).join(''));
+  if (Array.isArray(content)) return answerIn(content.map(textOfPart).join(''));
   if (content === null || content === undefined) return null;
   const { text } = content as { text?: unknown };
-  if (typeof text === 'string') return withoutThoughts(text);
+  if (typeof text === 'string') return answerIn(text);
   return asJson ? JSON.stringify(content) : null;
 }
 
@@ -21,30 +22,26 @@ function textOfPart(part: unknown): string {
 }
 
 const thoughtNames = ['think', 'thinking', 'thought', 'reasoning'];
+// JSON may speak of such blocks in its texts.
+const jsonBegins = /^\s*(?:[[{]|```)/;
 
 /**
  * Without the blocks in which open models think aloud: `<think>…</think>`, one that never ends, and one whose beginning
  * stood in the prompt. Linear.
  */
-export function withoutThoughts(text: string): string {
-  return thoughtNames.reduce((rest, name) => withoutBlocks(rest, `<${name}>`, `</${name}>`), text).trim();
-}
+export const withoutThoughts = (text: string): string =>
+  thoughtNames.reduce((rest, name) => withoutBlocks(rest, new RegExp(`<(/?)${name}>`, 'gi')), text).trim();
 
-function withoutBlocks(text: string, opening: string, closing: string): string {
-  const lower = text.toLowerCase();
-  const firstClosing = lower.indexOf(closing);
-  const firstOpening = lower.indexOf(opening);
-  if (firstClosing < 0 && firstOpening < 0) return text;
+function withoutBlocks(text: string, tag: RegExp): string {
   let kept = '';
-  let at = firstClosing >= 0 && (firstOpening < 0 || firstClosing < firstOpening) ? firstClosing + closing.length : 0;
-  for (;;) {
-    const from = lower.indexOf(opening, at);
-    if (from < 0) return kept + text.slice(at);
-    kept += text.slice(at, from);
-    const to = lower.indexOf(closing, from);
-    if (to < 0) return kept;
-    at = to + closing.length;
+  let at = 0;
+  let isInside = false;
+  for (const { 0: found, 1: slash, index } of text.matchAll(tag)) {
+    if (slash === '' && !isInside) kept += text.slice(at, index);
+    isInside = slash === '';
+    at = index + found.length;
   }
+  return isInside ? kept : kept + text.slice(at);
 }
 
 /**
@@ -77,10 +74,17 @@ function between(text: string, first: string, last: string): string | undefined 
 const sentences = new Intl.Segmenter('und', { granularity: 'sentence' });
 // A full stop of any script, and what closes after it.
 const ended = /[.!?…。！？｡؟۔।॥։።፧]["'”’»›)\]*_]*\s*$/u;
+// A price or an address may go on after such a full stop, and the number of a list's next item says nothing.
+const mayGoOn = /(?:\p{N}|[./@]\S*)\.$/u;
+const itemNumber = /^\s*\p{N}+[.)]\s*$/u;
 
 /** An answer that was cut off, back to its last whole sentence; empty where it has none. */
 export function wholeSentences(text: string): string {
   const segments = [...sentences.segment(text)].map(({ segment }) => segment);
-  while (segments.length > 0 && !ended.test(segments.at(-1) ?? '')) segments.pop();
-  return segments.join('').trim();
+  if (mayGoOn.test(text)) segments.pop();
+  const isWhole = (segment: string) => ended.test(segment) && !itemNumber.test(segment);
+  return segments
+    .slice(0, segments.findLastIndex(isWhole) + 1)
+    .join('')
+    .trim();
 }

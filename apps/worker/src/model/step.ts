@@ -1,6 +1,6 @@
 /** A metered call to the model, as a step of a job: replayed where it is paid for, else reserved, made and recorded. */
 import { refusalText, release, reserve, reserveExcess } from '@tally/billing';
-import { idFrom, type Logger, TallyError } from '@tally/core';
+import { idFrom, isAccessRefusal, type Logger, TallyError } from '@tally/core';
 import { type CallRecord, raiseAlarm, readMalformedTokens } from '@tally/db';
 import type { LlmRequest } from '@tally/tasks';
 import type { ClaimedJob } from '../attempt.ts';
@@ -47,16 +47,29 @@ export async function runStep<T>(
   format: Format<T>,
 ): Promise<T> {
   let limits = request.outputTokens ?? attempt.job.task.outputTokens;
+  let cutOffAt: number | undefined;
   for (let repeats = 0; ; repeats++) {
     const name = repeats === 0 ? step : `${step}~${repeats + 1}`;
     await attempt.settleOwed();
-    const output = (await attempt.stored(name)) ?? (await callModel(attempt, name, request, limits, format));
+    const call = () => callModel(attempt, name, request, limits, format);
+    const output =
+      (await attempt.stored(name)) ?? (await (cutOffAt === undefined ? call() : sayingWhy(call, cutOffAt)));
     if (!('cutOffAt' in output)) return readStored(output, format);
-    const { cutOffAt } = output;
+    cutOffAt = output.cutOffAt;
     const max = Math.min(mostOutputTokens, cutOffAt * growth);
     if (output.isEnd || repeats === mostRepeats || max <= cutOffAt)
       throw new TallyError('model_output_invalid', `The answer was cut off at ${cutOffAt} tokens`, { isFinal: true });
     limits = { min: Math.min(max, Math.ceil(cutOffAt * 1.5)), max };
+  }
+}
+
+/** Who can't pay for more room reads that this is what the tokens are needed for. */
+async function sayingWhy<T>(call: () => Promise<T>, cutOffAt: number): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof TallyError) || !isAccessRefusal(error.code)) throw error;
+    throw new TallyError(error.code, `The answer was cut off at ${cutOffAt} tokens. A longer one: ${error.message}`);
   }
 }
 
@@ -97,6 +110,7 @@ async function callModel<T>(
     },
     { log, signal, giveUpAtMs },
   );
+  if (grant.outcome !== 'granted') await services.gate.unused(job.jobId, admission.epoch);
   if (grant.outcome === 'wait') throw new TokensHeld();
   if (grant.outcome === 'refused') {
     const tokens = { neededTokens: overhead + limits.min, remainingTokens: grant.remainingTokens ?? 0 };
@@ -211,7 +225,12 @@ async function holdExcess(
 }
 
 async function isBeyondUnbilled({ services, job, log, giveUpAtMs }: StepAttempt, usage: Usage): Promise<boolean> {
-  const before = await untilReachable(() => readMalformedTokens(services.db, job.accountId), { log, giveUpAtMs });
+  const read = () => readMalformedTokens(services.db, job.accountId);
+  const before = await untilReachable(read, { log, giveUpAtMs }).catch((err: unknown) => {
+    // The call has been made, and its record must not be lost for this.
+    log.warn({ err }, 'an account’s unbilled tokens could not be read');
+    return 0;
+  });
   return before + usage.inputTokens + usage.outputTokens > maxUnbilledTokensADay;
 }
 

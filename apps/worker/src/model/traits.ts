@@ -5,7 +5,9 @@ import type { Message } from '@tally/tasks';
 
 export type Traits = {
   current(): ModelTraits;
-  /** Keeps what a refusal has taught, at once. */
+  /** True where the cap's field is set by the operator, and nothing else is tried. */
+  isCapSet: boolean;
+  /** Keeps the form of request that the server takes, at once. */
   learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void;
   /** Whether a form of the cap is worth a try: the operator names none, and the server has not refused it. */
   mayTryCap(capField: ModelTraits['capField']): boolean;
@@ -55,23 +57,48 @@ export function createTraits(options: {
   let stored: ModelTraits = { ...traits };
   const refusedCaps = new Set<ModelTraits['capField']>();
   const factorOf = (messages: Message[]) => (isLatin(messages) ? 'latinFactor' : 'otherFactor');
+  const names = ['latinFactor', 'otherFactor'] as const;
   const hasMoved = () =>
     stored.jsonMode !== traits.jsonMode ||
     stored.capField !== traits.capField ||
-    (['latinFactor', 'otherFactor'] as const).some((name) => Math.abs(stored[name] / traits[name] - 1) > 0.05);
-  async function write(): Promise<void> {
-    stored = { ...traits };
-    if (db !== undefined) await writeModelTraits(db, provider, model, stored);
+    names.some((name) => Math.abs(stored[name] / traits[name] - 1) > 0.05);
+  /** Takes over what other workers have written since; what both have moved meets halfway. */
+  function merge(known: ModelTraits): void {
+    if (traits.jsonMode === stored.jsonMode) traits.jsonMode = known.jsonMode;
+    if (traits.capField === stored.capField && outputCap === 'auto') traits.capField = known.capField;
+    if (byHost === 'both' && known.capField !== 'both') refusedCaps.add('both');
+    for (const name of names) {
+      const hasOther = Math.abs(known[name] - stored[name]) > 1e-3;
+      if (hasOther) traits[name] = traits[name] === stored[name] ? known[name] : (traits[name] + known[name]) / 2;
+    }
+    stored = { ...known };
   }
+
+  async function sync(): Promise<void> {
+    if (db === undefined) return;
+    const known = await readModelTraits(db, provider, model);
+    if (known !== undefined) merge(known);
+    if (!hasMoved()) return;
+    const written = { ...traits };
+    await writeModelTraits(db, provider, model, written);
+    stored = written;
+  }
+
+  function learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void {
+    if (change.capField !== undefined && change.capField !== 'both') refusedCaps.add('both');
+    const before = { ...traits };
+    Object.assign(traits, change, outputCap !== 'auto' && { capField: outputCap });
+    if (before.jsonMode === traits.jsonMode && before.capField === traits.capField) return;
+    const { jsonMode, capField } = traits;
+    log.warn({ model, jsonMode, capField }, 'the model’s server takes another form of request');
+    sync().catch((err) => log.warn({ err }, 'what was learnt of the model is not kept'));
+  }
+
   return {
     current: () => traits,
+    isCapSet: outputCap !== 'auto',
     mayTryCap: (capField) => outputCap === 'auto' && !refusedCaps.has(capField),
-    learn(change) {
-      if (change.capField !== undefined) refusedCaps.add(traits.capField);
-      Object.assign(traits, change, outputCap !== 'auto' && { capField: outputCap });
-      log.warn({ model, ...change }, 'the model’s server takes another form of request');
-      write().catch((err) => log.warn({ err }, 'what was learnt of the model is not kept'));
-    },
+    learn,
     scale: (countedTokens, messages) => Math.ceil(countedTokens * traits[factorOf(messages)]),
     observe(countedTokens, reportedTokens, messages) {
       if (countedTokens < leastObserved) return;
@@ -79,12 +106,6 @@ export function createTraits(options: {
       const ratio = Math.min(greatestFactor, Math.max(1, reportedTokens / countedTokens));
       traits[name] += (ratio - traits[name]) * (ratio > traits[name] ? rising : falling);
     },
-    async sync() {
-      if (hasMoved()) return write();
-      const known = db && (await readModelTraits(db, provider, model));
-      if (known === undefined) return;
-      Object.assign(traits, known, outputCap !== 'auto' && { capField: outputCap });
-      stored = { ...traits };
-    },
+    sync,
   };
 }

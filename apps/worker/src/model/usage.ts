@@ -17,6 +17,7 @@ export type Usage = {
 
 // No model takes or gives more in one call; a larger number is a fault of the provider's.
 const mostTokens = 10_000_000;
+const mostOutputTokens = 2_000_000;
 const tokens = z.number().int().min(0).max(mostTokens);
 const optional = tokens.nullish().transform((value) => value ?? 0);
 const reported = z.object({
@@ -72,7 +73,8 @@ function toClasses(usage: z.output<typeof reported>): Omit<Usage, 'evidence'> | 
     inputTokens > 0 &&
     cached <= inputTokens &&
     reasoningTokens <= outputTokens &&
-    Math.max(inputTokens, outputTokens) <= mostTokens;
+    inputTokens <= mostTokens &&
+    outputTokens <= mostOutputTokens;
   return isSane ? { inputTokens, cachedInputTokens: cached, outputTokens, reasoningTokens } : undefined;
 }
 

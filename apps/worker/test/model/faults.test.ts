@@ -6,7 +6,7 @@ import { type Job, startPlatform } from '../../../../test/harness/platform.ts';
 import type { Fault } from '../../../sandbox/src/faults.ts';
 import { watchUnpaidUsage } from '../../src/unpaid-usage.ts';
 
-const platform = await startPlatform({ env: { MODEL_TIMEOUT_MS: '1500' } });
+const platform = await startPlatform({ env: { MODEL_TIMEOUT_MS: '1500', AI_OUTPUT_CAP: 'max_completion_tokens' } });
 
 type Call = {
   outcome: string;

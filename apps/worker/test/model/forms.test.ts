@@ -211,7 +211,9 @@ describe('an answer that was cut off at the cap', () => {
   it('ends as rejected where the account can’t pay for more room, with both numbers', async () => {
     const { job } = await askOnce(() => cutOff('', capOf(model.asked.at(-1) ?? {})), 700);
     expect(job).toMatchObject({ status: 'rejected', error_code: 'no_tokens_remaining' });
-    expect(job.error).toMatch(/^This needs at least \d+ tokens, and \d+ are left/);
+    expect(job.error).toMatch(
+      /^The answer was cut off at \d+ tokens. A longer one: This needs at least \d+ tokens, and \d+ are left/,
+    );
     expect(model.asked).toHaveLength(1);
   });
 
@@ -255,6 +257,8 @@ describe('answers that fit nothing', () => {
       accountId,
     ]);
     expect(rows).toHaveLength(2);
+    const { text } = await call('GET', '/metrics');
+    expect(text).toMatch(/tally_unbilled_tokens\{model="gpt-4o-mini",outcome="malformed"\} \d{5}/);
   });
 });
 

@@ -78,4 +78,52 @@ describe('reading usage', () => {
       }),
     );
   });
+
+  it('reads what xAI really sent', () => {
+    const sent = {
+      prompt_tokens: 2_640,
+      completion_tokens: 182,
+      total_tokens: 3_494,
+      prompt_tokens_details: { text_tokens: 2_640, audio_tokens: 0, image_tokens: 0, cached_tokens: 473 },
+      completion_tokens_details: { reasoning_tokens: 672, audio_tokens: 0 },
+      num_sources_used: 0,
+    };
+    expect(readUsage(sent, 1, null)).toMatchObject({
+      inputTokens: 2_640,
+      cachedInputTokens: 473,
+      outputTokens: 854,
+      reasoningTokens: 672,
+    });
+  });
+
+  it('does not believe a total that no model could have used', () => {
+    const usage = readUsage({ prompt_tokens: 60, completion_tokens: 10, total_tokens: 9_999_999 }, 12, 'two words');
+    expect(usage).toMatchObject({ inputTokens: 12, evidence: 'estimated' });
+    expect(usage.refusedUsage).toBeDefined();
+  });
+
+  it('never throws, and never gives negative or huge numbers, for any mixture of fields', () => {
+    const number = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(null, '12', undefined, 1e300, Number.NaN));
+    const junk = fc.record(
+      {
+        prompt_tokens: number,
+        completion_tokens: number,
+        total_tokens: number,
+        prompt_cache_hit_tokens: number,
+        cache_read_input_tokens: number,
+        cache_creation_input_tokens: number,
+        prompt_tokens_details: fc.oneof(fc.anything(), fc.record({ cached_tokens: number })),
+        completion_tokens_details: fc.oneof(fc.anything(), fc.record({ reasoning_tokens: number })),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(junk, (reported) => {
+        const usage = readUsage(reported, 10, 'two words');
+        for (const tokens of [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens, usage.reasoningTokens])
+          expect(Number.isSafeInteger(tokens) && tokens >= 0 && tokens <= 10_000_000).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });

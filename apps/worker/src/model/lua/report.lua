@@ -2,7 +2,7 @@
 Takes what became of a call to the provider, and moves the state that all workers share. See admit.lua.
 
 KEYS  1 state   2 turns   3 failing  hash   first_at, and the jobs whose calls failed since the last answer
-ARGV  1 outcome: answered | rate_limited | operator | failed | unreachable   2 job id   3 epoch of the call's admission
+ARGV  1 outcome: answered | rate_limited | operator | failed | unreachable | unused (no call was made)   2 job id   3 epoch of the call's admission
       4 retry after, ms (-1: not said)   5 reason, for operators   6 how long the state is kept, ms
 
 Returns {mode after ('open' where there is none), 1 where it changed, wait ms for the caller}
@@ -25,12 +25,19 @@ local function open()
   return { 'open', mode and 1 or 0, 0 }
 end
 local function block(why)
+  -- Calls that were made before the last refusal say nothing new, and lengthen no wait.
+  if mode == 'blocked' and called < epoch then return { 'blocked', 0, 1000 } end
   local interval = mode == 'blocked' and math.min(LONGEST_INTERVAL_MS, tonumber(s[6]) * 2) or 1000
   -- Not all installations on one provider at the same instant.
   local probe_at = now + math.floor(interval * (0.75 + math.random() / 2))
   redis.call('DEL', turns)
   set('mode', 'blocked', 'epoch', epoch + 1, 'interval', interval, 'probe_at', probe_at, 'probe_until', 0, 'reason', why)
   return { 'blocked', mode == 'blocked' and 0 or 1, 1000 }
+end
+
+if outcome == 'unused' then
+  if mode == 'blocked' then set('probe_until', 0) end
+  return { mode or 'open', 0, 0 }
 end
 
 if outcome == 'answered' then

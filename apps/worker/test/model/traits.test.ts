@@ -1,0 +1,89 @@
+/** What is learnt of a model, by workers that share a database. */
+import { connectDatabase } from '@tally/db';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { newDatabase, testLog } from '../../../../test/harness/tally.ts';
+import { createTraits } from '../../src/model/traits.ts';
+
+const question = [{ role: 'user' as const, content: 'What does the lamp cost?' }];
+
+async function startWorkers() {
+  const db = connectDatabase({ url: await newDatabase(), name: 'test', log: testLog });
+  onTestFinished(() => db.close());
+  return (outputCap: 'auto' | 'max_tokens' = 'auto') =>
+    createTraits({ db, log: testLog, baseUrl: 'http://model.example/v1', model: 'm', outputCap });
+}
+
+describe('what a worker has learnt', () => {
+  it('is known to the next one', async () => {
+    const newWorker = await startWorkers();
+    const first = newWorker();
+    first.learn({ jsonMode: 'json_object' });
+    for (let i = 0; i < 100; i++) first.observe(100, 200, question);
+    await first.sync();
+    const next = newWorker();
+    await next.sync();
+    expect(next.current().jsonMode).toBe('json_object');
+    expect(next.scale(100, question)).toBeGreaterThan(180);
+  });
+
+  it('of the form is not undone by one that writes its factor later', async () => {
+    const newWorker = await startWorkers();
+    const [one, other] = [newWorker(), newWorker()];
+    await Promise.all([one.sync(), other.sync()]);
+    one.learn({ jsonMode: 'json_object', capField: 'max_tokens' });
+    await one.sync();
+    for (let i = 0; i < 100; i++) other.observe(100, 200, question);
+    await other.sync();
+    await one.sync();
+    for (const { current } of [one, other])
+      expect(current()).toMatchObject({ jsonMode: 'json_object', capField: 'max_tokens' });
+    expect(one.scale(100, question)).toBeGreaterThan(180);
+  });
+
+  it('gives way to the setting', async () => {
+    const newWorker = await startWorkers();
+    const first = newWorker();
+    first.learn({ capField: 'max_completion_tokens' });
+    await first.sync();
+    const next = newWorker('max_tokens');
+    await next.sync();
+    expect(next.current().capField).toBe('max_tokens');
+  });
+});
+
+describe('both fields of the cap', () => {
+  it('are worth a try where the server has not refused them, and the operator names none', async () => {
+    const newWorker = await startWorkers();
+    const strict = newWorker();
+    expect(strict.mayTryCap('both')).toBe(true);
+    strict.learn({ capField: 'max_completion_tokens' });
+    expect(strict.mayTryCap('both')).toBe(false);
+    await strict.sync();
+    const next = newWorker();
+    await next.sync();
+    expect(next.mayTryCap('both')).toBe(false);
+    expect(newWorker('max_tokens').mayTryCap('both')).toBe(false);
+  });
+});
+
+describe('the factor of the input', () => {
+  it('rises soon, falls slowly, and stays between 1 and 8', async () => {
+    const { observe, scale } = (await startWorkers())();
+    for (let i = 0; i < 20; i++) observe(100, 500, question);
+    expect(scale(100, question)).toBeGreaterThan(450);
+    for (let i = 0; i < 5; i++) observe(100, 100, question);
+    expect(scale(100, question)).toBeGreaterThan(400);
+    for (let i = 0; i < 1_000; i++) observe(100, 1, question);
+    expect(scale(100, question)).toBeGreaterThanOrEqual(100);
+    for (let i = 0; i < 1_000; i++) observe(100, 1_000_000, question);
+    expect(scale(100, question)).toBeLessThanOrEqual(800);
+  });
+
+  it('of Armenian text is another one than that of English', async () => {
+    const { observe, scale } = (await startWorkers())();
+    const armenian = [{ role: 'user' as const, content: 'Ի՞նչ արժե լամպը' }];
+    for (let i = 0; i < 50; i++) observe(100, 500, armenian);
+    expect(scale(100, armenian)).toBeGreaterThan(450);
+    expect(scale(100, question)).toBe(100);
+  });
+});
