@@ -130,7 +130,7 @@ function expectFenced(request: Asked): void {
     Object.keys(request)
       .sort()
       .filter((key) => key !== 'response_format'),
-  ).toEqual(['max_completion_tokens', 'messages', 'model', 'user']);
+  ).toEqual(['max_completion_tokens', 'max_tokens', 'messages', 'model', 'user']);
   for (const { role, content } of request.messages) {
     for (const token of controls.flatMap((control) => control.split(/\s/)).filter((word) => /^[<[]/.test(word)))
       expect(content).not.toContain(token);

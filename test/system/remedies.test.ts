@@ -32,7 +32,7 @@ const statusOf = async (jobId: string) => (await tenant.jobs()).find(({ id }) =>
 describe('requeue', () => {
   it('shows the failed jobs that are meant, then puts back those and no others', async () => {
     tenant = await newTenant(system, api.url, 100_000);
-    await setFaults([{ kind: 'bad_request', match: { user: tenant.accountId }, times: 3 }]);
+    await setFaults([{ kind: 'content_refused', match: { user: tenant.accountId }, times: 3 }]);
     const failed = [await tenant.ask(), await tenant.ask(), await tenant.ask()];
     await tenant.allEnded();
     const [poisoned = ''] = failed;

@@ -13,7 +13,7 @@ const requeue = (jobId: string, token = operator.token) => call('POST', `/api/ad
 async function failedJob(person: Person): Promise<Job> {
   sandbox.faults.set([{ kind: 'bad_request', match: { user: person.accountId }, times: 1 }]);
   const job = await ask(person.token, 'How many days do I have?');
-  expect(job).toMatchObject({ status: 'failed', error_code: 'internal' });
+  expect(job).toMatchObject({ status: 'failed', error_code: 'model_request_rejected' });
   return job;
 }
 

@@ -43,7 +43,7 @@ describe('submitting a task', () => {
       task: 'ask-question',
       status: 'completed',
       progress: null,
-      result: { answer: expect.any(String), known: false, sources: [] },
+      result: { answer: expect.any(String), known: false, sources: [], cut_off: false },
       error: null,
       error_code: null,
       tokens_consumed: expect.any(Number),
@@ -74,6 +74,7 @@ describe('the answer to a question', () => {
       answer: expect.stringContaining('30 days'),
       known: true,
       sources: [{ kind: 'knowledge', id: entry.body.knowledge.id, title: 'Returns' }],
+      cut_off: false,
     });
     expect(job.tokens_consumed).toBe(sandbox.book.totals(accountId).total_tokens);
   });

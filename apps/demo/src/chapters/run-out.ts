@@ -55,7 +55,7 @@ async function askOnceMore({ screen, tenant, sandbox }: Cast): Promise<void> {
   expectThat('the answer costs no more than was left', job.tokens_consumed <= before, { before, job });
 }
 
-/** What remains, if anything, is less than the shortest prompt needs: no task can use it. */
+/** What remains, if anything, is less than the shortest prompt needs: no task that always asks the model can use it. */
 async function refuseAll({ screen, tenant }: Cast, remaining: number): Promise<void> {
   const jobsBefore = (await allJobs(tenant)).length;
   const refused = await refusalOf(tenant, path, input);
@@ -65,7 +65,6 @@ async function refuseAll({ screen, tenant }: Cast, remaining: number): Promise<v
   );
   const others: [path: string, body: object][] = [
     ['/api/web-knowledge/generate-prompt', { prompt: 'be nice' }],
-    ['/api/web-knowledge/extract-products', { url: 'https://example.com/' }],
     ['/api/web-knowledge/generate-qa', { text: 'The Aurora has a guarantee of 5 years.' }],
     ['/api/chat/messages', { customer: 'tom', text: 'Hello?' }],
     ['/api/workflow/instagram-dm', { ig_user_id: '1', comment_id: '1', text: 'Price?' }],
@@ -73,8 +72,8 @@ async function refuseAll({ screen, tenant }: Cast, remaining: number): Promise<v
   for (const [other, body] of others)
     expectEqual(`What ${other} shows as remaining`, (await refusalOf(tenant, other, body)).tokens_remaining, remaining);
   screen.note(
-    `The five other tasks say the same. ${tokensOf(remaining)} are less than any of them needs for its shortest answer: ` +
-      'nothing that could be used is left over.',
+    `Four other tasks say the same: ${tokensOf(remaining)} are less than any of them needs for its shortest answer. Only ` +
+      'pages are still read while a token is left, for they may cost nothing.',
   );
   expectEqual('How many jobs the refusals made', (await allJobs(tenant)).length - jobsBefore, 0);
 }

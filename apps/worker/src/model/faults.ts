@@ -69,7 +69,7 @@ const rules: readonly Rule[] = [
     kind: 'operator',
     status: [400, 422, 429],
     message:
-      /^ ?(?:insufficient (?:balance|funds|credit|quota)|your (?:credit balance|account)|(?:the )?(?:incorrect |invalid )?api.?key (?:provided|not valid|is)|incorrect api key|billing (?:hard|not|is)|(?:the )?model (?:[\w./:'"`-]{1,100} )?(?:does not exist|not exist|not found))/,
+      /^ ?"?(?:insufficient (?:balance|funds|credit|quota)|your (?:credit balance|account)|(?:the )?(?:incorrect |invalid )?api.?key (?:provided|not valid|is)|incorrect api key|billing (?:hard|not|is)|(?:the )?model (?:[\w./:'"`-]{1,100} )?(?:does not exist|not exist|not found))/,
   },
   { kind: 'operator', status: [401, 402, 403, 404] },
   { kind: 'rate_limited', status: [429, 498, 529] },
