@@ -42,8 +42,8 @@ export type ProviderGate = {
 const load = (name: string) => loadScript(new URL(`lua/${name}.lua`, import.meta.url));
 const scripts = { admit: load('admit'), report: load('report') };
 
-// Longer than any call: a probe whose worker died is made again after this.
-const probeMs = 90_000;
+// A probe that has not been answered by then, for its worker died or the provider hangs, is followed by another one.
+const probeMs = 5_000;
 // A state that nobody has asked for so long is no news.
 const keepMs = 24 * 3_600_000;
 
@@ -133,7 +133,10 @@ export function createProviderGate(options: {
       if (!isOpen || isTroubled) await unlessRedisIsAway(() => report('answered', { jobId, epoch }), undefined);
     },
     async failed(jobId, epoch, error) {
-      if (error.kind === 'aborted') return undefined;
+      if (error.kind === 'aborted') {
+        await this.unused(jobId, epoch);
+        return undefined;
+      }
       const outcome = outcomeOf[error.kind]?.(error);
       if (outcome === undefined) {
         // It was understood and judged: the provider works.

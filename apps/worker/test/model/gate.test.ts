@@ -116,6 +116,23 @@ describe('a provider that answers nothing for a fault of the operator’s', () =
   });
 });
 
+describe('a probe', () => {
+  it('that is cancelled, or hangs, keeps nobody from the next one', { timeout: 60_000 }, async () => {
+    const platform = await startPlatform({}, onTestFinished);
+    const { faults, book } = platform.sandbox;
+    const [hanging, other] = await Promise.all([1, 2].map(() => platform.newPerson({ tokens: 10_000 })));
+    if (hanging === undefined || other === undefined) throw new Error('nobody');
+    faults.set([{ kind: 'unauthorized' }]);
+    const probe = await platform.submit(hanging.token, 'Lamp?');
+    await until(() => book.list({ user: hanging.accountId }).length === 1);
+    faults.set([{ kind: 'hang', match: { user: hanging.accountId } }]);
+    await until(() => book.list({ user: hanging.accountId }).length === 2);
+    const job = await platform.submit(other.token, 'Lamp?');
+    await platform.call('DELETE', `/api/jobs/${probe}`, { token: hanging.token });
+    expect((await platform.poll(other.token, job)).status).toBe('completed');
+  });
+});
+
 describe('an outage of the provider', () => {
   it('fails no job, however long', { timeout: 120_000 }, async () => {
     const platform = await start();

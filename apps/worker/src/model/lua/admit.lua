@@ -4,7 +4,7 @@ Says whether a call to the provider may be made now. Asked only while the provid
 KEYS  1 state   hash   mode paced | blocked (none: open), epoch; paced: rate (calls/s), until, next, refused_at, ceiling;
                        blocked: interval, probe_at, probe_until, reason; return_at: when the next who waits comes back
       2 turns   zset   job id -> the time of its turn
-ARGV  1 job id   2 how long a probe may take, ms
+ARGV  1 job id   2 how long after a probe the next one is made, where that was not answered, ms
 
 Returns {'OPEN'} | {'GO', epoch} | {'PACED', wait ms} | {'BLOCKED', wait ms}
 --]]

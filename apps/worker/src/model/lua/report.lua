@@ -45,9 +45,10 @@ if outcome == 'answered' then
   if mode == 'blocked' then return open() end
   if mode == 'paced' then
     local rate, ceiling = tonumber(s[3]), tonumber(s[5])
-    -- Slowly around the rate at which it last refused; elsewhere the faster, the longer nothing was refused.
+    -- Slowly at first around the rate at which it last refused; then the faster, the longer nothing was refused.
     local streak = tonumber(s[7]) + 1
-    local step = rate > ceiling * 0.9 and rate < ceiling * 1.1 and 1.01 or 1.04 + math.min(streak, 20) / 100
+    local isNear = rate > ceiling * 0.9 and rate < ceiling * 1.1
+    local step = isNear and streak < 10 and 1.01 or 1.04 + math.min(streak, 20) / 100
     set('rate', rate * step, 'streak', streak)
   end
   return { mode or 'open', 0, 0 }
