@@ -94,13 +94,14 @@ export function createProviderGate(options: {
     if (outcome !== 'unused') isTroubled = outcome !== 'answered';
     if (hasChanged === 1) {
       log.warn({ mode, outcome, reason: call.reason }, 'the state of the model’s provider has changed');
-      await announceProvider(redis, keyPrefix);
-      await watch();
+      // A call's record must not be lost over these: maintenance looks again, and the next refusal tells, too.
+      await announceProvider(redis, keyPrefix).catch((err) => log.warn({ err }, 'the others hear of it later'));
+      await watch().catch((err) => log.warn({ err }, 'the alarm is raised or ended later'));
     }
     return { mode, waitMs };
   }
 
-  /** Redis being away closes no gate: the reserve that comes next waits for it. */
+  /** Redis being away closes no gate, and loses no answer: the reserve that comes next waits for it. */
   async function unlessRedisIsAway<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
     try {
       return await work();
