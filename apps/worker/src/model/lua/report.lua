@@ -9,7 +9,7 @@ Returns {mode after ('open' where there is none), 1 where it changed, wait ms fo
 --]]
 local state, turns, failing = KEYS[1], KEYS[2], KEYS[3]
 local outcome, job, called, retry_after, reason, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local FIRST_RATE, LEAST_RATE, LONGEST_INTERVAL_MS = 2, 0.5, 30000
+local FIRST_RATE, LEAST_RATE, LONGEST_INTERVAL_MS = 10, 0.5, 30000
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS = 5000, 3, 3
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -69,7 +69,9 @@ if outcome == 'rate_limited' then
     set('until', until_at, 'refused_at', now, 'streak', 0)
   else
     local rate = tonumber(s[3])
-    set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, rate * 0.85), 'ceiling', rate, 'until', until_at, 'refused_at', now,
+    -- Far too fast, where hardly anything was answered since the last refusal.
+    local share = tonumber(s[7]) < 3 and 0.6 or 0.85
+    set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, rate * share), 'ceiling', rate, 'until', until_at, 'refused_at', now,
       'streak', 0)
   end
   return { 'paced', 0, until_at - now }
