@@ -45,10 +45,10 @@ if outcome == 'answered' then
   if mode == 'blocked' then return open() end
   if mode == 'paced' then
     local rate, ceiling = tonumber(s[3]), tonumber(s[5])
-    -- Slowly at first around the rate at which it last refused; then the faster, the longer nothing was refused.
+    -- Soon up to where it last refused, slowly around that, and beyond it the faster, the longer nothing was refused.
     local streak = tonumber(s[7]) + 1
-    local isNear = rate > ceiling * 0.9 and rate < ceiling * 1.1
-    local step = isNear and streak < 10 and 1.01 or 1.04 + math.min(streak, 20) / 100
+    local step = 1.04 + math.min(streak, 20) / 100
+    if rate < ceiling * 1.1 and ceiling < 1000000 and streak < 30 then step = rate < ceiling * 0.9 and 1.05 or 1.01 end
     set('rate', rate * step, 'streak', streak)
   end
   return { mode or 'open', 0, 0 }
@@ -71,8 +71,10 @@ if outcome == 'rate_limited' then
     local rate = tonumber(s[3])
     -- Far too fast, where hardly anything was answered since the last refusal.
     local share = tonumber(s[7]) < 3 and 0.6 or 0.85
-    set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, rate * share), 'ceiling', rate, 'until', until_at, 'refused_at', now,
-      'streak', 0)
+    -- Turns were given out at the old pace: who comes back for one gets another.
+    redis.call('DEL', turns)
+    set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, rate * share), 'ceiling', rate, 'until', until_at, 'next', until_at,
+      'refused_at', now, 'streak', 0)
   end
   return { 'paced', 0, until_at - now }
 end
