@@ -85,7 +85,7 @@ describe('a computation', { timeout: 60_000 }, () => {
       Promise.all([deep, deep, deep].map((each) => failure(compute('readPageText', each)))),
     );
     expect(outcome).toEqual([tooComplex, tooComplex, tooComplex]);
-    expect(blockedMs).toBeLessThan(500);
+    expect(blockedMs).toBeLessThan(2_000);
     expect(await compute('readPageText', plain)).toBe('Shop\nHello');
   });
 
