@@ -7,7 +7,14 @@ export type ProviderState = { mode: 'open' } | { mode: 'paced' } | { mode: 'bloc
 export function providerKeys(keyPrefix: string, { baseUrl, model, apiKey }: Config['openai']) {
   const id = idFrom(`${baseUrl ?? ''} ${model} ${apiKey}`);
   const key = (part: string) => `${keyPrefix}:{provider:${id}}:${part}`;
-  return { id, state: key('state'), turns: key('turns'), failing: key('failing') };
+  return {
+    id,
+    state: key('state'),
+    turns: key('turns'),
+    accounts: key('accounts'),
+    failing: key('failing'),
+    refusals: key('refusals'),
+  };
 }
 
 export async function readProviderState(redis: RedisClient, stateKey: string): Promise<ProviderState> {
