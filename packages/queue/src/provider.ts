@@ -23,6 +23,11 @@ export async function readProviderState(redis: RedisClient, stateKey: string): P
   return { mode: mode === 'paced' ? mode : 'open' };
 }
 
+/** How many calls were not answered, by kind, since Redis was emptied or a day passed without one. */
+export async function readProviderRefusals(redis: RedisClient, refusalsKey: string): Promise<Map<string, number>> {
+  return new Map(Object.entries(await redis.hgetall(refusalsKey)).map(([kind, count]) => [kind, Number(count)]));
+}
+
 const channelOf = (keyPrefix: string): string => `${keyPrefix}:provider`;
 
 /** Tells all workers that the provider's state has changed. */
@@ -35,5 +40,7 @@ export async function listenForProvider(redis: RedisClient, keyPrefix: string, o
   redis.on('message', (channel: string) => {
     if (channel === channelOf(keyPrefix)) onNews();
   });
+  // What was told while the connection was away is lost.
+  redis.on('ready', onNews);
   await redis.subscribe(channelOf(keyPrefix));
 }

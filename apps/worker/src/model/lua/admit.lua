@@ -2,7 +2,7 @@
 Says whether a call to the provider may be made now. Asked only while the provider is not known to be open.
 
 KEYS  1 state     hash   mode paced | blocked (none: open), epoch;
-                         paced: rate (calls/s), ceiling (the rate that was refused last), until (no call before), next (when the
+                         paced: rate (calls/s), ceiling (the rate that was refused last), answered (since then), until (no call before), next (when the
                          next call is due), refused_at;
                          blocked: interval, probe_at, probe_until, reason, probed_for (the last probe's account), suspect (the
                          account whose probe met an error that may be its own prompt's);

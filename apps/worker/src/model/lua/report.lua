@@ -12,12 +12,12 @@ Returns {mode after ('open' where there is none), 1 where it changed, 2 where an
 local state, turns, accounts, failing, refusals = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, job, called, retry_after, reason, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 2, 0.05, 10000, 60000, 30000
--- Calls a second more for each answer: the rate doubles in 4 s, and near the one that was refused grows by 3 % a second.
-local STEP, NEAR_STEP, FALL = 0.17, 0.03, 0.8
+-- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused grows by 3 % a second.
+local STEP, NEAR_STEP, FALL, FALL_AGAIN = 0.25, 0.03, 0.8, 0.5
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS = 5000, 3, 3, 600000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'probed_for')
+local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'probed_for', 'answered')
 local mode, epoch = s[1], tonumber(s[2] or 0)
 
 local function set(...)
@@ -53,16 +53,18 @@ if outcome == 'answered' then
     redis.call('DEL', state, turns, accounts)
     return { 'open', 1, 0 }
   end
+  set('answered', 1)
   -- A rate that nobody waits for is not tested by an answer.
   if redis.call('EXISTS', turns) == 1 then
     local rate, ceiling = tonumber(s[3]), tonumber(s[5])
-    local is_near = rate > ceiling * 0.75 and rate < ceiling * 1.15
+    local is_near = rate > ceiling * 0.75 and rate < ceiling * 1.1
     set('rate', math.min(MOST_RATE, rate + (is_near and NEAR_STEP or STEP)))
   end
   return { mode, 0, 0 }
 end
 
 redis.call('HINCRBY', refusals, outcome, 1)
+redis.call('PEXPIRE', refusals, keep)
 
 if outcome == 'rate_limited' then
   redis.call('DEL', failing)
@@ -76,7 +78,9 @@ if outcome == 'rate_limited' then
   -- Calls that were let through before the last refusal say nothing new.
   if called >= epoch then
     local rate = tonumber(s[3])
-    set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, rate * FALL), 'ceiling', rate, 'next', until_at)
+    local fallen = rate * (s[8] and FALL or FALL_AGAIN)
+    set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, fallen), 'ceiling', rate, 'next', until_at)
+    redis.call('HDEL', state, 'answered')
   end
   -- The turns keep their order, and begin after the wait.
   local waiting = redis.call('ZRANGE', turns, 0, -1, 'WITHSCORES')
