@@ -90,6 +90,9 @@ describe('a long text', () => {
     expect(job.result?.pairs.length).toBeGreaterThan(0);
     expect(job.result?.pairs.length).toBeLessThanOrEqual(count);
     expect(callsOf(accountId)).toBeGreaterThanOrEqual(12);
+    const ids = job.result?.pairs.map(({ id }) => id) ?? [];
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(await storedPairs(token)).toBe(ids.length);
     const { rows } = await api.services.db.pool.query<{ step: string }>(
       'select step from ai_usage_log where account_id = $1 and billed_tokens > 0',
       [accountId],

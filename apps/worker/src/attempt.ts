@@ -30,6 +30,8 @@ export type Attempt = {
   giveUpAtMs: number;
   /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
   commit(move: Omit<Move, 'jobId' | 'fence'>): Promise<boolean>;
+  /** Logs a call that is owed by an attempt whose job another worker has. */
+  abandon(): Promise<void>;
 };
 
 // A job ends within 24 hours, also one that a store refuses for a fault of ours; its last attempts get some minutes each.
@@ -116,6 +118,11 @@ export function beginAttempt(
       });
       owed = undefined;
       return outcome.moved;
+    },
+    async abandon() {
+      await settleOwed().catch((error: unknown) => {
+        if (!(error instanceof FencedOut)) throw error;
+      });
     },
   };
 }

@@ -51,6 +51,7 @@ async function runClaimed(
     announce(services, job.jobId, 'running');
     if (job.isCancelled) abort.abort(new Cancelled());
     const ending = await run(services, job, attempt, log);
+    if (ending === undefined) await attempt.abandon();
     if (ending === undefined || !(await attempt.commit(ending))) {
       log.warn({ fence: job.fence }, 'the job was taken over: this attempt stops');
       return undefined;

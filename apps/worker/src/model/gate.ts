@@ -104,7 +104,7 @@ export function createProviderGate(options: {
     return { mode, waitMs };
   }
 
-  /** Redis being away closes no gate: the reserve that comes next waits for it. */
+  /** Redis being away closes no gate, and loses no answer: the reserve that comes next waits for it. */
   async function unlessRedisIsAway<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
     try {
       return await work();

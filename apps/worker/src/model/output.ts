@@ -44,10 +44,19 @@ export function toStepOutput(
 ): StepOutput | undefined {
   if (reply.refusal) return { refused: true };
   const output = { text: storable('', reply.text ?? '') as string, cutOff: reply.cutOff };
-  if (reply.text !== null && format.read(output) !== undefined) return output;
+  if (reply.text !== null && isReadable(output, format)) return output;
   // A reasoning model may spend all of its cap on thinking, and send no text at all.
   if (!reply.cutOff) return undefined;
   return { cutOffAt: call.maxOutputTokens, isEnd: call.outputTokens < call.maxOutputTokens * 0.9 };
+}
+
+/** An answer that makes a reader throw fits nothing; its call is in the log all the same. */
+function isReadable(answer: LlmAnswer, format: Format<unknown>): boolean {
+  try {
+    return format.read(answer) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Postgres keeps neither NUL nor half a surrogate pair; an answer that has them is paid for, and used without. */

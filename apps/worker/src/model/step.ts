@@ -168,7 +168,6 @@ async function callModel<T>(
     throw kind === 'aborted' ? signal.reason : toTallyError(error, inputTokens);
   }
 
-  await services.gate.answered(job.jobId, admission.epoch);
   const usage = readUsage(reply.reportedUsage, inputTokens, reply.text);
   if (usage.refusedUsage !== undefined)
     log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
@@ -189,6 +188,7 @@ async function callModel<T>(
       providerRequestId: reply.requestId,
     }),
   );
+  await services.gate.answered(job.jobId, admission.epoch);
   if (output !== undefined) return output;
   const text =
     reply.text === null ? 'The model sent no usable answer' : 'The model’s answer does not fit what was asked';

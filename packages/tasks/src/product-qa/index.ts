@@ -52,7 +52,7 @@ export const productQa = defineTask({
   async run(input, ctx) {
     const source = toSource(input);
     const whole = await readSource(source, ctx);
-    const known = await ctx.qa.questions(source);
+    const asked = await ctx.qa.questions(source);
     const pieces = cutSource(whole.slice(0, maxSourceCharacters));
     const result: z.infer<typeof Result> = { pairs: [], dropped: 0, characters: whole.length, characters_read: 0 };
     let written = 0;
@@ -61,7 +61,7 @@ export const productQa = defineTask({
       // Pairs come from the whole source evenly: every piece is read, and gives at least one to choose from.
       const due = Math.ceil((input.count * (i + 1)) / pieces.length) - result.pairs.length;
       await ctx.progress(`writing ${i + 1} of ${pieces.length}`);
-      const existing = [...known, ...result.pairs.map(({ question }) => question)];
+      const existing = [...asked, ...result.pairs.map(({ question }) => question)];
       // Each piece is a step: a crash in the middle pays for none twice.
       const { pairs } = await ctx.llmJson(
         `pairs-${i + 1}`,
@@ -73,7 +73,12 @@ export const productQa = defineTask({
       const candidates = [...fresh, ...spare];
       spare = candidates.slice(due);
       // Stored piece by piece, so that a job which ends before the last one has what it paid for.
-      if (due > 0 && candidates.length > 0) result.pairs.push(...(await ctx.qa.save(source, candidates.slice(0, due))));
+      if (due > 0 && candidates.length > 0) {
+        const saved = await ctx.qa.save(source, candidates.slice(0, due));
+        // A question that an earlier piece had, too, is saved as the same pair.
+        const known = new Set(result.pairs.map(({ id }) => id));
+        result.pairs.push(...saved.filter(({ id }) => !known.has(id)));
+      }
       result.dropped = written - result.pairs.length;
       result.characters_read += piece.length;
       ctx.keep(result);

@@ -1,4 +1,8 @@
--- What a job that gave its attempt back waits for is shown as its progress: moves: [{…, progress}].
+-- settle() as in migration 3, with one more hold for a call that used more than its own, and with what a job that gave its
+-- attempt back waits for:
+--   calls: [{…, excess_hold_id, excess_tokens}]
+--   moves: [{…, progress}]
+-- What a call used above its hold is billed as far as that second hold's row is there, too.
 create or replace function settle(calls jsonb, moves jsonb)
 returns table (kind text, id uuid, verdict text, billed_tokens bigint, subscription_id uuid,
                tokens_granted bigint, tokens_consumed bigint, version bigint)
