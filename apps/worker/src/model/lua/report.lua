@@ -84,7 +84,7 @@ if outcome == 'rate_limited' then
   end
   -- The turns keep their order, and begin after the wait.
   local waiting = redis.call('ZRANGE', turns, 0, -1, 'WITHSCORES')
-  local shift = waiting[2] and until_at - tonumber(waiting[2]) or 0
+  local shift = waiting[2] and until_at - math.max(now, tonumber(waiting[2])) or 0
   for i = 1, shift > 0 and #waiting or 0, 2 do redis.call('ZADD', turns, tonumber(waiting[i + 1]) + shift, waiting[i]) end
   return { 'paced', 0, until_at - now }
 end
