@@ -80,7 +80,7 @@ end
 if is_free and (not first or slot + interval <= first) then return go() end
 local last = tonumber(redis.call('ZRANGE', turns, -1, -1, 'WITHSCORES')[2] or nil)
 local turn = math.max(until_at, due_at, now, last and last + interval or 0)
-if turn - now > (is_first and LONGEST_TURN_MS or HORIZON_MS) then return { 'PACED', come_back(HORIZON_MS / 2) } end
+if turn - now > (is_first and LONGEST_TURN_MS or HORIZON_MS) then return { 'PACED', come_back(math.max(HORIZON_MS / 2, until_at - now)) } end
 redis.call('ZADD', turns, turn, job)
 redis.call('PEXPIRE', turns, 2 * LONGEST_TURN_MS)
 expect_back(turn)
