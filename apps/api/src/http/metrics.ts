@@ -1,21 +1,24 @@
 /** Prometheus metrics of an API process. */
 import { countAlarms, readUnbilledUsage, readUnpaidUsage } from '@tally/db';
+import { providerKeys, readProviderRefusals, readProviderState } from '@tally/queue';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 export type Metrics = { middleware: MiddlewareHandler<ApiEnv>; text(): Promise<string>; contentType: string };
 
 /**
- * Request durations by route and status; the length of every queue, the streams that are open and the alarms that hold
- * as of the moment of asking.
+ * Request durations by route and status; queues, streams that are open, alarms that hold, and the provider's state as of
+ * the moment of asking.
  */
 export function createMetrics({
   queues,
   eventStreams,
   db,
-}: Pick<ApiServices, 'queues' | 'eventStreams' | 'db'>): Metrics {
+  redis,
+  config,
+}: Pick<ApiServices, 'queues' | 'eventStreams' | 'db' | 'redis' | 'config'>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const duration = new Histogram({
@@ -69,6 +72,31 @@ export function createMetrics({
       if (unbilled === undefined) return;
       this.reset();
       for (const { model, outcome, unbilledTokens } of unbilled) this.set({ model, outcome }, unbilledTokens);
+    },
+  });
+  const provider = providerKeys(config.redisKeyPrefix, config.openai);
+  new Gauge({
+    name: 'tally_provider_state',
+    help: 'How the provider of the model takes calls: 1 for open, paced (by its rate limit) or blocked (nothing is answered)',
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      // Redis being away is told by /ready.
+      const state = await readProviderState(redis, provider.state).catch(() => undefined);
+      if (state === undefined) return this.reset();
+      for (const mode of ['open', 'paced', 'blocked']) this.set({ state: mode }, mode === state.mode ? 1 : 0);
+    },
+  });
+  new Counter({
+    name: 'tally_provider_refusals_total',
+    help: 'Calls that the provider did not answer, by kind; Redis being emptied starts again at 0',
+    labelNames: ['kind'],
+    registers: [registry],
+    async collect() {
+      const refusals = await readProviderRefusals(redis, provider.refusals).catch(() => undefined);
+      if (refusals === undefined) return;
+      this.reset();
+      for (const [kind, count] of refusals) this.inc({ kind }, count);
     },
   });
   new Gauge({

@@ -21,7 +21,7 @@ export type Admission =
 
 export type ProviderGate = {
   /** Costs nothing while the provider is known to be open. */
-  admit(jobId: string): Promise<Admission>;
+  admit(job: { jobId: string; accountId: string }): Promise<Admission>;
   /** Tells that a call was answered, in whatever form; costs nothing while the provider is known to be open. */
   answered(jobId: string, epoch: number): Promise<void>;
   /** Tells why a call was not; what the caller is to wait for, if it is not its own fault. */
@@ -69,11 +69,13 @@ export function createProviderGate(options: {
   /** Whether failures may be on record, which an answer takes back. */
   let isTroubled = true;
 
-  async function ask(jobId: string): Promise<Admission> {
-    const [answer, value] = (await runScript(redis, scripts.admit, [keys.state, keys.turns], [jobId, probeMs])) as [
-      'OPEN' | 'GO' | 'PACED' | 'BLOCKED',
-      number | undefined,
-    ];
+  async function ask({ jobId, accountId }: { jobId: string; accountId: string }): Promise<Admission> {
+    const [answer, value] = (await runScript(
+      redis,
+      scripts.admit,
+      [keys.state, keys.turns, keys.accounts],
+      [jobId, probeMs, accountId],
+    )) as ['OPEN' | 'GO' | 'PACED' | 'BLOCKED', number | undefined];
     if (answer === 'OPEN') isOpen = true;
     if (answer === 'OPEN' || answer === 'GO') return { outcome: 'go', epoch: value ?? 0 };
     const jitterMs = Math.random() * 50;
@@ -84,18 +86,19 @@ export function createProviderGate(options: {
     outcome: string,
     call: { jobId: string; epoch: number; retryAfterMs?: number | undefined; reason?: string },
   ): Promise<{ mode: ProviderState['mode']; waitMs: number }> {
-    const [mode, hasChanged, waitMs] = (await runScript(
+    const [mode, news, waitMs] = (await runScript(
       redis,
       scripts.report,
-      [keys.state, keys.turns, keys.failing],
+      [keys.state, keys.turns, keys.accounts, keys.failing, keys.refusals],
       [outcome, call.jobId, call.epoch, Math.round(call.retryAfterMs ?? -1), call.reason ?? '', keepMs],
-    )) as [ProviderState['mode'], 0 | 1, number];
+    )) as [ProviderState['mode'], 0 | 1 | 2, number];
     isOpen = mode === 'open';
     if (outcome !== 'unused') isTroubled = outcome !== 'answered';
-    if (hasChanged === 1) {
-      log.warn({ mode, outcome, reason: call.reason }, 'the state of the model’s provider has changed');
-      // A call's record must not be lost over these: maintenance looks again, and the next refusal tells, too.
+    // A call's record must not be lost over these: maintenance looks again, and the next refusal tells, too.
+    if (news !== 0)
       await announceProvider(redis, keyPrefix).catch((err) => log.warn({ err }, 'the others hear of it later'));
+    if (news === 1) {
+      log.warn({ mode, outcome, reason: call.reason }, 'the state of the model’s provider has changed');
       await watch().catch((err) => log.warn({ err }, 'the alarm is raised or ended later'));
     }
     return { mode, waitMs };
@@ -126,10 +129,10 @@ export function createProviderGate(options: {
   }
 
   return {
-    admit: (jobId) =>
+    admit: (job) =>
       isOpen
         ? Promise.resolve({ outcome: 'go', epoch: 0 })
-        : unlessRedisIsAway(() => ask(jobId), { outcome: 'go', epoch: 0 }),
+        : unlessRedisIsAway(() => ask(job), { outcome: 'go', epoch: 0 }),
     async answered(jobId, epoch) {
       if (!isOpen || isTroubled) await unlessRedisIsAway(() => report('answered', { jobId, epoch }), undefined);
     },

@@ -90,7 +90,7 @@ async function callModel<T>(
   const overhead = inputTokens + inputMarginTokens(inputTokens);
   const timeoutMs = Math.min(job.task.queue.timeoutMs, attempt.modelTimeoutMs);
   // Before the reserve: who waits for the provider holds no tokens.
-  const admission = await services.gate.admit(job.jobId);
+  const admission = await services.gate.admit(job);
   if (admission.outcome === 'wait') throw new ProviderBusy(admission);
   const { grant, startedAt } = await untilReachable(
     async () => {

@@ -43,8 +43,11 @@ describe('a rate limit', () => {
     for (const id of ids) expect((await platform.poll(token, id, 100_000)).status).toBe('completed');
     const { rows } = await platform.api.services.db.pool.query('select from jobs where attempts <> 1');
     expect(rows).toEqual([]);
-    // The first burst is refused whole; after that the pace is found.
-    expect(limited).toBeLessThan(120);
+    // Calls that were under way at the first refusal, and few after that.
+    expect(limited).toBeLessThan(ids.length + 20);
+    const metrics = (await platform.call('GET', '/metrics')).text;
+    expect(metrics).toContain('tally_provider_state{state="paced"} 1');
+    expect(metrics).toContain(`tally_provider_refusals_total{kind="rate_limited"} ${limited}`);
   });
 });
 
@@ -85,7 +88,10 @@ describe('a provider that answers nothing for a fault of the operator’s', () =
       expect((await listAlarms(db, 10)).map(({ kind }) => kind)).toEqual(['provider']);
       const ready = await platform.call<{ provider: string }>('GET', '/ready');
       expect(ready).toMatchObject({ status: 200, body: { provider: expect.stringMatching(/^waiting: .*HTTP 4/) } });
-      expect((await platform.call('GET', '/metrics')).text).toMatch(/tally_alarms(\{[^}]*\})? 1/);
+      const metrics = (await platform.call('GET', '/metrics')).text;
+      expect(metrics).toMatch(/tally_alarms(\{[^}]*\})? 1/);
+      expect(metrics).toContain('tally_provider_state{state="blocked"} 1');
+      expect(metrics).toMatch(/tally_provider_refusals_total\{kind="operator"\} \d+/);
       // Those under way at the first refusal, and probes after that.
       const before = model.asked.length;
       expect(before).toBeLessThanOrEqual(jobs.length + 3);

@@ -1,51 +1,87 @@
 --[[
 Says whether a call to the provider may be made now. Asked only while the provider is not known to be open.
 
-KEYS  1 state   hash   mode paced | blocked (none: open), epoch; paced: rate (calls/s), until, next, refused_at, ceiling;
-                       blocked: interval, probe_at, probe_until, reason; return_at: when the next who waits comes back
-      2 turns   zset   job id -> the time of its turn
-ARGV  1 job id   2 how long after a probe the next one is made, where that was not answered, ms
+KEYS  1 state     hash   mode paced | blocked (none: open), epoch;
+                         paced: rate (calls/s), ceiling (the rate that was refused last), answered (since then), until (no call before), next (when the
+                         next call is due), refused_at;
+                         blocked: interval, probe_at, probe_until, reason, probed_for (the last probe's account), suspect (the
+                         account whose probe met an error that may be its own prompt's);
+                         return_at, first_return_at: when the next who waits comes back
+      2 turns     zset   job id -> the time of its turn
+      3 accounts  zset   account id -> when one of its jobs comes back ahead of the others
+ARGV  1 job id   2 how long after a probe the next one is made, where that was not answered, ms   3 account id
 
 Returns {'OPEN'} | {'GO', epoch} | {'PACED', wait ms} | {'BLOCKED', wait ms}
 --]]
-local state, turns = KEYS[1], KEYS[2]
-local HORIZON_MS, LATE_MS, RETURNS_A_SECOND, REOPEN_AFTER_MS = 10000, 5000, 200, 60000
+local state, turns, accounts = KEYS[1], KEYS[2], KEYS[3]
+local job, probe_ms, account = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local HORIZON_MS, LONGEST_TURN_MS, LATE_MS, EARLY_MS = 10000, 60000, 5000, 250
+local RETURNS_A_SECOND, REOPEN_AFTER_MS, SUSPECT_MS = 200, 60000, 3000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'next', 'refused_at', 'probe_at', 'probe_until', 'return_at')
+local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'next', 'refused_at', 'probe_at', 'probe_until', 'suspect')
 local mode, epoch = s[1], tonumber(s[2] or 0)
 if not mode then return { 'OPEN' } end
 
+-- One account's backlog must not keep the others from asking: each account has one job that returns ahead of the rest.
+local is_first = tonumber(redis.call('ZSCORE', accounts, account) or 0) <= now
+local function expect_back(at)
+  if not is_first then return end
+  redis.call('ZREMRANGEBYSCORE', accounts, '-inf', now)
+  redis.call('ZADD', accounts, at, account)
+  redis.call('PEXPIRE', accounts, 2 * LONGEST_TURN_MS)
+end
+
 -- Who waits comes back one after the other, however many there are.
 local function come_back(after)
-  local at = math.max(tonumber(s[9] or 0), now + after) + 1000 / RETURNS_A_SECOND
-  redis.call('HSET', state, 'return_at', at)
+  local lane = is_first and 'first_return_at' or 'return_at'
+  local at = math.max(tonumber(redis.call('HGET', state, lane) or 0), now + after) + 1000 / RETURNS_A_SECOND
+  redis.call('HSET', state, lane, at)
+  expect_back(at)
   return math.ceil(at - now)
 end
 
 if mode == 'blocked' then
-  if now >= tonumber(s[7]) and now >= tonumber(s[8]) then
-    redis.call('HSET', state, 'probe_until', now + ARGV[2])
+  local probe_at = tonumber(s[7])
+  -- A prompt that always fails must not be every probe.
+  local allowed_at = account == s[9] and probe_at + SUSPECT_MS or probe_at
+  if now >= allowed_at and now >= tonumber(s[8]) then
+    redis.call('HSET', state, 'probe_until', now + probe_ms, 'probed_for', account)
     return { 'GO', epoch }
   end
   return { 'BLOCKED', come_back(1000) }
 end
 
-local next, until_at, rate = tonumber(s[5]), tonumber(s[4]), tonumber(s[3])
-redis.call('ZREMRANGEBYSCORE', turns, '-inf', now - LATE_MS)
-local mine = tonumber(redis.call('ZSCORE', turns, ARGV[1]) or nil)
-if mine and now >= mine and now >= until_at then
-  redis.call('ZREM', turns, ARGV[1])
+local interval, until_at, due_at = 1000 / tonumber(s[3]), tonumber(s[4]), tonumber(s[5])
+-- A little early is made up for by the calls that come late.
+local slot = math.max(due_at, now - EARLY_MS)
+local is_free = now >= until_at and now >= due_at - EARLY_MS
+local function go()
+  redis.call('ZREM', turns, job)
+  redis.call('HSET', state, 'next', slot + interval)
   return { 'GO', epoch }
 end
-if mine then return { 'PACED', math.ceil(math.max(mine, until_at) - now) } end
-if now - tonumber(s[6]) > REOPEN_AFTER_MS and next <= now then
-  redis.call('DEL', state, turns)
+
+redis.call('ZREMRANGEBYSCORE', turns, '-inf', now - LATE_MS)
+local mine = tonumber(redis.call('ZSCORE', turns, job) or nil)
+if mine then
+  if now < mine then return { 'PACED', math.ceil(mine - now) } end
+  if is_free then return go() end
+  local ahead = redis.call('ZCOUNT', turns, '-inf', '(' .. mine)
+  return { 'PACED', math.ceil(math.max(until_at, due_at, now) + ahead * interval - now) }
+end
+
+local first = tonumber(redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')[2] or nil)
+if is_free and not first and now - tonumber(s[6]) > REOPEN_AFTER_MS then
+  redis.call('DEL', state, turns, accounts)
   return { 'OPEN' }
 end
-local turn = math.max(next, until_at, now)
-if turn - now > HORIZON_MS then return { 'PACED', come_back(HORIZON_MS / 2) } end
-redis.call('HSET', state, 'next', turn + 1000 / rate)
-if turn <= now then return { 'GO', epoch } end
-redis.call('ZADD', turns, turn, ARGV[1])
+-- A slot that no turn needs goes to whoever asks: so a pace that grows is used at once.
+if is_free and (not first or slot + interval <= first) then return go() end
+local last = tonumber(redis.call('ZRANGE', turns, -1, -1, 'WITHSCORES')[2] or nil)
+local turn = math.max(until_at, due_at, now, last and last + interval or 0)
+if turn - now > (is_first and LONGEST_TURN_MS or HORIZON_MS) then return { 'PACED', come_back(math.max(HORIZON_MS / 2, until_at - now)) } end
+redis.call('ZADD', turns, turn, job)
+redis.call('PEXPIRE', turns, 2 * LONGEST_TURN_MS)
+expect_back(turn)
 return { 'PACED', math.ceil(turn - now) }

@@ -1,0 +1,214 @@
+/** The provider's state as several workers share it: two gates over the real Redis. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectRedis, newId, redisReady } from '@tally/core';
+import { connectDatabase, listAlarms } from '@tally/db';
+import { listenForProvider, providerKeys, readProviderRefusals } from '@tally/queue';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../../../test/harness/platform.ts';
+import { newConfig, testLog } from '../../../../test/harness/tally.ts';
+import { ModelCallError } from '../../src/model/client.ts';
+import { createProviderGate } from '../../src/model/gate.ts';
+
+async function openGates() {
+  const config = await newConfig();
+  const connect = async (purpose: 'ledger' | 'subscriber') => {
+    const redis = connectRedis(config.redisUrls, purpose, () => undefined);
+    await redisReady(redis, 5_000);
+    onTestFinished(() => redis.disconnect());
+    return redis;
+  };
+  const db = connectDatabase({ url: config.databaseUrl, name: 'test', log: testLog });
+  onTestFinished(() => db.close());
+  const redis = await connect('ledger');
+  const options = { db, redis, keyPrefix: config.redisKeyPrefix, openai: config.openai, log: testLog };
+  const [one, other] = [createProviderGate(options), createProviderGate(options)];
+  const keys = providerKeys(config.redisKeyPrefix, config.openai);
+  const hearNews = async (gate: typeof one) =>
+    listenForProvider(await connect('subscriber'), config.redisKeyPrefix, gate.forget);
+  return { db, redis, one, other, keys, hearNews };
+}
+
+const newJob = (accountId = newId()) => ({ jobId: newId(), accountId });
+const limited = new ModelCallError('rate_limited', { status: 429 });
+const wrongKey = new ModelCallError('operator', { status: 401 });
+const broken = new ModelCallError('unavailable', { status: 500 });
+
+/** Asks for each of the jobs in turn until one may call. */
+async function firstAdmitted(gate: ReturnType<typeof createProviderGate>, jobs: ReturnType<typeof newJob>[]) {
+  for (;;) {
+    for (const job of jobs) {
+      const admission = await gate.admit(job);
+      if (admission.outcome === 'go') return { job, epoch: admission.epoch };
+    }
+    await sleep(20);
+  }
+}
+
+describe('workers that share a provider', () => {
+  it('hear of a refusal that another one met', async () => {
+    const { one, other, hearNews } = await openGates();
+    await hearNews(other);
+    expect(await other.admit(newJob())).toEqual({ outcome: 'go', epoch: 0 });
+    await one.failed(newId(), 0, wrongKey);
+    await until(async () => (await other.admit(newJob())).outcome === 'wait');
+  });
+
+  it('learn by their own refusal where the news was lost, and wait no longer for it', async () => {
+    const { one, other } = await openGates();
+    await other.admit(newJob());
+    await one.failed(newId(), 0, wrongKey);
+    expect(await other.admit(newJob())).toEqual({ outcome: 'go', epoch: 0 });
+    expect(await other.failed(newId(), 0, wrongKey)).toMatchObject({ outcome: 'wait', why: 'blocked' });
+    expect(await other.admit(newJob())).toMatchObject({ outcome: 'wait', why: 'blocked' });
+  });
+
+  it('send no command for a call while the provider is open', async () => {
+    const { one, redis } = await openGates();
+    await one.admit(newJob());
+    await one.answered(newId(), 0);
+    redis.disconnect();
+    expect(await one.admit(newJob())).toEqual({ outcome: 'go', epoch: 0 });
+    await one.answered(newId(), 0);
+  });
+
+  it('find everything open after Redis was emptied, and closed by the next refusal', async () => {
+    const { one, other, keys, redis } = await openGates();
+    await one.failed(newId(), 0, limited);
+    expect(await other.admit(newJob())).toMatchObject({ outcome: 'wait', why: 'paced' });
+    await redis.del(Object.values(keys));
+    expect(await other.admit(newJob())).toEqual({ outcome: 'go', epoch: 0 });
+    expect(await other.failed(newId(), 0, limited)).toMatchObject({ outcome: 'wait', why: 'paced' });
+  });
+
+  it('count refusals by kind', async () => {
+    const { one, other, keys, redis } = await openGates();
+    await one.failed(newId(), 0, limited);
+    await other.failed(newId(), 0, limited);
+    await other.failed(newId(), 0, wrongKey);
+    const refusals = await readProviderRefusals(redis, keys.refusals);
+    expect(refusals).toEqual(new Map(Object.entries({ rate_limited: 2, operator: 1 })));
+  });
+});
+
+describe('a pace', () => {
+  it('lets one call at a time through after a wait, not all whose turns fell into it', async () => {
+    const { one } = await openGates();
+    const refusedFor = (retryAfterMs: number) => new ModelCallError('rate_limited', { status: 429, retryAfterMs });
+    await one.failed(newId(), 0, refusedFor(0));
+    const jobs = Array.from({ length: 30 }, () => newJob());
+    for (const job of jobs) await one.admit(job);
+    await one.failed(newId(), 1, refusedFor(4_000));
+    await firstAdmitted(one, jobs);
+    const together = await Promise.all(jobs.map((job) => one.admit(job)));
+    expect(together.filter(({ outcome }) => outcome === 'go').length).toBeLessThan(15);
+  });
+
+  it('makes no burst of turns that passed while their workers were busy', async () => {
+    const { one, keys, redis } = await openGates();
+    await one.failed(newId(), 0, new ModelCallError('rate_limited', { status: 429, retryAfterMs: 0 }));
+    const jobs = Array.from({ length: 30 }, () => newJob());
+    for (const job of jobs) await one.admit(job);
+    for (const job of jobs) await redis.zadd(keys.turns, 'XX', Date.now() - 10, job.jobId);
+    const together = await Promise.all(jobs.map((job) => one.admit(job)));
+    expect(together.filter(({ outcome }) => outcome === 'go').length).toBeLessThan(15);
+  });
+
+  it('gives a turn to an account that has none, whatever the backlog of another', async () => {
+    const { one, keys, redis } = await openGates();
+    await one.failed(newId(), 0, limited);
+    const crowd = newId();
+    const jobs = Array.from({ length: 500 }, () => newJob(crowd));
+    for (const job of jobs) await one.admit(job);
+    const turns = await redis.zcard(keys.turns);
+    expect(turns).toBeLessThan(jobs.length);
+    const job = newJob();
+    const admission = await one.admit(job);
+    expect(admission).toMatchObject({ outcome: 'wait', why: 'paced' });
+    expect(await redis.zscore(keys.turns, job.jobId)).not.toBeNull();
+  });
+
+  it('falls by half where nothing was answered since the last refusal', async () => {
+    const { one, keys, redis } = await openGates();
+    await one.failed(newId(), 0, limited);
+    const rate = async () => Number(await redis.hget(keys.state, 'rate'));
+    const first = await rate();
+    await one.failed(newId(), 1, limited);
+    expect(await rate()).toBe(first / 2);
+    await one.answered(newId(), 2);
+    await one.failed(newId(), 2, limited);
+    expect(await rate()).toBeCloseTo((first / 2) * 0.8, 5);
+  });
+
+  it('waits a minute at most before it asks again, whatever Retry-After says', async () => {
+    const { one } = await openGates();
+    const wait = await one.failed(
+      newId(),
+      0,
+      new ModelCallError('rate_limited', { status: 429, retryAfterMs: 3_600_000 }),
+    );
+    expect(wait?.delayMs).toBeLessThanOrEqual(61_000);
+  });
+});
+
+describe('a blocked provider', () => {
+  it('is not opened by an answer to a call from before the refusal', async () => {
+    const { one, other } = await openGates();
+    const early = await other.admit(newJob());
+    await one.failed(newId(), 0, wrongKey);
+    other.forget();
+    await other.answered(newId(), early.outcome === 'go' ? early.epoch : -1);
+    expect(await one.state()).toMatchObject({ mode: 'blocked' });
+    const probe = await firstAdmitted(one, [newJob()]);
+    await one.answered(probe.job.jobId, probe.epoch);
+    expect(await one.state()).toEqual({ mode: 'open' });
+  });
+
+  it('lets one probe through at a time', async () => {
+    const { one, other } = await openGates();
+    await one.failed(newId(), 0, wrongKey);
+    await firstAdmitted(one, [newJob()]);
+    const others = await Promise.all(Array.from({ length: 50 }, () => other.admit(newJob())));
+    expect(others.filter(({ outcome }) => outcome === 'go')).toEqual([]);
+  });
+
+  it('takes its next probe from another account after an error that may be a prompt’s', async () => {
+    const { one } = await openGates();
+    await one.failed(newId(), 0, wrongKey);
+    const suspect = newId();
+    const probe = await firstAdmitted(one, [newJob(suspect)]);
+    await one.failed(probe.job.jobId, probe.epoch, broken);
+    const waiting = newJob();
+    const next = await firstAdmitted(one, [newJob(suspect), newJob(suspect), waiting]);
+    expect(next.job).toEqual(waiting);
+  });
+
+  it('raises one alarm, which ends with the first answer', async () => {
+    const { one, other, db } = await openGates();
+    await one.failed(newId(), 0, wrongKey);
+    await other.failed(newId(), 0, wrongKey);
+    expect((await listAlarms(db, 10)).map(({ kind }) => kind)).toEqual(['provider']);
+    const probe = await firstAdmitted(other, [newJob()]);
+    await other.answered(probe.job.jobId, probe.epoch);
+    expect(await listAlarms(db, 10)).toEqual([]);
+  });
+});
+
+describe('errors of the provider’s own', () => {
+  it('are remembered for longer than a call takes until it times out', async () => {
+    const { one, keys, redis } = await openGates();
+    await one.failed(newId(), 0, new ModelCallError('timeout'));
+    expect(await redis.pttl(keys.failing)).toBeGreaterThan(120_000);
+  });
+
+  it('are forgotten with an answer that another worker got', async () => {
+    const { one, other, keys, redis, hearNews } = await openGates();
+    await hearNews(other);
+    await other.admit(newJob());
+    await other.answered(newId(), 0);
+    await one.failed(newId(), 0, broken);
+    await until(async () => {
+      await other.answered(newId(), 0);
+      return (await redis.exists(keys.failing)) === 0;
+    });
+  });
+});
