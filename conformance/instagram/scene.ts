@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inRepeatedTransaction } from '@tally/db';
 import { type Platform, startPlatform } from '../platform.ts';
 import type { Index, Payload } from './index-file.ts';
 
@@ -77,6 +78,14 @@ export async function openScene(folder: string, index: Index): Promise<Scene> {
   const signed = (body: Buffer, secret: string): string =>
     `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
 
+  /** Maintenance may hold one of these tables and want another: then once more. */
+  const forget = () =>
+    inRepeatedTransaction(db, (client) =>
+      client.query(
+        'truncate webhook_events, messages, conversations, instagram_sends, instagram_opt_outs, jobs, job_steps',
+      ),
+    );
+
   return {
     platform,
     index,
@@ -121,9 +130,7 @@ export async function openScene(folder: string, index: Index): Promise<Scene> {
       return rows;
     },
     async clear() {
-      await db.pool.query(
-        'truncate webhook_events, messages, conversations, instagram_sends, instagram_opt_outs, jobs, job_steps',
-      );
+      await forget();
       // An echo that is still to come would speak of what is forgotten here.
       sandbox.instagram.stop();
       sandbox.instagram.clear();
