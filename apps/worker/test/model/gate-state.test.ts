@@ -127,6 +127,21 @@ describe('a pace', () => {
     expect(await redis.zscore(keys.turns, job.jobId)).not.toBeNull();
   });
 
+  it('keeps no more turns than it has time for once it falls, the oldest first', async () => {
+    const { one, keys, redis } = await openGates();
+    const refusedAtOnce = new ModelCallError('rate_limited', { status: 429, retryAfterMs: 0 });
+    await one.failed(newId(), 0, refusedAtOnce);
+    const jobs = Array.from({ length: 200 }, () => newJob());
+    for (const job of jobs) await one.admit(job);
+    const before = await redis.zrange(keys.turns, 0, '-1');
+    for (const epoch of [1, 2, 3]) await one.failed(newId(), epoch, refusedAtOnce);
+    const after = await redis.zrange(keys.turns, 0, '-1', 'WITHSCORES');
+    const rate = Number(await redis.hget(keys.state, 'rate'));
+    const [ids, times] = [after.filter((_, i) => i % 2 === 0), after.filter((_, i) => i % 2 === 1).map(Number)];
+    expect(ids).toEqual(before.slice(0, Math.floor(rate * 10)));
+    expect((times[1] as number) - (times[0] as number)).toBeCloseTo(1_000 / rate, 0);
+  });
+
   it('falls by half where nothing was answered since the last refusal', async () => {
     const { one, keys, redis } = await openGates();
     await one.failed(newId(), 0, limited);

@@ -15,7 +15,7 @@ Returns {'OPEN'} | {'GO', epoch} | {'PACED', wait ms} | {'BLOCKED', wait ms}
 --]]
 local state, turns, accounts = KEYS[1], KEYS[2], KEYS[3]
 local job, probe_ms, account = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local HORIZON_MS, LONGEST_TURN_MS, LATE_MS, EARLY_MS = 10000, 60000, 5000, 250
+local HORIZON_MS, LONGEST_TURN_MS, LATE_MS, EARLY_MS = 5000, 60000, 5000, 250
 local RETURNS_A_SECOND, REOPEN_AFTER_MS, SUSPECT_MS = 200, 60000, 3000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -14,6 +14,8 @@ local outcome, job, called, retry_after, reason, keep = ARGV[1], ARGV[2], tonumb
 local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 10, 0.05, 10000, 60000, 30000
 -- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused grows by 3 % a second.
 local STEP, NEAR_STEP, FALL, FALL_AGAIN = 0.25, 0.03, 0.8, 0.5
+-- Twice the horizon of admit.lua: the last turns are those of accounts that have but one.
+local KEPT_MS = 10000
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS = 5000, 3, 3, 600000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -82,10 +84,12 @@ if outcome == 'rate_limited' then
     set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, fallen), 'ceiling', rate, 'next', until_at)
     redis.call('HDEL', state, 'answered')
   end
-  -- The turns keep their order, and begin after the wait.
-  local waiting = redis.call('ZRANGE', turns, 0, -1, 'WITHSCORES')
-  local shift = waiting[2] and until_at - math.max(now, tonumber(waiting[2])) or 0
-  for i = 1, shift > 0 and #waiting or 0, 2 do redis.call('ZADD', turns, tonumber(waiting[i + 1]) + shift, waiting[i]) end
+  -- Turns were given out at the old pace: in their order, those that there is time for begin after the wait.
+  local interval = 1000 / tonumber(redis.call('HGET', state, 'rate'))
+  redis.call('ZREMRANGEBYRANK', turns, math.floor(KEPT_MS / interval), -1)
+  for i, waiting in ipairs(redis.call('ZRANGE', turns, 0, -1)) do
+    redis.call('ZADD', turns, until_at + (i - 1) * interval, waiting)
+  end
   return { 'paced', 0, until_at - now }
 end
 
