@@ -52,8 +52,17 @@ const outcomeOf: Partial<Record<ModelCallError['kind'], (error: ModelCallError) 
   rate_limited: () => 'rate_limited',
   operator: () => 'operator',
   timeout: () => 'failed',
-  unavailable: (error) => (error.status === undefined && error.cause !== undefined ? 'unreachable' : 'failed'),
+  unavailable: (error) => (wasNeverConnected(error) ? 'unreachable' : 'failed'),
 };
+
+const connectCodes = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
+
+/** No prompt does that; a connection that was made and then broke may be a server that one prompt has crashed. */
+function wasNeverConnected(error: ModelCallError): boolean {
+  for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause)
+    if (connectCodes.has(String((cause as { code?: unknown }).code))) return true;
+  return false;
+}
 
 export function createProviderGate(options: {
   db: Database;

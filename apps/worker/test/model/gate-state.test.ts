@@ -186,6 +186,16 @@ describe('a blocked provider', () => {
     expect(others.filter(({ outcome }) => outcome === 'go')).toEqual([]);
   });
 
+  it('is opened by a slow probe, although a later one has failed meanwhile', async () => {
+    const { one } = await openGates();
+    await one.failed(newId(), 0, wrongKey);
+    const slow = await firstAdmitted(one, [newJob()]);
+    await one.failed(newId(), slow.epoch, broken);
+    expect((await one.state()).mode).toBe('blocked');
+    await one.answered(slow.job.jobId, slow.epoch);
+    expect((await one.state()).mode).toBe('open');
+  });
+
   it('takes its next probe from another account after an error that may be a prompt’s', async () => {
     const { one } = await openGates();
     await one.failed(newId(), 0, wrongKey);
@@ -209,6 +219,19 @@ describe('a blocked provider', () => {
 });
 
 describe('errors of the provider’s own', () => {
+  it.each([
+    ['ECONNREFUSED', 'blocked'],
+    ['ECONNRESET', 'open'],
+  ])('of one job alone are an outage where it could not connect: %s is %s', async (code, mode) => {
+    const { one, redis, keys } = await openGates();
+    const fault = new ModelCallError('unavailable', { cause: Object.assign(new Error('fetch failed'), { code }) });
+    const jobId = newId();
+    for (let i = 0; i < 2; i++) await one.failed(jobId, 0, fault);
+    await redis.hset(keys.failing, 'first_at', 1);
+    await one.failed(jobId, 0, fault);
+    expect((await one.state()).mode).toBe(mode);
+  });
+
   it('are remembered for longer than a call takes until it times out', async () => {
     const { one, keys, redis } = await openGates();
     await one.failed(newId(), 0, new ModelCallError('timeout'));

@@ -19,7 +19,7 @@ local KEPT_MS = 10000
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS = 5000, 3, 3, 600000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'probed_for', 'answered')
+local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'probed_for', 'answered', 'since')
 local mode, epoch = s[1], tonumber(s[2] or 0)
 
 local function set(...)
@@ -36,7 +36,7 @@ local function block(suspect)
   local interval = mode == 'blocked' and math.min(LONGEST_INTERVAL_MS, tonumber(s[6]) * 2) or 1000
   -- Not all installations on one provider at the same instant.
   local probe_at = now + math.floor(interval * (0.75 + math.random() / 2))
-  if mode ~= 'blocked' then enter('blocked') else set('epoch', epoch + 1) end
+  if mode ~= 'blocked' then enter('blocked', 'since', epoch + 1) else set('epoch', epoch + 1) end
   set('interval', interval, 'probe_at', probe_at, 'probe_until', 0, 'reason', reason, 'suspect', suspect or '')
   return { 'blocked', mode == 'blocked' and 0 or 1, 1000 }
 end
@@ -50,7 +50,8 @@ end
 if outcome == 'answered' then
   redis.call('DEL', failing)
   -- An answer to a call from before the refusal says nothing of what is now.
-  if not mode or called < epoch then return { mode or 'open', 0, 0 } end
+  -- A slow probe's answer counts, also where another probe has failed meanwhile.
+  if not mode or called < tonumber(mode == 'blocked' and s[9] or epoch) then return { mode or 'open', 0, 0 } end
   if mode == 'blocked' then
     redis.call('DEL', state, turns, accounts)
     return { 'open', 1, 0 }
