@@ -22,6 +22,14 @@ export type ProviderError = { status: number | undefined; code: string; type: st
 
 type Rule = { kind: FaultKind; status?: number[]; code?: RegExp; message?: RegExp };
 
+// Codes that can only mean the operator's own account, key or model.
+const operatorCodes =
+  /^(?:insufficient_quota|exceeded_current_quota|billing_|invalid_api_key|account_|model_not_found|access_terminated|insufficient_(?:balance|funds)|invalid_organization)/;
+
+/** Whether such an error may concern this one request: a firewall's 403, a 402 or 404 for what this one would need. */
+export const mayBeTheRequests = ({ status, code }: { status: number | undefined; code: string | undefined }): boolean =>
+  [402, 403, 404].includes(status ?? 0) && !operatorCodes.test(code ?? '');
+
 // The first rule that fits counts: what a request is told about itself, before what its status says.
 const rules: readonly Rule[] = [
   // "This response_format type is unavailable now" (DeepSeek); "response_format: extra inputs are not permitted" (vLLM).
@@ -60,10 +68,7 @@ const rules: readonly Rule[] = [
     message:
       /content (?:management|policy|filter)|safety (?:system|check)|flagged|prohibited.?content|usage guidelines|data_inspection|content exists risk/,
   },
-  {
-    kind: 'operator',
-    code: /^(?:insufficient_quota|exceeded_current_quota|billing_|invalid_api_key|account_|model_not_found|access_terminated|insufficient_(?:balance|funds)|invalid_organization)/,
-  },
+  { kind: 'operator', code: operatorCodes },
   // Whole texts alone: this closes the gate for everybody, and an error may quote what a tenant wrote.
   {
     kind: 'operator',

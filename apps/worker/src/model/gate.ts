@@ -12,6 +12,7 @@ import {
 import { type Database, endAlarms, raiseAlarm } from '@tally/db';
 import { announceProvider, type ProviderState, providerKeys, readProviderState } from '@tally/queue';
 import type { ModelCallError } from './client.ts';
+import { mayBeTheRequests } from './faults.ts';
 
 export type Admission =
   /** The call may be made; to be reported with its epoch. */
@@ -44,13 +45,13 @@ const scripts = { admit: load('admit'), report: load('report') };
 
 // A probe that has not been answered by then, for its worker died or the provider hangs, is followed by another one.
 const probeMs = 5_000;
-// A state that nobody has asked for so long is no news.
+// A state that has not been read for so long is forgotten.
 const keepMs = 24 * 3_600_000;
 
 /** How the report script is told of each kind of failure; the others are judgements on the request, by a provider that works. */
 const outcomeOf: Partial<Record<ModelCallError['kind'], (error: ModelCallError) => string>> = {
   rate_limited: () => 'rate_limited',
-  operator: () => 'operator',
+  operator: (error) => (mayBeTheRequests(error) ? 'denied' : 'operator'),
   timeout: () => 'failed',
   unavailable: (error) => (wasNeverConnected(error) ? 'unreachable' : 'failed'),
 };

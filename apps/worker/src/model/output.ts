@@ -9,8 +9,12 @@ import { readJson, wholeSentences } from './reply.ts';
 export type StepOutput =
   | { text: string; cutOff: boolean }
   | { refused: true }
+  /** Billed, for the account's bound of unusable answers is reached: another try would not be. */
+  | { unusable: true }
   /** Of no use, and asked for again with more room; not where the model ended far below its cap. */
   | { cutOffAt: number; isEnd: boolean };
+
+export const unfitText = 'The model’s answer does not fit what was asked';
 
 /** How an answer is asked for and read; `read` gives undefined for one that doesn't fit. */
 export type Format<T> = {
@@ -18,7 +22,7 @@ export type Format<T> = {
   read(answer: LlmAnswer): T | undefined;
 };
 
-/** Silence is no answer: nobody could be sent it. */
+/** An empty text is no answer: it can't be sent. */
 export const plainText: Format<LlmAnswer> = {
   read: (answer) => (answer.text.trim() === '' ? undefined : answer),
 };
@@ -65,8 +69,7 @@ const storable = (_key: string, value: unknown): unknown =>
 
 export function readStored<T>(output: Exclude<StepOutput, { cutOffAt: number }>, format: Format<T>): T {
   if ('refused' in output) throw new TallyError('model_refused', 'The model refused to answer');
-  const value = format.read(output);
-  if (value === undefined)
-    throw new TallyError('model_output_invalid', 'The model’s answer does not fit what was asked');
+  const value = 'unusable' in output ? undefined : format.read(output);
+  if (value === undefined) throw new TallyError('model_output_invalid', unfitText, { isFinal: 'unusable' in output });
   return value;
 }

@@ -11,7 +11,7 @@ import { ModelCallError, type ModelReply, schemaInstruction } from './client.ts'
 import { withoutControlTokens } from './control-tokens.ts';
 import { countInputTokens, countText, inputMarginTokens } from './count.ts';
 import { toTallyError } from './outcomes.ts';
-import { type Format, readStored, type StepOutput, toStepOutput } from './output.ts';
+import { type Format, readStored, type StepOutput, toStepOutput, unfitText } from './output.ts';
 import { readUsage, type Usage, unknownUsage } from './usage.ts';
 
 /** What a step has of its attempt. */
@@ -34,6 +34,9 @@ export type StepAttempt = {
 
 type OutputLimits = { min: number; max: number };
 
+// How often an attempt is given back over a refusal that others do not meet, and for how long.
+const deniedWaits = 4;
+const deniedWaitMs = 1_500;
 // An answer that was cut off is asked for again with this much more room, twice.
 const growth = 4;
 const mostRepeats = 2;
@@ -152,7 +155,7 @@ async function callModel<T>(
   } catch (error) {
     // Whatever it was, the call may have been made: it is in the log, and its hold goes with the job's next write.
     const kind = error instanceof ModelCallError ? error.kind : 'malformed';
-    // What a cancelled call used nobody reports; it read its input.
+    // A cancelled call reports no usage; it has read its input.
     const isCancelled = kind === 'aborted' && signal.reason instanceof Cancelled;
     attempt.owe(
       record(isCancelled ? { ...unknownUsage, inputTokens, evidence: 'estimated' } : unknownUsage, {
@@ -162,9 +165,11 @@ async function callModel<T>(
       }),
     );
     if (!(error instanceof ModelCallError)) throw error;
-    if (kind === 'rejected') tellRejected(attempt, error);
     const wait = await services.gate.failed(job.jobId, admission.epoch, error);
     if (wait !== undefined && kind !== 'aborted') throw new ProviderBusy(wait);
+    // It may be the operator's trouble, and the next refusals tell; a request that is refused again and again is the job's.
+    if (kind === 'operator' && job.waits < deniedWaits) throw new ProviderBusy({ why: 'paced', delayMs: deniedWaitMs });
+    if (kind === 'rejected' || kind === 'operator') tellRejected(attempt, error);
     throw kind === 'aborted' ? signal.reason : toTallyError(error, inputTokens);
   }
 
@@ -173,10 +178,10 @@ async function callModel<T>(
     log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
   if (usage.evidence === 'reported') services.traits.observe(countedTokens, usage.inputTokens, messages);
   watchCap(attempt, { step, maxOutputTokens, outputTokens: usage.outputTokens });
-  const output = toStepOutput(reply, format, { maxOutputTokens, outputTokens: usage.outputTokens });
+  const given = toStepOutput(reply, format, { maxOutputTokens, outputTokens: usage.outputTokens });
   // Without an answer the account pays nothing, up to a bound: what makes a model answer nonsense may be its own doing.
-  const isBeyondBound = output === undefined && (await isBeyondUnbilled(attempt, usage));
-  const billable = output !== undefined || isBeyondBound;
+  const output = given ?? ((await isBeyondUnbilled(attempt, usage)) ? ({ unusable: true } as const) : undefined);
+  const billable = output !== undefined;
   const leaseMs = Math.round(timeoutMs + holdLeaseMarginMs - (performance.now() - startedAt));
   const excess = billable ? await holdExcess(attempt, step, { ...grant, leaseMs }, usage) : undefined;
   attempt.owe(
@@ -190,15 +195,12 @@ async function callModel<T>(
   );
   await services.gate.answered(job.jobId, admission.epoch);
   if (output !== undefined) return output;
-  const text =
-    reply.text === null ? 'The model sent no usable answer' : 'The model’s answer does not fit what was asked';
-  throw new TallyError(reply.text === null ? 'model_unavailable' : 'model_output_invalid', text, {
-    isFinal: isBeyondBound,
-  });
+  if (reply.text === null) throw new TallyError('model_unavailable', 'The model sent no usable answer');
+  throw new TallyError('model_output_invalid', unfitText);
 }
 
 function outcomeOf(output: StepOutput | undefined): string {
-  if (output === undefined) return 'malformed';
+  if (output === undefined || 'unusable' in output) return 'malformed';
   if ('refused' in output) return 'refused';
   return 'cutOffAt' in output || output.cutOff ? 'cut_off' : 'answered';
 }
@@ -251,7 +253,7 @@ function watchCap(
 }
 
 function tellRejected({ services, log }: StepAttempt, error: ModelCallError): void {
-  log.error({ err: error }, 'the model’s server does not understand a request of ours');
+  log.error({ err: error }, 'the model’s server does not take a request of ours');
   raise(services, 'model_request', `${services.model.name}: ${error.message}`);
 }
 

@@ -253,6 +253,13 @@ describe('answers that fit nothing', () => {
     expect(job).toMatchObject({ status: 'failed', tokens_consumed: 9_010 });
     const again = await ask(token, 'And now?');
     expect(again).toMatchObject({ status: 'failed', error_code: 'model_output_invalid', tokens_consumed: 9_010 });
+    const calls = model.asked.length;
+    await call('POST', `/api/jobs/${again.id}/retry`, { token, headers: { prefer: 'wait=20' } });
+    const retried = await call<{ job: { status: string; tokens_consumed: number } }>('GET', `/api/jobs/${again.id}`, {
+      token,
+    });
+    expect(retried.body.job).toMatchObject({ status: 'failed', tokens_consumed: 9_010 });
+    expect(model.asked).toHaveLength(calls);
     const { rows } = await db.pool.query('select from ai_usage_log where account_id = $1 and billed_tokens = 0', [
       accountId,
     ]);

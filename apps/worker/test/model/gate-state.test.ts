@@ -218,6 +218,31 @@ describe('a blocked provider', () => {
   });
 });
 
+describe('a refusal by status alone', () => {
+  const denied = new ModelCallError('operator', { status: 403 });
+
+  it('blocks nothing while others are answered, however often it comes', async () => {
+    const { one } = await openGates();
+    for (let i = 0; i < 10; i++) {
+      expect(await one.failed(newId(), 0, denied)).toBeUndefined();
+      await one.answered(newId(), 0);
+    }
+    expect(await one.state()).toEqual({ mode: 'open' });
+  });
+
+  it('blocks where three jobs meet it and none is answered', async () => {
+    const { one } = await openGates();
+    for (let i = 0; i < 3; i++) await one.failed(newId(), 0, denied);
+    expect((await one.state()).mode).toBe('blocked');
+  });
+
+  it('blocks at once with a code that can only be the operator’s', async () => {
+    const { one } = await openGates();
+    await one.failed(newId(), 0, new ModelCallError('operator', { status: 404, code: 'model_not_found' }));
+    expect((await one.state()).mode).toBe('blocked');
+  });
+});
+
 describe('errors of the provider’s own', () => {
   it.each([
     ['ECONNREFUSED', 'blocked'],

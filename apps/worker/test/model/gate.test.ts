@@ -91,7 +91,7 @@ describe('a provider that answers nothing for a fault of the operator’s', () =
       const metrics = (await platform.call('GET', '/metrics')).text;
       expect(metrics).toMatch(/tally_alarms(\{[^}]*\})? 1/);
       expect(metrics).toContain('tally_provider_state{state="blocked"} 1');
-      expect(metrics).toMatch(/tally_provider_refusals_total\{kind="operator"\} \d+/);
+      expect(metrics).toMatch(/tally_provider_refusals_total\{kind="(operator|denied)"\} \d+/);
       // Those under way at the first refusal, and probes after that.
       const before = model.asked.length;
       expect(before).toBeLessThanOrEqual(jobs.length + 3);
@@ -168,10 +168,28 @@ describe('an outage of the provider', () => {
     expect((await platform.call('GET', `/api/jobs/${bad}`, { token })).body.job).toMatchObject({ progress: null });
     expect(await listAlarms(platform.api.services.db, 10)).toEqual([]);
   });
+
+  it('is not what one request makes that is always refused with 403, among answers to others', async () => {
+    const platform = await start({ LIMIT_SUBMISSIONS_PER_MINUTE: '100000' });
+    const { token } = await platform.newPerson({ tokens: 10_000_000 });
+    model.script = ({ messages }) =>
+      messages.some(({ content }) => content.includes('walled'))
+        ? error(403, { message: 'Forbidden' })
+        : 'It costs 49.90.';
+    const alarms = async () => (await listAlarms(platform.api.services.db, 10)).map(({ kind }) => kind);
+    const refused = await platform.submit(token, 'walled?');
+    // It waits as if the operator were refused, then counts as the request's own fault, which operators hear of.
+    while ((await alarms()).length === 0) expect((await platform.ask(token, 'Lamp?')).status).toBe('completed');
+    expect(await alarms()).toEqual(['model_request']);
+    expect((await platform.call('GET', `/api/jobs/${refused}`, { token })).body.job).toMatchObject({
+      error_code: 'model_unavailable',
+      tokens_consumed: 0,
+    });
+  });
 });
 
 describe('a job that has waited for a day', () => {
-  it('ends as model_unavailable', async () => {
+  it('ends as model_unavailable, and waits anew where its owner retries it', async () => {
     const platform = await start();
     const { token } = await platform.newPerson({ tokens: 100_000 });
     model.script = () => wrongKey;
@@ -185,5 +203,13 @@ describe('a job that has waited for a day', () => {
       error_code: 'model_unavailable',
       tokens_consumed: 0,
     });
+    await platform.call('POST', `/api/jobs/${id}/retry`, { token });
+    await until(async () => {
+      const { job } = (await platform.call<{ job: { progress: string | null } }>('GET', `/api/jobs/${id}`, { token }))
+        .body;
+      return job.progress === 'waiting_for_provider';
+    });
+    model.script = () => 'It costs 49.90.';
+    expect(await platform.poll(token, id)).toMatchObject({ status: 'completed' });
   });
 });

@@ -5,9 +5,9 @@ import type { Database } from '../connect.ts';
 /**
  * `ledger`: a subscription's balance is not the sum of its rows.
  * `cap_ignored`: a model's server gives more output than it is allowed.
- * `model_request`: a model's server does not understand a request of ours.
+ * `model_request`: a model's server does not understand or allow a request of ours.
  * `provider`: the model's provider answers nothing: its key, a bill, the model's name, or an outage.
- * `unpaid_usage`: a model uses more than is held for its calls, again and again, and nobody pays for it.
+ * `unpaid_usage`: a model uses more than is held for its calls, again and again, and accounts can't pay for it.
  */
 export type AlarmKind = 'ledger' | 'cap_ignored' | 'model_request' | 'provider' | 'unpaid_usage';
 

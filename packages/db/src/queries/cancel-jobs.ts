@@ -63,6 +63,7 @@ export async function requeueJobs(db: Database, jobIds: string[], accountId?: st
          order by id for update
        )
        update jobs j set status = 'queued', dispatch = j.dispatch + 1, attempts = 0, waits = 0, run_after = now(),
+         requeued_at = now(),
          result = null, error = null, error_code = null, finished_at = null
        from due where j.id = due.id
        returning j.id, j.account_id, j.task, j.dispatch`,

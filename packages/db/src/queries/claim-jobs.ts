@@ -51,10 +51,11 @@ with wanted as (
     progress = nullif(j.progress, 'waiting_for_provider'),
     started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
   from due l where j.id = l.id
-  returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input, j.created_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
+  returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input,
+    coalesce(j.requeued_at, j.created_at) as accepted_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
 )
 select c.fence, c.attempts, c.waits, c.account_id, c.input, c.may_have_left_holds,
-  (extract(epoch from now() - c.created_at) * 1000)::bigint as age_ms,
+  (extract(epoch from now() - c.accepted_at) * 1000)::bigint as age_ms,
   c.id is not null as is_claimed, c.cancel_requested_at is not null as is_cancelled,
   case when c.id is null and l.is_latest and l.status in ('queued', 'running') then
     greatest(1, ceil(extract(epoch from case l.status when 'queued' then l.run_after else l.lease_expires_at end - now()) * 1000))::bigint

@@ -76,7 +76,7 @@ if is_free and not first and now - tonumber(s[6]) > REOPEN_AFTER_MS then
   redis.call('DEL', state, turns, accounts)
   return { 'OPEN' }
 end
--- A slot that no turn needs goes to whoever asks: so a pace that grows is used at once.
+-- A slot that no turn needs is given to the call that asks: so a pace that grows is used at once.
 if is_free and (not first or slot + interval <= first) then return go() end
 local last = tonumber(redis.call('ZRANGE', turns, -1, -1, 'WITHSCORES')[2] or nil)
 local turn = math.max(until_at, due_at, now, last and last + interval or 0)

@@ -4,7 +4,7 @@ Takes what became of a call to the provider, and moves the state that all worker
 KEYS  1 state   2 turns   3 accounts
       4 failing   hash   first_at, calls, and the jobs whose calls failed since the last answer
       5 refusals  hash   kind -> how many, for metrics
-ARGV  1 outcome: answered | rate_limited | operator | failed | unreachable | unused (no call was made)   2 job id   3 epoch of the call's admission
+ARGV  1 outcome: answered | rate_limited | operator | denied | failed | unreachable | unused (no call was made)   2 job id   3 epoch of the call's admission
       4 retry after, ms (-1: not said)   5 reason, for operators   6 how long the state is kept, ms
 
 Returns {mode after ('open' where there is none), 1 where it changed, 2 where answers are to be reported, wait ms for the caller}
@@ -16,7 +16,7 @@ local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 
 local STEP, NEAR_STEP, FALL, FALL_AGAIN = 0.25, 0.03, 0.8, 0.5
 -- Twice the horizon of admit.lua: the last turns are those of accounts that have but one.
 local KEPT_MS = 10000
-local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS = 5000, 3, 3, 600000
+local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS, DENIED_AGAIN_MS = 5000, 3, 3, 600000, 1000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'probed_for', 'answered', 'since')
@@ -57,7 +57,7 @@ if outcome == 'answered' then
     return { 'open', 1, 0 }
   end
   set('answered', 1)
-  -- A rate that nobody waits for is not tested by an answer.
+  -- An answer tests the rate only while calls wait for it.
   if redis.call('EXISTS', turns) == 1 then
     local rate, ceiling = tonumber(s[3]), tonumber(s[5])
     local is_near = rate > ceiling * 0.75 and rate < ceiling * 1.1
@@ -96,8 +96,8 @@ end
 
 if outcome == 'operator' then return block() end
 
--- The provider's own failing, or a prompt that it can't take: only when nothing else is answered either is it an outage.
-local suspect = outcome == 'failed' and s[7] or nil
+-- The provider's own failing, or a request that it does not take: only when nothing else is answered either is it blocked.
+local suspect = (outcome == 'failed' or outcome == 'denied') and s[7] or nil
 if mode == 'blocked' then return block(suspect) end
 redis.call('HSETNX', failing, 'first_at', now)
 local calls = redis.call('HINCRBY', failing, 'calls', 1)
@@ -106,6 +106,7 @@ redis.call('PEXPIRE', failing, FAILING_MS)
 local since = now - tonumber(redis.call('HGET', failing, 'first_at'))
 local jobs = redis.call('HLEN', failing) - 2
 local isOutage = since >= OUTAGE_AFTER_MS and calls >= OUTAGE_CALLS and (jobs >= OUTAGE_JOBS or outcome == 'unreachable')
+if outcome == 'denied' then isOutage = jobs >= OUTAGE_JOBS or (calls >= 2 and since >= DENIED_AGAIN_MS) end
 -- From its first failure on, the answers that others get count.
 if not isOutage then return { mode or 'open', calls == 1 and 2 or 0, 0 } end
 redis.call('DEL', failing)
