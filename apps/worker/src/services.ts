@@ -47,7 +47,7 @@ export const jobLeaseRenewalMs = 2_500;
 export const queueRetryMs = 500;
 /** How much longer than its model call a hold lives: time to settle. */
 export const holdLeaseMarginMs = 5_000;
-/** Tokens of unusable answers that nobody is billed for, an account and day; beyond that they are billed as others are. */
+/** Tokens of unusable answers that are not billed, an account and day; beyond that they are billed as others are. */
 export const maxUnbilledTokensADay = 20_000;
 /** How long running jobs may go on after SIGTERM before they are handed back. */
 export const drainMs = 15_000;

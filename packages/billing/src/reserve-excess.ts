@@ -1,4 +1,4 @@
-/** Holding what a call has used above its own hold, as far as the account has tokens that nobody holds. */
+/** Holding what a call has used above its own hold, as far as the account has tokens that no hold takes. */
 import { release } from './release.ts';
 import { type ReserveRequest, reserve } from './reserve.ts';
 import type { Billing } from './services.ts';

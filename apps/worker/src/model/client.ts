@@ -224,7 +224,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Another error that meets an aborted signal is what it is: nobody pays for a call that was refused. */
+/** Another error that meets an aborted signal is what it is: a refused call is not billed. */
 const isAbort = (error: unknown): boolean =>
   error instanceof APIUserAbortError || (error instanceof Error && error.name === 'AbortError');
 

@@ -4,7 +4,7 @@ import type { ModelCallError } from './client.ts';
 
 type Kind = Exclude<ModelCallError['kind'], 'aborted'>;
 
-/** The job's code and what its owner reads, by what became of the call; nobody pays for any of these. */
+/** The job's code and what its owner reads, by what became of the call; none of these is billed. */
 const outcomes: Record<Kind, { code: ErrorCode; text: string }> = {
   timeout: { code: 'timeout', text: 'The model did not answer in time' },
   unavailable: { code: 'model_unavailable', text: 'The model is not available' },

@@ -4,7 +4,7 @@
 export function textOf(content: unknown, asJson: boolean): string | null {
   const answerIn = (text: string) => (asJson && jsonBegins.test(text) ? text.trim() : withoutThoughts(text));
   if (typeof content === 'string') return answerIn(content);
-  // Mistral's reasoning models and gateways: parts, of which the thinking ones are nobody's answer.
+  // Mistral's reasoning models and gateways: parts, of which the thinking ones are no part of the answer.
   if (Array.isArray(content)) return answerIn(content.map(textOfPart).join(''));
   if (content === null || content === undefined) return null;
   const { text } = content as { text?: unknown };

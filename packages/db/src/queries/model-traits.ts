@@ -34,7 +34,7 @@ export async function writeModelTraits(
   );
 }
 
-/** Tokens of the last 24 hours that an account's unusable answers used and nobody was billed for. */
+/** Tokens of the last 24 hours that an account's unusable answers used and that were not billed. */
 export async function readMalformedTokens(db: Database, accountId: string): Promise<number> {
   const { rows } = await db.pool.query<{ tokens: number }>(
     `select coalesce(sum(total_tokens), 0)::bigint as tokens from ai_usage_log
