@@ -280,6 +280,24 @@ describe('a subscription that begins later', () => {
     });
   });
 
+  it('is taken back by one that starts at once', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    await administer('subscriptions', { email, plan: 'growth', starts_at: tomorrow() });
+    await administer('subscriptions', { email, plan: 'scale' });
+    const { body } = await call<Shown>('GET', '/api/billing/subscription', { token });
+    expect(body).toMatchObject({ plan: { id: 'scale' }, booked: null });
+  });
+
+  it('is booked once where the same call comes ten times at once', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    const input = { email, plan: 'growth', starts_at: tomorrow() };
+    const key = { 'idempotency-key': 'booked at once' };
+    const all = await Promise.all(Array.from({ length: 10 }, () => administer('subscriptions', input, key)));
+    expect(all.some(({ status }) => status === 201)).toBe(true);
+    const { body } = await call<Shown>('GET', '/api/billing/subscription', { token });
+    expect(body).toMatchObject({ plan: { id: 'starter' }, booked: { plan: 'growth' } });
+  });
+
   it('is replaced by another one, and taken back', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const key = { 'idempotency-key': 'booked' };

@@ -1,6 +1,6 @@
 /** Adding tokens to a running subscription, and taking them away: the two acts of an operator on a balance. */
 import { idFrom, TallyError } from '@tally/core';
-import { findGrant, insertGrant, isDuplicate, isOutage, readHydration, settleTakeBack, takeBackStep } from '@tally/db';
+import { findGrant, insertGrant, isDuplicate, isOutage, readSnapshot, settleTakeBack, takeBackStep } from '@tally/db';
 import { applyToRedis, release } from './release.ts';
 import { reserve } from './reserve.ts';
 import type { Billing } from './services.ts';
@@ -26,10 +26,7 @@ export async function grantTokens(billing: Billing, request: GrantRequest): Prom
   await isDone(billing, request.idempotencyKey);
   const granted = await insertGrant(billing.db, { ...request, kind: 'top_up' });
   if (granted === undefined) throw new TallyError('conflict', 'The account has no subscription to add tokens to');
-  const balance = await readHydration(billing.db, granted.subscriptionId);
-  await applyToRedis(billing, granted.subscriptionId, balance, []).catch((err) =>
-    billing.log.warn({ err }, 'Redis learns of a grant at the next reserve'),
-  );
+  await tellRedis(billing, granted.subscriptionId, []);
 }
 
 /**
@@ -55,18 +52,23 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
     throw new TallyError('conflict', `${tokens} tokens are not free to be taken from this account`);
   const { holdId, subscriptionId } = reservation;
   const settled = settleTakeBack(billing.db, { holdId, reason, idempotencyKey, grantedBy });
-  const balance = await settled.catch(async (error) => {
+  const outcome = await settled.catch(async (error) => {
     // If it was settled all the same, Redis must not see the hold go before it hears of the fall: its lease ends it.
     if (isOutage(error)) throw error;
     await release(billing, { holdId, subscriptionId });
     if (isDuplicate(error)) return 'taken before' as const;
     throw error;
   });
-  if (balance === 'taken before') return;
-  if (balance === undefined) throw new TallyError('conflict', 'The reservation ran out before it could be settled');
-  await applyToRedis(billing, subscriptionId, balance, [holdId]).catch((err) =>
-    billing.log.warn({ err, hold_id: holdId }, 'a settled hold stays in Redis until its lease ends'),
-  );
+  if (outcome === 'taken before') return;
+  if (!outcome) throw new TallyError('conflict', 'The reservation ran out before it could be settled');
+  await tellRedis(billing, subscriptionId, [holdId]);
+}
+
+/** What is committed is done: Redis learns of it at the next reserve, and a settled hold stays until its lease ends. */
+async function tellRedis(billing: Billing, subscriptionId: string, holdIds: string[]): Promise<void> {
+  const told = async () =>
+    applyToRedis(billing, subscriptionId, await readSnapshot(billing.db, subscriptionId), holdIds);
+  await told().catch((err) => billing.log.warn({ err }, 'Redis learns of a grant at the next reserve'));
 }
 
 /** @throws TallyError `idempotency_conflict` for a key that was used longer ago than keys live */

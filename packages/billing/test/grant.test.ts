@@ -98,7 +98,7 @@ describe('taking tokens away', () => {
     await startPeriod(billing.db, nextPeriod());
     expect(await remaining()).toBe(1_000);
     const key = { reason: 'test', idempotencyKey: newId(), grantedBy: null };
-    expect(await settleTakeBack(billing.db, { holdId: taking.holdId, ...key })).toMatchObject({ tokensGranted: 1_000 });
+    expect(await settleTakeBack(billing.db, { holdId: taking.holdId, ...key })).toBe(true);
     await release(billing, taking);
     await carryOverRests(billing.db, 100);
     expect(await remaining()).toBe(1_000);

@@ -11,29 +11,36 @@ export type Subscribed =
   /** The same, more than a day ago. */
   | 'repeated_late';
 
-/** Starts a period and ends the running one or, where it is to begin while that one still runs, books it. */
+/** Starts a period, ends the running one and takes a booking back or, where it is to begin while that one still runs, books it. */
 export async function startOrBookPeriod(db: Database, id: string, period: NewPeriod): Promise<Subscribed> {
   return inTransaction(db, async (client) => {
-    const { rows } = await client.query<{ isRunning: boolean; earlierAt: Date | null; isLate: boolean | null }>(
-      `select earlier.created_at as "earlierAt", earlier.created_at < now() - interval '24 hours' as "isLate",
-         exists (select from subscriptions s where s.account_id = a.id and s.is_current and s.status = 'active'
-           and s.starts_at <= now() and (s.ends_at > now() or s.renews)) as "isRunning"
-       from accounts a left join lateral (
-         select created_at from subscriptions where id = $2
-         union all select created_at from booked_periods where id = $2 limit 1) earlier on true
-       where a.id = $1 for update of a`,
-      [period.accountId, id],
+    // First the lock, then the look: a statement that waits for a lock reads what was there before it waited.
+    await client.query('select from accounts where id = $1 for update', [period.accountId]);
+    const { rows } = await client.query<{ isLate: boolean }>(
+      `select created_at < now() - interval '24 hours' as "isLate" from subscriptions where id = $1
+       union all select created_at < now() - interval '24 hours' from booked_periods where id = $1`,
+      [id],
     );
-    const [account] = rows;
-    if (account?.earlierAt) return account.isLate ? 'repeated_late' : 'repeated';
+    const [earlier] = rows;
+    if (earlier !== undefined) return earlier.isLate ? 'repeated_late' : 'repeated';
     const isLater = period.startsAt > new Date() && period.status === 'active';
-    if (!isLater || account?.isRunning !== true) {
+    if (!isLater || !(await isRunning(client, period.accountId))) {
+      await client.query('delete from booked_periods where account_id = $1', [period.accountId]);
       await startPeriodIn(client, id, period);
       return 'started';
     }
     await book(client, id, period);
     return 'booked';
   });
+}
+
+async function isRunning(client: Transaction, accountId: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select from subscriptions where account_id = $1 and is_current and status = 'active'
+       and starts_at <= now() and (ends_at > now() or renews)`,
+    [accountId],
+  );
+  return rowCount === 1;
 }
 
 async function book(client: Transaction, id: string, period: NewPeriod): Promise<void> {
