@@ -123,7 +123,8 @@ export function createModelClient(options: {
           return reply;
         } catch (error) {
           if (request.signal.aborted && isAbort(error)) throw new ModelCallError('aborted', { cause: error });
-          if (deadline.aborted) throw new ModelCallError('timeout', { cause: error });
+          // What met it says nothing more, and may quote the prompt.
+          if (deadline.aborted) throw new ModelCallError('timeout');
           if (error instanceof ModelCallError) throw error;
           const fault = readFault(error);
           const other = forms < mostForms ? otherForm(form, fault, traits.isCapSet) : undefined;

@@ -20,19 +20,21 @@ export type Admission =
   /** Not now: come back after so long. `blocked`: nothing is answered at all for the moment. */
   | { outcome: 'wait'; why: 'paced' | 'blocked'; delayMs: number };
 
+type GatedJob = { jobId: string; accountId: string };
+
 export type ProviderGate = {
   /** Costs nothing while the provider is known to be open. */
-  admit(job: { jobId: string; accountId: string }): Promise<Admission>;
+  admit(job: GatedJob): Promise<Admission>;
   /** Tells that a call was answered, in whatever form; costs nothing while the provider is known to be open. */
-  answered(jobId: string, epoch: number): Promise<void>;
+  answered(job: GatedJob, epoch: number): Promise<void>;
   /** Tells why a call was not; what the caller is to wait for, if it is not its own fault. */
   failed(
-    jobId: string,
+    job: GatedJob,
     epoch: number,
     error: ModelCallError,
   ): Promise<Extract<Admission, { outcome: 'wait' }> | undefined>;
   /** Tells that the admitted call was not made, so that another job may be the probe. */
-  unused(jobId: string, epoch: number): Promise<void>;
+  unused(job: GatedJob, epoch: number): Promise<void>;
   /** To be called when the state has changed elsewhere. */
   forget(): void;
   state(): Promise<ProviderState>;
@@ -79,7 +81,7 @@ export function createProviderGate(options: {
   /** Whether failures may be on record, which an answer takes back. */
   let isTroubled = true;
 
-  async function ask({ jobId, accountId }: { jobId: string; accountId: string }): Promise<Admission> {
+  async function ask({ jobId, accountId }: GatedJob): Promise<Admission> {
     const [answer, value] = (await runScript(
       redis,
       scripts.admit,
@@ -94,13 +96,15 @@ export function createProviderGate(options: {
 
   async function report(
     outcome: string,
-    call: { jobId: string; epoch: number; retryAfterMs?: number | undefined; reason?: string },
+    { jobId, accountId }: GatedJob,
+    epoch: number,
+    call: { retryAfterMs?: number | undefined; reason?: string } = {},
   ): Promise<{ mode: ProviderState['mode']; waitMs: number }> {
     const [mode, news, waitMs] = (await runScript(
       redis,
       scripts.report,
       [keys.state, keys.turns, keys.accounts, keys.failing, keys.refusals],
-      [outcome, call.jobId, call.epoch, Math.round(call.retryAfterMs ?? -1), call.reason ?? '', keepMs],
+      [outcome, jobId, epoch, Math.round(call.retryAfterMs ?? -1), call.reason ?? '', keepMs, accountId],
     )) as [ProviderState['mode'], 0 | 1 | 2, number];
     isOpen = mode === 'open';
     if (outcome !== 'unused') isTroubled = outcome !== 'answered';
@@ -143,31 +147,30 @@ export function createProviderGate(options: {
       isOpen
         ? Promise.resolve({ outcome: 'go', epoch: 0 })
         : unlessRedisIsAway(() => ask(job), { outcome: 'go', epoch: 0 }),
-    async answered(jobId, epoch) {
-      if (!isOpen || isTroubled) await unlessRedisIsAway(() => report('answered', { jobId, epoch }), undefined);
+    async answered(job, epoch) {
+      if (!isOpen || isTroubled) await unlessRedisIsAway(() => report('answered', job, epoch), undefined);
     },
-    async failed(jobId, epoch, error) {
+    async failed(job, epoch, error) {
       if (error.kind === 'aborted') {
-        await this.unused(jobId, epoch);
+        await this.unused(job, epoch);
         return undefined;
       }
       const outcome = outcomeOf[error.kind]?.(error);
       if (outcome === undefined) {
         // It was understood and judged: the provider works.
-        await this.answered(jobId, epoch);
+        await this.answered(job, epoch);
         return undefined;
       }
       const { retryAfterMs } = error;
-      const reason = error.message;
-      const call = { jobId, epoch, retryAfterMs, reason };
+      const call = { retryAfterMs, reason: error.message };
       const away = { mode: 'open', waitMs: 1_000 } as const;
-      const { mode, waitMs } = await unlessRedisIsAway(() => report(outcome, call), away);
+      const { mode, waitMs } = await unlessRedisIsAway(() => report(outcome, job, epoch, call), away);
       const delayMs = waitMs + Math.random() * 500;
       if (mode === 'blocked') return { outcome: 'wait', why: 'blocked', delayMs };
       return outcome === 'rate_limited' ? { outcome: 'wait', why: 'paced', delayMs } : undefined;
     },
-    async unused(jobId, epoch) {
-      if (!isOpen) await unlessRedisIsAway(() => report('unused', { jobId, epoch }), undefined);
+    async unused(job, epoch) {
+      if (!isOpen) await unlessRedisIsAway(() => report('unused', job, epoch), undefined);
     },
     forget: () => {
       isOpen = false;

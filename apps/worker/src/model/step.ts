@@ -89,12 +89,13 @@ async function callModel<T>(
   const schemaTokens =
     jsonSchema === undefined ? 0 : countText(`${schemaInstruction}\n${JSON.stringify(jsonSchema.jsonSchema)}`);
   const countedTokens = countInputTokens(messages) + schemaTokens;
-  const inputTokens = services.traits.scale(countedTokens, messages);
+  const inputTokens = services.traits.scale(job.accountId, countedTokens, messages);
   const overhead = inputTokens + inputMarginTokens(inputTokens);
   const timeoutMs = Math.min(job.task.queue.timeoutMs, attempt.modelTimeoutMs);
   // Before the reserve: who waits for the provider holds no tokens.
   const admission = await services.gate.admit(job);
   if (admission.outcome === 'wait') throw new ProviderBusy(admission);
+  const notMade = () => services.gate.unused(job, admission.epoch);
   const { grant, startedAt } = await untilReachable(
     async () => {
       // The call's deadline counts from before the intent, so that it always ends before the hold's lease does.
@@ -112,8 +113,11 @@ async function callModel<T>(
       return { grant, startedAt };
     },
     { log, signal, giveUpAtMs },
-  );
-  if (grant.outcome !== 'granted') await services.gate.unused(job.jobId, admission.epoch);
+  ).catch(async (error) => {
+    await notMade();
+    throw error;
+  });
+  if (grant.outcome !== 'granted' || signal.aborted) await notMade();
   if (grant.outcome === 'wait') throw new TokensHeld();
   if (grant.outcome === 'refused') {
     const tokens = { neededTokens: overhead + limits.min, remainingTokens: grant.remainingTokens ?? 0 };
@@ -165,7 +169,7 @@ async function callModel<T>(
       }),
     );
     if (!(error instanceof ModelCallError)) throw error;
-    const wait = await services.gate.failed(job.jobId, admission.epoch, error);
+    const wait = await services.gate.failed(job, admission.epoch, error);
     if (wait !== undefined && kind !== 'aborted') throw new ProviderBusy(wait);
     // It may be the operator's trouble, and the next refusals tell; a request that is refused again and again is the job's.
     if (kind === 'operator' && job.waits < deniedWaits) throw new ProviderBusy({ why: 'paced', delayMs: deniedWaitMs });
@@ -176,7 +180,7 @@ async function callModel<T>(
   const usage = readUsage(reply.reportedUsage, inputTokens, reply.text);
   if (usage.refusedUsage !== undefined)
     log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
-  if (usage.evidence === 'reported') services.traits.observe(countedTokens, usage.inputTokens, messages);
+  if (usage.evidence === 'reported') services.traits.observe(job.accountId, countedTokens, usage.inputTokens, messages);
   watchCap(attempt, { step, maxOutputTokens, outputTokens: usage.outputTokens });
   const given = toStepOutput(reply, format, { maxOutputTokens, outputTokens: usage.outputTokens });
   // Without an answer the account pays nothing, up to a bound: what makes a model answer nonsense may be its own doing.
@@ -193,7 +197,7 @@ async function callModel<T>(
       providerRequestId: reply.requestId,
     }),
   );
-  await services.gate.answered(job.jobId, admission.epoch);
+  await services.gate.answered(job, admission.epoch);
   if (output !== undefined) return output;
   if (reply.text === null) throw new TallyError('model_unavailable', 'The model sent no usable answer');
   throw new TallyError('model_output_invalid', unfitText);

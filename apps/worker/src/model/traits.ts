@@ -2,6 +2,7 @@
 import type { Config, Logger } from '@tally/core';
 import { type Database, type ModelTraits, readModelTraits, writeModelTraits } from '@tally/db';
 import type { Message } from '@tally/tasks';
+import { LRUCache } from 'lru-cache';
 
 export type Traits = {
   current(): ModelTraits;
@@ -12,9 +13,9 @@ export type Traits = {
   /** Whether a form of the cap is worth a try: the operator names none, and the server has not refused it. */
   mayTryCap(capField: ModelTraits['capField']): boolean;
   /** Input tokens for the hold: what we count, scaled by what the model has reported for such texts. At least the count. */
-  scale(countedTokens: number, messages: Message[]): number;
-  /** Tells what the model reported for an input of so many counted tokens. */
-  observe(countedTokens: number, reportedTokens: number, messages: Message[]): void;
+  scale(accountId: string, countedTokens: number, messages: Message[]): number;
+  /** Tells what the model reported for an account's input of so many counted tokens. */
+  observe(accountId: string, countedTokens: number, reportedTokens: number, messages: Message[]): void;
   /** Reads what other workers have learnt, and writes what has moved by more than a twentieth. */
   sync(): Promise<void>;
 };
@@ -26,6 +27,8 @@ const rising = 0.15;
 const falling = 0.02;
 // The frame of a message weighs too much in shorter ones.
 const leastObserved = 50;
+// Whose own factors are kept: those that have called last.
+const mostAccounts = 500;
 const letters = /\p{L}/gu;
 const latinLetters = /\p{Script=Latin}/gu;
 
@@ -35,6 +38,8 @@ export function isLatin(messages: Message[]): boolean {
   const count = text.match(letters)?.length ?? 0;
   return (text.match(latinLetters)?.length ?? 0) >= count * 0.7;
 }
+
+const newFactors = () => new LRUCache<string, number>({ max: mostAccounts });
 
 /** Without a database nothing is kept. */
 export function createTraits(options: {
@@ -56,8 +61,16 @@ export function createTraits(options: {
   };
   let stored: ModelTraits = { ...traits };
   const refusedCaps = new Set<ModelTraits['capField']>();
-  const factorOf = (messages: Message[]) => (isLatin(messages) ? 'latinFactor' : 'otherFactor');
   const names = ['latinFactor', 'otherFactor'] as const;
+  const nameOf = (messages: Message[]) => (isLatin(messages) ? 'latinFactor' : 'otherFactor');
+  const factors = { latinFactor: newFactors(), otherFactor: newFactors() };
+  /** For accounts that have not called: that of the median account, so that odd texts of one account raise no other's holds. */
+  function share(): void {
+    for (const name of names) {
+      const known = [...factors[name].values()].sort((a, b) => a - b);
+      traits[name] = known[(known.length - 1) >> 1] ?? traits[name];
+    }
+  }
   const hasMoved = () =>
     stored.jsonMode !== traits.jsonMode ||
     stored.capField !== traits.capField ||
@@ -77,6 +90,7 @@ export function createTraits(options: {
   async function sync(): Promise<void> {
     if (db === undefined) return;
     const known = await readModelTraits(db, provider, model);
+    share();
     if (known !== undefined) merge(known);
     if (!hasMoved()) return;
     const written = { ...traits };
@@ -99,12 +113,16 @@ export function createTraits(options: {
     isCapSet: outputCap !== 'auto',
     mayTryCap: (capField) => outputCap === 'auto' && !refusedCaps.has(capField),
     learn,
-    scale: (countedTokens, messages) => Math.ceil(countedTokens * traits[factorOf(messages)]),
-    observe(countedTokens, reportedTokens, messages) {
+    scale(accountId, countedTokens, messages) {
+      const name = nameOf(messages);
+      return Math.ceil(countedTokens * (factors[name].get(accountId) ?? traits[name]));
+    },
+    observe(accountId, countedTokens, reportedTokens, messages) {
       if (countedTokens < leastObserved) return;
-      const name = factorOf(messages);
+      const name = nameOf(messages);
+      const factor = factors[name].get(accountId) ?? traits[name];
       const ratio = Math.min(greatestFactor, Math.max(1, reportedTokens / countedTokens));
-      traits[name] += (ratio - traits[name]) * (ratio > traits[name] ? rising : falling);
+      factors[name].set(accountId, factor + (ratio - factor) * (ratio > factor ? rising : falling));
     },
     sync,
   };

@@ -18,12 +18,12 @@ describe('what a worker has learnt', () => {
     const newWorker = await startWorkers();
     const first = newWorker();
     first.learn({ jsonMode: 'json_object' });
-    for (let i = 0; i < 100; i++) first.observe(100, 200, question);
+    for (let i = 0; i < 100; i++) first.observe('one', 100, 200, question);
     await first.sync();
     const next = newWorker();
     await next.sync();
     expect(next.current().jsonMode).toBe('json_object');
-    expect(next.scale(100, question)).toBeGreaterThan(180);
+    expect(next.scale('new', 100, question)).toBeGreaterThan(180);
   });
 
   it('of the form is not undone by one that writes its factor later', async () => {
@@ -32,12 +32,12 @@ describe('what a worker has learnt', () => {
     await Promise.all([one.sync(), other.sync()]);
     one.learn({ jsonMode: 'json_object', capField: 'max_tokens' });
     await one.sync();
-    for (let i = 0; i < 100; i++) other.observe(100, 200, question);
+    for (let i = 0; i < 100; i++) other.observe('one', 100, 200, question);
     await other.sync();
     await one.sync();
     for (const { current } of [one, other])
       expect(current()).toMatchObject({ jsonMode: 'json_object', capField: 'max_tokens' });
-    expect(one.scale(100, question)).toBeGreaterThan(180);
+    expect(one.scale('new', 100, question)).toBeGreaterThan(180);
   });
 
   it('gives way to the setting', async () => {
@@ -68,22 +68,38 @@ describe('both fields of the cap', () => {
 
 describe('the factor of the input', () => {
   it('rises soon, falls slowly, and stays between 1 and 8', async () => {
-    const { observe, scale } = (await startWorkers())();
-    for (let i = 0; i < 20; i++) observe(100, 500, question);
+    const { observe, scale: scaleOf } = (await startWorkers())();
+    const scale = (tokens: number, messages: typeof question) => scaleOf('one', tokens, messages);
+    for (let i = 0; i < 20; i++) observe('one', 100, 500, question);
     expect(scale(100, question)).toBeGreaterThan(450);
-    for (let i = 0; i < 5; i++) observe(100, 100, question);
+    for (let i = 0; i < 5; i++) observe('one', 100, 100, question);
     expect(scale(100, question)).toBeGreaterThan(400);
-    for (let i = 0; i < 1_000; i++) observe(100, 1, question);
+    for (let i = 0; i < 1_000; i++) observe('one', 100, 1, question);
     expect(scale(100, question)).toBeGreaterThanOrEqual(100);
-    for (let i = 0; i < 1_000; i++) observe(100, 1_000_000, question);
+    for (let i = 0; i < 1_000; i++) observe('one', 100, 1_000_000, question);
     expect(scale(100, question)).toBeLessThanOrEqual(800);
   });
 
   it('of Armenian text is another one than that of English', async () => {
-    const { observe, scale } = (await startWorkers())();
+    const { observe, scale: scaleOf } = (await startWorkers())();
+    const scale = (tokens: number, messages: typeof question) => scaleOf('one', tokens, messages);
     const armenian = [{ role: 'user' as const, content: 'Ի՞նչ արժե լամպը' }];
-    for (let i = 0; i < 50; i++) observe(100, 500, armenian);
+    for (let i = 0; i < 50; i++) observe('one', 100, 500, armenian);
     expect(scale(100, armenian)).toBeGreaterThan(450);
     expect(scale(100, question)).toBe(100);
+  });
+
+  it('is an account’s own, and that of the median account for one that is new', async () => {
+    const { observe, scale, sync } = (await startWorkers())();
+    for (let i = 0; i < 100; i++) {
+      observe('odd', 100, 800, question);
+      observe('one', 100, 120, question);
+      observe('other', 100, 140, question);
+    }
+    await sync();
+    expect(scale('odd', 100, question)).toBeGreaterThan(750);
+    expect(scale('one', 100, question)).toBeLessThanOrEqual(121);
+    expect(scale('new', 100, question)).toBeGreaterThan(130);
+    expect(scale('new', 100, question)).toBeLessThanOrEqual(141);
   });
 });

@@ -4,8 +4,8 @@ Says whether a call to the provider may be made now. Asked only while the provid
 KEYS  1 state     hash   mode paced | blocked (none: open), epoch;
                          paced: rate (calls/s), ceiling (the rate that was refused last), answered (since then), until (no call before), next (when the
                          next call is due), refused_at;
-                         blocked: interval, probe_at, probe_until, reason, probed_for (the last probe's account), suspect (the
-                         account whose probe met an error that may be its own prompt's);
+                         blocked: interval, probe_at, probe_until, reason, suspect (the account whose probe met an
+                         error that may be its own prompt's), since (the epoch of its first refusal);
                          return_at, first_return_at: when the next who waits comes back
       2 turns     zset   job id -> the time of its turn
       3 accounts  zset   account id -> when one of its jobs comes back ahead of the others
@@ -46,7 +46,7 @@ if mode == 'blocked' then
   -- A prompt that always fails must not be every probe.
   local allowed_at = account == s[9] and probe_at + SUSPECT_MS or probe_at
   if now >= allowed_at and now >= tonumber(s[8]) then
-    redis.call('HSET', state, 'probe_until', now + probe_ms, 'probed_for', account)
+    redis.call('HSET', state, 'probe_until', now + probe_ms)
     return { 'GO', epoch }
   end
   return { 'BLOCKED', come_back(1000) }

@@ -5,12 +5,13 @@ KEYS  1 state   2 turns   3 accounts
       4 failing   hash   first_at, calls, and the jobs whose calls failed since the last answer
       5 refusals  hash   kind -> how many, for metrics
 ARGV  1 outcome: answered | rate_limited | operator | denied | failed | unreachable | unused (no call was made)   2 job id   3 epoch of the call's admission
-      4 retry after, ms (-1: not said)   5 reason, for operators   6 how long the state is kept, ms
+      4 retry after, ms (-1: not said)   5 reason, for operators   6 how long the state is kept, ms   7 account id
 
 Returns {mode after ('open' where there is none), 1 where it changed, 2 where answers are to be reported, wait ms for the caller}
 --]]
 local state, turns, accounts, failing, refusals = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local outcome, job, called, retry_after, reason, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local outcome, job, called, retry_after, reason, keep, account =
+  ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 10, 0.05, 10000, 60000, 30000
 -- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused grows by 3 % a second.
 local STEP, NEAR_STEP, FALL, FALL_AGAIN = 0.25, 0.03, 0.8, 0.5
@@ -19,8 +20,10 @@ local KEPT_MS = 10000
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS, DENIED_AGAIN_MS = 5000, 3, 3, 600000, 1000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'probed_for', 'answered', 'since')
+local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'answered', 'since')
 local mode, epoch = s[1], tonumber(s[2] or 0)
+-- By the clock, for a state that is forgotten must not give its epochs out anew.
+local next_epoch = math.max(epoch + 1, now)
 
 local function set(...)
   redis.call('HSET', state, ...)
@@ -28,7 +31,7 @@ local function set(...)
 end
 local function enter(next_mode, ...)
   redis.call('DEL', state, turns, accounts)
-  set('mode', next_mode, 'epoch', epoch + 1, ...)
+  set('mode', next_mode, 'epoch', next_epoch, ...)
 end
 local function block(suspect)
   -- Calls that were made before the last refusal say nothing new, and lengthen no wait.
@@ -36,7 +39,7 @@ local function block(suspect)
   local interval = mode == 'blocked' and math.min(LONGEST_INTERVAL_MS, tonumber(s[6]) * 2) or 1000
   -- Not all installations on one provider at the same instant.
   local probe_at = now + math.floor(interval * (0.75 + math.random() / 2))
-  if mode ~= 'blocked' then enter('blocked', 'since', epoch + 1) else set('epoch', epoch + 1) end
+  if mode ~= 'blocked' then enter('blocked', 'since', next_epoch) else set('epoch', next_epoch) end
   set('interval', interval, 'probe_at', probe_at, 'probe_until', 0, 'reason', reason, 'suspect', suspect or '')
   return { 'blocked', mode == 'blocked' and 0 or 1, 1000 }
 end
@@ -51,7 +54,7 @@ if outcome == 'answered' then
   redis.call('DEL', failing)
   -- An answer to a call from before the refusal says nothing of what is now.
   -- A slow probe's answer counts, also where another probe has failed meanwhile.
-  if not mode or called < tonumber(mode == 'blocked' and s[9] or epoch) then return { mode or 'open', 0, 0 } end
+  if not mode or called < tonumber(mode == 'blocked' and s[8] or epoch) then return { mode or 'open', 0, 0 } end
   if mode == 'blocked' then
     redis.call('DEL', state, turns, accounts)
     return { 'open', 1, 0 }
@@ -81,8 +84,8 @@ if outcome == 'rate_limited' then
   -- Calls that were let through before the last refusal say nothing new.
   if called >= epoch then
     local rate = tonumber(s[3])
-    local fallen = rate * (s[8] and FALL or FALL_AGAIN)
-    set('epoch', epoch + 1, 'rate', math.max(LEAST_RATE, fallen), 'ceiling', rate, 'next', until_at)
+    local fallen = rate * (s[7] and FALL or FALL_AGAIN)
+    set('epoch', next_epoch, 'rate', math.max(LEAST_RATE, fallen), 'ceiling', rate, 'next', until_at)
     redis.call('HDEL', state, 'answered')
   end
   -- Turns were given out at the old pace: in their order, those that there is time for begin after the wait.
@@ -97,7 +100,7 @@ end
 if outcome == 'operator' then return block() end
 
 -- The provider's own failing, or a request that it does not take: only when nothing else is answered either is it blocked.
-local suspect = (outcome == 'failed' or outcome == 'denied') and s[7] or nil
+local suspect = (outcome == 'failed' or outcome == 'denied') and account or nil
 if mode == 'blocked' then return block(suspect) end
 redis.call('HSETNX', failing, 'first_at', now)
 local calls = redis.call('HINCRBY', failing, 'calls', 1)
