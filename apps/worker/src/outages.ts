@@ -4,7 +4,7 @@ import { isRedisOutage, isUnreachable, type Logger } from '@tally/core';
 import { isCollision, isOutage } from '@tally/db';
 
 // What waits goes on this much later at most once the dependency is back.
-const longestMs = 500;
+const longestMs = 250;
 const alarmAfterMs = 60_000;
 
 /** When each kind of refusal was last told as an alarm, by this process. */

@@ -44,7 +44,7 @@ export type RunningAttempts = Map<string, { fence: number; abort: AbortControlle
 export const jobLeaseMs = 8_000;
 export const jobLeaseRenewalMs = 2_500;
 /** How soon a queue is asked again after its connection broke; BullMQ would wait for 15 s. */
-export const queueRetryMs = 500;
+export const queueRetryMs = 200;
 /** How much longer than its model call a hold lives: time to settle. */
 export const holdLeaseMarginMs = 5_000;
 /** Tokens of unusable answers that are not billed, an account and day; beyond that they are billed as others are. */
