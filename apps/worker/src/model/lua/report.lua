@@ -12,7 +12,7 @@ Returns {mode after ('open' where there is none), 1 where it changed, 2 where an
 local state, turns, accounts, failing, refusals = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, job, called, retry_after, reason, keep, account =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
-local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 10, 0.05, 10000, 60000, 30000
+local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 10, 0.05, 10000, 60000, 10000
 -- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused grows by 3 % a second.
 local STEP, NEAR_STEP, FALL, FALL_AGAIN = 0.25, 0.03, 0.8, 0.5
 -- Twice the horizon of admit.lua: the last turns are those of accounts that have but one.
