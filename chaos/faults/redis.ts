@@ -35,7 +35,7 @@ export const redisFaults: Fault[] = [
   {
     name: 'redis-away',
     lane: 'inside',
-    limitMs: 3_000,
+    limitMs: 5_000,
     isAlone: true,
     async inject({ system }) {
       await system.redis.kill();
