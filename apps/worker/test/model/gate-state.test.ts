@@ -155,6 +155,19 @@ describe('a pace', () => {
     expect(await rate()).toBeCloseTo((first / 2) * 0.8, 5);
   });
 
+  it('is back at half of what it was with the first answer after refusals of everything', async () => {
+    const { one, keys, redis, readEpoch } = await openGates();
+    await one.failed(newJob(), 0, limited);
+    const rate = async () => Number(await redis.hget(keys.state, 'rate'));
+    const first = await rate();
+    for (let i = 0; i < 6; i++) await one.failed(newJob(), await readEpoch(), limited);
+    expect(await rate()).toBeLessThan(first / 50);
+    await one.answered(newJob(), await readEpoch());
+    expect(await rate()).toBeCloseTo(first / 2, 5);
+    await one.failed(newJob(), await readEpoch(), limited);
+    expect(await rate()).toBeCloseTo((first / 2) * 0.8, 5);
+  });
+
   it('waits a minute at most before it asks again, whatever Retry-After says', async () => {
     const { one } = await openGates();
     const wait = await one.failed(

@@ -2,8 +2,9 @@
 Says whether a call to the provider may be made now. Asked only while the provider is not known to be open.
 
 KEYS  1 state     hash   mode paced | blocked (none: open), epoch;
-                         paced: rate (calls/s), ceiling (the rate that was refused last), answered (since then), until (no call before), next (when the
-                         next call is due), refused_at;
+                         paced: rate (calls/s), ceiling (the rate that was refused last while others were answered),
+                         before (the rate after that), answered (since the last refusal), until (no call before), next
+                         (when the next call is due), refused_at;
                          blocked: interval, probe_at, probe_until, reason, suspect (the account whose probe met an
                          error that may be its own prompt's), since (the epoch of its first refusal);
                          return_at, first_return_at: when the next who waits comes back

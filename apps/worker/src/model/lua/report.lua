@@ -14,13 +14,13 @@ local outcome, job, called, retry_after, reason, keep, account =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 10, 0.05, 10000, 60000, 10000
 -- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused grows by 3 % a second.
-local STEP, NEAR_STEP, FALL, FALL_AGAIN = 0.25, 0.03, 0.8, 0.5
+local STEP, NEAR_STEP, FALL, FALL_AGAIN, RETURN = 0.25, 0.03, 0.8, 0.5, 0.5
 -- Twice the horizon of admit.lua: the last turns are those of accounts that have but one.
 local KEPT_MS = 10000
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS, DENIED_AGAIN_MS = 5000, 3, 3, 600000, 1000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'answered', 'since')
+local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'answered', 'since', 'before')
 local mode, epoch = s[1], tonumber(s[2] or 0)
 -- By the clock, for a state that is forgotten must not give its epochs out anew.
 local next_epoch = math.max(epoch + 1, now)
@@ -59,7 +59,11 @@ if outcome == 'answered' then
     redis.call('DEL', state, turns, accounts)
     return { 'open', 1, 0 }
   end
-  set('answered', 1)
+  if not s[7] then
+    -- While nothing at all was answered, the rate fell for want of anything better to do: it was not that.
+    s[3] = math.max(tonumber(s[3]), tonumber(s[9] or 0) * RETURN)
+    set('answered', 1, 'rate', s[3])
+  end
   -- An answer tests the rate only while calls wait for it.
   if redis.call('EXISTS', turns) == 1 then
     local rate, ceiling = tonumber(s[3]), tonumber(s[5])
@@ -76,7 +80,7 @@ if outcome == 'rate_limited' then
   redis.call('DEL', failing)
   local wait = math.min(LONGEST_WAIT_MS, retry_after >= 0 and retry_after or 1000)
   if mode ~= 'paced' then
-    enter('paced', 'rate', FIRST_RATE, 'ceiling', MOST_RATE, 'until', now + wait, 'next', now + wait, 'refused_at', now)
+    enter('paced', 'rate', FIRST_RATE, 'ceiling', MOST_RATE, 'before', FIRST_RATE, 'until', now + wait, 'next', now + wait, 'refused_at', now)
     return { 'paced', 1, wait }
   end
   local until_at = math.max(tonumber(s[4]), now + wait)
@@ -84,8 +88,9 @@ if outcome == 'rate_limited' then
   -- Calls that were let through before the last refusal say nothing new.
   if called >= epoch then
     local rate = tonumber(s[3])
-    local fallen = rate * (s[7] and FALL or FALL_AGAIN)
-    set('epoch', next_epoch, 'rate', math.max(LEAST_RATE, fallen), 'ceiling', rate, 'next', until_at)
+    local fallen = math.max(LEAST_RATE, rate * (s[7] and FALL or FALL_AGAIN))
+    set('epoch', next_epoch, 'rate', fallen, 'next', until_at)
+    if s[7] then set('ceiling', rate, 'before', fallen) end
     redis.call('HDEL', state, 'answered')
   end
   -- Turns were given out at the old pace: in their order, those that there is time for begin after the wait.
