@@ -13,14 +13,15 @@ local state, turns, accounts, failing, refusals = KEYS[1], KEYS[2], KEYS[3], KEY
 local outcome, job, called, retry_after, reason, keep, account =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 10, 0.05, 10000, 60000, 10000
--- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused grows by 3 % a second.
-local STEP, NEAR_STEP, FALL, FALL_AGAIN, RETURN = 0.25, 0.03, 0.8, 0.5, 0.5
+-- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused a moment ago grows by 3 %
+-- a second.
+local STEP, NEAR_STEP, FALL, FALL_AGAIN, RETURN, NEAR_MS = 0.25, 0.03, 0.8, 0.5, 0.5, 5000
 -- Twice the horizon of admit.lua: the last turns are those of accounts that have but one.
 local KEPT_MS = 10000
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS, DENIED_AGAIN_MS = 5000, 3, 3, 600000, 1000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'answered', 'since', 'before')
+local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'answered', 'since', 'before', 'refused_at')
 local mode, epoch = s[1], tonumber(s[2] or 0)
 -- By the clock, for a state that is forgotten must not give its epochs out anew.
 local next_epoch = math.max(epoch + 1, now)
@@ -67,7 +68,7 @@ if outcome == 'answered' then
   -- An answer tests the rate only while calls wait for it.
   if redis.call('EXISTS', turns) == 1 then
     local rate, ceiling = tonumber(s[3]), tonumber(s[5])
-    local is_near = rate > ceiling * 0.75 and rate < ceiling * 1.1
+    local is_near = rate > ceiling * 0.75 and rate < ceiling * 1.1 and now - tonumber(s[10]) < NEAR_MS
     set('rate', math.min(MOST_RATE, rate + (is_near and NEAR_STEP or STEP)))
   end
   return { mode, 0, 0 }
