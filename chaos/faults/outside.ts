@@ -4,6 +4,8 @@ import type { Tenants } from '../clients/tenants.ts';
 import type { Fault } from './fault.ts';
 
 const limitMs = 20_000;
+/** The pace has to grow again, and a backlog shares it. */
+const pacedLimitMs = 40_000;
 
 /** Everybody's model but the canary's, whose jobs show whether the inside works. */
 const victimsOf = ({ rich, poor, short, instagram }: Tenants) => [rich, poor, short, instagram];
@@ -46,8 +48,8 @@ function instagramFault(name: string, rule: object, probability = 0.7): Fault {
 export const outsideFaults: Fault[] = [
   modelFault('server-error', { kind: 'server_error' }),
   // All accounts share the provider's pace: whatever is measured meanwhile would wait for its turn, too.
-  { ...modelFault('rate-limit', { kind: 'rate_limit', retry_after_s: 2 }), isAlone: true },
-  { ...modelFault('unavailable', { kind: 'unavailable', retry_after_ms: 500 }), isAlone: true },
+  { ...modelFault('rate-limit', { kind: 'rate_limit', retry_after_s: 2 }), limitMs: pacedLimitMs, isAlone: true },
+  { ...modelFault('unavailable', { kind: 'unavailable', retry_after_ms: 500 }), limitMs: pacedLimitMs, isAlone: true },
   modelFault('hang', { kind: 'hang' }, 0.3),
   modelFault('drip', { kind: 'drip', drip_bytes: 20, drip_interval_ms: 100 }),
   modelFault('slow', { kind: 'slow', delay_ms: 2_000 }),
