@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readOperations } from '../../../test/attacks/api-document.ts';
 import { type CallOptions, questionPath, startPlatform } from '../../../test/harness/platform.ts';
+import { readOperations } from '../../../test/security/api-document.ts';
 
 const origin = 'https://app.example';
 const open = await startPlatform({

@@ -1,6 +1,7 @@
 import { defineTask, tasks } from '@tally/tasks';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { type Answer, startPlatform } from '../../../test/harness/platform.ts';
 import {
   bodiesWith,
   filled,
@@ -8,8 +9,7 @@ import {
   readOperations,
   type Schema,
   sample,
-} from '../../../test/attacks/api-document.ts';
-import { type Answer, startPlatform } from '../../../test/harness/platform.ts';
+} from '../../../test/security/api-document.ts';
 
 /** A task whose input nests in every way that schemas do. */
 const nested = defineTask({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { filled, namesIn, readOperations } from '../../../test/attacks/api-document.ts';
 import { startPlatform } from '../../../test/harness/platform.ts';
+import { filled, namesIn, readOperations } from '../../../test/security/api-document.ts';
 
 const platform = await startPlatform({ worker: false });
 const { call, newPerson, submit } = platform;

@@ -115,7 +115,7 @@ export async function makeThings(platform: Platform, owner: Owner): Promise<Thin
 export function thingAt(things: Things, path: string): Thing {
   const thing = things.get(path);
   if (thing !== undefined) return thing;
-  throw new Error(`no test can make what ${path} is about: add a maker for it to test/attacks/things.ts`);
+  throw new Error(`no test can make what ${path} is about: add a maker for it to test/security/things.ts`);
 }
 
 async function create(platform: Platform, token: string, path: string, body: object): Promise<string | undefined> {

@@ -113,7 +113,7 @@ function sampleText({ format, pattern, minLength }: Schema): unknown {
   if (pattern === undefined) return 'some text'.padEnd(minLength ?? 0, '.');
   const fits = byPattern.find((text) => new RegExp(pattern).test(text));
   if (fits === undefined)
-    throw new Error(`no text fits ${pattern}: add one to byPattern in test/attacks/api-document.ts`);
+    throw new Error(`no text fits ${pattern}: add one to byPattern in test/security/api-document.ts`);
   return fits;
 }
 

@@ -80,7 +80,7 @@ const places: Record<string, string | null> = {
 async function valueFor(field: string, things: Things): Promise<string | undefined> {
   const place = places[field];
   if (place === undefined)
-    throw new Error(`what does the field ${field} name? Add it to the places in test/attacks/others-things.test.ts`);
+    throw new Error(`what does the field ${field} name? Add it to the places in test/security/others-things.test.ts`);
   if (place === null) return undefined;
   const thing = thingAt(things, place);
   if (field !== 'ig_user_id') return thing.id;
