@@ -106,7 +106,7 @@ async function start(options: Run, services: Services, children: Children): Prom
   children.migrate = runOnce(program('migrate', own));
   await step('Bringing the database up to date', children.migrate.ready);
   children.api = keepRunning(program('api', own));
-  children.worker = keepRunning(program('worker', own));
+  children.worker = keepRunning(withoutJwtSecret(program('worker', own)));
   if (settings.demoData) children.seed = runOnce(program('seed', own));
   const { sandbox, api, worker, seed } = children;
   if (sandbox) await step('Starting the sandbox', readyInTime('sandbox', sandbox));
@@ -115,6 +115,12 @@ async function start(options: Run, services: Services, children: Children): Prom
   const url = urlOf(host, port);
   await step('Waiting until all is ready', answersReady(url));
   say(summary({ url, settings, world, startMs: Date.now() - startedAt }));
+}
+
+/** A worker reads strangers' pages: what would let anybody in is not in its environment. */
+function withoutJwtSecret(program: Program): Program {
+  const { JWT_SECRET: _, ...env } = program.env;
+  return { ...program, env };
 }
 
 const webhookUrl = (host: string, port: number): string => `${urlOf(host, port)}/webhooks/instagram`;

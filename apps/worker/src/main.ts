@@ -1,10 +1,10 @@
 /** The worker process. */
-import { createLogger, loadConfig, onShutdown, reportReady } from '@tally/core';
+import { createLogger, loadWorkerConfig, onShutdown, reportReady } from '@tally/core';
 import { shutdownLimitMs } from './services.ts';
 import { startWorker } from './start.ts';
 
 try {
-  const config = loadConfig();
+  const config = loadWorkerConfig();
   const log = createLogger('worker', config.logLevel);
   const worker = await startWorker(config, log);
   onShutdown(async (why) => {

@@ -149,6 +149,9 @@ export type Config = Settings & {
   encryptionKey: string;
 };
 
+/** What a worker is told: it reads strangers' pages, and nothing that it knows lets anybody in. */
+export type WorkerConfig = Omit<Config, 'jwtSecret'>;
+
 /** All faults of an environment in one message. */
 export class ConfigError extends Error {
   constructor(faults: string[]) {
@@ -158,14 +161,14 @@ export class ConfigError extends Error {
 }
 
 /** Parses `env`; an empty variable counts as unset. @throws ConfigError naming every fault at once */
-export function readSettings(env: Environment = process.env): Settings {
+export function readSettings(env: Environment = process.env, required = requiredInProduction): Settings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = variables.safeParse(given);
   const faults = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path.slice(0, 1).join('.')}: ${issue.message}`);
   if (given.NODE_ENV === 'production') {
-    for (const [name, how] of Object.entries(requiredInProduction))
+    for (const [name, how] of Object.entries(required))
       if (given[name] === undefined) faults.push(`${name}: required when NODE_ENV=production (${how})`);
   }
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
@@ -215,7 +218,7 @@ export function readSettings(env: Environment = process.env): Settings {
   };
 }
 
-const requiredInProduction = {
+const requiredInProduction: Record<string, string> = {
   DATABASE_URL: 'postgres://user:password@host:5432/tally',
   REDIS_URL: 'redis://host:6379',
   JWT_SECRET: 'openssl rand -hex 32',
@@ -239,8 +242,8 @@ export const servicesFile = (dataDir: string): string => join(dataDir, 'services
  * Settings for a process that needs every service. What the environment leaves open is taken from the
  * `npm start` that runs on the same DATA_DIR. @throws ConfigError saying what to set or start
  */
-export function loadConfig(env: Environment = process.env): Config {
-  const own = readSettings(env);
+export function loadConfig(env: Environment = process.env, required = requiredInProduction): Config {
+  const own = readSettings(env, required);
   const settings = own.production ? own : readSettings({ ...readServices(own.dataDir), ...dropEmpty(env) });
   const faults: string[] = [];
   const hint = `set it, or run \`npm start\` first (no running one was found in ${settings.dataDir})`;
@@ -250,11 +253,17 @@ export function loadConfig(env: Environment = process.env): Config {
   if (redisUrls === undefined) faults.push(`REDIS_URL: ${hint}`);
   if (apiKey === undefined) faults.push(`OPENAI_API_KEY or OPENAI_BASE_URL: ${hint}`);
   if (databaseUrl === undefined || redisUrls === undefined || apiKey === undefined) throw new ConfigError(faults);
+  const { jwtSecret = required.JWT_SECRET === undefined ? '' : undefined, encryptionKey } = settings;
   const secrets =
-    settings.jwtSecret !== undefined && settings.encryptionKey !== undefined
-      ? { jwtSecret: settings.jwtSecret, encryptionKey: settings.encryptionKey }
-      : keepSecrets(settings);
+    jwtSecret !== undefined && encryptionKey !== undefined ? { jwtSecret, encryptionKey } : keepSecrets(settings);
   return { ...settings, ...secrets, databaseUrl, redisUrls, openai: { ...settings.openai, apiKey } };
+}
+
+/** The same for a worker, without what would let anybody in. @throws ConfigError */
+export function loadWorkerConfig(env: Environment = process.env): WorkerConfig {
+  const { JWT_SECRET: _, ...required } = requiredInProduction;
+  const { jwtSecret, ...config } = loadConfig(env, required);
+  return config;
 }
 
 /** The secrets of an installation without configured ones: made once, kept in DATA_DIR, readable by their owner only. */

@@ -1,9 +1,9 @@
 /** The one Chromium of a worker process: started when the first page needs it, and again when it died. */
-import { userInfo } from 'node:os';
 import { type Logger, TallyError } from '@tally/core';
 import { type Browser, type BrowserContext, type CDPSession, chromium } from 'playwright';
-import { chromiumEnvironment, findChromium } from './find-chromium.ts';
+import { findChromium } from './find-chromium.ts';
 import { type MemoryWatch, watchMemory } from './memory-watch.ts';
+import { commandFor } from './run-as.ts';
 
 export type BrowserHost = {
   /** A context of its own for one page, whose every request goes through `proxyUrl`. @throws TallyError */
@@ -70,7 +70,7 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
 
   async function start(): Promise<Browser> {
     try {
-      const started = await launch(options.chromiumPath);
+      const started = await launch(options.chromiumPath, options.log);
       const session = await started.newBrowserCDPSession();
       pids.set(started, await browserPid(session));
       memory.set(started, watchMemory(session));
@@ -138,17 +138,18 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
   };
 }
 
-async function launch(chromiumPath: string | undefined): Promise<Browser> {
-  const executablePath = await findChromium(chromiumPath);
-  if (executablePath === undefined)
+async function launch(chromiumPath: string | undefined, log: Logger): Promise<Browser> {
+  const found = await findChromium(chromiumPath);
+  if (found === undefined)
     throw new TallyError('internal', 'Chromium is not installed on the worker, so no page can be read');
+  const { executablePath, env, hasSandbox, why } = await commandFor(found);
+  if (!hasSandbox) log.error({ why }, 'Chromium runs as root, without its sandbox: run the worker as another user');
   return chromium.launch({
     executablePath,
     args: flags,
     ignoreDefaultArgs: playwrightFlagsToDrop,
-    // Chromium refuses to run as root with its sandbox.
-    chromiumSandbox: userInfo().uid !== 0,
-    env: chromiumEnvironment,
+    chromiumSandbox: hasSandbox,
+    env,
     // The worker decides when it ends, after its jobs.
     handleSIGINT: false,
     handleSIGTERM: false,

@@ -1,6 +1,8 @@
 /** What reading one page may cost. */
 
 export const maxPagesAtOnce = 4;
+/** Of one account: the rest is for others, for a page may take its whole time. */
+export const maxPagesOfOneAccount = 2;
 
 export const defaultTimeoutMs = 20_000;
 export const hardTimeoutMs = 30_000;
@@ -13,7 +15,12 @@ export const maxDocumentBytes = 10_000_000;
 export const maxPageBytes = 30_000_000;
 /** Of one renderer: what a script unpacks or allocates is not told before it is there. 150 MB is an ordinary page. */
 export const maxRendererBytes = 700_000_000;
+/** Of all other processes of a browser, where blobs and databases of pages lie: 100 MB without any. */
+export const maxBrowserBytes = 500_000_000;
 export const memoryLookMs = 100;
+/** Of what pages of one origin may store. */
+export const maxStoredBytes = 10_000_000;
+export const maxStoringOrigins = 50;
 export const maxRequests = 300;
 export const maxNavigations = 11;
 

@@ -18,6 +18,8 @@ export type PageReaderOptions = {
   /** For a page in all, once its turn has come: 20 s, and 30 s at most. */
   timeoutMs?: number;
   network?: Partial<Network>;
+  /** Waits for its turn; by default among this reader's own pages. */
+  takeSlot?: ReturnType<typeof createSlots>;
 };
 
 /** Starts nothing yet: the browser comes with the first page. `close` ends it, and whatever it still reads. */
@@ -26,7 +28,7 @@ export function createPageReader(options: PageReaderOptions): PageReader & { clo
   const network: Network = { ...realNetwork, ...options.network };
   const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, hardTimeoutMs);
   const browser = createBrowserHost({ chromiumPath: options.chromiumPath, log });
-  const takeSlot = createSlots(maxPagesAtOnce);
+  const takeSlot = options.takeSlot ?? createSlots(maxPagesAtOnce);
 
   async function open(url: string, { signal }: { signal: AbortSignal }): Promise<RenderedPage> {
     checkPageAddress(url, policy);

@@ -3,7 +3,14 @@ import { TallyError } from '@tally/core';
 import { type AddressPolicy, checkPageAddress } from '@tally/tasks';
 import type { BrowserContext, CDPSession, Page, Request, Response, Route } from 'playwright';
 import { type Guard, guardHeader } from './guard.ts';
-import { maxDocumentBytes, maxNavigations, maxPageBytes, maxRequests } from './limits.ts';
+import {
+  maxDocumentBytes,
+  maxNavigations,
+  maxPageBytes,
+  maxRequests,
+  maxStoredBytes,
+  maxStoringOrigins,
+} from './limits.ts';
 import { browserEnded, judgeAnswer, judgeNetworkError, tooLarge, tooManyRedirects } from './verdict.ts';
 
 export type Watch = {
@@ -131,7 +138,13 @@ async function watchDocument({ cdp, policy, stop }: Watched): Promise<Pick<Watch
   let documentUrl = '';
   let documentBytes = 0;
   let pageBytes = 0;
+  const storing = new Set<string>();
   cdp.on('Page.frameNavigated', ({ frame }) => {
+    const origin = frame.securityOrigin;
+    if (/^https?:/.test(origin) && !storing.has(origin) && storing.size < maxStoringOrigins) {
+      storing.add(origin);
+      cdp.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: maxStoredBytes }).catch(() => undefined);
+    }
     if (frame.parentId !== undefined) return;
     frameId = frame.id;
     documents++;

@@ -1,0 +1,46 @@
+/** A browser for each account that has pages open: what a page takes of its browser, it takes from no other account. */
+import type { PageReader } from '@tally/tasks';
+import { maxPagesAtOnce } from './limits.ts';
+import { createPageReader, type PageReaderOptions } from './page-reader.ts';
+import { createSlots } from './slots.ts';
+
+export type PageReaders = {
+  /** @throws TallyError as {@link PageReader.open} does */
+  open(accountId: string, ...page: Parameters<PageReader['open']>): ReturnType<PageReader['open']>;
+  /** Ends all browsers, and whatever they still read. */
+  close(): Promise<void>;
+};
+
+// Pages of one shop often come one after the other, and a browser takes some tenths of a second to start.
+const idleMs = 10_000;
+
+/** Starts nothing yet: a browser comes with its account's first page, and goes when it had none for a while. */
+export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>): PageReaders {
+  const takeSlot = createSlots(maxPagesAtOnce);
+  const readers = new Map<
+    string,
+    { reader: ReturnType<typeof createPageReader>; open: number; idle?: NodeJS.Timeout }
+  >();
+  return {
+    async open(accountId, ...page) {
+      const own = readers.get(accountId) ?? { reader: createPageReader({ ...options, takeSlot }), open: 0 };
+      readers.set(accountId, own);
+      clearTimeout(own.idle);
+      own.open++;
+      try {
+        return await own.reader.open(...page);
+      } finally {
+        own.open--;
+        if (own.open === 0)
+          own.idle = setTimeout(() => {
+            readers.delete(accountId);
+            void own.reader.close();
+          }, idleMs);
+      }
+    },
+    async close() {
+      for (const { idle } of readers.values()) clearTimeout(idle);
+      await Promise.all([...readers.values()].map(({ reader }) => reader.close()));
+    },
+  };
+}
