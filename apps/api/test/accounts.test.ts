@@ -124,10 +124,10 @@ describe('API keys', () => {
     expect(made.status).toBe(201);
     const { id, key, hint } = made.body.api_key;
     expect(key).toMatch(/^tally_[\w-]{40,}$/);
-    const listed = await call<ApiKeys>('GET', '/api/accounts/api-keys', { token: key });
+    const listed = await call<ApiKeys>('GET', '/api/accounts/api-keys', { token });
     expect(listed.body.api_keys).toEqual([{ id, name: 'shop', hint, created_at: expect.any(String) }]);
     expect(listed.text).not.toContain(key);
-    expect((await call('DELETE', `/api/accounts/api-keys/${id}`, { token: key })).status).toBe(200);
+    expect((await call('DELETE', `/api/accounts/api-keys/${id}`, { token })).status).toBe(200);
     expect((await call('GET', profile, { token: key })).status).toBe(401);
     expect((await call<ApiKeys>('GET', '/api/accounts/api-keys', { token })).body.api_keys).toEqual([]);
   });
@@ -152,11 +152,79 @@ describe('API keys', () => {
     expect((await call('GET', profile, { token: key })).body).toMatchObject({ email: theirs.email });
   });
 
-  it('are at most fifty', async () => {
+  it('are at most fifty, also where a hundred are made at once', async () => {
     const { token } = await newPerson();
     const make = () => call('POST', '/api/accounts/api-keys', { token, body: { name: 'one of many' } });
-    for (let i = 0; i < 50; i++) expect((await make()).status).toBe(201);
+    const all = await Promise.all(Array.from({ length: 100 }, make));
+    expect(all.filter(({ status }) => status === 201)).toHaveLength(50);
     expect(await make()).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
+    expect((await call<ApiKeys>('GET', '/api/accounts/api-keys', { token })).body.api_keys).toHaveLength(50);
+  });
+
+  it('make no keys, end none, and take nothing along: that wants a login of the last hour', async () => {
+    const { accountId, token } = await newPerson();
+    const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'found' } });
+    const { id, key } = made.body.api_key;
+    const old = await new SignJWT({ ver: 1 })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject(accountId)
+      .setIssuer('tally')
+      .setAudience('tally-api')
+      .setIssuedAt(Math.floor(Date.now() / 1_000) - 3_700)
+      .setExpirationTime('1h')
+      .sign(new TextEncoder().encode(config.jwtSecret));
+    expect((await call('GET', profile, { token: old })).status).toBe(200);
+    for (const bearer of [key, old]) {
+      const tried = [
+        await call('POST', '/api/accounts/api-keys', { token: bearer, body: { name: 'another' } }),
+        await call('DELETE', `/api/accounts/api-keys/${id}`, { token: bearer }),
+      ];
+      expect(tried).toMatchObject(Array(2).fill({ status: 403, body: { error_code: 'login_required' } }));
+    }
+    for (const [method, path] of [
+      ['GET', '/api/accounts/export'],
+      ['POST', '/api/accounts/logout-everywhere'],
+    ] as const)
+      expect(await call(method, path, { token: key, ...(method === 'POST' && { body: {} }) })).toMatchObject({
+        status: 403,
+        body: { error_code: 'login_required' },
+      });
+  });
+
+  it('go on after a change of the password, which says so, or end with it', async () => {
+    const { token } = await newPerson();
+    const make = async (bearer: string) =>
+      (await call<NewApiKey>('POST', '/api/accounts/api-keys', { token: bearer, body: { name: 'shop' } })).body.api_key
+        .key;
+    const keys = [await make(token), await make(token)];
+    type Changed = { access_token: string; api_keys_kept: number; api_keys_ended: number };
+    const change = (bearer: string, body: object) =>
+      call<Changed>('POST', '/api/accounts/password', {
+        token: bearer,
+        body: { current_password: testPassword, new_password: testPassword, ...body },
+      });
+    const kept = await change(token, {});
+    expect(kept.body).toMatchObject({ api_keys_kept: 2, api_keys_ended: 0 });
+    expect((await call('GET', profile, { token: keys[0] as string })).status).toBe(200);
+    const ended = await change(kept.body.access_token, { end_api_keys: true });
+    expect(ended.body).toMatchObject({ api_keys_kept: 0, api_keys_ended: 2 });
+    for (const key of keys) expect((await call('GET', profile, { token: key })).status).toBe(401);
+    expect((await call('GET', profile, { token: ended.body.access_token })).status).toBe(200);
+  });
+});
+
+describe('logging out everywhere', () => {
+  it('ends every token, and keys where that is wanted', async () => {
+    const { email, token } = await newPerson();
+    const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'shop' } });
+    const other = await login(email);
+    const out = await call('POST', '/api/accounts/logout-everywhere', { token: other, body: {} });
+    expect(out).toMatchObject({ status: 200, body: { api_keys_kept: 1 } });
+    for (const bearer of [token, other]) expect((await call('GET', profile, { token: bearer })).status).toBe(401);
+    expect((await call('GET', profile, { token: made.body.api_key.key })).status).toBe(200);
+    const again = await login(email);
+    await call('POST', '/api/accounts/logout-everywhere', { token: again, body: { end_api_keys: true } });
+    expect((await call('GET', profile, { token: made.body.api_key.key })).status).toBe(401);
   });
 });
 

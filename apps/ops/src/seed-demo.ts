@@ -28,7 +28,7 @@ const demoAccounts: DemoAccount[] = [
       await subscribe(billing, accountId, {});
       for (const entry of demoKnowledge) await insertKnowledge(billing.db, { accountId, ...entry });
       await inTransaction(billing.db, (client) => upsertProducts(client, accountId, demoProducts, describeProduct));
-      if (withKey) await insertApiKey(billing.db, { accountId, name: 'demo', keyHash, hint: demoApiKey });
+      if (withKey) await insertApiKey(billing.db, { accountId, name: 'demo', keyHash, hint: demoApiKey }, 1);
     },
   },
   { email: 'operator@example.com', role: 'operator', fill: (billing, accountId) => subscribe(billing, accountId, {}) },

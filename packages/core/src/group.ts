@@ -1,5 +1,7 @@
 /** Groups concurrent calls of a kind into one: one batch in flight, the next leaves the moment it is back. */
 
+type GroupOptions = { maxBatch?: number; retryAlone?: (error: unknown) => boolean };
+
 type Waiting<Input, Output> = {
   input: Input;
   resolve: (output: Output) => void;
@@ -16,7 +18,7 @@ type Waiting<Input, Output> = {
  */
 export function group<Input, Output>(
   run: (inputs: Input[]) => Promise<Output[]>,
-  { maxBatch = 128, retryAlone = () => true }: { maxBatch?: number; retryAlone?: (error: unknown) => boolean } = {},
+  { maxBatch = 128, retryAlone = () => true }: GroupOptions = {},
 ): (input: Input) => Promise<Output> {
   let queue: Waiting<Input, Output>[] = [];
   let busy = false;
@@ -53,4 +55,25 @@ export function group<Input, Output>(
       queue.push({ input, resolve, reject });
       if (!busy) void drain();
     });
+}
+
+/** Like {@link group}, but only calls of one key travel together: what one key's batch takes holds up no other's. */
+export function groupByKey<Input, Output>(
+  keyOf: (input: Input) => string,
+  run: (inputs: Input[]) => Promise<Output[]>,
+  options: GroupOptions = {},
+): (input: Input) => Promise<Output> {
+  const lanes = new Map<string, { call: (input: Input) => Promise<Output>; open: number }>();
+  return async (input) => {
+    const key = keyOf(input);
+    const lane = lanes.get(key) ?? { call: group(run, options), open: 0 };
+    lanes.set(key, lane);
+    lane.open++;
+    try {
+      return await lane.call(input);
+    } finally {
+      lane.open--;
+      if (lane.open === 0) lanes.delete(key);
+    }
+  };
 }

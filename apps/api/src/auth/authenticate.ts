@@ -24,15 +24,19 @@ import {
 import type { Context, MiddlewareHandler } from 'hono';
 import ipaddr from 'ipaddr.js';
 import type { RateLimits } from '../http/rate-limits.ts';
+import { limits } from '../limits.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 import type { Tokens } from './tokens.ts';
+
+/** Who asks, and by what: a login, of that moment, or an API key. */
+export type Caller = Identity & { loginAt: Date | undefined };
 
 export type Authenticator = {
   tokens: Tokens;
   /** The identity behind an `Authorization: Bearer` value; undefined where it proves nothing. */
-  identify(bearer: string): Promise<Identity | undefined>;
+  identify(bearer: string): Promise<Caller | undefined>;
   /** Checks e-mail and password. @throws TallyError `unauthenticated`, the same for an unknown e-mail; `rate_limited` */
-  login(email: string, password: string, address: string): Promise<Identity>;
+  login(email: string, password: string, address: string): Promise<Caller>;
 };
 
 /** A new API key: shown once, stored as its hash. */
@@ -52,22 +56,24 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
   return {
     tokens,
     identify: async (bearer) => {
-      if (bearer.startsWith(apiKeyPrefix)) return findIdentityByKey(db, hashApiKey(bearer));
+      if (bearer.startsWith(apiKeyPrefix)) {
+        const owner = await findIdentityByKey(db, hashApiKey(bearer));
+        return owner && { ...owner, loginAt: undefined };
+      }
       const claims = await tokens.verify(bearer);
       if (claims === undefined || !isId(claims.accountId)) return undefined;
       const identity = await readIdentity(claims.accountId);
-      return identity?.tokenVersion === claims.tokenVersion ? identity : undefined;
+      return identity?.tokenVersion === claims.tokenVersion ? { ...identity, loginAt: claims.loginAt } : undefined;
     },
     login: async (email, password, address) => {
-      await rateLimits.login.check(email, address);
-      const account = await findAccountByEmail(db, email);
-      const isRight = await isPassword(account?.passwordHash ?? (await nobody), password);
-      if (account === undefined || !isRight) {
-        await rateLimits.login.failed(email, address);
-        throw new TallyError('unauthenticated', 'E-mail or password is wrong');
-      }
-      await rateLimits.login.succeeded(email, address);
-      return { accountId: account.id, role: account.role, tokenVersion: account.tokenVersion };
+      const account = await rateLimits.guess(email, address, async () => {
+        const found = await findAccountByEmail(db, email);
+        const isRight = await isPassword(found?.passwordHash ?? (await nobody), password);
+        return isRight ? found : undefined;
+      });
+      if (account === undefined) throw new TallyError('unauthenticated', 'E-mail or password is wrong');
+      const { id: accountId, role, tokenVersion } = account;
+      return { accountId, role, tokenVersion, loginAt: new Date() };
     },
   };
 }
@@ -106,6 +112,26 @@ export function requireAccount(authenticator: Authenticator): MiddlewareHandler<
   };
 }
 
+/** Lets no API key pass; comes after {@link requireAccount}. @throws TallyError `login_required` */
+export const requireLogin: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  if (c.get('identity').loginAt === undefined)
+    throw new TallyError('login_required', 'An API key can’t do this: log in with the password');
+  await next();
+};
+
+/**
+ * For what gives or takes access: only a login of the last hour is let in, for a key that was found, or a token that was
+ * left behind, must not make another key. Comes after {@link requireAccount}. @throws TallyError `login_required`
+ */
+export const requireRecentLogin: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  await requireLogin(c, async () => {
+    const loginAt = c.get('identity').loginAt?.getTime() ?? 0;
+    if (Date.now() - loginAt > limits.recentLoginSeconds * 1_000)
+      throw new TallyError('login_required', 'Log in anew: this wants a login of the last hour');
+    await next();
+  });
+};
+
 /** Lets operators pass; comes after {@link requireAccount}. */
 export const requireOperator: MiddlewareHandler<ApiEnv> = async (c, next) => {
   if (c.get('identity').role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
@@ -123,12 +149,9 @@ export async function requirePassword(
 ): Promise<Account> {
   const account = await findAccount(db, c.get('identity').accountId);
   if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
-  const address = addressOf(c, config);
-  await rateLimits.login.check(account.email, address);
-  if (!(await isPassword(account.passwordHash, password))) {
-    await rateLimits.login.failed(account.email, address);
-    throw new TallyError('unauthenticated', 'The current password is wrong');
-  }
-  await rateLimits.login.succeeded(account.email, address);
-  return account;
+  const known = await rateLimits.guess(account.email, addressOf(c, config), async () =>
+    (await isPassword(account.passwordHash, password)) ? account : undefined,
+  );
+  if (known === undefined) throw new TallyError('unauthenticated', 'The current password is wrong');
+  return known;
 }

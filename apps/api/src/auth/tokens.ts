@@ -4,9 +4,14 @@ import { jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { limits } from '../limits.ts';
 
-export type TokenClaims = { accountId: string; tokenVersion: number };
+export type TokenClaims = {
+  accountId: string;
+  tokenVersion: number;
+  /** When the password was given. */
+  loginAt: Date;
+};
 export type Tokens = {
-  issue(claims: TokenClaims): Promise<string>;
+  issue(claims: Omit<TokenClaims, 'loginAt'>): Promise<string>;
   /** Undefined for anything that is not a valid, unexpired token of ours. */
   verify(token: string): Promise<TokenClaims | undefined>;
 };
@@ -38,12 +43,13 @@ export function createTokens(secret: string): Tokens {
           algorithms: [algorithm],
           issuer,
           audience,
-          requiredClaims: ['sub', 'exp', 'ver'],
+          requiredClaims: ['sub', 'exp', 'iat', 'ver'],
         });
-        if (typeof payload.sub !== 'string' || typeof payload.ver !== 'number' || payload.exp === undefined)
+        const { sub, ver, exp, iat } = payload;
+        if (typeof sub !== 'string' || typeof ver !== 'number' || exp === undefined || iat === undefined)
           return undefined;
-        const claims = { accountId: payload.sub, tokenVersion: payload.ver };
-        verified.set(token, claims, { ttl: Math.max(1, payload.exp * 1_000 - Date.now()) });
+        const claims = { accountId: sub, tokenVersion: ver, loginAt: new Date(iat * 1_000) };
+        verified.set(token, claims, { ttl: Math.max(1, exp * 1_000 - Date.now()) });
         return claims;
       } catch {
         return undefined;

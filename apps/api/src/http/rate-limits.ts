@@ -1,5 +1,6 @@
 /** How often an account, or an address, may knock. Counted in Redis; in this process alone while Redis is away. */
 import { type Config, type RedisClient, TallyError } from '@tally/core';
+import pLimit from 'p-limit';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { limits } from '../limits.ts';
 
@@ -8,17 +9,17 @@ export type RateLimits = {
   submission(accountId: string): Promise<void>;
   /** @throws TallyError `rate_limited` */
   read(accountId: string): Promise<void>;
+  /** Counts what is written, in bytes of request bodies. @throws TallyError `rate_limited` */
+  written(accountId: string, bytes: number): Promise<void>;
   /** @throws TallyError `rate_limited` */
   export(accountId: string): Promise<void>;
   registration(address: string): Promise<void>;
-  login: {
-    /** @throws TallyError `rate_limited` where this address has failed too often, for this account or for all */
-    check(email: string, address: string): Promise<void>;
-    /** @throws TallyError `rate_limited` where this failure is one too many */
-    failed(email: string, address: string): Promise<void>;
-    /** Forgets the failures. @throws TallyError `rate_limited` where too many came at the same time */
-    succeeded(email: string, address: string): Promise<void>;
-  };
+  /**
+   * Judges a guess at a password: undefined is a wrong one, and counts. Of one address a few are judged at a time, and none
+   * once it has failed too often: a hash costs more than the refusal.
+   * @throws TallyError `rate_limited` where this address has failed too often, for this account or for all
+   */
+  guess<T>(email: string, address: string, judge: () => Promise<T | undefined>): Promise<T | undefined>;
 };
 
 type Limiter = Pick<RateLimiterRedis, 'consume' | 'get' | 'delete'>;
@@ -33,12 +34,14 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   };
   const submissions = limiter('submit', config.limits.submissionsPerMinute, 60);
   const reads = limiter('read', config.limits.readsPerMinute, 60);
+  const written = limiter('written', limits.writtenKilobytesPerMinute, 60);
   const exports = limiter('export', limits.exportsPerHour, 3_600);
   const { logins } = config.limits;
   const ofAccount = limiter('login', logins, limits.loginWindowSeconds);
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const registrations = limiter('register', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
+  const turnOf = createTurns(limits.guessesAtATime, limits.mostGuessesWaiting);
   const check = async (email: string, address: string): Promise<void> => {
     const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
     const spent = [
@@ -50,28 +53,46 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   return {
     submission: (accountId) => consume(submissions, accountId, 'submissions'),
     read: (accountId) => consume(reads, accountId, 'requests'),
+    written: (accountId, bytes) => consume(written, accountId, 'bytes written', Math.ceil(bytes / 1_000)),
     export: (accountId) => consume(exports, accountId, 'exports'),
     registration: (address) => consume(registrations, address, 'registrations'),
-    login: {
-      check,
-      failed: async (email, address) => {
-        await Promise.all([
-          consume(ofAccount, pair(email, address), 'failed logins'),
-          consume(ofAddress, address, 'failed logins'),
-        ]);
-      },
-      succeeded: async (email, address) => {
+    guess: (email, address, judge) =>
+      turnOf(address, async () => {
+        await check(email, address);
+        const found = await judge();
+        if (found === undefined) {
+          await Promise.all([
+            consume(ofAccount, pair(email, address), 'failed logins'),
+            consume(ofAddress, address, 'failed logins'),
+          ]);
+          return undefined;
+        }
         // Guesses that run at the same time all pass the first check; none of them may be right once they are too many.
         await check(email, address);
         await ofAccount?.delete(pair(email, address));
-      },
-    },
+        return found;
+      }),
   };
 }
 
-async function consume(limiter: Limiter | undefined, key: string, what: string): Promise<void> {
+/** Runs what comes under one key a few at a time. */
+function createTurns(atATime: number, mostWaiting: number) {
+  const byKey = new Map<string, ReturnType<typeof pLimit>>();
+  return async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const turns = byKey.get(key) ?? pLimit(atATime);
+    if (turns.pendingCount >= mostWaiting) throw tooMany('logins at once', 1_000);
+    byKey.set(key, turns);
+    try {
+      return await turns(work);
+    } finally {
+      if (turns.activeCount + turns.pendingCount === 0) byKey.delete(key);
+    }
+  };
+}
+
+async function consume(limiter: Limiter | undefined, key: string, what: string, points = 1): Promise<void> {
   try {
-    await limiter?.consume(key);
+    await limiter?.consume(key, points);
   } catch (error) {
     if (error instanceof RateLimiterRes) throw tooMany(what, error.msBeforeNext);
     throw error;

@@ -2,6 +2,7 @@
 import { ReadableStream } from 'node:stream/web';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { exportAccount } from '@tally/db';
+import { requireLogin } from '../auth/authenticate.ts';
 import { bearer, errorResponses } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
@@ -14,12 +15,13 @@ const exporting = createRoute({
   tags: ['Accounts'],
   summary: 'Everything that is kept for the account, as JSON lines; the last one has the kind `end`',
   security: bearer,
+  middleware: [requireLogin],
   responses: {
     200: {
       description: 'One JSON object a line, `kind` says what it is; without the last line the export is not whole',
       content: { [jsonLines]: { schema: z.string() } },
     },
-    ...errorResponses(401),
+    ...errorResponses(401, 403),
   },
 });
 /** The route by which an account takes along what is kept for it. */

@@ -1,10 +1,11 @@
 /** Registering, logging in, passwords, API keys, and what an account sees of itself. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance, termsOf } from '@tally/billing';
-import { hashPassword, TallyError } from '@tally/core';
+import { boundedText, hashPassword, TallyError } from '@tally/core';
 import {
-  changePassword,
   deleteApiKey,
+  type EndedSessions,
+  endSessions,
   findAccount,
   type Identity,
   insertAccount,
@@ -13,7 +14,7 @@ import {
   listApiKeys,
   type Standing,
 } from '@tally/db';
-import { addressOf, newApiKey, requirePassword } from '../auth/authenticate.ts';
+import { addressOf, newApiKey, requireLogin, requirePassword, requireRecentLogin } from '../auth/authenticate.ts';
 import { limits } from '../limits.ts';
 import {
   bearer,
@@ -31,6 +32,11 @@ import type { ApiEnv, ApiServices } from '../services.ts';
 const Email = z.email().max(254).openapi({ example: 'you@example.com' });
 const Credentials = z.object({ email: Email, password: GivenPassword });
 const Token = { access_token: z.string(), token_type: z.literal('bearer'), expires_in: z.int() };
+const EndKeys = z.boolean().default(false).openapi({ description: 'Whether API keys end, too' });
+const KeysLeft = {
+  api_keys_ended: z.int(),
+  api_keys_kept: z.int().openapi({ description: 'Keys that go on: end them, too, where somebody else may have one' }),
+};
 const ApiKey = z.object({ id: z.uuid(), name: z.string(), hint: z.string(), created_at: Created });
 
 const register = createRoute({
@@ -59,9 +65,20 @@ const password = createRoute({
   path: '/api/accounts/password',
   tags: ['Accounts'],
   summary: 'Change the password; ends every bearer token given out before',
+  description: 'API keys go on unless `end_api_keys` is true: the answer says how many.',
   security: bearer,
-  request: jsonBody(z.object({ current_password: GivenPassword, new_password: NewPassword })),
-  responses: { 200: jsonResponse('A new bearer token', Token), ...errorResponses(400, 401) },
+  request: jsonBody(z.object({ current_password: GivenPassword, new_password: NewPassword, end_api_keys: EndKeys })),
+  responses: { 200: jsonResponse('A new bearer token', { ...Token, ...KeysLeft }), ...errorResponses(400, 401) },
+});
+const logoutEverywhere = createRoute({
+  method: 'post',
+  path: '/api/accounts/logout-everywhere',
+  tags: ['Accounts'],
+  summary: 'End every bearer token given out so far, this one too, and API keys where that is wanted',
+  security: bearer,
+  middleware: [requireLogin],
+  request: jsonBody(z.object({ end_api_keys: EndKeys })),
+  responses: { 200: jsonResponse('Logged out', KeysLeft), ...errorResponses(400, 401, 403) },
 });
 const listKeys = createRoute({
   method: 'get',
@@ -75,22 +92,24 @@ const createKey = createRoute({
   method: 'post',
   path: '/api/accounts/api-keys',
   tags: ['Accounts'],
-  summary: 'Make an API key; it is shown only now',
+  summary: 'Make an API key; it is shown only now. Wants a login of the last hour',
   security: bearer,
-  request: jsonBody(z.object({ name: z.string().trim().min(1).max(limits.maxTitleCharacters) })),
+  middleware: [requireRecentLogin],
+  request: jsonBody(z.object({ name: boundedText(limits.maxTitleCharacters) })),
   responses: {
     201: jsonResponse('The key', { api_key: ApiKey.extend({ key: z.string() }) }),
-    ...errorResponses(400, 401, 409),
+    ...errorResponses(400, 401, 403, 409),
   },
 });
 const removeKey = createRoute({
   method: 'delete',
   path: '/api/accounts/api-keys/{id}',
   tags: ['Accounts'],
-  summary: 'Revoke an API key',
+  summary: 'Revoke an API key. Wants a login of the last hour',
   security: bearer,
+  middleware: [requireRecentLogin],
   request: { params: z.object({ id: z.uuid() }) },
-  responses: { 200: jsonResponse('Revoked', {}), ...errorResponses(401, 404) },
+  responses: { 200: jsonResponse('Revoked', {}), ...errorResponses(401, 403, 404) },
 });
 const percent = z.number().min(0).max(100);
 const profile = createRoute({
@@ -163,12 +182,20 @@ export function accountRoutes(services: ApiServices) {
       const { accountId, role } = c.get('identity');
       const input = c.req.valid('json');
       await requirePassword(services, c, input.current_password);
-      const tokenVersion = await changePassword(db, accountId, await hashPassword(input.new_password));
-      if (tokenVersion === undefined) throw new TallyError('unauthenticated', 'The account is gone');
-      const token = await authenticator.tokens.issue({ accountId, tokenVersion });
+      const passwordHash = await hashPassword(input.new_password);
+      const ended = await endSessions(db, accountId, { passwordHash, endKeys: input.end_api_keys });
+      if (ended === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      const token = await authenticator.tokens.issue({ accountId, tokenVersion: ended.tokenVersion });
       const body = { access_token: token, token_type: 'bearer', expires_in: limits.tokenLifetimeSeconds } as const;
       log.info({ account_id: accountId, role }, 'password changed');
-      return c.json({ success: true as const, ...body }, 200);
+      return c.json({ success: true as const, ...body, ...toKeysLeft(ended) }, 200);
+    })
+    .openapi(logoutEverywhere, async (c) => {
+      const { accountId } = c.get('identity');
+      const ended = await endSessions(db, accountId, { endKeys: c.req.valid('json').end_api_keys });
+      if (ended === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      log.info({ account_id: accountId }, 'logged out everywhere');
+      return c.json({ success: true as const, ...toKeysLeft(ended) }, 200);
     })
     .openapi(listKeys, async (c) => {
       const keys = await listApiKeys(db, c.get('identity').accountId);
@@ -176,10 +203,14 @@ export function accountRoutes(services: ApiServices) {
     })
     .openapi(createKey, async (c) => {
       const { accountId } = c.get('identity');
-      if ((await listApiKeys(db, accountId)).length >= limits.maxApiKeys)
-        throw new TallyError('conflict', `An account has at most ${limits.maxApiKeys} API keys: revoke one first`);
       const { key, keyHash, hint } = newApiKey();
-      const row = await insertApiKey(db, { accountId, name: c.req.valid('json').name, keyHash, hint });
+      const row = await insertApiKey(
+        db,
+        { accountId, name: c.req.valid('json').name, keyHash, hint },
+        limits.maxApiKeys,
+      );
+      if (row === undefined)
+        throw new TallyError('conflict', `An account has at most ${limits.maxApiKeys} API keys: revoke one first`);
       return c.json({ success: true as const, api_key: { ...toApiKey(row), key } }, 201);
     })
     .openapi(removeKey, async (c) => {
@@ -216,6 +247,8 @@ export function accountRoutes(services: ApiServices) {
       );
     });
 }
+
+const toKeysLeft = ({ endedKeys, keptKeys }: EndedSessions) => ({ api_keys_ended: endedKeys, api_keys_kept: keptKeys });
 
 const toApiKey = (row: { id: string; name: string; hint: string; createdAt: Date }) => ({
   id: row.id,

@@ -5,13 +5,12 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { TallyError } from '@tally/core';
-import type { Identity } from '@tally/db';
 import { fromQueueId, queueOf, requeue } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import type { Job } from 'bullmq';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { LRUCache } from 'lru-cache';
-import { addressOf, bearerOf, requireOperator } from '../auth/authenticate.ts';
+import { addressOf, bearerOf, type Caller, requireOperator } from '../auth/authenticate.ts';
 import { createErrorHandler } from '../http/errors.ts';
 import { isOwnOrigin } from '../http/public-address.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -92,7 +91,7 @@ const acronyms: Record<string, string> = { qa: 'Q&A', dm: 'DM' };
 function signIn({ authenticator, config }: ApiServices): MiddlewareHandler<ApiEnv> {
   // The board polls every few seconds, and a password takes tens of milliseconds to check.
   const recent = new LRUCache<string, string>({ max: 100, ttl: 60_000 });
-  const byPassword = async (c: Context<ApiEnv>, email: string, password: string): Promise<Identity | undefined> => {
+  const byPassword = async (c: Context<ApiEnv>, email: string, password: string): Promise<Caller | undefined> => {
     const fingerprint = createHash('sha256').update(`${email}\n${password}`).digest('base64');
     const token = recent.get(fingerprint);
     const remembered = token === undefined ? undefined : await authenticator.identify(token);

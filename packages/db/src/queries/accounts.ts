@@ -2,7 +2,7 @@
 import { newId } from '@tally/core';
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { type Database, inTransaction } from '../connect.ts';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { accounts, apiKeys } from '../schema.ts';
 import { type NewPeriod, startPeriodIn } from './subscriptions.ts';
 
@@ -44,18 +44,30 @@ export async function findAccount(db: Database, accountId: string): Promise<Acco
   return rows[0];
 }
 
-/** Stores a new password and thereby ends every bearer token given out before; returns the new token version. */
-export async function changePassword(
+/** What became of logins and keys: the version that new tokens carry, and keys that were ended and that go on. */
+export type EndedSessions = { tokenVersion: number; endedKeys: number; keptKeys: number };
+
+/**
+ * Ends every bearer token given out before, and the API keys where that is wanted; with a new password where one is given.
+ * Undefined where the account is gone.
+ */
+export async function endSessions(
   db: Database,
   accountId: string,
-  passwordHash: string,
-): Promise<number | undefined> {
-  const rows = await db.orm
-    .update(accounts)
-    .set({ passwordHash, tokenVersion: sql`${accounts.tokenVersion} + 1` })
-    .where(and(eq(accounts.id, accountId), isNull(accounts.erasedAt)))
-    .returning({ tokenVersion: accounts.tokenVersion });
-  return rows[0]?.tokenVersion;
+  { passwordHash, endKeys }: { passwordHash?: string; endKeys: boolean },
+): Promise<EndedSessions | undefined> {
+  return inTransaction(db, async (client) => {
+    const orm = drizzle(client);
+    const [account] = await orm
+      .update(accounts)
+      .set({ tokenVersion: sql`${accounts.tokenVersion} + 1`, ...(passwordHash !== undefined && { passwordHash }) })
+      .where(and(eq(accounts.id, accountId), isNull(accounts.erasedAt)))
+      .returning({ tokenVersion: accounts.tokenVersion });
+    if (account === undefined) return undefined;
+    const ofAccount = eq(apiKeys.accountId, accountId);
+    const ended = endKeys ? await orm.delete(apiKeys).where(ofAccount) : undefined;
+    return { ...account, endedKeys: ended?.rowCount ?? 0, keptKeys: await orm.$count(apiKeys, ofAccount) };
+  });
 }
 
 /**
@@ -103,16 +115,27 @@ export async function findIdentityByKey(db: Database, keyHash: Buffer): Promise<
 export type ApiKey = Pick<typeof apiKeys.$inferSelect, 'id' | 'name' | 'hint' | 'createdAt'>;
 const keyColumns = { id: apiKeys.id, name: apiKeys.name, hint: apiKeys.hint, createdAt: apiKeys.createdAt };
 
+/** Undefined where the account has `most` keys already. */
 export async function insertApiKey(
   db: Database,
   input: { accountId: string; name: string; keyHash: Buffer; hint: string },
-): Promise<ApiKey> {
-  const [row] = await db.orm
-    .insert(apiKeys)
-    .values({ id: newId(), ...input })
-    .returning(keyColumns);
-  if (row === undefined) throw new Error('an insert returned no row');
-  return row;
+  most: number,
+): Promise<ApiKey | undefined> {
+  return inTransaction(db, async (client) => {
+    await lockAccount(client, input.accountId);
+    const orm = drizzle(client);
+    if ((await orm.$count(apiKeys, eq(apiKeys.accountId, input.accountId))) >= most) return undefined;
+    const [row] = await orm
+      .insert(apiKeys)
+      .values({ id: newId(), ...input })
+      .returning(keyColumns);
+    return row;
+  });
+}
+
+/** Whoever counts an account's rows before it adds one takes turns: a hundred at once would each find room for one. */
+export async function lockAccount(client: Transaction, accountId: string): Promise<void> {
+  await client.query('select from accounts where id = $1 for no key update', [accountId]);
 }
 
 export async function listApiKeys(db: Database, accountId: string): Promise<ApiKey[]> {

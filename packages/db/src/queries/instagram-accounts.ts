@@ -1,6 +1,7 @@
 /** Connected Instagram accounts: their state and their sealed tokens. */
 import { newId } from '@tally/core';
-import type { Database } from '../connect.ts';
+import { type Database, inTransaction } from '../connect.ts';
+import { lockAccount } from './accounts.ts';
 
 export type InstagramState = 'active' | 'needs_login' | 'paused';
 
@@ -18,13 +19,24 @@ export type InstagramAccount = {
   webhookFields: string[];
   webhookRefusal: string | null;
   createdAt: Date;
+} & PersonLimits;
+
+/** How often one person is answered; 0 never. */
+export type PersonLimits = {
+  commentsAnHour: number;
+  commentsADay: number;
+  messagesAnHour: number;
+  messagesADay: number;
 };
+export const personLimitColumns = `comments_an_hour as "commentsAnHour", comments_a_day as "commentsADay",
+  messages_an_hour as "messagesAnHour", messages_a_day as "messagesADay"`;
+
 /** With what only the worker reads. */
 export type SendingAccount = InstagramAccount & { accessToken: string; slowForMs: number };
 
 const columns = `id, account_id as "accountId", ig_user_id as "igUserId", username, self_ig_scoped_id as "selfIgScopedId",
   auto_reply as "autoReply", state, state_reason as "stateReason", token_expires_at as "tokenExpiresAt",
-  webhook_fields as "webhookFields", webhook_refusal as "webhookRefusal", created_at as "createdAt"`;
+  webhook_fields as "webhookFields", webhook_refusal as "webhookRefusal", created_at as "createdAt", ${personLimitColumns}`;
 const sendingColumns = `${columns}, access_token as "accessToken",
   greatest(0, ceil(extract(epoch from coalesce(slow_until, now()) - now()) * 1000))::integer as "slowForMs"`;
 
@@ -44,8 +56,10 @@ export async function connectInstagram(
     mostAccounts: number;
   },
 ): Promise<InstagramAccount | undefined> {
-  const { rows } = await db.pool.query<InstagramAccount>(
-    `insert into instagram_accounts (id, account_id, ig_user_id, username, access_token, self_ig_scoped_id, auto_reply)
+  return inTransaction(db, async (client) => {
+    await lockAccount(client, input.accountId);
+    const { rows } = await client.query<InstagramAccount>(
+      `insert into instagram_accounts (id, account_id, ig_user_id, username, access_token, self_ig_scoped_id, auto_reply)
      select $1, $2, $3, $4, $5, $6, $7
      where (select count(*) from instagram_accounts where account_id = $2 and ig_user_id <> $3) < $8
      on conflict (ig_user_id) do update set username = excluded.username, access_token = excluded.access_token,
@@ -54,18 +68,19 @@ export async function connectInstagram(
        token_issued_at = now(), token_refresh_at = now() + interval '1 day', token_expires_at = null
      where instagram_accounts.account_id = excluded.account_id
      returning ${columns}`,
-    [
-      newId(),
-      input.accountId,
-      input.igUserId,
-      input.username,
-      input.accessToken,
-      input.selfIgScopedId ?? null,
-      input.autoReply,
-      input.mostAccounts,
-    ],
-  );
-  return rows[0];
+      [
+        newId(),
+        input.accountId,
+        input.igUserId,
+        input.username,
+        input.accessToken,
+        input.selfIgScopedId ?? null,
+        input.autoReply,
+        input.mostAccounts,
+      ],
+    );
+    return rows[0];
+  });
 }
 
 export async function listInstagramAccounts(db: Database, accountId: string): Promise<InstagramAccount[]> {
@@ -79,15 +94,33 @@ export async function listInstagramAccounts(db: Database, accountId: string): Pr
 /** Changes what an owner may; undefined where the account has no such connection. */
 export async function changeInstagramAccount(
   db: Database,
-  input: { accountId: string; id: string; autoReply?: boolean | undefined; isPaused?: boolean | undefined },
+  input: {
+    accountId: string;
+    id: string;
+    autoReply?: boolean | undefined;
+    isPaused?: boolean | undefined;
+    perPerson?: { [Limit in keyof PersonLimits]?: number | undefined };
+  },
 ): Promise<InstagramAccount | undefined> {
+  const { perPerson = {} } = input;
   const { rows } = await db.pool.query<InstagramAccount>(
     `update instagram_accounts set auto_reply = coalesce($3, auto_reply),
        state = case when $4 and state = 'active' then 'paused' when not $4 and state = 'paused' then 'active' else state end,
        state_reason = case when $4 and state = 'active' then 'Paused by its owner' when not $4 and state = 'paused' then null
-         else state_reason end
+         else state_reason end,
+       comments_an_hour = coalesce($5, comments_an_hour), comments_a_day = coalesce($6, comments_a_day),
+       messages_an_hour = coalesce($7, messages_an_hour), messages_a_day = coalesce($8, messages_a_day)
      where account_id = $1 and id = $2 returning ${columns}`,
-    [input.accountId, input.id, input.autoReply ?? null, input.isPaused ?? null],
+    [
+      input.accountId,
+      input.id,
+      input.autoReply ?? null,
+      input.isPaused ?? null,
+      perPerson.commentsAnHour,
+      perPerson.commentsADay,
+      perPerson.messagesAnHour,
+      perPerson.messagesADay,
+    ],
   );
   return rows[0];
 }

@@ -1,6 +1,7 @@
 /** Workflows: which comments are answered, and with what. */
 import { newId } from '@tally/core';
-import type { Database } from '../connect.ts';
+import { type Database, inTransaction } from '../connect.ts';
+import { lockAccount } from './accounts.ts';
 
 export type Workflow = {
   id: string;
@@ -26,26 +27,29 @@ export async function insertWorkflow(
   input: WorkflowInput,
   most: number,
 ): Promise<Workflow | 'too_many' | undefined> {
-  const counted = await db.pool.query('select from workflows where account_id = $1 limit $2', [accountId, most]);
-  if ((counted.rowCount ?? 0) >= most) return 'too_many';
-  const { rows } = await db.pool.query<Workflow>(
-    `insert into workflows (id, account_id, ig_user_id, name, keywords, media_ids, product_id, instructions, enabled)
-     select $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9
-     where $7::uuid is null or exists (select from products where id = $7::uuid and account_id = $2)
-     returning ${workflowColumns}`,
-    [
-      newId(),
-      accountId,
-      input.igUserId,
-      input.name,
-      input.keywords,
-      input.mediaIds,
-      input.productId,
-      input.instructions,
-      input.enabled,
-    ],
-  );
-  return rows[0];
+  return inTransaction(db, async (client) => {
+    await lockAccount(client, accountId);
+    const counted = await client.query('select from workflows where account_id = $1 limit $2', [accountId, most]);
+    if ((counted.rowCount ?? 0) >= most) return 'too_many';
+    const { rows } = await client.query<Workflow>(
+      `insert into workflows (id, account_id, ig_user_id, name, keywords, media_ids, product_id, instructions, enabled)
+       select $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9
+       where $7::uuid is null or exists (select from products where id = $7::uuid and account_id = $2)
+       returning ${workflowColumns}`,
+      [
+        newId(),
+        accountId,
+        input.igUserId,
+        input.name,
+        input.keywords,
+        input.mediaIds,
+        input.productId,
+        input.instructions,
+        input.enabled,
+      ],
+    );
+    return rows[0];
+  });
 }
 
 export async function listWorkflows(
