@@ -20,7 +20,7 @@ import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { billingRoutes } from './routes/billing.ts';
 import { bullBoardPath, bullBoardRoutes } from './routes/bull-board.ts';
 import { conversationRoutes } from './routes/conversations.ts';
-import { docsRoutes, ownAnswer } from './routes/docs.ts';
+import { createDocument, docsRoutes, ownAnswer } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { instagramRoutes } from './routes/instagram.ts';
 import { jobEventRoutes } from './routes/job-events.ts';
@@ -74,7 +74,11 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.route('/', taskRoutes(services, tasks));
   // Submissions have a limit of their own; everything else counts as a read.
   app.use('/api/*', async (c, next) => {
-    await services.rateLimits.read(c.get('identity').accountId);
+    const { accountId } = c.get('identity');
+    await services.rateLimits.read(accountId);
+    // Read, and kept, by the check of its form.
+    const bytes = Number(c.req.header('content-length') ?? (await c.req.text()).length);
+    if (bytes > 0) await services.rateLimits.written(accountId, bytes);
     await next();
   });
   mount(app, accountRoutes(services));
@@ -98,15 +102,10 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     scheme: 'bearer',
     description: 'An access token from /api/accounts/login, or an API key',
   });
-  app.use('/openapi.json', async (c, next) => {
-    for (const [name, value] of Object.entries(ownAnswer)) c.header(name, value);
-    await next();
-  });
-  app.doc31('/openapi.json', (c) => ({
-    openapi: '3.1.0',
-    info: { title: 'Tally', version: '0.1.0', description },
-    servers: [{ url: c.get('prefix') || '/' }],
-  }));
+  const documentAt = createDocument(app, { title: 'Tally', version: '0.1.0', description });
+  app.get('/openapi.json', (c) =>
+    c.body(documentAt(c.get('prefix')), 200, { ...ownAnswer, 'content-type': 'application/json' }),
+  );
   return app;
 }
 

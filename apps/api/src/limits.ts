@@ -31,15 +31,16 @@ export const limits = {
   maxApiKeys: 50,
   maxPageSize: 100,
   /** A page of texts ends with the entry that reaches this. */
-  maxPageTextBytes: 4 * 1024 * 1024,
+  maxPageTextBytes: 1024 * 1024,
   maxWaitSeconds: 30,
   /** Event streams, at one API process; each may hold one event for a slow reader. */
   streams: {
     maxStreams: 2_000,
     maxStreamsPerAccount: 100,
     heartbeatMs: 15_000,
-    /** A login that has ended since is noticed when the client comes back. */
     lifetimeMs: 10 * 60_000,
+    /** A login that has ended since ends its streams within that. */
+    recheckMs: 2_000,
   },
   loginWindowSeconds: 15 * 60,
   /**
@@ -47,8 +48,14 @@ export const limits = {
    * each of which costs a password's hash and says whether an address is taken.
    */
   loginsPerAddressFactor: 10,
+  /** Of one address: what waits for its hash, and what waits for that. */
+  guessesAtATime: 4,
+  mostGuessesWaiting: 100,
+  /** Of what is stored and deleted again and again, the database has its rubbish. */
+  writtenKilobytesPerMinute: 5_000,
   exportsPerHour: 5,
   /** What is left of an erased account after that is upkeep's. */
   eraseWithinMs: 5_000,
   tokenLifetimeSeconds: 24 * 3_600,
+  recentLoginSeconds: 3_600,
 } as const;

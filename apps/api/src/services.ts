@@ -3,12 +3,13 @@ import type { HttpBindings } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Billing } from '@tally/billing';
 import type { Config, Logger, RedisClient } from '@tally/core';
-import type { Database, Identity } from '@tally/db';
+import type { Database } from '@tally/db';
 import type { Queues, Submitter } from '@tally/queue';
-import type { Authenticator } from './auth/authenticate.ts';
+import type { Authenticator, Caller } from './auth/authenticate.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { RateLimits } from './http/rate-limits.ts';
 import type { JobChanges } from './job-changes.ts';
+import type { TextThreads } from './text-threads.ts';
 
 export type ApiServices = {
   config: Config;
@@ -21,13 +22,14 @@ export type ApiServices = {
   rateLimits: RateLimits;
   jobChanges: JobChanges;
   eventStreams: EventStreams;
+  textThreads: TextThreads;
   log: Logger;
 };
 
 export type ApiEnv = {
   Variables: {
     requestId: string;
-    identity: Identity;
+    identity: Caller;
     /** The path that a proxy strips, which every address in an answer begins with; '' without one. */
     prefix: string;
   };

@@ -15,6 +15,7 @@ import { createRateLimits } from './http/rate-limits.ts';
 import { createJobChanges } from './job-changes.ts';
 import { limits } from './limits.ts';
 import type { Api, ApiServices } from './services.ts';
+import { createTextThreads } from './text-threads.ts';
 
 export type RunningApi = { url: string; app: Api; services: ApiServices; close(): Promise<void> };
 
@@ -47,6 +48,7 @@ export async function startApi(
   const keyPrefix = config.redisKeyPrefix;
   const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log });
   const rateLimits = createRateLimits(redis, config);
+  const authenticator = createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits });
   const services: ApiServices = {
     config,
     db,
@@ -56,9 +58,13 @@ export async function startApi(
     log,
     billing: createBilling({ db, redis, keyPrefix, log }),
     submitter: createSubmitter({ db, queues, log, maxQueuedJobs: config.limits.queuedJobs }),
-    authenticator: createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits }),
+    authenticator,
     jobChanges: createJobChanges({ db, redisUrls: config.redisUrls, keyPrefix, log }),
-    eventStreams: createEventStreams({ ...limits.streams, ...options.streams }),
+    eventStreams: createEventStreams(
+      { ...limits.streams, ...options.streams },
+      async (bearer) => (await authenticator.identify(bearer)) !== undefined,
+    ),
+    textThreads: createTextThreads(),
   };
   const app = createApp(services, tasks);
   const requests = countRequests(app.fetch);
@@ -79,6 +85,7 @@ export async function startApi(
     });
     await requests.ended(drainMs);
     services.jobChanges.close();
+    await services.textThreads.close();
     await queues.close();
     redis.disconnect();
     await db.close();

@@ -14,7 +14,8 @@ await newAccount(billing, { role: 'operator', email: 'operator@example.com' });
 
 const path = '/api/accounts/erase';
 const body = { password: testPassword };
-const ledger = ['token_grants', 'ai_usage_log', 'token_holds', 'subscriptions'];
+/** Numbers alone. */
+const ledger = ['token_grants', 'ai_usage_log', 'token_holds', 'subscriptions', 'account_storage'];
 let count = 0;
 const newMarked = () => newFullAccount(billing, `marked${++count}x`);
 
@@ -80,6 +81,7 @@ describe('erasing an account', () => {
     });
     expect(await findWords(words)).toEqual({});
     expect(await readRows(me.accountId, ['booked_periods'])).toEqual({ booked_periods: [] });
+    expect(await readRows(me.accountId, ['account_storage'])).toEqual({ account_storage: [`(${me.accountId},0)`] });
     expect(await readRows(me.accountId, kept)).toEqual(mine);
     expect(await readRows(other.accountId)).toEqual(others);
     const { rows } = await db.pool.query(

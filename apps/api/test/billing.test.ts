@@ -45,6 +45,8 @@ describe('what an account sees of itself has these fields and no others', () => 
         original_tokens_included: integer,
         actual_tokens_remaining: integer,
         tokens_held: integer,
+        storage_bytes_used: integer,
+        storage_bytes_limit: integer,
         status: 'active',
         refusal: null,
       },

@@ -1,7 +1,7 @@
 import { normalise } from '@tally/db';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matchWorkflow } from '../src/instagram/match-workflow.ts';
+import { createMatcher } from '../src/instagram/match-workflow.ts';
 import { readOptOut } from '../src/instagram/opting-out.ts';
 import { readEvents } from '../src/instagram/read-events.ts';
 
@@ -161,6 +161,24 @@ describe('a stop word', () => {
   );
 });
 
+/** What a matcher finds, found the slow way. */
+function saysAlone(text: string, keyword: string): boolean {
+  if (keyword === '') return false;
+  const isSpaced = (letter: string | undefined) =>
+    letter !== undefined &&
+    /[\p{L}\p{N}\p{M}]/u.test(letter) &&
+    !/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Thai}]/u.test(letter);
+  const [all, sought] = [[...text], [...keyword]];
+  return all.some((_, at) => {
+    if (sought.some((letter, i) => all[at + i] !== letter)) return false;
+    if (isSpaced(all[at - 1]) && isSpaced(all[at])) return false;
+    const end = at + sought.length;
+    if (!(isSpaced(all[end - 1]) && isSpaced(all[end]))) return true;
+    const ending = /^[\p{L}\p{N}\p{M}]*/u.exec(all.slice(end).join(''))?.[0] ?? '';
+    return [...ending].length <= (sought.length >= 4 ? 3 : 0);
+  });
+}
+
 describe('a workflow', () => {
   const flow = (id: string, keywords: string[], mediaIds: string[] = []) => ({
     id,
@@ -169,7 +187,7 @@ describe('a workflow', () => {
     productId: null,
   });
   const match = (text: string, flows: ReturnType<typeof flow>[], mediaIds: string[] = ['1']) =>
-    matchWorkflow(flows, { text, mediaIds })?.id;
+    createMatcher(flows)({ text, mediaIds })?.id;
 
   it('is found by its words, in any case and letter form, and only as words', () => {
     expect(match('PRICE please', [flow('a', ['price'])])).toBe('a');
@@ -181,6 +199,26 @@ describe('a workflow', () => {
     expect(match('この値段はいくら', [flow('a', ['値段'])])).toBe('a');
     expect(match('🔥🔥', [flow('a', ['🔥'])])).toBe('a');
     expect(match('İNDİRİM var mı', [flow('a', ['indirim'])])).toBe('a');
+  });
+
+  it('is the one that looking for each keyword by itself would find', () => {
+    const letters = fc.constantFrom('a', 'b', 'é', ' ', 'ب', '漢', 'か', '!', '1', '\u0301', '😀', 'ก');
+    const word = fc.array(letters, { minLength: 1, maxLength: 5 }).map((all) => all.join(''));
+    const comment = fc.array(letters, { maxLength: 24 }).map((all) => all.join(''));
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), comment, (words, text) => {
+        const expected = words.map(normalise).some((keyword) => saysAlone(normalise(text), keyword.trim()));
+        expect(
+          match(text, [
+            flow(
+              'a',
+              words.map((one) => one.trim()),
+            ),
+          ]) === 'a',
+        ).toBe(expected);
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   it('for this post comes before one for every post, and one for this word before one for every word', () => {

@@ -168,6 +168,40 @@ describe('an event stream', () => {
     await closed();
   });
 
+  it('ends soon after the login or the key that opened it', async () => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    const { id } = await submitGuided(platform, token);
+    const made = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
+      token,
+      body: { name: 'x' },
+    });
+    const feeds = [await follow(url, token, id), await follow(url, made.body.api_key.key, id)];
+    for (const feed of feeds) await feed.next();
+    await call('POST', '/api/accounts/logout-everywhere', { token, body: { end_api_keys: true } });
+    for (const feed of feeds) await feed.rest();
+    await closed();
+    expect(email).not.toBe('');
+  });
+
+  it('makes room for another account where one has the most of a full process', async () => {
+    const few = await startPlatform(
+      { ...options, streams: { maxStreamsPerAccount: 3, maxStreams: 3 } },
+      onTestFinished,
+    );
+    const [greedy, other] = [await few.newPerson({ tokens: 1_000 }), await few.newPerson({ tokens: 1_000 })];
+    const jobs = [await submitGuided(few, greedy.token), await submitGuided(few, other.token)] as const;
+    const feeds = [];
+    for (let i = 0; i < 3; i++) feeds.push(await follow(few.url, greedy.token, jobs[0].id));
+    const late = await follow(few.url, other.token, jobs[1].id);
+    expect(late.status).toBe(200);
+    await feeds[0]?.rest();
+    const second = await follow(few.url, other.token, jobs[1].id);
+    expect(second.status).toBe(503);
+    for (const { orders } of jobs) orders.end();
+    expect((await late.rest()).at(-1)?.job.status).toBe('completed');
+    expect((await feeds[2]?.rest())?.at(-1)?.job.status).toBe('completed');
+  });
+
   it('is one of as many as an account and a process may have', async () => {
     const few = await startPlatform(
       { ...options, streams: { maxStreamsPerAccount: 2, maxStreams: 3 } },

@@ -17,6 +17,7 @@ import { createChat } from './chat.ts';
 import { createCommentReplies } from './instagram/comments.ts';
 import { untilReachable } from './outages.ts';
 import type { WorkerServices } from './services.ts';
+import { Postponed } from './stops.ts';
 import { toStored } from './stored-product.ts';
 
 /** The context of one attempt. */
@@ -41,7 +42,13 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
       save: (text) => write((client) => insertPrompt(client, { accountId, text, origin: 'generated', jobId })),
     },
     compute: services.computing.compute(signal),
-    pages: { open: (url) => services.pages.open(url, { signal }) },
+    pages: {
+      open: async (url) => {
+        const free = services.takePageShare(accountId);
+        if (free === undefined) throw new Postponed(shareWaitMs(job.waits));
+        return services.pages.open(accountId, url, { signal }).finally(free);
+      },
+    },
     products: {
       find: async (id) => {
         const product = await read(() => findProduct(db, accountId, id));
@@ -70,6 +77,10 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     instagram: createCommentReplies(services, job, attempt),
   };
 }
+
+/** How soon a job asks again where its account's other pages are being read. */
+const shareWaitMs = (waits: number): number =>
+  Math.round(Math.min(5_000, 300 * 1.5 ** waits) * (0.75 + Math.random() / 2));
 
 /** Postgres takes no NUL and no half surrogates, which pages may hold. */
 const toRow = (product: ExtractedProduct): ExtractedProduct =>

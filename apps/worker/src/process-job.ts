@@ -1,10 +1,10 @@
 /** What happens to one job that BullMQ hands out: claim, run, and one move to where it goes from there. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeFromRedis } from '@tally/billing';
+import { getBalance, refusalOf, refusalText, removeFromRedis } from '@tally/billing';
 import { type ErrorCode, isAccessRefusal, type Logger, newId, TallyError } from '@tally/core';
 import { deleteHoldsBefore, type Move, nextDispatches } from '@tally/db';
 import { enqueueSoon, fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
-import type { AnyTask } from '@tally/tasks';
+import { type AnyTask, leastTokensFor } from '@tally/tasks';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import { announce } from './announce.ts';
 import { type Attempt, beginAttempt, type ClaimedJob } from './attempt.ts';
@@ -79,6 +79,7 @@ async function run(
   try {
     attempt.signal.throwIfAborted();
     task.check?.(input.data as never, services.addressPolicy);
+    await refuseUnpayable(services, job, input.data);
     const result = await task.run(input.data as never, createContext(services, job, attempt));
     return { status: 'completed', result: task.output.parse(result) };
   } catch (error) {
@@ -88,6 +89,21 @@ async function run(
     const kept = task.output.safeParse(attempt.kept());
     return ending && ending.status !== 'queued' && kept.success ? { ...ending, result: kept.data } : ending;
   }
+}
+
+/**
+ * A job whose account could not pay a moment ago, and can't pay for the least that this one takes, is refused before its
+ * input is counted, searched for or opened. @throws TallyError the refusal
+ */
+async function refuseUnpayable(services: WorkerServices, job: ClaimedJob, input: unknown): Promise<void> {
+  const neededTokens = leastTokensFor(job.task, input);
+  // What is stored of an earlier attempt costs nothing more, and 1 means that it may turn out free.
+  if (!services.refused.has(job.accountId) || job.fence > 1 || neededTokens === 1) return;
+  const standing = await getBalance(services.billing, job.accountId);
+  const reason = refusalOf(standing, neededTokens);
+  if (reason === null) return;
+  const { remainingTokens } = standing.balance;
+  throw new TallyError(reason, refusalText(reason, { neededTokens, remainingTokens }));
 }
 
 /** Where an attempt's error sends its job; undefined where it is not this worker's to say. */

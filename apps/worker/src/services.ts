@@ -3,13 +3,15 @@ import type { Billing } from '@tally/billing';
 import type { Config, Logger, RedisClient } from '@tally/core';
 import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tally/db';
 import type { Queues } from '@tally/queue';
-import type { AddressPolicy, PageReader } from '@tally/tasks';
+import type { AddressPolicy } from '@tally/tasks';
+import type { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { Computing } from './computing/computing.ts';
 import type { GraphClient } from './instagram/graph-client.ts';
 import type { ModelClient } from './model/client.ts';
 import type { ProviderGate } from './model/gate.ts';
 import type { Traits } from './model/traits.ts';
+import type { PageReaders } from './pages/page-readers.ts';
 
 export type WorkerServices = {
   db: Database;
@@ -25,8 +27,12 @@ export type WorkerServices = {
   onRedisError: (err: Error) => void;
   claim: (request: ClaimRequest) => Promise<Claim>;
   searchPassages: (query: PassageQuery) => Promise<Passage[]>;
+  /** Accounts that could not pay for a call a moment ago: their next jobs are looked at before any work is done for them. */
+  refused: LRUCache<string, true>;
   readPrompt: (accountId: string) => Promise<string | undefined>;
-  pages: PageReader;
+  pages: PageReaders;
+  /** See {@link createShares}. */
+  takePageShare: (accountId: string) => (() => void) | undefined;
   computing: Computing;
   addressPolicy: AddressPolicy;
   graph: GraphClient;
@@ -45,6 +51,8 @@ export const jobLeaseMs = 8_000;
 export const jobLeaseRenewalMs = 2_500;
 /** How soon a queue is asked again after its connection broke; BullMQ would wait for 15 s. */
 export const queueRetryMs = 200;
+/** How long an account that could not pay is looked at first. */
+export const refusedMemoryMs = 60_000;
 /** How much longer than its model call a hold lives: time to settle. */
 export const holdLeaseMarginMs = 5_000;
 /** Tokens of unusable answers that are not billed, an account and day; beyond that they are billed as others are. */

@@ -1,6 +1,15 @@
 /** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
 import { createBilling } from '@tally/billing';
-import { type Config, connectRedis, group, type Logger, newId, redisReady, warnOfRedis } from '@tally/core';
+import {
+  connectRedis,
+  group,
+  groupByKey,
+  type Logger,
+  newId,
+  redisReady,
+  type WorkerConfig,
+  warnOfRedis,
+} from '@tally/core';
 import {
   type ClaimRequest,
   claimJobs,
@@ -13,6 +22,7 @@ import {
 import { beat, listenForCancel, listenForProvider, openQueues, queuePrefix, stopBeating } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
+import { LRUCache } from 'lru-cache';
 import { createComputing } from './computing/computing.ts';
 import { createGraphClient } from './instagram/graph-client.ts';
 import { createSendRates } from './instagram/send-rates.ts';
@@ -23,9 +33,11 @@ import { createProviderGate } from './model/gate.ts';
 import { createTraits } from './model/traits.ts';
 import { untilReachable } from './outages.ts';
 import type { Network } from './pages/dial.ts';
-import { createPageReader } from './pages/page-reader.ts';
+import { maxPagesOfOneAccount } from './pages/limits.ts';
+import { createPageReaders } from './pages/page-readers.ts';
+import { createShares } from './pages/shares.ts';
 import { createProcessor, drained } from './process-job.ts';
-import { drainMs, queueRetryMs, type WorkerServices } from './services.ts';
+import { drainMs, queueRetryMs, refusedMemoryMs, type WorkerServices } from './services.ts';
 import { Cancelled, ShuttingDown } from './stops.ts';
 import { createUpkeepWorker } from './upkeep.ts';
 
@@ -36,7 +48,7 @@ export type RunningWorker = { services: WorkerServices; close(): Promise<void> }
 
 /** Starts taking jobs. `tasks` defaults to the registry, `network` is what pages are opened over. Resolves once every queue is being consumed. */
 export async function startWorker(
-  config: Config,
+  config: WorkerConfig,
   log: Logger,
   options: { tasks?: readonly AnyTask[]; fetch?: typeof fetch; network?: Partial<Network> } = {},
 ): Promise<RunningWorker> {
@@ -54,7 +66,7 @@ export async function startWorker(
   const traits = createTraits({ db, log, baseUrl, model, outputCap });
   await untilReachable(traits.sync, { log });
   const addressPolicy = { allowedHosts: new Set(config.extraction.allowedHosts) };
-  const pages = createPageReader({
+  const pages = createPageReaders({
     policy: addressPolicy,
     chromiumPath: config.extraction.chromiumPath,
     log,
@@ -73,9 +85,16 @@ export async function startWorker(
     log,
     onRedisError,
     claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone }),
-    searchPassages: group((queries: PassageQuery[]) => searchPassages(db, queries), { retryAlone }),
+    // One account's knowledge may take long to rank: no other's question waits for it.
+    searchPassages: groupByKey(
+      ({ accountId }: PassageQuery) => accountId,
+      (queries) => searchPassages(db, queries),
+      { retryAlone },
+    ),
+    refused: new LRUCache({ max: 10_000, ttl: refusedMemoryMs }),
     readPrompt: group((accountIds: string[]) => readCurrentPrompts(db, accountIds), { retryAlone }),
     pages,
+    takePageShare: createShares(maxPagesOfOneAccount),
     computing: createComputing(log),
     addressPolicy,
     graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),

@@ -111,6 +111,47 @@ describe('a comment', () => {
   });
 });
 
+describe('one person', () => {
+  const outcomes = async () => (await account()).recent_events.map(({ outcome }) => outcome);
+
+  test('is answered so often an hour and a day, and others go on', async () => {
+    const from = { id: '777', username: 'many' };
+    for (let i = 0; i < 7; i++)
+      await fire({ kind: 'comment', comment_id: `1788${igCount}${i}`, from, text: `price ${i}?` });
+    expect(await outcomes()).toEqual([...Array(2).fill('person_limit'), ...Array(5).fill('queued')]);
+    await fire({
+      kind: 'comment',
+      comment_id: `1789${igCount}`,
+      from: { id: '778', username: 'other' },
+      text: 'price?',
+    });
+    expect((await lastEvent()).outcome).toBe('queued');
+  });
+
+  test('counts in one webhook as in many, and by what the owner has set', async () => {
+    const { id } = await account();
+    const path = `/api/instagram/accounts/${id}`;
+    const changed = await call<{ account: { per_person: Record<string, number> } }>('PATCH', path, {
+      token: owner.token,
+      body: { per_person: { comments_a_day: 2, messages_an_hour: 1 } },
+    });
+    expect(changed.body.account.per_person).toEqual({
+      comments_an_hour: 5,
+      comments_a_day: 2,
+      messages_an_hour: 1,
+      messages_a_day: 200,
+    });
+    const from = { id: '779', username: 'many' };
+    for (let i = 0; i < 3; i++) await fire({ kind: 'comment', comment_id: `1790${igCount}${i}`, from, text: 'price?' });
+    for (let i = 0; i < 2; i++) await fire({ kind: 'message', from: { id: '780' }, text: `Hi ${i}` });
+    const expected = ['person_limit', 'queued', 'person_limit', 'queued', 'queued'];
+    expect((await outcomes()).filter((outcome) => outcome !== 'echo')).toEqual(expected);
+    expect(
+      (await call('PATCH', path, { token: owner.token, body: { per_person: { comments_a_day: -1 } } })).status,
+    ).toBe(400);
+  });
+});
+
 describe('a direct message', () => {
   test('is answered in its conversation, and an echo of the answer is no message of a human', async () => {
     await fire({ kind: 'message', from: { id: '777' }, text: 'Hi there' });

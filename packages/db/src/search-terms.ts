@@ -19,13 +19,13 @@ const longestWord = 60;
 
 /** The words of a text as a stored passage is searched by. */
 export function toDocumentTerms(text: string): Terms {
-  const { stemmed, plain } = split(text);
+  const { stemmed, plain } = split(normalise(text));
   return { stemmed: stemmed.join(' '), plain: plain.join(' ') };
 }
 
 /** A tsquery for each configuration: any word may match; empty where the text has no word worth looking for. */
 export function toQuery(text: string): Terms {
-  const { stemmed, plain } = split(text);
+  const { stemmed, plain } = split(normalise(text).slice(0, mostQueryCharacters));
   const either = (terms: string[]) =>
     [...new Set(terms)]
       .slice(0, 64)
@@ -34,10 +34,13 @@ export function toQuery(text: string): Terms {
   return { stemmed: either(stemmed), plain: either(plain) };
 }
 
+// Of a longer text the first words are looked for.
+const mostQueryCharacters = 20_000;
+
 function split(text: string): { stemmed: string[]; plain: string[] } {
   const stemmed: string[] = [];
   const plain: string[] = [];
-  for (const { segment, isWordLike } of words.segment(normalise(text))) {
+  for (const { segment, isWordLike } of words.segment(text)) {
     if (!isWordLike || segment.length > longestWord) continue;
     // Many scripts write their vowels as marks.
     for (const word of segment.split(/[^\p{L}\p{N}\p{M}]+/u)) {
@@ -67,6 +70,13 @@ export function normalise(text: string): string {
       .replace(/i\u0307/g, 'i')
   );
 }
+
+/** A piece of a text, with the words that it is found by. */
+export type CutPassage = { text: string } & Terms;
+
+/** Cuts a text and finds its words. Seconds of work for some megabytes: whoever serves requests does it on another thread. */
+export const toPassages = ({ title, text }: { title: string; text: string }): CutPassage[] =>
+  cutPassages(text).map((passage) => ({ text: passage, ...toDocumentTerms(`${title} ${passage}`) }));
 
 const passageCharacters = 900;
 

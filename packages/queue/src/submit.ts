@@ -8,9 +8,10 @@ import {
   renewPeriod,
   type Submission,
   type SubmissionOutcome,
+  storageFull,
   submitJobs,
 } from '@tally/db';
-import type { AnyTask } from '@tally/tasks';
+import { type AnyTask, leastTokensFor } from '@tally/tasks';
 import { type Backlogs, createBacklogs } from './backlogs.ts';
 import { enqueueSoon } from './enqueue-soon.ts';
 import type { Queues } from './queues.ts';
@@ -69,14 +70,15 @@ export type SubmitOutcome =
 /**
  * Accepts a job, or says why the account may not run it. What the queue can't take now is dispatched later.
  * @throws TallyError `idempotency_conflict` where the key belongs to another request, `rate_limited` where too many jobs
- *   wait already; what Postgres throws when it is away
+ *   wait already, `storage_full` where its input would not fit beside what the account keeps; what Postgres throws when it is away
  */
 export async function submit(submitter: Submitter, request: SubmitRequest): Promise<SubmitOutcome> {
   const earlier = await findEarlier(submitter, request);
   if (earlier !== undefined) return earlier;
   const jobId = newId();
   const outcome = await submitter.backlogs.submit(request.accountId, () => insert(submitter, request, jobId));
-  if (outcome.outcome === 'refused') return { ...outcome, neededTokens: leastTokens(request) };
+  if (outcome.outcome === 'storage_full') throw storageFull(outcome.storage);
+  if (outcome.outcome === 'refused') return { ...outcome, neededTokens: leastTokensFor(request.task, request.input) };
   if (outcome.outcome === 'key_taken') {
     const winner = await findEarlier(submitter, request);
     if (winner === undefined) throw new TallyError('unavailable', 'The idempotency key is changing hands, try again');
@@ -88,16 +90,13 @@ export async function submit(submitter: Submitter, request: SubmitRequest): Prom
   return { outcome: 'accepted', jobId, isReplay: false };
 }
 
-const leastTokens = ({ task, input }: SubmitRequest): number =>
-  Math.max(1, task.leastTokens?.(input as never) ?? task.outputTokens.min);
-
 async function insert(submitter: Submitter, request: SubmitRequest, jobId: string) {
   const submission: Submission = {
     id: jobId,
     accountId: request.accountId,
     task: request.task.name,
     inputJson: JSON.stringify(request.input),
-    minTokens: leastTokens(request),
+    minTokens: leastTokensFor(request.task, request.input),
     idempotency: request.idempotency,
   };
   for (let tries = 0; tries < 3; tries++) {

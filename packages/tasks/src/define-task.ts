@@ -39,6 +39,10 @@ export function defineTask<Input extends z.ZodType, Output extends z.ZodType>(
   return definition;
 }
 
+/** What an account must have left for this input to be worth a try, at least 1. */
+export const leastTokensFor = (task: Pick<AnyTask, 'leastTokens' | 'outputTokens'>, input: unknown): number =>
+  Math.max(1, task.leastTokens?.(input as never) ?? task.outputTokens.min);
+
 /** A task whose input type is only known to its own schema: parse before `check` and `run`. */
 export type AnyTask = {
   [Key in keyof Omit<TaskDefinition, 'check' | 'run' | 'leastTokens'>]: TaskDefinition[Key];

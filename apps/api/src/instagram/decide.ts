@@ -1,7 +1,6 @@
 /** What becomes of an event: a job that answers, or the reason why nothing does. */
-import type { Recipient } from '@tally/db';
+import type { Answered, MatchableWorkflow, Recipient } from '@tally/db';
 import type { WebhookEvent } from './event.ts';
-import { matchWorkflow } from './match-workflow.ts';
 import { readOptOut } from './opting-out.ts';
 
 export type Decision =
@@ -16,6 +15,10 @@ export type Circumstances = {
   recipient: Recipient | undefined;
   isOptedOut: boolean;
   isUnsent: boolean;
+  /** How often its author was answered lately. */
+  answered: Answered;
+  /** The one that a comment is for; undefined for everything else. */
+  workflow: MatchableWorkflow | undefined;
   now: Date;
 };
 
@@ -43,9 +46,14 @@ export function decide(event: WebhookEvent, circumstances: Circumstances): Decis
   if (!recipient.autoReply) return no('auto_reply_off');
   const ageMs = circumstances.now.getTime() - event.happenedAt.getTime();
   if (ageMs > (isComment ? (event.isLive ? liveWindowMs : commentWindowMs) : messageWindowMs)) return no('too_late');
-  if (!isComment) return { outcome: 'queued', answer: { kind: 'message' } };
-  const workflow = matchWorkflow(recipient.workflows, { text: event.text, mediaIds: event.mediaIds });
-  if (workflow === undefined) return no('no_workflow');
+  if (recipient.isStorageFull) return no('storage_full');
+  const { workflow, answered } = circumstances;
+  if (isComment && workflow === undefined) return no('no_workflow');
+  const isTooMany = isComment
+    ? answered.commentsAnHour >= recipient.commentsAnHour || answered.commentsADay >= recipient.commentsADay
+    : answered.messagesAnHour >= recipient.messagesAnHour || answered.messagesADay >= recipient.messagesADay;
+  if (isTooMany) return no('person_limit');
+  if (workflow === undefined) return { outcome: 'queued', answer: { kind: 'message' } };
   const { id: workflowId, productId } = workflow;
   return { outcome: 'queued', answer: { kind: 'comment', workflowId, productId } };
 }

@@ -1,14 +1,17 @@
 /** Takes a webhook's events in: one transaction that stores each once, with the jobs that answer; then 200. */
 import { type Logger, newId } from '@tally/core';
 import {
+  type Answered,
   applyEdits,
   confirmSends,
+  countAnswered,
   type Database,
   type IncomingMessage,
   inRepeatedTransaction,
   insertEvents,
   insertIncoming,
   insertJobs,
+  type MatchableWorkflow,
   markUnsent,
   messageKey,
   type NewJob,
@@ -21,11 +24,12 @@ import {
 } from '@tally/db';
 import { enqueueSoon, type Queues } from '@tally/queue';
 import { customerChat, instagramDm } from '@tally/tasks';
+import type { TextThreads } from '../text-threads.ts';
 import { type Decision, decide } from './decide.ts';
 import type { WebhookEvent } from './event.ts';
 import { readOptOut } from './opting-out.ts';
 
-type Services = { db: Database; queues: Queues; log: Logger };
+type Services = { db: Database; queues: Queues; textThreads: TextThreads; log: Logger };
 
 /** An event with what was decided about it. */
 type Decided = { event: WebhookEvent; recipient: Recipient | undefined; decision: Decision; id: string };
@@ -35,16 +39,23 @@ export async function receiveEvents(services: Services, received: WebhookEvent[]
   // One body may announce a thing twice, as a comment on a post and on its advertisement: the first counts.
   const events = [...new Map(received.toReversed().map((event) => [event.dedupeKey, event])).values()].toReversed();
   if (events.length === 0) return;
+  const recipients = await readRecipients(services.db, unique(events.map(({ igUserId }) => igUserId)));
+  // Before the transaction, which would keep its connection meanwhile.
+  const workflows = await matchComments(services.textThreads, events, recipients);
   // Two webhooks about the same things may lock them crosswise, and a message of ours be noted as sent while its echo is read.
-  const jobs = await inRepeatedTransaction(services.db, (client) => store(client, events));
+  const jobs = await inRepeatedTransaction(services.db, (client) => store(client, events, recipients, workflows));
   const dispatches = jobs.map(({ id, accountId, task }) => ({ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }));
   await enqueueSoon(services.queues, dispatches);
 }
 
-async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJob[]> {
-  const recipients = await readRecipients(client, unique(events.map(({ igUserId }) => igUserId)));
+async function store(
+  client: Transaction,
+  events: WebhookEvent[],
+  recipients: Map<string, Recipient>,
+  workflows: Map<WebhookEvent, MatchableWorkflow>,
+): Promise<NewJob[]> {
   await recordOptOuts(client, events.flatMap(readWord(recipients)));
-  const decided = await decideAll(client, events, recipients);
+  const decided = await decideAll(client, events, recipients, workflows);
   const isNew = await insertEvents(
     client,
     decided.map(({ event, recipient, decision, id }) => ({
@@ -57,7 +68,7 @@ async function store(client: Transaction, events: WebhookEvent[]): Promise<NewJo
       personId: recipient === undefined ? null : event.personId,
       outcome: decision.outcome,
       jobId: decision.answer === undefined ? null : id,
-      payload: recipient === undefined ? null : event.payload,
+      payload: recipient === undefined || unkept.has(decision.outcome) ? null : event.payload,
       happenedAt: event.happenedAt,
     })),
   );
@@ -94,15 +105,40 @@ const readWord = (recipients: Map<string, Recipient>) => (event: WebhookEvent) =
   return word === undefined ? [] : [{ igUserId, personId, isOptedOut: word === 'stop', saidAt: event.happenedAt }];
 };
 
+/** The workflows that comments are for: those of one account are held against all of its workflows at once. */
+async function matchComments(
+  textThreads: TextThreads,
+  events: WebhookEvent[],
+  recipients: Map<string, Recipient>,
+): Promise<Map<WebhookEvent, MatchableWorkflow>> {
+  const comments = events.flatMap((event) => {
+    const recipient = event.igUserId === null ? undefined : recipients.get(event.igUserId);
+    const isCandidate = event.kind === 'comment' && event.text !== null && recipient?.autoReply === true;
+    return isCandidate && recipient.workflows.length > 0 ? [{ event, recipient }] : [];
+  });
+  const found = new Map<WebhookEvent, MatchableWorkflow>();
+  for (const [{ workflows }, ofOne] of Map.groupBy(comments, ({ recipient }) => recipient)) {
+    const texts = ofOne.map(({ event: { text, mediaIds } }) => ({ text: text ?? '', mediaIds }));
+    const ids = await textThreads.match(workflows, texts);
+    for (const [i, { event }] of ofOne.entries()) {
+      const workflow = workflows.find(({ id }) => id === ids[i]);
+      if (workflow !== undefined) found.set(event, workflow);
+    }
+  }
+  return found;
+}
+
 async function decideAll(
   client: Transaction,
   events: WebhookEvent[],
   recipients: Map<string, Recipient>,
+  workflows: Map<WebhookEvent, MatchableWorkflow>,
 ): Promise<Decided[]> {
   const people = events.flatMap(({ igUserId, personId }) =>
     igUserId === null || personId === null ? [] : [{ igUserId, personId }],
   );
   const optedOut = await readOptOuts(client, people);
+  const answered = await countAnswered(client, people);
   const changes = await readChanges(client, keysOf(events, 'message'));
   const unsent = new Set([...changes.unsent, ...keysOf(events, 'message_unsent').map(messageKey)]);
   const now = new Date();
@@ -112,20 +148,38 @@ async function decideAll(
     const key = igUserId === null || externalId === null ? '' : messageKey({ igUserId, messageId: externalId });
     const edited = event.kind === 'message' ? changes.edited.get(key) : undefined;
     const read = edited === undefined ? event : { ...event, text: edited };
+    const who = `${igUserId} ${personId}`;
+    const answeredLately = answered.get(who) ?? {
+      commentsAnHour: 0,
+      commentsADay: 0,
+      messagesAnHour: 0,
+      messagesADay: 0,
+    };
     const decision = decide(read, {
       recipient,
-      isOptedOut: optedOut.has(`${igUserId} ${personId}`),
+      isOptedOut: optedOut.has(who),
+      answered: answeredLately,
       isUnsent: unsent.has(key),
+      workflow: workflows.get(event),
       now,
     });
+    if (decision.answer !== undefined) answered.set(who, withOneMore(answeredLately, decision.answer.kind));
     return { event: read, recipient, decision, id: newId() };
   });
 }
 
+const withOneMore = (lately: Answered, kind: 'comment' | 'message'): Answered =>
+  kind === 'comment'
+    ? { ...lately, commentsAnHour: lately.commentsAnHour + 1, commentsADay: lately.commentsADay + 1 }
+    : { ...lately, messagesAnHour: lately.messagesAnHour + 1, messagesADay: lately.messagesADay + 1 };
+
+/** Of these nothing is kept but that they came. */
+const unkept = new Set(['storage_full', 'person_limit']);
+
 function toIncoming({ event, recipient, decision, id }: Decided): IncomingMessage[] {
   const { kind, igUserId, personId, externalId, text } = event;
   if ((kind !== 'message' && kind !== 'postback') || recipient === undefined || igUserId === null) return [];
-  if (personId === null || text === null || decision.outcome === 'unsent') return [];
+  if (personId === null || text === null || decision.outcome === 'unsent' || unkept.has(decision.outcome)) return [];
   return [
     {
       id,

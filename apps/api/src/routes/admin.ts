@@ -1,14 +1,14 @@
 /** What operators do to accounts: start subscriptions, add tokens, take them away. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance, grantTokens, subscribe } from '@tally/billing';
-import { newId, TallyError } from '@tally/core';
+import { boundedText, newId, TallyError } from '@tally/core';
 import { type Account, cancelBooking, findAccountByEmail, setSuspended } from '@tally/db';
 import { withIdempotency } from '../http/idempotency.ts';
 import { limits } from '../limits.ts';
 import { bearer, errorResponses, jsonBody, jsonResponse, Subscription, toSubscription } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
-const Reason = z.string().trim().min(1).max(limits.maxReasonCharacters);
+const Reason = boundedText(limits.maxReasonCharacters);
 const Acted = { email: z.string(), subscription: Subscription };
 const Headers = z.object({ 'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional() });
 

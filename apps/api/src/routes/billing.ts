@@ -1,7 +1,7 @@
 /** What an account pays for and what it used; every number comes from the one balance. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance } from '@tally/billing';
-import { listPlans, readUsage } from '@tally/db';
+import { listPlans, readStorage, readUsage } from '@tally/db';
 import {
   AiUsage,
   bearer,
@@ -26,6 +26,8 @@ const overview = createRoute({
       original_tokens_included: z.int(),
       actual_tokens_remaining: z.int(),
       tokens_held: z.int(),
+      storage_bytes_used: z.int(),
+      storage_bytes_limit: z.int(),
       status: Subscription.shape.status,
       refusal: Subscription.shape.refusal,
     }),
@@ -82,7 +84,8 @@ const usage = createRoute({
 export function billingRoutes({ db, billing }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(overview, async (c) => {
-      const standing = await getBalance(billing, c.get('identity').accountId);
+      const { accountId } = c.get('identity');
+      const [standing, storage] = await Promise.all([getBalance(billing, accountId), readStorage(db.pool, accountId)]);
       const { balance } = standing;
       const { status, refusal } = toSubscription(standing);
       return c.json(
@@ -92,6 +95,8 @@ export function billingRoutes({ db, billing }: ApiServices) {
           original_tokens_included: balance.grantedTokens,
           actual_tokens_remaining: balance.remainingTokens,
           tokens_held: balance.heldTokens,
+          storage_bytes_used: storage.usedBytes,
+          storage_bytes_limit: storage.limitBytes,
           status,
           refusal,
         },

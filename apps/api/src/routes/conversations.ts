@@ -1,6 +1,6 @@
 /** Conversations with customers: reading them, taking over by hand, correcting what was said. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { TallyError } from '@tally/core';
+import { boundedText, TallyError } from '@tally/core';
 import {
   type ConversationView,
   correctMessage,
@@ -57,7 +57,7 @@ const toMessage = ({ saidAt, isUnsent, ...message }: MessageView): z.infer<typeo
 const base = { tags: ['Chat'], security: bearer };
 const path = '/api/chat/conversations';
 const one = jsonResponse('The conversation', { conversation: Conversation });
-const text = z.string().trim().min(1).max(maxQuestionCharacters);
+const text = boundedText(maxQuestionCharacters);
 const list = createRoute({
   ...base,
   method: 'get',

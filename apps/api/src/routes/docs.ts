@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Hono } from 'hono';
-import type { ApiEnv } from '../services.ts';
+import type { Api, ApiEnv } from '../services.ts';
 
 const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 const files: Record<string, string> = {
@@ -33,6 +33,18 @@ const security = {
 
 /** Headers of public answers that contain the path prefix, which comes from the request: shared caches must not keep them. */
 export const ownAnswer = { 'cache-control': 'private, no-cache', vary: 'X-Forwarded-Prefix' };
+
+/** The OpenAPI document as JSON, for a path prefix. It is built once, at the first call: a stranger may ask as often as he likes. */
+export function createDocument(
+  app: Api,
+  info: { title: string; version: string; description: string },
+): (prefix: string) => string {
+  let withoutEnd: string | undefined;
+  return (prefix) => {
+    withoutEnd ??= JSON.stringify(app.getOpenAPI31Document({ openapi: '3.1.0', info })).slice(0, -1);
+    return `${withoutEnd},"servers":${JSON.stringify([{ url: prefix || '/' }])}}`;
+  };
+}
 
 export function docsRoutes() {
   return new Hono<ApiEnv>()

@@ -32,6 +32,14 @@ const Event = z
     received_at: Created,
   })
   .openapi('InstagramEvent');
+const PersonLimits = z
+  .object({
+    comments_an_hour: z.int(),
+    comments_a_day: z.int(),
+    messages_an_hour: z.int(),
+    messages_a_day: z.int(),
+  })
+  .openapi({ description: 'How often one person is answered; what comes above that has the outcome `person_limit`' });
 const Account = z
   .object({
     id: z.uuid(),
@@ -39,6 +47,7 @@ const Account = z
     username: z.string(),
     self_ig_scoped_id: z.string().nullable(),
     auto_reply: z.boolean(),
+    per_person: PersonLimits,
     state: z.enum(['active', 'needs_login', 'paused']),
     state_reason: z.string().nullable(),
     token_expires_at: z.iso.datetime().nullable(),
@@ -71,12 +80,23 @@ const toAccount = (row: InstagramAccount): z.infer<typeof Account> => ({
   username: row.username,
   self_ig_scoped_id: row.selfIgScopedId,
   auto_reply: row.autoReply,
+  per_person: {
+    comments_an_hour: row.commentsAnHour,
+    comments_a_day: row.commentsADay,
+    messages_an_hour: row.messagesAnHour,
+    messages_a_day: row.messagesADay,
+  },
   state: row.state,
   state_reason: row.stateReason,
   token_expires_at: row.tokenExpiresAt?.toISOString() ?? null,
   webhooks: toWebhooks(row),
   created_at: row.createdAt.toISOString(),
 });
+
+const most = z.int().min(0).max(100_000);
+const NewPersonLimits = z
+  .strictObject({ comments_an_hour: most, comments_a_day: most, messages_an_hour: most, messages_a_day: most })
+  .partial();
 
 const accountBase = { tags: ['Instagram'], security: bearer };
 const accounts = '/api/instagram/accounts';
@@ -115,10 +135,12 @@ const change = createRoute({
   ...accountBase,
   method: 'patch',
   path: `${accounts}/{id}`,
-  summary: 'Switch automatic replies, or pause the account',
+  summary: 'Switch automatic replies, pause the account, or limit how often one person is answered',
   request: {
     params: IdParam,
-    ...jsonBody(z.strictObject({ auto_reply: z.boolean(), paused: z.boolean() }).partial()),
+    ...jsonBody(
+      z.strictObject({ auto_reply: z.boolean(), paused: z.boolean(), per_person: NewPersonLimits }).partial(),
+    ),
   },
   responses: { 200: jsonResponse('The account', { account: Account }), ...errorResponses(400, 401, 404) },
 });
@@ -173,9 +195,20 @@ export function instagramRoutes({ db, config, log }: ApiServices) {
       return c.json({ success: true as const, account: toAccount(subscribed ?? account) }, 201);
     })
     .openapi(change, async (c) => {
-      const { auto_reply: autoReply, paused: isPaused } = c.req.valid('json');
+      const { auto_reply: autoReply, paused: isPaused, per_person } = c.req.valid('json');
       const { accountId } = c.get('identity');
-      const account = await changeInstagramAccount(db, { accountId, id: c.req.valid('param').id, autoReply, isPaused });
+      const account = await changeInstagramAccount(db, {
+        accountId,
+        id: c.req.valid('param').id,
+        autoReply,
+        isPaused,
+        perPerson: {
+          commentsAnHour: per_person?.comments_an_hour,
+          commentsADay: per_person?.comments_a_day,
+          messagesAnHour: per_person?.messages_an_hour,
+          messagesADay: per_person?.messages_a_day,
+        },
+      });
       if (account === undefined) throw new TallyError('not_found', 'There is no such account');
       return c.json({ success: true as const, account: toAccount(account) }, 200);
     })

@@ -3,6 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJob, findJobState, isCollision, isEnded, isOutage, type JobState, type JobView } from '@tally/db';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
+import { bearerOf } from '../auth/authenticate.ts';
 import { tagOf } from '../job-tag.ts';
 import { bearer, errorResponses, IdParam, toJob } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -46,7 +47,7 @@ export function jobEventRoutes(services: ApiServices) {
     if (state === undefined) throw new TallyError('not_found', 'There is no such job');
     const lastTag = c.req.valid('header')['last-event-id'] ?? '';
     if (isEnded(state.status) && lastTag === tagOf(state)) return c.body(null, 204);
-    const signal = services.eventStreams.open(accountId, c.env.outgoing);
+    const signal = services.eventStreams.open({ accountId, bearer: bearerOf(c) ?? '' }, c.env.outgoing);
     const response = streamSSE(c, async (stream) => {
       // Also where the client doesn't read, and a write would never return.
       signal.addEventListener('abort', () => stream.abort());

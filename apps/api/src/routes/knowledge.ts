@@ -1,6 +1,6 @@
 /** What an account's answers are drawn from. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { TallyError } from '@tally/core';
+import { boundedText, TallyError } from '@tally/core';
 import { deleteKnowledge, insertKnowledge, type KnowledgeEntry, listKnowledge } from '@tally/db';
 import { limits } from '../limits.ts';
 import {
@@ -31,7 +31,7 @@ const list = createRoute({
   tags: ['Knowledge'],
   summary: 'List entries, newest first',
   description:
-    'A page ends early where its texts come to some megabytes: go by `next_cursor`, not by the number of entries.',
+    'A page ends early where its texts come to a megabyte: go by `next_cursor`, not by the number of entries.',
   security: bearer,
   request: {
     query: PageQuery,
@@ -49,8 +49,8 @@ const create = createRoute({
   security: bearer,
   request: jsonBody(
     z.object({
-      title: z.string().trim().min(1).max(limits.maxTitleCharacters),
-      text: z.string().trim().min(1).max(limits.maxKnowledgeCharacters),
+      title: boundedText(limits.maxTitleCharacters),
+      text: boundedText(limits.maxKnowledgeCharacters),
     }),
   ),
   responses: { 201: jsonResponse('The entry', { knowledge: Knowledge }), ...errorResponses(400, 401, 413) },
@@ -65,7 +65,7 @@ const remove = createRoute({
   responses: { 200: jsonResponse('Deleted', {}), ...errorResponses(401, 404) },
 });
 
-export function knowledgeRoutes({ db }: ApiServices) {
+export function knowledgeRoutes({ db, textThreads }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query');
@@ -80,7 +80,8 @@ export function knowledgeRoutes({ db }: ApiServices) {
     })
     .openapi(create, async (c) => {
       const { accountId } = c.get('identity');
-      const entry = await insertKnowledge(db, { accountId, ...c.req.valid('json') });
+      const input = c.req.valid('json');
+      const entry = await insertKnowledge(db, { accountId, ...input, passages: await textThreads.cut(input) });
       return c.json({ success: true as const, knowledge: toKnowledge(entry) }, 201);
     })
     .openapi(remove, async (c) => {

@@ -1,6 +1,6 @@
 /** An account's products, as extractions found them and their owner corrected them. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { TallyError } from '@tally/core';
+import { boundedText, TallyError } from '@tally/core';
 import { correctProduct, deleteProduct, findProduct, type KeptProduct, listProducts } from '@tally/db';
 import { describeProduct, ProductFields, StoredProduct } from '@tally/tasks';
 import { limits } from '../limits.ts';
@@ -14,7 +14,7 @@ const toProduct = ({ createdAt, updatedAt, ...product }: KeptProduct): z.infer<t
   updated_at: updatedAt.toISOString(),
 });
 
-const line = z.string().trim().min(1).max(limits.maxTitleCharacters);
+const line = boundedText(limits.maxTitleCharacters);
 const money = z.number().nonnegative().max(1e12);
 const { availability } = ProductFields.shape;
 const Correction = z
@@ -32,7 +32,7 @@ const Correction = z
     gtin: line.nullable(),
     mpn: line.nullable(),
     brand: line.nullable(),
-    description: z.string().trim().min(1).max(limits.maxProductTextCharacters).nullable(),
+    description: boundedText(limits.maxProductTextCharacters).nullable(),
     images: z.array(z.url({ protocol: /^https?$/ })).max(limits.maxImages),
   })
   .partial();

@@ -1,5 +1,7 @@
 /** The business's own instructions for its answers, in versions. */
+
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { boundedText } from '@tally/core';
 import { listPrompts, type PromptVersion, writePrompt } from '@tally/db';
 import { limits } from '../limits.ts';
 import { bearer, Created, errorResponses, jsonBody, jsonResponse } from '../schemas.ts';
@@ -24,7 +26,7 @@ const put = createRoute({
   ...base,
   method: 'put',
   summary: 'Write the next version, which is in use from now on',
-  request: jsonBody(z.strictObject({ text: z.string().trim().min(1).max(limits.maxPromptCharacters) })),
+  request: jsonBody(z.strictObject({ text: boundedText(limits.maxPromptCharacters) })),
   responses: { 200: jsonResponse('The prompt', { prompt: Prompt }), ...errorResponses(400, 401) },
 });
 

@@ -1,6 +1,6 @@
 /** An account's question/answer pairs: what was written about its products, and its owner's corrections. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { TallyError } from '@tally/core';
+import { boundedText, TallyError } from '@tally/core';
 import { correctQaPair, deleteQaPair, isDuplicate, listQaPairs, type QaRow } from '@tally/db';
 import { limits } from '../limits.ts';
 import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse, nextCursor, PageQuery } from '../schemas.ts';
@@ -23,7 +23,7 @@ const toPair = ({ productId, createdAt, ...pair }: QaRow): z.infer<typeof Pair> 
   created_at: createdAt.toISOString(),
 });
 
-const text = z.string().trim().min(1).max(limits.maxProductTextCharacters);
+const text = boundedText(limits.maxProductTextCharacters);
 const base = { tags: ['Q&A'], security: bearer };
 const list = createRoute({
   ...base,

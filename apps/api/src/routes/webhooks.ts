@@ -11,7 +11,7 @@ import type { ApiEnv, ApiServices } from '../services.ts';
 const signatureForm = /^sha256=([0-9a-f]{64})$/;
 const challengeForm = /^[A-Za-z0-9_-]{1,200}$/;
 
-export function webhookRoutes({ config, db, queues, log }: ApiServices) {
+export function webhookRoutes({ config, db, queues, log, textThreads }: ApiServices) {
   const { appSecrets, verifyToken } = config.instagram;
   const bodies = createArrivingBodies({ heldBytes: limits.maxArrivingWebhookBytes, graceMs: limits.webhookGraceMs });
   /** The body, if it is signed. Strangers' bodies are held too until they are whole. */
@@ -36,7 +36,7 @@ export function webhookRoutes({ config, db, queues, log }: ApiServices) {
       const signature = signatureForm.exec(c.req.header('x-hub-signature-256') ?? '')?.[1];
       if (signature === undefined) throw unsigned();
       const events = readEvents(parse(await readSigned(c.req.raw, signature)), new Date());
-      await receiveEvents({ db, queues, log }, events);
+      await receiveEvents({ db, queues, textThreads, log }, events);
       log.info({ request_id: c.get('requestId'), events: events.length }, 'webhook');
       return c.json({ success: true as const });
     });

@@ -1,6 +1,6 @@
 /** Workflows: which comments on which posts are answered in private, about which product, in what manner. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { TallyError } from '@tally/core';
+import { boundedText, TallyError } from '@tally/core';
 import { changeWorkflow, deleteWorkflow, insertWorkflow, listWorkflows, type Workflow as WorkflowRow } from '@tally/db';
 import { limits } from '../limits.ts';
 import {
@@ -41,10 +41,10 @@ const toWorkflow = (row: WorkflowRow): z.infer<typeof Workflow> => ({
   created_at: row.createdAt.toISOString(),
 });
 
-const word = z.string().trim().min(1).max(limits.maxKeywordCharacters);
+const word = boundedText(limits.maxKeywordCharacters);
 const fields = {
   ig_user_id: IgId.openapi({ example: '17841400000000001' }),
-  name: z.string().trim().min(1).max(limits.maxTitleCharacters).openapi({ example: 'Price of the Aurora' }),
+  name: boundedText(limits.maxTitleCharacters).openapi({ example: 'Price of the Aurora' }),
   /** None: every comment. */
   keywords: z
     .array(word)
@@ -53,7 +53,7 @@ const fields = {
   /** None: every post. */
   media_ids: z.array(IgId).max(limits.maxKeywords),
   product_id: z.uuid().nullable(),
-  instructions: z.string().trim().min(1).max(limits.maxPromptCharacters).nullable(),
+  instructions: boundedText(limits.maxPromptCharacters).nullable(),
   enabled: z.boolean(),
 };
 const NewWorkflow = z.strictObject({

@@ -13,8 +13,10 @@ export function countInputTokens(messages: { role: string; content: string }[]):
 /** What to hold beyond the counted input: other models' tokenizers cut differently. */
 export const inputMarginTokens = (inputTokens: number): number => 8 + Math.ceil(inputTokens * 0.05);
 
-// A run without a space is one piece to the tokenizer, whose work grows with its square: 100,000 letters take minutes.
-const longRun = /\S{256,}/g;
+// A run without a space, or of nothing else, is one piece to the tokenizer, whose work grows with its square: 100,000
+// letters take minutes. Counted in parts it comes to a little more.
+const longRun = /\S{256,}|\s{256,}/g;
+const partCharacters = 128;
 
 // Customers may write <|endoftext|>: it is text like any other, where the library's default is to throw.
 const asText = { allowedSpecial: new Set<string>(), disallowedSpecial: new Set<string>() };
@@ -31,10 +33,23 @@ export function countText(text: string): number {
 function countPiece(piece: string): number {
   const known = counted.get(piece);
   if (known !== undefined) return known;
-  const tokens = countTokens(
-    piece.replace(longRun, (run) => run.replace(/(.{128})/gsu, '$1 ')),
-    asText,
-  );
+  const tokens = cutRuns(piece).reduce((sum, part) => sum + countTokens(part, asText), 0);
   counted.set(piece, tokens);
   return tokens;
 }
+
+function cutRuns(piece: string): string[] {
+  const parts: string[] = [];
+  let from = 0;
+  for (const { 0: run, index } of piece.matchAll(longRun))
+    for (let at = index + partCharacters; at < index + run.length; at += partCharacters) {
+      const end = isHalfPair(piece, at) ? at + 1 : at;
+      parts.push(piece.slice(from, end));
+      from = end;
+    }
+  parts.push(piece.slice(from));
+  return parts;
+}
+
+/** Whether a letter of two UTF-16 units would be cut there. */
+const isHalfPair = (text: string, at: number): boolean => /^[\udc00-\udfff]$/.test(text.charAt(at));

@@ -75,13 +75,18 @@ const sentences = new Intl.Segmenter('und', { granularity: 'sentence' });
 // A full stop of any script, and what closes after it.
 const ended = /[.!?…。！？｡؟۔।॥։።፧]["'”’»›)\]*_]*\s*$/u;
 // A price or an address may go on after such a full stop, and the number of a list's next item says nothing.
-const mayGoOn = /(?:\p{N}|[./@]\S*)\.$/u;
+const mayGoOn = (text: string): boolean => {
+  let begins = text.length;
+  while (begins > 0 && !/\s/.test(text.charAt(begins - 1))) begins--;
+  const lastWord = text.slice(begins);
+  return lastWord.endsWith('.') && (/\p{N}\.$/u.test(lastWord) || /[./@]/.test(lastWord.slice(0, -1)));
+};
 const itemNumber = /^\s*\p{N}+[.)]\s*$/u;
 
 /** An answer that was cut off, back to its last whole sentence; empty where it has none. */
 export function wholeSentences(text: string): string {
   const segments = [...sentences.segment(text)].map(({ segment }) => segment);
-  if (mayGoOn.test(text)) segments.pop();
+  if (mayGoOn(text)) segments.pop();
   const isWhole = (segment: string) => ended.test(segment) && !itemNumber.test(segment);
   return segments
     .slice(0, segments.findLastIndex(isWhole) + 1)

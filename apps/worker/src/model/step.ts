@@ -120,6 +120,7 @@ async function callModel<T>(
   if (grant.outcome !== 'granted' || signal.aborted) await notMade();
   if (grant.outcome === 'wait') throw new TokensHeld();
   if (grant.outcome === 'refused') {
+    services.refused.set(job.accountId, true);
     const tokens = { neededTokens: overhead + limits.min, remainingTokens: grant.remainingTokens ?? 0 };
     throw new TallyError(grant.reason, refusalText(grant.reason, tokens));
   }

@@ -74,6 +74,7 @@ export async function takeTurn(
   if (own.reply !== null) return { verdict: 'answered', conversation, reply: own.reply };
   if (own.silence !== null) return { verdict: 'silent', conversation, why: own.silence };
   if (conversation.isPaused) return silence(client, conversation, 'paused');
+  if (await isLedByAnother(client, conversation.id, job.jobId)) return wait;
   const open = await listOpenMessages(client, conversation.id);
   if (open[0]?.id !== job.jobId || (await isReplying(client, conversation.id))) return wait;
   if (taken.length === 0) {
@@ -182,6 +183,17 @@ type OwnMessage = {
 };
 export type PendingMessage = { id: string; text: string };
 type OpenMessage = { id: string; ageMs: number };
+
+/** Whether the oldest open message is that of another job, which lives: one look, however many messages wait. */
+async function isLedByAnother(client: Transaction, conversationId: string, jobId: string): Promise<boolean> {
+  const { rows } = await client.query<{ isOther: boolean }>(
+    `select m.id <> $2 and exists (select from jobs j where j.id = m.id and j.status in ('queued', 'running')) as "isOther"
+     from messages m where m.conversation_id = $1 and m.role = 'customer' and m.closed_at is null
+     order by m.said_at, m.id limit 1`,
+    [conversationId, jobId],
+  );
+  return rows[0]?.isOther ?? false;
+}
 
 /** Messages that wait for an answer, oldest first. One whose job has ended without any is history, and asked no more. */
 async function listOpenMessages(client: Transaction, conversationId: string): Promise<OpenMessage[]> {

@@ -1,6 +1,7 @@
 /** Conversations as their owner sees them, and what the owner does about them. */
 import { newId } from '@tally/core';
 import { type Database, inTransaction } from '../connect.ts';
+import { requireRoom } from './storage.ts';
 
 export type ConversationView = {
   id: string;
@@ -96,6 +97,7 @@ export async function insertHumanMessage(
        values ($1, $2, $3, 'human', $4, clock_timestamp()) returning ${messageColumns}`,
       [newId(), input.conversationId, input.accountId, input.text],
     );
+    await requireRoom(client, input.accountId);
     return rows[0];
   });
 }
@@ -105,10 +107,13 @@ export async function correctMessage(
   db: Database,
   input: { accountId: string; conversationId: string; messageId: string; text: string },
 ): Promise<MessageView | undefined> {
-  const { rows } = await db.pool.query<MessageView>(
-    `update messages set text = $4, corrected = true
-     where account_id = $1 and conversation_id = $2 and id = $3 and role <> 'customer' returning ${messageColumns}`,
-    [input.accountId, input.conversationId, input.messageId, input.text],
-  );
-  return rows[0];
+  return inTransaction(db, async (client) => {
+    const { rows } = await client.query<MessageView>(
+      `update messages set text = $4, corrected = true
+       where account_id = $1 and conversation_id = $2 and id = $3 and role <> 'customer' returning ${messageColumns}`,
+      [input.accountId, input.conversationId, input.messageId, input.text],
+    );
+    await requireRoom(client, input.accountId);
+    return rows[0];
+  });
 }

@@ -147,10 +147,13 @@ async function eraseJobsPage(db: Database, accountId: string, afterId: string): 
     `with page as materialized (
        select id from jobs where account_id = $1 and id > $2 order by id limit $3
      ), due as materialized (
-       select id, status from jobs where id in (select id from page) and status <> 'running' and input is not null
+       select id, status, 200 + octet_length(input::text) as bytes from jobs where id in (select id from page) and status <> 'running' and input is not null
        order by id for update
      ), steps as (
        delete from job_steps where job_id in (select id from due)
+     ), freed as (
+       update account_storage set bytes = bytes - (select sum(bytes) from due)
+       where account_id = $1 and exists (select from due)
      ), blanked as (
        update jobs j set input = null, result = null, progress = null, error = null,
          status = case d.status when 'queued' then 'cancelled' else d.status end,

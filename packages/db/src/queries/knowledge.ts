@@ -3,14 +3,16 @@ import { newId } from '@tally/core';
 import { and, eq } from 'drizzle-orm';
 import { type Database, inTransaction } from '../connect.ts';
 import { knowledge } from '../schema.ts';
+import type { CutPassage } from '../search-terms.ts';
 import { indexPassages } from './passages.ts';
+import { requireRoom } from './storage.ts';
 
 export type KnowledgeEntry = Omit<typeof knowledge.$inferSelect, 'accountId'>;
 
-/** Stores a text and its searchable passages. */
+/** Stores a text and its searchable passages, cut already where they are given. @throws TallyError `storage_full` */
 export async function insertKnowledge(
   db: Database,
-  input: { accountId: string; title: string; text: string },
+  input: { accountId: string; title: string; text: string; passages?: CutPassage[] },
 ): Promise<KnowledgeEntry> {
   const id = newId();
   return inTransaction(db, async (client) => {
@@ -19,6 +21,7 @@ export async function insertKnowledge(
       [id, input.accountId, input.title, input.text],
     );
     await indexPassages(client, [{ kind: 'knowledge', id, ...input }]);
+    await requireRoom(client, input.accountId);
     return { id, title: input.title, text: input.text, createdAt: rows[0]?.created_at ?? new Date() };
   });
 }

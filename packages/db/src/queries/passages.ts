@@ -1,22 +1,25 @@
 /** The one index behind every answer: passages of knowledge, products and Q&A, ranked by full-text search. */
 import type { Database, Transaction } from '../connect.ts';
-import { cutPassages, toDocumentTerms, toQuery } from '../search-terms.ts';
+import { type CutPassage, toPassages, toQuery } from '../search-terms.ts';
 
 export type PassageKind = 'knowledge' | 'product' | 'qa';
 
 /** A text to be found under its title. */
-export type Searchable = { accountId: string; kind: PassageKind; id: string; title: string; text: string };
+export type Searchable = {
+  accountId: string;
+  kind: PassageKind;
+  id: string;
+  title: string;
+  text: string;
+  /** Where the text has been cut already. */
+  passages?: CutPassage[];
+};
 
 /** Puts the passages of these texts in the place of what was indexed for them before. */
 export async function indexPassages(client: Transaction, items: Searchable[]): Promise<void> {
   await client.query('delete from passages where source_id = any($1::uuid[])', [items.map(({ id }) => id)]);
   const passages = items.flatMap((item) =>
-    cutPassages(item.text).map((text, i) => ({
-      ...item,
-      text,
-      position: i + 1,
-      ...toDocumentTerms(`${item.title} ${text}`),
-    })),
+    (item.passages ?? toPassages(item)).map((passage, i) => ({ ...item, ...passage, position: i + 1 })),
   );
   await client.query(
     `insert into passages (account_id, kind, source_id, position, title, text, search)
@@ -41,6 +44,9 @@ export type Passage = { kind: PassageKind; id: string; title: string; text: stri
 
 export type PassageQuery = { accountId: string; question: string; limit: number };
 
+// To rank one takes some microseconds.
+const mostRanked = 5_000;
+
 /** For each query, in order, its account's passages that fit best, best first; none where no word of it occurs. */
 export async function searchPassages(db: Database, queries: PassageQuery[]): Promise<Passage[][]> {
   const terms = queries.map(({ question }) => toQuery(question));
@@ -56,7 +62,9 @@ export async function searchPassages(db: Database, queries: PassageQuery[]): Pro
       select w.position::integer as "queryPosition", f.kind, f.id, f.title, f.text
       from wanted w cross join lateral (
         select p.kind, p.source_id as id, p.title, p.text, p.position, ts_rank(p.search, w.query, 1) as rank
-        from passages p where p.account_id = w.account_id and p.search @@ w.query
+        from (
+          select * from passages where account_id = w.account_id and search @@ w.query limit ${mostRanked}
+        ) p
         order by rank desc, p.source_id, p.position limit w.most
       ) f
       order by w.position, f.rank desc, f.id, f.position`,

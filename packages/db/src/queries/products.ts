@@ -4,6 +4,7 @@ import { newId } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { normalise } from '../search-terms.ts';
 import { indexPassages, type Searchable } from './passages.ts';
+import { requireRoom } from './storage.ts';
 
 /** A product as its row has it (@tally/tasks says what each field means), money in major units. */
 export type ProductRow = {
@@ -193,7 +194,9 @@ export async function correctProduct(
       ],
     );
     const product = rows[0];
-    if (product !== undefined) await reindex(client, accountId, before.rows, [product], describe);
+    if (product === undefined) return undefined;
+    await reindex(client, accountId, before.rows, [product], describe);
+    await requireRoom(client, accountId);
     return product;
   });
 }

@@ -4,6 +4,7 @@ import { idAfter } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { toDocumentTerms } from '../search-terms.ts';
 import { indexPassages } from './passages.ts';
+import { requireRoom } from './storage.ts';
 
 /** What a pair is about. Of a text only its hash is kept. */
 export type QaAbout = { productId: string } | { url: string } | { text: string };
@@ -118,7 +119,9 @@ export async function correctQaPair(
       [accountId, id, question ?? null, question === undefined ? null : questionKey(question), answer ?? null],
     );
     const pair = rows[0];
-    if (pair !== undefined) await indexPassages(client, [toSearchable(accountId, pair)]);
+    if (pair === undefined) return undefined;
+    await indexPassages(client, [toSearchable(accountId, pair)]);
+    await requireRoom(client, accountId);
     return pair;
   });
 }

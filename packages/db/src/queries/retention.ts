@@ -11,13 +11,16 @@ export type RetentionPage = { days: number; limit: number };
 export async function expireJobs(db: Database, { days, limit }: RetentionPage): Promise<number> {
   const { rowCount } = await db.pool.query(
     `with due as materialized (
-       select id from jobs where input is not null and finished_at < now() - make_interval(days => $1)
+       select id, account_id, 200 + octet_length(input::text) as bytes from jobs where input is not null and finished_at < now() - make_interval(days => $1)
          and status not in ('queued', 'running')
        order by finished_at limit $2 for update skip locked
      ), steps as (
        delete from job_steps where job_id in (select id from due)
      ), sends as (
        update instagram_sends set text = '' where id in (select id from due) and text <> ''
+     ), freed as (
+       update account_storage k set bytes = k.bytes - d.bytes
+       from (select account_id, sum(bytes) as bytes from due group by 1) d where k.account_id = d.account_id
      )
      update jobs set input = null, result = null, progress = null, error = null where id in (select id from due)`,
     [days, limit],

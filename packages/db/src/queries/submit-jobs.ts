@@ -1,6 +1,7 @@
 /** Accepting work: one statement checks access and inserts the rows, or says why not. */
 import type { AccessRefusal } from '@tally/core';
 import type { Database } from '../connect.ts';
+import type { Storage } from './storage.ts';
 
 export type Submission = {
   id: string;
@@ -19,23 +20,28 @@ export type SubmissionOutcome =
   | { outcome: 'key_taken' }
   /** The next period is due: start it, then submit again. */
   | { outcome: 'renewal_due' }
+  | { outcome: 'storage_full'; storage: Storage }
   | { outcome: 'refused'; reason: AccessRefusal; tokensGranted: number; tokensConsumed: number };
 
 const sql = `
 with submission as (
-  select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[])
-    with ordinality as u (id, account_id, task, input, min_tokens, key, request_hash, position)
+  select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[])
+    with ordinality as u (id, account_id, task, input, min_tokens, key, request_hash, bytes, position)
 ), judged as (
   select u.*, b.tokens_granted, b.tokens_consumed,
     case when is_period_due(a.suspended_at, s.status, s.renews, s.ends_at, n.starts_at) then 'renewal_due'
          else coalesce(access_refusal(a.suspended_at, s.status, s.starts_at, s.ends_at),
-           case when b.tokens_granted - b.tokens_consumed < u.min_tokens then 'no_tokens_remaining' end)
-    end as refusal
+           case when b.tokens_granted - b.tokens_consumed < u.min_tokens then 'no_tokens_remaining'
+             when coalesce(k.bytes, 0) + u.bytes > p.storage_bytes then 'storage_full' end)
+    end as refusal,
+    coalesce(k.bytes, 0) + u.bytes as storage_needed, p.storage_bytes as storage_limit
   from submission u
   left join accounts a on a.id = u.account_id
   left join booked_periods n on n.account_id = u.account_id
   left join subscriptions s on s.account_id = u.account_id and s.is_current
   left join subscription_balances b on b.subscription_id = s.id
+  left join plans p on p.id = s.plan_id
+  left join account_storage k on k.account_id = u.account_id
 ), keyed as (
   insert into idempotency_keys (account_id, key, request_hash, job_id)
   select j.account_id, j.key, j.request_hash, j.id from judged j where j.refusal is null and j.key is not null
@@ -52,13 +58,16 @@ with submission as (
   returning id
 )
 select case when j.refusal is not null then j.refusal when q.id is null then 'key_taken' else 'queued' end as outcome,
-  coalesce(j.tokens_granted, 0)::bigint as tokens_granted, coalesce(j.tokens_consumed, 0)::bigint as tokens_consumed
+  coalesce(j.tokens_granted, 0)::bigint as tokens_granted, coalesce(j.tokens_consumed, 0)::bigint as tokens_consumed,
+  j.storage_needed, j.storage_limit
 from judged j left join queued q on q.id = j.id order by j.position`;
 
 type Row = {
-  outcome: 'queued' | 'key_taken' | 'renewal_due' | AccessRefusal;
+  outcome: 'queued' | 'key_taken' | 'renewal_due' | 'storage_full' | AccessRefusal;
   tokens_granted: number;
   tokens_consumed: number;
+  storage_needed: number;
+  storage_limit: number;
 };
 
 /** Inserts the jobs whose accounts may run them, each with its own answer, in order. */
@@ -74,11 +83,14 @@ export async function submitJobs(db: Database, submissions: Submission[]): Promi
       submissions.map((s) => s.minTokens),
       submissions.map((s) => s.idempotency?.key ?? null),
       submissions.map((s) => s.idempotency?.requestHash ?? null),
+      submissions.map((s) => Buffer.byteLength(s.inputJson)),
     ],
   });
   return rows.map((row) => {
     if (row.outcome === 'queued' || row.outcome === 'key_taken' || row.outcome === 'renewal_due')
       return { outcome: row.outcome };
+    if (row.outcome === 'storage_full')
+      return { outcome: row.outcome, storage: { usedBytes: row.storage_needed, limitBytes: row.storage_limit } };
     return {
       outcome: 'refused',
       reason: row.outcome,

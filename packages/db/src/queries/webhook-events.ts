@@ -2,6 +2,7 @@
 import { newId } from '@tally/core';
 import type { Database, Transaction } from '../connect.ts';
 import { normalise } from '../search-terms.ts';
+import { type PersonLimits, personLimitColumns } from './instagram-accounts.ts';
 
 export type NewEvent = {
   dedupeKey: string;
@@ -48,20 +49,23 @@ export type Recipient = {
   selfIgScopedId: string | null;
   autoReply: boolean;
   state: 'active' | 'needs_login' | 'paused';
+  isStorageFull: boolean;
   workflows: MatchableWorkflow[];
-};
+} & PersonLimits;
 /** Keywords as {@link normalise} makes them. */
 export type MatchableWorkflow = { id: string; keywords: string[]; mediaIds: string[]; productId: string | null };
 
 /** The connected accounts of these Instagram ids, with their enabled workflows, oldest first. */
-export async function readRecipients(client: Transaction, igUserIds: string[]): Promise<Map<string, Recipient>> {
-  const { rows } = await client.query<Recipient>(
+export async function readRecipients(db: Database, igUserIds: string[]): Promise<Map<string, Recipient>> {
+  const { rows } = await db.pool.query<Recipient>(
     `select a.account_id as "accountId", a.ig_user_id as "igUserId", a.username, a.self_ig_scoped_id as "selfIgScopedId",
-       a.auto_reply as "autoReply", a.state, coalesce((
+       a.auto_reply as "autoReply", a.state, ${personLimitColumns},
+       coalesce(k.bytes >= storage_limit(a.account_id), false) as "isStorageFull", coalesce((
          select json_agg(json_build_object('id', w.id, 'keywords', w.keywords, 'mediaIds', w.media_ids, 'productId', w.product_id)
            order by w.id)
          from workflows w where w.ig_user_id = a.ig_user_id and w.account_id = a.account_id and w.enabled), '[]') as workflows
-     from instagram_accounts a where a.ig_user_id = any($1::text[])`,
+     from instagram_accounts a left join account_storage k on k.account_id = a.account_id
+     where a.ig_user_id = any($1::text[])`,
     [igUserIds],
   );
   // Once a body, not once a comment.
@@ -105,6 +109,29 @@ export async function readOptOuts(
     [people.map((p) => p.igUserId), people.map((p) => p.personId)],
   );
   return new Set(rows.map((row) => row.who));
+}
+
+/** Answered comments and messages of one person within the last hour and day. */
+export type Answered = { commentsAnHour: number; commentsADay: number; messagesAnHour: number; messagesADay: number };
+
+/** How often these people were answered lately, by `ig_user_id person_id`; who was not is missing. */
+export async function countAnswered(
+  client: Transaction,
+  people: { igUserId: string; personId: string }[],
+): Promise<Map<string, Answered>> {
+  const { rows } = await client.query<Answered & { who: string }>(
+    `select ig_user_id || ' ' || person_id as who,
+       count(*) filter (where kind = 'comment' and received_at > now() - interval '1 hour') as "commentsAnHour",
+       count(*) filter (where kind = 'comment') as "commentsADay",
+       count(*) filter (where kind <> 'comment' and received_at > now() - interval '1 hour') as "messagesAnHour",
+       count(*) filter (where kind <> 'comment') as "messagesADay"
+     from webhook_events
+     where outcome = 'queued' and received_at > now() - interval '1 day'
+       and (ig_user_id, person_id) in (select * from unnest($1::text[], $2::text[]))
+     group by ig_user_id, person_id`,
+    [people.map((p) => p.igUserId), people.map((p) => p.personId)],
+  );
+  return new Map(rows.map(({ who, ...answered }) => [who, answered]));
 }
 
 /** A message's id is its account's: two of ours that write to each other have the same one twice. */

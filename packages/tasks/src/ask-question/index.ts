@@ -1,4 +1,5 @@
 /** Answers a question from the account's own knowledge, naming its sources. */
+import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import { passageKinds } from '../context.ts';
 import { defineTask } from '../define-task.ts';
@@ -13,12 +14,7 @@ export const askQuestion = defineTask({
   path: '/api/ai/ask-question',
   summary: 'Answer a question from the account’s knowledge, naming the sources',
   input: z.object({
-    question: z
-      .string()
-      .trim()
-      .min(1)
-      .max(maxQuestionCharacters)
-      .meta({ example: 'How long do I have to return a lamp?' }),
+    question: boundedText(maxQuestionCharacters).meta({ example: 'How long do I have to return a lamp?' }),
   }),
   output: z.object({
     answer: z.string(),

@@ -1,5 +1,5 @@
 /** Answers a customer's message in its conversation; messages that come together get one reply. */
-import { idFrom } from '@tally/core';
+import { boundedText, idFrom } from '@tally/core';
 import { z } from 'zod';
 import { type ChatTurn, type Message, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
@@ -26,8 +26,8 @@ export const customerChat = defineTask({
   summary: 'Answer a customer’s message in its conversation',
   input: z.object({
     /** Who writes, as the business names them: one customer has one conversation. */
-    customer: z.string().trim().min(1).max(maxCustomerCharacters).meta({ example: 'customer-42' }),
-    text: z.string().trim().min(1).max(maxQuestionCharacters).meta({ example: 'Hi! Does the Aurora come in black?' }),
+    customer: boundedText(maxCustomerCharacters).meta({ example: 'customer-42' }),
+    text: boundedText(maxQuestionCharacters).meta({ example: 'Hi! Does the Aurora come in black?' }),
     conversation_id: z.uuid().optional(),
   }),
   output: z.object({

@@ -1,4 +1,5 @@
 /** Answers a comment in private: with its workflow's product, or from knowledge where it has none. */
+import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import { type Said, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
@@ -30,7 +31,7 @@ export const instagramDm = defineTask({
       .string()
       .regex(/^[\w.-]{1,200}$/)
       .meta({ example: '17870000000000001' }),
-    text: z.string().trim().min(1).max(maxQuestionCharacters).meta({ example: 'Price please' }),
+    text: boundedText(maxQuestionCharacters).meta({ example: 'Price please' }),
     /** Who commented. */
     from_id: igId.optional(),
     /** What the reply is about; by default the workflow's product. */

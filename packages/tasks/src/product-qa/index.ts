@@ -1,5 +1,5 @@
 /** Writes question/answer pairs about a product, a page or a text: only facts of the source, none that exist already. */
-import { TallyError } from '@tally/core';
+import { boundedText, TallyError } from '@tally/core';
 import { z } from 'zod';
 import type { QaPair, QaSource, TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
@@ -32,7 +32,7 @@ export const productQa = defineTask({
     .object({
       product_id: z.uuid().optional(),
       url: z.string().trim().min(1).max(maxUrlCharacters).optional(),
-      text: z.string().trim().min(1).max(maxSourceCharacters).optional(),
+      text: boundedText(maxSourceCharacters).optional(),
       count: z.int().min(1).max(mostPairs).default(8),
     })
     .refine(
