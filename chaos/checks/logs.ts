@@ -23,6 +23,12 @@ const explanations: Explanation[] = [
     why: 'the operator has to hear of it at once',
   },
   {
+    pattern: /ALARM, .* tokens above what their accounts could pay/,
+    faults: /^model-(over-limit|usage-huge)$/,
+    graceMs: 3_600_000,
+    why: 'a model that uses more than is held, again and again, is the operator’s loss',
+  },
+  {
     pattern: /ended as poisoned/,
     faults: /^(worker|rolling)-/,
     graceMs: 60_000,

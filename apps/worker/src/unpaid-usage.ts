@@ -14,7 +14,7 @@ export async function watchUnpaidUsage({ db, log }: Pick<WorkerServices, 'db' | 
   for (const { model, calls, unpaidTokens } of repeated) {
     const subject = idFrom(`model ${model}`);
     subjects.push(subject);
-    const what = `${model}: ${calls} calls of the last hour used ${unpaidTokens} tokens that nobody pays for`;
+    const what = `${model}: ${calls} calls of the last hour used ${unpaidTokens} tokens above what their accounts could pay`;
     if (await raiseAlarm(db, { kind: 'unpaid_usage', subject, what }))
       log.error({ model, calls, unpaidTokens }, `ALARM, ${what}`);
   }
