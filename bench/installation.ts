@@ -70,7 +70,12 @@ async function openAccounts(db: Database, config: Config, count: number): Promis
   const tokens = createTokens(config.jwtSecret);
   const accounts: Account[] = [];
   for (let i = 0; i < count; i++) {
-    const account = await insertAccount(db, { email: `bench${i}@example.com`, role: 'tenant', passwordHash });
+    const account = await insertAccount(db, {
+      email: `bench${i}@example.com`,
+      role: 'tenant',
+      passwordHash,
+      isConfirmed: true,
+    });
     if (account === undefined) throw new Error('an account of the bench is there already');
     const accountId = account.id;
     const subscriptionId = await startPeriod(db, {

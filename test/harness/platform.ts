@@ -116,15 +116,20 @@ export async function startPlatform(
   closeLater: CloseLater = afterAll,
 ): Promise<Platform> {
   const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
-  const [listener, shop] = await Promise.all([sandbox.listen(0), sandbox.listenShop(0)]);
+  const [listener, shop, mail] = await Promise.all([
+    sandbox.listen(0),
+    sandbox.listenShop(0),
+    sandbox.mailbox.listen(0),
+  ]);
   closeLater(async () => {
-    await Promise.all([listener.close(), shop.close()]);
+    await Promise.all([listener.close(), shop.close(), mail.close()]);
   });
   const config = await newConfig({
     OPENAI_BASE_URL: `${listener.url}${modelPath}`,
     INSTAGRAM_APP_SECRET: instagramSecret,
     INSTAGRAM_VERIFY_TOKEN: 'VERIFY',
     INSTAGRAM_GRAPH_URL: `${listener.url}/graph`,
+    SMTP_URL: mail.url,
     EXTRACTION_ALLOW_HOSTS: new URL(shop.url).host,
     ...env,
   });

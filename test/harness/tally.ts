@@ -70,7 +70,12 @@ export async function newAccount(
 ): Promise<{ accountId: string; subscriptionId: string; email: string }> {
   passwordHash ??= hashPassword(testPassword);
   const email = input.email ?? `account${++accounts}@example.com`;
-  const account = await insertAccount(db, { email, role: input.role ?? 'tenant', passwordHash: await passwordHash });
+  const account = await insertAccount(db, {
+    email,
+    role: input.role ?? 'tenant',
+    passwordHash: await passwordHash,
+    isConfirmed: true,
+  });
   if (account === undefined) throw new Error(`${email} exists`);
   if (input.tokens === undefined) return { accountId: account.id, subscriptionId: '', email };
   const subscriptionId = await startPeriod(db, {

@@ -12,9 +12,11 @@ import { knownMethodsOnly } from './http/methods.ts';
 import { createMetrics } from './http/metrics.ts';
 import { pathPrefixOf } from './http/public-address.ts';
 import { limits } from './limits.ts';
-import { accountErasureRoutes } from './routes/account-erasure.ts';
-import { accountExportRoutes } from './routes/account-export.ts';
-import { accountRoutes, publicAccountRoutes } from './routes/accounts.ts';
+import { accessRoutes } from './routes/accounts/access.ts';
+import { accountErasureRoutes } from './routes/accounts/erasure.ts';
+import { accountExportRoutes } from './routes/accounts/export.ts';
+import { profileRoutes } from './routes/accounts/profile.ts';
+import { signInPaths, signInRoutes } from './routes/accounts/sign-in.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { billingRoutes } from './routes/billing.ts';
@@ -26,6 +28,7 @@ import { instagramRoutes } from './routes/instagram.ts';
 import { jobEventRoutes } from './routes/job-events.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
+import { linkPageRoutes } from './routes/link-pages.ts';
 import { productRoutes } from './routes/products.ts';
 import { promptRoutes } from './routes/prompt.ts';
 import { qaRoutes } from './routes/qa.ts';
@@ -60,13 +63,13 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.use(knownMethodsOnly(app, (path) => !path.startsWith(bullBoardPath)));
   app.route('/', healthRoutes(services, metrics));
   app.route('/', docsRoutes());
+  app.route('/', linkPageRoutes());
   app.route('/', bullBoardRoutes(services, tasks));
   app.route('/', webhookRoutes(services));
 
-  // Of strangers, only these two read a body.
-  app.use('/api/accounts/register', limitBody(limits.maxCredentialsBytes), readableJson);
-  app.use('/api/accounts/login', limitBody(limits.maxCredentialsBytes), readableJson);
-  mount(app, publicAccountRoutes(services));
+  // Of strangers, only these read a body.
+  for (const path of signInPaths) app.use(path, limitBody(limits.maxCredentialsBytes), readableJson);
+  mount(app, signInRoutes(services));
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator);
   app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
@@ -81,7 +84,8 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     if (bytes > 0) await services.rateLimits.written(accountId, bytes);
     await next();
   });
-  mount(app, accountRoutes(services));
+  mount(app, profileRoutes(services));
+  mount(app, accessRoutes(services));
   mount(app, accountExportRoutes(services));
   mount(app, accountErasureRoutes(services));
   mount(app, billingRoutes(services));

@@ -5,7 +5,7 @@ export const limits = {
   maxCredentialsBytes: 8 * 1024,
   maxJsonDepth: 32,
   maxPasswordCharacters: 200,
-  minPasswordCharacters: 8,
+  minPasswordCharacters: 10,
   maxTitleCharacters: 200,
   maxKnowledgeCharacters: 100_000,
   maxPromptCharacters: 8_000,
@@ -54,6 +54,10 @@ export const limits = {
   /** Of what is stored and deleted again and again, the database has its rubbish. */
   writtenKilobytesPerMinute: 5_000,
   exportsPerHour: 5,
+  /** To one address. */
+  mailsPerHour: 5,
+  /** Links by e-mail that are asked for, and followed, from one network. */
+  linksPerHour: 60,
   /** What is left of an erased account after that is upkeep's. */
   eraseWithinMs: 5_000,
   tokenLifetimeSeconds: 24 * 3_600,

@@ -9,6 +9,7 @@ import type { Authenticator, Caller } from './auth/authenticate.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { RateLimits } from './http/rate-limits.ts';
 import type { JobChanges } from './job-changes.ts';
+import type { Mailer } from './mail/mailer.ts';
 import type { TextThreads } from './text-threads.ts';
 
 export type ApiServices = {
@@ -23,6 +24,9 @@ export type ApiServices = {
   jobChanges: JobChanges;
   eventStreams: EventStreams;
   textThreads: TextThreads;
+  mailer: Mailer;
+  /** Where this process listens. */
+  ownAddress(): string;
   log: Logger;
 };
 

@@ -14,6 +14,7 @@ import { createEventStreams, type StreamLimits } from './event-streams.ts';
 import { createRateLimits } from './http/rate-limits.ts';
 import { createJobChanges } from './job-changes.ts';
 import { limits } from './limits.ts';
+import { createMailer } from './mail/mailer.ts';
 import type { Api, ApiServices } from './services.ts';
 import { createTextThreads } from './text-threads.ts';
 
@@ -49,6 +50,7 @@ export async function startApi(
   const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log });
   const rateLimits = createRateLimits(redis, config);
   const authenticator = createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits });
+  let address = '';
   const services: ApiServices = {
     config,
     db,
@@ -65,10 +67,13 @@ export async function startApi(
       async (bearer) => (await authenticator.identify(bearer)) !== undefined,
     ),
     textThreads: createTextThreads(),
+    mailer: createMailer({ ...config.mail, log }),
+    ownAddress: () => address,
   };
   const app = createApp(services, tasks);
   const requests = countRequests(app.fetch);
   const { server, port } = await listen(requests.fetch, config, options.patience ?? defaultPatience);
+  address = `http://${config.host}:${port}`;
 
   async function close(): Promise<void> {
     services.eventStreams.close();
@@ -85,12 +90,13 @@ export async function startApi(
     });
     await requests.ended(drainMs);
     services.jobChanges.close();
+    services.mailer.close();
     await services.textThreads.close();
     await queues.close();
     redis.disconnect();
     await db.close();
   }
-  return { url: `http://${config.host}:${port}`, app, services, close };
+  return { url: address, app, services, close };
 }
 
 /** Knows which requests are still worked on, those whose client has gone included: no connection of theirs says so. */

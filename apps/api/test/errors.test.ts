@@ -249,7 +249,12 @@ describe('every answer', () => {
 
   it('to a fault of our own is fixed text under a request id', async () => {
     // An account without a password hash that argon2 can read: nothing that a client could cause.
-    await insertAccount(api.services.db, { email: 'broken@example.com', passwordHash: 'not a hash', role: 'tenant' });
+    await insertAccount(api.services.db, {
+      email: 'broken@example.com',
+      passwordHash: 'not a hash',
+      role: 'tenant',
+      isConfirmed: true,
+    });
     const broken = await call('POST', '/api/accounts/login', {
       body: { email: 'broken@example.com', password: 'whatever' },
     });

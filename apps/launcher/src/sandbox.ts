@@ -16,13 +16,15 @@ export type SandboxPlan = {
   shopUrl: string;
   /** Whether it answers as the model too. */
   isModel: boolean;
+  /** Whether it keeps what is sent by e-mail. */
+  isMail: boolean;
 };
 
 const host = '127.0.0.1';
 
 /**
  * Chooses ports and secrets; one that the sandbox chose itself would be another after a crash. Undefined in production,
- * and where both model and Instagram are named.
+ * and where model, Instagram and a mail server are named.
  */
 export async function planSandbox(
   settings: Settings,
@@ -30,8 +32,9 @@ export async function planSandbox(
   secrets: { encryptionKey: string },
 ): Promise<SandboxPlan | undefined> {
   const isModel = settings.openai.apiKey === undefined;
-  if (settings.production || (!isModel && env.INSTAGRAM_GRAPH_URL)) return undefined;
-  const { port, shopPort } = await choosePorts(join(settings.dataDir, 'sandbox-ports.json'));
+  const isMail = settings.mail.smtpUrl === undefined;
+  if (settings.production || (!isModel && !isMail && env.INSTAGRAM_GRAPH_URL)) return undefined;
+  const { port, shopPort, smtpPort } = await choosePorts(join(settings.dataDir, 'sandbox-ports.json'));
   const url = urlOf(host, port);
   const apiKey = randomBytes(16).toString('hex');
   // Of an installation without configured ones: the same after every start.
@@ -42,25 +45,27 @@ export async function planSandbox(
     ...(settings.instagram.appSecrets.length === 0 && { INSTAGRAM_APP_SECRET: appSecret }),
     ...(settings.instagram.verifyToken === undefined && { INSTAGRAM_VERIFY_TOKEN: derived('instagram verify token') }),
     ...(!env.INSTAGRAM_GRAPH_URL && { INSTAGRAM_GRAPH_URL: `${url}/graph` }),
+    ...(isMail && { SMTP_URL: `smtp://${host}:${smtpPort}` }),
     ...(!env.EXTRACTION_ALLOW_HOSTS && { EXTRACTION_ALLOW_HOSTS: `${host}:${shopPort}` }),
   };
   const own = {
     SANDBOX_HOST: host,
     SANDBOX_PORT: String(port),
     SANDBOX_SHOP_PORT: String(shopPort),
+    SANDBOX_SMTP_PORT: String(smtpPort),
     SANDBOX_API_KEY: apiKey,
     SANDBOX_INSTAGRAM_APP_SECRET: appSecret,
   };
-  return { own, shared, url, shopUrl: urlOf(host, shopPort), isModel };
+  return { own, shared, url, shopUrl: urlOf(host, shopPort), isModel, isMail };
 }
 
-const Ports = z.object({ port: z.int(), shopPort: z.int() });
+const Ports = z.object({ port: z.int(), shopPort: z.int(), smtpPort: z.int() });
 
 /** Those of the last start where they are free still: what was read from the shop names its address. */
 async function choosePorts(file: string): Promise<z.infer<typeof Ports>> {
   const last = Ports.safeParse(readJson(file)).data;
-  if (last && (await isFree(last.port)) && (await isFree(last.shopPort))) return last;
-  const ports = { port: await freePort(), shopPort: await freePort() };
+  if (last && (await isFree(last.port)) && (await isFree(last.shopPort)) && (await isFree(last.smtpPort))) return last;
+  const ports = { port: await freePort(), shopPort: await freePort(), smtpPort: await freePort() };
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, JSON.stringify(ports));
   return ports;

@@ -23,8 +23,10 @@ Tally is ready after ${(startMs / 1_000).toFixed(1)} s.
   return parts.filter((part) => part !== '').join('\n');
 }
 
-const places = ({ url, shopUrl }: SandboxPlan): string => `  Sample shop ${shopUrl}
-  Instagram   ${url}/sandbox/instagram (a stand-in: fire comments and messages, watch the replies)`;
+const places = ({ url, shopUrl, isMail }: SandboxPlan): string => `  Sample shop ${shopUrl}
+  Instagram   ${url}/sandbox/instagram (a stand-in: fire comments and messages, watch the replies)${
+    isMail ? `\n  Mailbox     ${url}/sandbox/mailbox (what is sent by e-mail arrives here)` : ''
+  }`;
 
 const sandboxNotice = `
 The sandbox model answers (no OPENAI_API_KEY or OPENAI_BASE_URL set): answers are stand-ins, tokens are counted for real.`;

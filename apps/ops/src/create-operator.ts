@@ -11,13 +11,19 @@ export async function createOperator({ db }: Billing, email: string): Promise<nu
     return 1;
   }
   const existing = await findAccountByEmail(db, email);
+  if (existing?.emailConfirmedAt === null) {
+    console.error(
+      `${existing.email} is registered, and its owner has not confirmed it: whoever has that account may be anybody`,
+    );
+    return 1;
+  }
   if (existing !== undefined) {
     await setRole(db, existing.id, 'operator');
     console.log(`${existing.email} is an operator; its password is unchanged.`);
     return 0;
   }
   const password = randomBytes(15).toString('base64url');
-  await insertAccount(db, { email, passwordHash: await hashPassword(password), role: 'operator' });
+  await insertAccount(db, { email, passwordHash: await hashPassword(password), role: 'operator', isConfirmed: true });
   console.log(`${email.toLowerCase()} is an operator. Its password, shown only now: ${password}`);
   return 0;
 }

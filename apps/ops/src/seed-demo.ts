@@ -82,7 +82,7 @@ export async function seedDemo(billing: Billing, options: SeedOptions): Promise<
   const passwordHash = await hashPassword(password);
   const created: string[] = [];
   for (const { email, role, fill } of demoAccounts) {
-    const account = await insertAccount(billing.db, { email, role, passwordHash });
+    const account = await insertAccount(billing.db, { email, role, passwordHash, isConfirmed: true });
     if (account === undefined) continue;
     await fill(billing, account.id, options);
     created.push(email);

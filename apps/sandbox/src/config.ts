@@ -7,6 +7,7 @@ const port = z.coerce.number().int().min(0).max(65_535).default(0);
 const variables = z.object({
   SANDBOX_PORT: port,
   SANDBOX_SHOP_PORT: port,
+  SANDBOX_SMTP_PORT: port,
   SANDBOX_HOST: z.string().default('127.0.0.1'),
   SANDBOX_API_KEY: z.string().optional(),
   SANDBOX_DELAY_MS: z.coerce.number().min(0).max(600_000).default(0),
@@ -20,6 +21,8 @@ export type SandboxConfig = {
   port: number;
   /** The sample shop's; 0: any free one. */
   shopPort: number;
+  /** The mailbox's, for SMTP; 0: any free one. */
+  smtpPort: number;
   host: string;
   /** Undefined: every key is good. */
   apiKey: string | undefined;
@@ -38,6 +41,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   return {
     port: parsed.data.SANDBOX_PORT,
     shopPort: parsed.data.SANDBOX_SHOP_PORT,
+    smtpPort: parsed.data.SANDBOX_SMTP_PORT,
     host: parsed.data.SANDBOX_HOST,
     apiKey: parsed.data.SANDBOX_API_KEY,
     delayMs: parsed.data.SANDBOX_DELAY_MS,

@@ -20,6 +20,7 @@ ${baseUrls}
 <code>{"rules":[{"kind":"unauthorized","match":{"dialect":"xai"}}]}</code>, until <code>DELETE</code>
 <li><a href="/sandbox/instagram">Instagram</a>: comments and messages by hand, and what was sent through
 <code>/graph</code>
+<li><a href="/sandbox/mailbox">the mailbox</a>: what was sent by e-mail
 </ul>
 <p>The sample shop listens on a port of its own, which the log names.</p>
 </html>

@@ -13,13 +13,14 @@ const sandbox = createSandbox({
   logger,
   instagram: config.instagram,
 });
-const [listener, shop] = await Promise.all([
+const [listener, shop, mail] = await Promise.all([
   sandbox.listen(config.port, config.host),
   sandbox.listenShop(config.shopPort, config.host),
+  sandbox.mailbox.listen(config.smtpPort, config.host),
 ]);
 
 onShutdown(async () => {
-  await Promise.all([listener.close(), shop.close()]);
+  await Promise.all([listener.close(), shop.close(), mail.close()]);
 }, shutdownLimitMs);
-logger.info({ url: listener.url, shop_url: shop.url }, 'sandbox is ready');
+logger.info({ url: listener.url, shop_url: shop.url, smtp_url: mail.url }, 'sandbox is ready');
 reportReady({ url: listener.url, shop_url: shop.url });

@@ -14,6 +14,7 @@ import { isGraphUrl } from './instagram/graph.ts';
 import { createInstagram, type Instagram, type InstagramOptions } from './instagram/instagram.ts';
 import { createInstagramRoutes } from './instagram/routes.ts';
 import { type Listener, listenOn } from './listener.ts';
+import { createMailbox, type Mailbox } from './mail/mailbox.ts';
 import { createChatHandler } from './model/chat.ts';
 import { type ModelError, writeOpenAiError } from './model/dialects/dialect.ts';
 import { dialectAt, dialects } from './model/dialects/dialects.ts';
@@ -38,6 +39,7 @@ export type Sandbox = {
   faults: Faults;
   settings: { current: Settings };
   instagram: Instagram;
+  mailbox: Mailbox;
   /** Listens on `port` (0: any free one) of `host` (default 127.0.0.1). */
   listen: (port: number, host?: string) => Promise<Listener>;
   /** The shop on a port of its own: whoever may read its pages can't reach what controls the sandbox. */
@@ -51,7 +53,10 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
   const faults = createFaults();
   const settings = { current: Settings.parse({ delay_ms: delayMs }) };
   const instagram = createInstagram(options.instagram ?? {}, logger);
-  const control = createControl({ book, faults, settings }).route('/instagram', createInstagramRoutes(instagram));
+  const mailbox = createMailbox();
+  const control = createControl({ book, faults, settings })
+    .route('/instagram', createInstagramRoutes(instagram))
+    .route('/', mailbox.routes);
   const app = createApp(apiKey, control, logger);
   const chat = createChatHandler({ book, faults, settings: () => settings.current, apiKey, logger });
   const others = getRequestListener(app.fetch);
@@ -63,6 +68,7 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
     faults,
     settings,
     instagram,
+    mailbox,
     async listen(port, host = '127.0.0.1') {
       const listener = await listenOn(port, host, (request, response) => {
         const dialect = request.method === 'POST' ? dialectAt(request.url) : undefined;

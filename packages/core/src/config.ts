@@ -60,12 +60,15 @@ const variables = z.object({
     .default([]),
   CHROMIUM_PATH: z.string().optional(),
   SIGNUP_PLAN: z.enum(['starter', 'growth', 'scale']).optional(),
+  SMTP_URL: url('smtp:', 'smtps:').optional(),
+  MAIL_FROM: z.string().min(3).max(200).default('Tally <tally@localhost>'),
   DEMO_DATA: flag.optional(),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
   LIMIT_SUBMISSIONS_PER_MINUTE: limit(600),
   LIMIT_READS_PER_MINUTE: limit(6_000),
   LIMIT_LOGINS: limit(10),
   LIMIT_QUEUED_JOBS: limit(20_000),
+  LIMIT_SIGNUP_PLANS: limit(5),
   RETENTION_JOBS_DAYS: days(30),
   RETENTION_EVENTS_DAYS: days(30).refine((value) => value !== 1, {
     message: 'must be 0 (for ever) or at least 2: an event that is delivered again must be known',
@@ -128,7 +131,18 @@ export type Settings = {
   signupPlan: 'starter' | 'growth' | 'scale' | undefined;
   demoData: boolean;
   workerConcurrency: number;
-  limits: { submissionsPerMinute: number; readsPerMinute: number; logins: number; queuedJobs: number };
+  limits: {
+    submissionsPerMinute: number;
+    readsPerMinute: number;
+    logins: number;
+    queuedJobs: number;
+    signupPlans: number;
+  };
+  mail: {
+    /** Undefined: no e-mail is sent, and no address can be confirmed. */
+    smtpUrl: string | undefined;
+    from: string;
+  };
   /** Days after which things are forgotten; 0: never. */
   retention: { jobsDays: number; eventsDays: number; conversationsDays: number };
   /** How many reverse proxies of ours stand in front, each adding the address it was called from to `X-Forwarded-For`. */
@@ -170,6 +184,10 @@ export function readSettings(env: Environment = process.env, required = required
   if (given.NODE_ENV === 'production') {
     for (const [name, how] of Object.entries(required))
       if (given[name] === undefined) faults.push(`${name}: required when NODE_ENV=production (${how})`);
+    if (given.SMTP_URL !== undefined && given.PUBLIC_URL === undefined)
+      faults.push('PUBLIC_URL: required with SMTP_URL, for links in e-mails begin with it');
+    if (given.SIGNUP_PLAN !== undefined && given.SMTP_URL === undefined)
+      faults.push('SMTP_URL: required with SIGNUP_PLAN, which begins once an address is confirmed');
   }
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
   const v = parsed.data;
@@ -205,7 +223,9 @@ export function readSettings(env: Environment = process.env, required = required
       readsPerMinute: v.LIMIT_READS_PER_MINUTE,
       logins: v.LIMIT_LOGINS,
       queuedJobs: v.LIMIT_QUEUED_JOBS,
+      signupPlans: v.LIMIT_SIGNUP_PLANS,
     },
+    mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM },
     retention: {
       jobsDays: v.RETENTION_JOBS_DAYS,
       eventsDays: v.RETENTION_EVENTS_DAYS,

@@ -12,6 +12,7 @@ export * from './queries/chat-replies.ts';
 export * from './queries/chat-turns.ts';
 export * from './queries/claim-jobs.ts';
 export * from './queries/conversations.ts';
+export * from './queries/email-links.ts';
 export * from './queries/erasure.ts';
 export * from './queries/export.ts';
 export * from './queries/fenced.ts';

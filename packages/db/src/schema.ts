@@ -13,6 +13,7 @@ export const accounts = pgTable('accounts', {
   tokenVersion: integer('token_version').notNull().default(1),
   createdAt: moment('created_at').notNull().defaultNow(),
   erasedAt: moment('erased_at'),
+  emailConfirmedAt: moment('email_confirmed_at'),
   suspendedAt: moment('suspended_at'),
   suspendedReason: text('suspended_reason'),
 });

@@ -6,7 +6,8 @@ import type { ApiEnv } from '../services.ts';
 
 const withBody = new Set(['POST', 'PUT', 'PATCH']);
 // Acts that say all in their address.
-const withoutBody = /^\/api\/(?:admin\/)?(?:jobs|chat\/conversations)\/[^/]+\/(?:pause|resume|requeue|retry)\/?$/;
+const withoutBody =
+  /^\/api\/(?:accounts\/confirmation|(?:admin\/)?(?:jobs|chat\/conversations)\/[^/]+\/(?:pause|resume|requeue|retry))\/?$/;
 // What the routes' own check takes (@hono/zod-openapi); what it doesn't would answer in another shape there.
 const jsonType = /^application\/([a-z.-]+\+)?json(;\s*[a-zA-Z0-9-]+=[^;]+)*$/i;
 

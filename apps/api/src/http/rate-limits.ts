@@ -13,7 +13,13 @@ export type RateLimits = {
   written(accountId: string, bytes: number): Promise<void>;
   /** @throws TallyError `rate_limited` */
   export(accountId: string): Promise<void>;
-  registration(address: string): Promise<void>;
+  registration(network: string): Promise<void>;
+  /** E-mails to one address. @throws TallyError `rate_limited` */
+  mail(email: string): Promise<void>;
+  /** Links that are asked for and followed from one network. @throws TallyError `rate_limited` */
+  link(network: string): Promise<void>;
+  /** Plans for new accounts, which cost nothing: so many a day for one network. */
+  signupPlan: { isLeft(network: string): Promise<boolean>; take(network: string): Promise<void> };
   /**
    * Judges a guess at a password: undefined is a wrong one, and counts. Of one address a few are judged at a time, and none
    * once it has failed too often: a hash costs more than the refusal.
@@ -41,6 +47,9 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const registrations = limiter('register', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
+  const mails = limiter('mail', limits.mailsPerHour, 3_600);
+  const links = limiter('link', limits.linksPerHour, 3_600);
+  const signupPlans = limiter('signup-plan', config.limits.signupPlans, 86_400);
   const turnOf = createTurns(limits.guessesAtATime, limits.mostGuessesWaiting);
   const check = async (email: string, address: string): Promise<void> => {
     const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
@@ -55,7 +64,16 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
     read: (accountId) => consume(reads, accountId, 'requests'),
     written: (accountId, bytes) => consume(written, accountId, 'bytes written', Math.ceil(bytes / 1_000)),
     export: (accountId) => consume(exports, accountId, 'exports'),
-    registration: (address) => consume(registrations, address, 'registrations'),
+    registration: (network) => consume(registrations, network, 'registrations'),
+    mail: (email) => consume(mails, email, 'e-mails to this address'),
+    link: (network) => consume(links, network, 'links'),
+    signupPlan: {
+      isLeft: async (network) => {
+        const state = await signupPlans?.get(network);
+        return (state?.consumedPoints ?? 0) < (config.limits.signupPlans || Number.POSITIVE_INFINITY);
+      },
+      take: (network) => consume(signupPlans, network, 'new plans').catch(() => undefined),
+    },
     guess: (email, address, judge) =>
       turnOf(address, async () => {
         await check(email, address);

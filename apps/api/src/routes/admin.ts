@@ -9,6 +9,9 @@ import { bearer, errorResponses, jsonBody, jsonResponse, Subscription, toSubscri
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const Reason = boundedText(limits.maxReasonCharacters);
+const AllowUnconfirmed = z.boolean().default(false).openapi({
+  description: 'Also where nobody has confirmed the address yet: whoever has the account may be anybody',
+});
 const Acted = { email: z.string(), subscription: Subscription };
 const Headers = z.object({ 'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional() });
 
@@ -24,6 +27,7 @@ const subscribeRoute = createRoute({
       z.object({
         email: z.email(),
         plan: z.string().openapi({ example: 'growth' }),
+        allow_unconfirmed: AllowUnconfirmed,
         tokens: z.int().min(0).max(limits.maxGrantTokens).optional(),
         status: z.enum(['active', 'inactive', 'expired']).default('active'),
         starts_at: z.iso.datetime({ offset: true }).optional(),
@@ -54,6 +58,7 @@ const grant = createRoute({
           .max(limits.maxGrantTokens)
           .refine((tokens) => tokens !== 0, 'must not be 0'),
         reason: Reason,
+        allow_unconfirmed: AllowUnconfirmed,
       }),
     ),
   },
@@ -102,6 +107,14 @@ export function adminRoutes(services: ApiServices) {
     if (account === undefined) throw new TallyError('not_found', 'There is no account with this e-mail address');
     return account;
   };
+  /** Who sells by an address sells to its owner. */
+  const requireConfirmed = ({ emailConfirmedAt }: Account, isAllowed: boolean): void => {
+    if (emailConfirmedAt !== null || isAllowed) return;
+    throw new TallyError(
+      'conflict',
+      'Nobody has confirmed this e-mail address, so the account may be anybody’s: send allow_unconfirmed: true to act all the same',
+    );
+  };
   /** Acts on an account, once a key, and answers with its subscription afterwards. */
   const act = (
     account: Account,
@@ -121,6 +134,7 @@ export function adminRoutes(services: ApiServices) {
     .openapi(subscribeRoute, async (c) => {
       const input = c.req.valid('json');
       const account = await target(input.email);
+      requireConfirmed(account, input.allow_unconfirmed);
       const request = { route: subscribeRoute.path, key: c.req.valid('header')['idempotency-key'], input };
       const toDate = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
       const body = await act(account, request, () =>
@@ -141,6 +155,7 @@ export function adminRoutes(services: ApiServices) {
     .openapi(grant, async (c) => {
       const input = c.req.valid('json');
       const account = await target(input.email);
+      if (input.tokens > 0) requireConfirmed(account, input.allow_unconfirmed);
       const request = { route: grant.path, key: c.req.valid('header')['idempotency-key'], input };
       const body = await act(account, request, () =>
         grantTokens(billing, {

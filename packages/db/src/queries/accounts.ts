@@ -4,7 +4,6 @@ import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { accounts, apiKeys } from '../schema.ts';
-import { type NewPeriod, startPeriodIn } from './subscriptions.ts';
 
 export type Account = typeof accounts.$inferSelect;
 export type Role = Account['role'];
@@ -12,22 +11,22 @@ export type Role = Account['role'];
 /** Whose request it is. */
 export type Identity = { accountId: string; role: Role; tokenVersion: number };
 
-/** Inserts an account, and starts its first period where one is given; undefined where the address (any case) is taken. */
+/** Inserts an account; undefined where the address (any case) is taken. */
 export async function insertAccount(
   db: Database,
-  input: { email: string; passwordHash: string; role: Role },
-  firstPeriod?: Omit<NewPeriod, 'accountId'>,
+  { isConfirmed, ...input }: { email: string; passwordHash: string; role: Role; isConfirmed: boolean },
 ): Promise<Account | undefined> {
-  return inTransaction(db, async (client) => {
-    const [account] = await drizzle(client)
-      .insert(accounts)
-      .values({ id: newId(), ...input, email: input.email.toLowerCase() })
-      .onConflictDoNothing()
-      .returning();
-    if (account !== undefined && firstPeriod !== undefined)
-      await startPeriodIn(client, newId(), { accountId: account.id, ...firstPeriod });
-    return account;
-  });
+  const [account] = await db.orm
+    .insert(accounts)
+    .values({
+      id: newId(),
+      ...input,
+      email: input.email.toLowerCase(),
+      emailConfirmedAt: isConfirmed ? new Date() : null,
+    })
+    .onConflictDoNothing()
+    .returning();
+  return account;
 }
 
 /** An erased account is nobody's: it has an address only because the column wants one. */

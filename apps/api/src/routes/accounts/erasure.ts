@@ -2,10 +2,10 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { hashUnknownPassword, TallyError } from '@tally/core';
 import { beginErasure, type ErasurePass, eraseRows } from '@tally/db';
-import { requirePassword } from '../auth/authenticate.ts';
-import { limits } from '../limits.ts';
-import { bearer, Created, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../schemas.ts';
-import type { ApiEnv, ApiServices } from '../services.ts';
+import { requirePassword } from '../../auth/authenticate.ts';
+import { limits } from '../../limits.ts';
+import { bearer, Created, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
+import type { ApiEnv, ApiServices } from '../../services.ts';
 
 const erasing = createRoute({
   method: 'post',

@@ -2,9 +2,9 @@
 import { ReadableStream } from 'node:stream/web';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { exportAccount } from '@tally/db';
-import { requireLogin } from '../auth/authenticate.ts';
-import { bearer, errorResponses } from '../schemas.ts';
-import type { ApiEnv, ApiServices } from '../services.ts';
+import { requireLogin } from '../../auth/authenticate.ts';
+import { bearer, errorResponses } from '../../schemas.ts';
+import type { ApiEnv, ApiServices } from '../../services.ts';
 
 // A string to the compiler: the library takes whatever ends like this for a JSON body of its own.
 const jsonLines: string = 'application/x-ndjson';

@@ -1,0 +1,49 @@
+/** Sending e-mail by SMTP. */
+import { type Logger, TallyError } from '@tally/core';
+import { createTransport } from 'nodemailer';
+
+export type Mail = { to: string; subject: string; text: string };
+
+export type Mailer = {
+  /** False: this installation sends none, and nobody can confirm an address. */
+  isSet: boolean;
+  /** @throws TallyError `unavailable` where the server does not take it, or none is set */
+  send(mail: Mail): Promise<void>;
+  close(): void;
+};
+
+const limitMs = 10_000;
+
+export function createMailer(options: { smtpUrl: string | undefined; from: string; log: Logger }): Mailer {
+  const { smtpUrl, from, log } = options;
+  const transport =
+    smtpUrl === undefined
+      ? undefined
+      : createTransport(
+          {
+            url: smtpUrl,
+            pool: true,
+            maxConnections: 2,
+            connectionTimeout: limitMs,
+            greetingTimeout: limitMs,
+            socketTimeout: limitMs,
+          },
+          { from },
+        );
+  return {
+    isSet: transport !== undefined,
+    async send(mail) {
+      if (transport === undefined)
+        throw new TallyError('unavailable', 'This installation sends no e-mail: SMTP_URL is not set');
+      try {
+        await transport.sendMail(mail);
+      } catch (err) {
+        // Without the address, which the server repeats.
+        const { code, responseCode } = err as { code?: unknown; responseCode?: unknown };
+        log.error({ code, response_code: responseCode }, 'an e-mail could not be sent');
+        throw new TallyError('unavailable', 'The e-mail could not be sent, try again later', { retryAfterMs: 60_000 });
+      }
+    },
+    close: () => transport?.close(),
+  };
+}

@@ -1,0 +1,126 @@
+/** Links that were sent by e-mail: who follows one has the address. */
+import { createHash } from 'node:crypto';
+import { newId } from '@tally/core';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
+import type { Account } from './accounts.ts';
+import { type NewPeriod, startPeriodIn } from './subscriptions.ts';
+
+export type LinkPurpose = 'confirm' | 'reset';
+
+// Whoever asks for more gets the latest.
+const linksKept = 5;
+
+/** Stores a link by its token's hash. `passwordHash`: of one who claims an address that nobody has confirmed. */
+export async function insertEmailLink(
+  db: Database,
+  link: {
+    tokenHash: Buffer;
+    accountId: string;
+    purpose: LinkPurpose;
+    passwordHash?: string | undefined;
+    lifeMs: number;
+  },
+): Promise<void> {
+  await db.pool.query(
+    `with older as (
+       delete from email_links where token_hash in (
+         select token_hash from email_links where account_id = $2 and purpose = $3 order by created_at desc offset ${linksKept - 1})
+     )
+     insert into email_links (token_hash, account_id, purpose, password_hash, expires_at)
+     values ($1, $2, $3, $4, now() + make_interval(secs => $5 / 1000.0))`,
+    [link.tokenHash, link.accountId, link.purpose, link.passwordHash ?? null, link.lifeMs],
+  );
+}
+
+export type FollowedLink = Pick<Account, 'role' | 'tokenVersion'> & {
+  accountId: string;
+  /** The address was another one's until now, unconfirmed: what that one has left there is to go. */
+  isClaim: boolean;
+  /** Whether the plan for new accounts was started now. */
+  hasPlan: boolean;
+};
+
+/**
+ * Follows a link, once. A confirmation makes the address its owner's; a reset sets the password, which ends every login, and
+ * confirms, too. `plan` is what a new account starts on: an address gets it once, also after its account was erased.
+ * Undefined where there is no such link, or none that is still good.
+ */
+export async function followEmailLink(
+  db: Database,
+  link: { tokenHash: Buffer; purpose: LinkPurpose; passwordHash?: string },
+  plan?: Omit<NewPeriod, 'accountId'>,
+): Promise<FollowedLink | undefined> {
+  return inTransaction(db, async (client) => {
+    const { rows } = await client.query<{ account_id: string; password_hash: string | null }>(
+      `update email_links set used_at = now()
+       where token_hash = $1 and purpose = $2 and used_at is null and expires_at > now() returning account_id, password_hash`,
+      [link.tokenHash, link.purpose],
+    );
+    const [found] = rows;
+    if (found === undefined) return undefined;
+    const { account_id: accountId, password_hash: claimed } = found;
+    const account = await client.query<{
+      email: string;
+      role: Account['role'];
+      token_version: number;
+      is_confirmed: boolean;
+    }>(
+      `select email, role, token_version, email_confirmed_at is not null as is_confirmed from accounts
+       where id = $1 and erased_at is null for update`,
+      [accountId],
+    );
+    const [before] = account.rows;
+    // A claim of an address that has been confirmed since is none.
+    if (before === undefined || (before.is_confirmed && claimed !== null)) return undefined;
+    const passwordHash = link.passwordHash ?? claimed;
+    const tokenVersion = before.token_version + (passwordHash === null ? 0 : 1);
+    await client.query(
+      `update accounts set email_confirmed_at = coalesce(email_confirmed_at, now()), token_version = $2,
+         password_hash = coalesce($3, password_hash) where id = $1`,
+      [accountId, tokenVersion, passwordHash],
+    );
+    await client.query('update email_links set used_at = coalesce(used_at, now()) where account_id = $1', [accountId]);
+    const isClaim = !before.is_confirmed && passwordHash !== null;
+    if (isClaim) await client.query('delete from api_keys where account_id = $1', [accountId]);
+    const hasPlan = plan !== undefined && (await startFirstPlan(client, { accountId, email: before.email }, plan));
+    return { accountId, role: before.role, tokenVersion, isClaim, hasPlan };
+  });
+}
+
+async function startFirstPlan(
+  client: Transaction,
+  { accountId, email }: { accountId: string; email: string },
+  plan: Omit<NewPeriod, 'accountId'>,
+): Promise<boolean> {
+  const { rowCount: earlier } = await client.query('select from subscriptions where account_id = $1 limit 1', [
+    accountId,
+  ]);
+  if (earlier !== 0) return false;
+  const { rowCount } = await client.query(
+    'insert into signup_plans (address_hash) values ($1) on conflict do nothing',
+    [createHash('sha256').update(mailboxOf(email)).digest()],
+  );
+  if (rowCount !== 1) return false;
+  await startPeriodIn(client, newId(), { accountId, ...plan });
+  return true;
+}
+
+const dotless = new Set(['gmail.com', 'googlemail.com']);
+
+/** One form for the addresses of one mailbox: without a tag, and without the dots that Gmail doesn't see. */
+export function mailboxOf(email: string): string {
+  const at = email.lastIndexOf('@');
+  const domain = email.slice(at + 1).toLowerCase();
+  const local = (email.slice(0, at).toLowerCase().split('+')[0] as string) || email.slice(0, at).toLowerCase();
+  return dotless.has(domain) ? `${local.replaceAll('.', '')}@gmail.com` : `${local}@${domain}`;
+}
+
+/** Deletes links that are of no use any more. */
+export async function deleteOldEmailLinks(db: Database, limit: number): Promise<number> {
+  const { rowCount } = await db.pool.query(
+    `delete from email_links where token_hash in (
+       select token_hash from email_links where expires_at < now() - interval '1 day' order by expires_at limit $1)`,
+    [limit],
+  );
+  return rowCount ?? 0;
+}
