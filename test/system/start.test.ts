@@ -120,7 +120,7 @@ describe('npm start', () => {
         email,
         password: 'tally-demo',
       });
-      await request(url, '/api/admin/subscriptions', operator, { email, plan: 'scale' });
+      await request(url, '/api/admin/subscriptions', operator, { email, plan: 'scale', allow_unconfirmed: true });
       tokens.push(body.access_token);
     }
     const doors = [url, ...urls];

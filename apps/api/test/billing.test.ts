@@ -31,6 +31,7 @@ describe('what an account sees of itself has these fields and no others', () => 
       {
         id: text,
         email,
+        email_confirmed: true,
         role: 'tenant',
         token_usage_remaining: expect.any(Number),
         subscription_remaining: expect.any(Number),

@@ -26,7 +26,7 @@ export type Cast = {
 /** @throws Untold at the first step that is not as told */
 export async function tellStory(screen: Screen, addresses: Addresses): Promise<void> {
   const sandbox = createClient({ screen, url: addresses.sandbox, who: 'sandbox' });
-  const cast: Cast = { screen, addresses, sandbox, tenant: await openAccount(screen, addresses.api) };
+  const cast: Cast = { screen, addresses, sandbox, tenant: await openAccount(screen, addresses) };
   await clarifyPrompt(cast);
   const aurora = await extractProducts(cast);
   await writeQuestions(cast, aurora);

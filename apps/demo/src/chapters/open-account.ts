@@ -1,7 +1,8 @@
-/** A tenant registers, is refused, and is given tokens by the operator. */
+/** A tenant registers, is refused, confirms her address, and is given tokens by the operator. */
 import { z } from 'zod';
 import { type Client, createClient } from '../client.ts';
-import { expectEqual } from '../expect.ts';
+import { expectEqual, Untold } from '../expect.ts';
+import type { Addresses } from '../installation.ts';
 import type { Screen } from '../screen.ts';
 import { count, tokensOf } from '../text.ts';
 
@@ -10,6 +11,7 @@ const email = 'lea@lumiere-oak.example';
 const subscriptionTokens = 6_500;
 
 const LoggedIn = z.object({ access_token: z.string() });
+const Mails = z.object({ mails: z.array(z.object({ text: z.string() })) });
 const Subscribed = z.object({
   subscription: z.object({
     plan: z.object({ name: z.string() }),
@@ -20,7 +22,7 @@ const Subscribed = z.object({
 });
 
 /** @returns the tenant, logged in */
-export async function openAccount(screen: Screen, url: string): Promise<Client> {
+export async function openAccount(screen: Screen, { api: url, sandbox }: Addresses): Promise<Client> {
   screen.chapter(
     'A tenant registers, and nothing runs without tokens',
     'Before a task is even queued, Postgres is asked whether the account may use AI. An account without a subscription ' +
@@ -36,6 +38,13 @@ export async function openAccount(screen: Screen, url: string): Promise<Client> 
   const expected = { error_code: 'no_subscription', tokens_remaining: 0, original_tokens: 0, consumed_tokens: 0 };
   expectEqual('A task without a subscription', pick(refused), { status: 402, ...expected });
   screen.answer('402 no_subscription, 0 tokens remaining of 0');
+
+  const outside = createClient({ screen, url: sandbox, who: 'Lea' });
+  const { mails } = await outside.get(`/sandbox/mail?to=${encodeURIComponent(email)}`, Mails);
+  const link = /#([\w-]+)/.exec(mails[0]?.text ?? '')?.[1];
+  if (link === undefined) throw new Untold('No link came by e-mail.');
+  await guest.post('/api/accounts/confirm', { token: link }, LoggedIn);
+  screen.answer('200, the address is hers: operators sell to owners of addresses alone');
 
   const login = { email: 'operator@example.com', password: 'tally-demo' };
   const operatorToken = (await guest.quiet.post('/api/accounts/login', login, LoggedIn)).access_token;
