@@ -67,7 +67,7 @@ export async function newInstallation(world: World, name: string, accountCount: 
 
 async function openAccounts(db: Database, config: Config, count: number): Promise<Account[]> {
   const passwordHash = await hashPassword(randomBytes(16).toString('hex'));
-  const tokens = createTokens(config.jwtSecret);
+  const tokens = createTokens([config.jwtSecret]);
   const accounts: Account[] = [];
   for (let i = 0; i < count; i++) {
     const account = await insertAccount(db, {

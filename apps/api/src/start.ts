@@ -18,6 +18,9 @@ import { createMailer } from './mail/mailer.ts';
 import type { Api, ApiServices } from './services.ts';
 import { createTextThreads } from './text-threads.ts';
 
+const jwtSecretsOf = ({ jwtSecret, alsoAccepted }: Config): [string, ...string[]] =>
+  alsoAccepted.jwtSecret === undefined ? [jwtSecret] : [jwtSecret, alsoAccepted.jwtSecret];
+
 export type RunningApi = { url: string; app: Api; services: ApiServices; close(): Promise<void> };
 
 const defaultPort = 8_000;
@@ -49,7 +52,7 @@ export async function startApi(
   const keyPrefix = config.redisKeyPrefix;
   const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log });
   const rateLimits = createRateLimits(redis, config);
-  const authenticator = createAuthenticator({ db, tokens: createTokens(config.jwtSecret), rateLimits });
+  const authenticator = createAuthenticator({ db, tokens: createTokens(jwtSecretsOf(config)), rateLimits });
   let address = '';
   const services: ApiServices = {
     config,

@@ -10,6 +10,7 @@ import { exportTo } from './export-account.ts';
 import { rebuildRedis } from './rebuild-redis.ts';
 import { releaseHolds } from './release-holds.ts';
 import { type RequeueOptions, requeueCommand } from './requeue.ts';
+import { reseal } from './reseal.ts';
 import { seedDemo } from './seed-demo.ts';
 import { withServices } from './services.ts';
 import { verify } from './verify.ts';
@@ -101,6 +102,11 @@ program
   .action((options: { account?: string; dryRun?: boolean }) =>
     withServices((services) => rebuildRedis(services, options)),
   );
+
+program
+  .command('reseal')
+  .description('seal stored secrets anew with ENCRYPTION_KEY, where they were sealed with ENCRYPTION_KEY_ALSO')
+  .action(() => withServices(reseal));
 
 function hours(text: string): number {
   const value = Number(text);

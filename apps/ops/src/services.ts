@@ -1,12 +1,20 @@
 /** What the operator's commands work with. */
 import { type Billing, createBilling } from '@tally/billing';
-import { connectRedis, createLogger, loadConfig, redisReady, warnOfRedis } from '@tally/core';
+import {
+  connectRedis,
+  createLogger,
+  loadConfig,
+  redisReady,
+  type SealKeys,
+  sealKeysOf,
+  warnOfRedis,
+} from '@tally/core';
 import { connectDatabase } from '@tally/db';
 import { openQueues, type Queues } from '@tally/queue';
 import { tasks } from '@tally/tasks';
 import { requireAccount } from './find-account.ts';
 
-export type OpsServices = Billing & { billing: Billing; queues: Queues; production: boolean };
+export type OpsServices = Billing & { billing: Billing; queues: Queues; production: boolean; sealKeys: SealKeys };
 
 const redisStartMs = 10_000;
 
@@ -24,7 +32,13 @@ export async function withServices(verb: (services: OpsServices) => Promise<numb
     await redisReady(redis, redisStartMs);
     queues = openQueues({ redis, keyPrefix, taskNames: tasks.map(({ name }) => name), log });
     const billing = createBilling({ db, redis, keyPrefix, log });
-    process.exitCode = await verb({ ...billing, billing, queues, production: config.production });
+    process.exitCode = await verb({
+      ...billing,
+      billing,
+      queues,
+      production: config.production,
+      sealKeys: sealKeysOf(config),
+    });
   } finally {
     await queues?.close();
     redis.disconnect();

@@ -1,6 +1,6 @@
 /** What a worker process is made of, and the limits it works within. */
 import type { Billing } from '@tally/billing';
-import type { Config, Logger, RedisClient } from '@tally/core';
+import type { Config, Logger, RedisClient, SealKeys } from '@tally/core';
 import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tally/db';
 import type { Queues } from '@tally/queue';
 import type { AddressPolicy } from '@tally/tasks';
@@ -38,7 +38,7 @@ export type WorkerServices = {
   graph: GraphClient;
   /** Meta's limits, counted for each Instagram account over all workers. */
   sendRates: Record<'comment' | 'person', Pick<RateLimiterAbstract, 'consume'>>;
-  encryptionKey: string;
+  sealKeys: SealKeys;
   retention: Config['retention'];
   running: RunningAttempts;
 };

@@ -7,6 +7,7 @@ import {
   type Logger,
   newId,
   redisReady,
+  sealKeysOf,
   type WorkerConfig,
   warnOfRedis,
 } from '@tally/core';
@@ -99,7 +100,7 @@ export async function startWorker(
     addressPolicy,
     graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),
     sendRates: createSendRates(redis, keyPrefix),
-    encryptionKey: config.encryptionKey,
+    sealKeys: sealKeysOf(config),
     retention: config.retention,
     running: new Map(),
   };

@@ -9,7 +9,7 @@ import { startWorker } from '../src/start.ts';
 const { config, call, newPerson, sandbox } = await startPlatform({ worker: false });
 const worker = await startWorker(config, testLog);
 afterAll(() => worker.close());
-const { db, encryptionKey } = worker.services;
+const { db, sealKeys } = worker.services;
 
 let count = 0;
 let igUserId: string;
@@ -42,7 +42,7 @@ describe('a token that is a day old', () => {
     expect(await refreshTokens(worker.services, 10)).toBe(1);
     const after = await account();
     expect(after.access_token).toMatch(/^v1\./);
-    const [old, fresh] = [before, after].map((row) => unseal(encryptionKey, sealContext(igUserId), row.access_token));
+    const [old, fresh] = [before, after].map((row) => unseal(sealKeys, sealContext(igUserId), row.access_token));
     expect(old).toBe(`IGAA-${igUserId}`);
     expect(fresh).not.toBe(old);
     expect(after.days_left).toBeGreaterThan(59);

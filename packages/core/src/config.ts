@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { toPathPrefix } from './path-prefix.ts';
+import type { SealKeys } from './sealed.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const limit = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
@@ -20,6 +21,9 @@ const origin = z.string().refine((text) => isOrigin(text), {
 const isOrigin = (text: string) =>
   /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 const flag = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((text) => ['on', 'true', '1'].includes(text));
+
+const secret = z.string().min(32, 'must have at least 32 characters');
+const key = z.string().regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits (openssl rand -hex 32)');
 
 const variables = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
@@ -44,11 +48,10 @@ const variables = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 letters, digits, - or _')
     .default('tally'),
-  JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
-  ENCRYPTION_KEY: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits (openssl rand -hex 32)')
-    .optional(),
+  JWT_SECRET: secret.optional(),
+  JWT_SECRET_ALSO: secret.optional(),
+  ENCRYPTION_KEY: key.optional(),
+  ENCRYPTION_KEY_ALSO: key.optional(),
   INSTAGRAM_APP_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   META_APP_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   INSTAGRAM_VERIFY_TOKEN: z.string().optional(),
@@ -128,6 +131,8 @@ export type Settings = {
   redisKeyPrefix: string;
   jwtSecret: string | undefined;
   encryptionKey: string | undefined;
+  /** While a secret is changed: what is accepted beside it, the coming one or the one before. */
+  alsoAccepted: { jwtSecret: string | undefined; encryptionKey: string | undefined };
   signupPlan: 'starter' | 'growth' | 'scale' | undefined;
   demoData: boolean;
   workerConcurrency: number;
@@ -165,6 +170,13 @@ export type Config = Settings & {
 
 /** What a worker is told: it reads strangers' pages, and nothing that it knows lets anybody in. */
 export type WorkerConfig = Omit<Config, 'jwtSecret'>;
+
+/** What seals and opens stored secrets. */
+export const sealKeysOf = ({
+  encryptionKey,
+  alsoAccepted,
+}: Pick<WorkerConfig, 'encryptionKey' | 'alsoAccepted'>): SealKeys =>
+  alsoAccepted.encryptionKey === undefined ? [encryptionKey] : [encryptionKey, alsoAccepted.encryptionKey];
 
 /** All faults of an environment in one message. */
 export class ConfigError extends Error {
@@ -215,6 +227,7 @@ export function readSettings(env: Environment = process.env, required = required
     redisKeyPrefix: v.REDIS_KEY_PREFIX,
     jwtSecret: v.JWT_SECRET,
     encryptionKey: v.ENCRYPTION_KEY,
+    alsoAccepted: { jwtSecret: v.JWT_SECRET_ALSO, encryptionKey: v.ENCRYPTION_KEY_ALSO },
     signupPlan: v.SIGNUP_PLAN,
     demoData: v.DEMO_DATA ?? v.NODE_ENV !== 'production',
     workerConcurrency: v.WORKER_CONCURRENCY,
@@ -282,8 +295,8 @@ export function loadConfig(env: Environment = process.env, required = requiredIn
 /** The same for a worker, without what would let anybody in. @throws ConfigError */
 export function loadWorkerConfig(env: Environment = process.env): WorkerConfig {
   const { JWT_SECRET: _, ...required } = requiredInProduction;
-  const { jwtSecret, ...config } = loadConfig(env, required);
-  return config;
+  const { jwtSecret, alsoAccepted, ...config } = loadConfig(env, required);
+  return { ...config, alsoAccepted: { ...alsoAccepted, jwtSecret: undefined } };
 }
 
 /** The secrets of an installation without configured ones: made once, kept in DATA_DIR, readable by their owner only. */

@@ -1,5 +1,5 @@
 /** Bearer tokens: JWTs with a pinned algorithm, issuer and audience. */
-import { createSecretKey } from 'node:crypto';
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { limits } from '../limits.ts';
@@ -19,10 +19,19 @@ export type Tokens = {
 const issuer = 'tally';
 const audience = 'tally-api';
 const algorithm = 'HS256';
+const claimsWanted = { algorithms: [algorithm], issuer, audience, requiredClaims: ['sub', 'exp', 'iat', 'ver'] };
 
-/** Builds the issuer and verifier for one secret of at least 32 characters. */
-export function createTokens(secret: string): Tokens {
-  const key = createSecretKey(Buffer.from(secret, 'utf8'));
+/** Builds the issuer and verifier for secrets of at least 32 characters: the first one signs, and each is accepted. */
+export function createTokens(secrets: readonly [string, ...string[]]): Tokens {
+  const keys = secrets.map((secret) => createSecretKey(Buffer.from(secret, 'utf8')));
+  const [signingKey] = keys as [KeyObject];
+  const check = async (token: string) => {
+    for (const key of keys) {
+      const verified = await jwtVerify(token, key, claimsWanted).catch(() => undefined);
+      if (verified !== undefined) return verified.payload;
+    }
+    return undefined;
+  };
   // A signature once checked stays checked until it expires; the account behind it is looked up every time.
   const verified = new LRUCache<string, TokenClaims>({ max: 10_000 });
   return {
@@ -34,26 +43,18 @@ export function createTokens(secret: string): Tokens {
         .setAudience(audience)
         .setIssuedAt()
         .setExpirationTime(`${limits.tokenLifetimeSeconds}s`)
-        .sign(key),
+        .sign(signingKey),
     verify: async (token) => {
       const known = verified.get(token);
       if (known !== undefined) return known;
-      try {
-        const { payload } = await jwtVerify(token, key, {
-          algorithms: [algorithm],
-          issuer,
-          audience,
-          requiredClaims: ['sub', 'exp', 'iat', 'ver'],
-        });
-        const { sub, ver, exp, iat } = payload;
-        if (typeof sub !== 'string' || typeof ver !== 'number' || exp === undefined || iat === undefined)
-          return undefined;
-        const claims = { accountId: sub, tokenVersion: ver, loginAt: new Date(iat * 1_000) };
-        verified.set(token, claims, { ttl: Math.max(1, exp * 1_000 - Date.now()) });
-        return claims;
-      } catch {
+      const payload = await check(token);
+      if (payload === undefined) return undefined;
+      const { sub, ver, exp, iat } = payload;
+      if (typeof sub !== 'string' || typeof ver !== 'number' || exp === undefined || iat === undefined)
         return undefined;
-      }
+      const claims = { accountId: sub, tokenVersion: ver, loginAt: new Date(iat * 1_000) };
+      verified.set(token, claims, { ttl: Math.max(1, exp * 1_000 - Date.now()) });
+      return claims;
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Connected Instagram accounts, and what became of the events on them. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { seal, TallyError, unseal } from '@tally/core';
+import { seal, sealKeysOf, TallyError, unseal } from '@tally/core';
 import {
   changeInstagramAccount,
   connectInstagram,
@@ -156,10 +156,11 @@ const disconnect = createRoute({
 /** Routes for connected accounts; tokens are sealed before they are stored. */
 export function instagramRoutes({ db, config, log }: ApiServices) {
   const { graphUrl } = config.instagram;
+  const sealKeys = sealKeysOf(config);
   const endWebhooks = async ({ igUserId, accessToken: sealed }: { igUserId: string; accessToken: string }) =>
     unsubscribeFromWebhooks(graphUrl, {
       igUserId,
-      accessToken: unseal(config.encryptionKey, sealContext(igUserId), sealed),
+      accessToken: unseal(sealKeys, sealContext(igUserId), sealed),
     });
   return new OpenAPIHono<ApiEnv>()
     .openapi(listAccounts, async (c) => {
@@ -182,7 +183,7 @@ export function instagramRoutes({ db, config, log }: ApiServices) {
         accountId,
         igUserId: input.ig_user_id,
         username: input.username.replace(/^@/, ''),
-        accessToken: seal(config.encryptionKey, sealContext(input.ig_user_id), input.access_token),
+        accessToken: seal(sealKeys, sealContext(input.ig_user_id), input.access_token),
         selfIgScopedId: input.self_ig_scoped_id,
         autoReply: input.auto_reply,
         mostAccounts: limits.maxInstagramAccounts,

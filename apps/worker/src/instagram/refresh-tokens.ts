@@ -16,15 +16,15 @@ export async function refreshTokens(services: WorkerServices, limit: number): Pr
 }
 
 async function refresh(services: WorkerServices, { igUserId, accountId, accessToken }: SendingAccount): Promise<void> {
-  const { db, encryptionKey, graph, log } = services;
+  const { db, sealKeys, graph, log } = services;
   const context = sealContext(igUserId);
-  const result = await graph.refreshToken(unseal(encryptionKey, context, accessToken));
+  const result = await graph.refreshToken(unseal(sealKeys, context, accessToken));
   log.info({ account_id: accountId, ig_user_id: igUserId, outcome: result.outcome }, 'token refresh');
   if (result.outcome === 'refreshed')
     await keepRefreshedToken(db, {
       igUserId,
       oldToken: accessToken,
-      newToken: seal(encryptionKey, context, result.accessToken),
+      newToken: seal(sealKeys, context, result.accessToken),
       expiresInSeconds: result.expiresInSeconds,
     });
   if (result.outcome === 'needs_login')

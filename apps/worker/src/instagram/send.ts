@@ -83,7 +83,7 @@ async function askInstagram(
   if (personId === null) return undefined;
   const account = await untilReachable(() => findSendingAccount(services.db, job.accountId, igUserId), attempt);
   if (account === undefined) return undefined;
-  const accessToken = unseal(services.encryptionKey, sealContext(igUserId), account.accessToken);
+  const accessToken = unseal(services.sealKeys, sealContext(igUserId), account.accessToken);
   const since = new Date(Date.now() - ageMs - clockSkewMs);
   const found = await services.graph.findSent({ igUserId, accessToken }, { personId, text, since });
   return untilReachable(() => firstUnknownMessage(services.db, found), attempt);

@@ -27,7 +27,7 @@ export async function requireSender(
       account.state === 'needs_login' ? 'The Instagram account needs a new login' : 'The Instagram account is paused',
     );
   if (account.slowForMs > 0) putOff(job, account.slowForMs);
-  return { ...account, accessToken: unseal(services.encryptionKey, sealContext(igUserId), account.accessToken) };
+  return { ...account, accessToken: unseal(services.sealKeys, sealContext(igUserId), account.accessToken) };
 }
 
 /** Gives the attempt back until later. @throws always */
