@@ -13,7 +13,7 @@ import { type Patience, type RunningApi, startApi } from '../../apps/api/src/sta
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
 import type { Network } from '../../apps/worker/src/pages/dial.ts';
 import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
-import { newAccount, newConfig, testLog, testPassword } from './tally.ts';
+import { metricsToken, newAccount, newConfig, testLog, testPassword } from './tally.ts';
 
 export type Body = Record<string, unknown>;
 export type Answer<Shape = Body> = { status: number; headers: Headers; body: Shape; text: string };
@@ -198,11 +198,12 @@ async function send<Shape>(
   method: string,
   { token, body, raw, headers = {} }: CallOptions = {},
 ): Promise<Answer<Shape>> {
+  const bearer = url.endsWith('/metrics') ? metricsToken : token;
   const content = raw ?? (body === undefined ? undefined : JSON.stringify(body));
   const response = await fetch(url, {
     method,
     headers: {
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
       ...(content === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },

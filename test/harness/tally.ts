@@ -28,6 +28,8 @@ export async function newDatabase(): Promise<string> {
   return withDatabase(url, name);
 }
 
+export const metricsToken = 'token-for-metrics-in-tests';
+
 /** A configuration over fresh storage: a database and a Redis prefix of its own. */
 export async function newConfig(overrides: Record<string, string> = {}): Promise<Config> {
   return loadConfig({
@@ -38,6 +40,7 @@ export async function newConfig(overrides: Record<string, string> = {}): Promise
     OPENAI_API_KEY: 'test',
     JWT_SECRET: 'a secret for tests that is long enough',
     ENCRYPTION_KEY: '00'.repeat(32),
+    METRICS_TOKEN: metricsToken,
     PORT: '0',
     DEMO_DATA: 'off',
     ...overrides,

@@ -84,7 +84,7 @@ const byFormat: Record<string, unknown> = {
   uri: 'https://shop.example/p/kettle',
   'date-time': '2026-11-24T10:00:00Z',
 };
-const byPattern = ['17841400000000001', 'EUR', 'lamps.lisbon'];
+const byPattern = ['17841400000000001', 'EUR', 'lamps.lisbon', 'x'.repeat(43)];
 
 /** A value that fits. @throws where a pattern is met for which no value is known */
 export function sample(schema: Schema): unknown {

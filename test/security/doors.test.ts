@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { startPlatform } from '../harness/platform.ts';
+import { metricsToken } from '../harness/tally.ts';
 import { filled, namesIn, type Operation, readOperations, sample } from './api-document.ts';
 
 const platform = await startPlatform({ worker: false });
@@ -12,16 +13,20 @@ const tenant = await newPerson({ tokens: 5_000 });
 const anyId = '0198a000-0000-7000-8000-000000000000';
 
 /** What strangers may call of what the document describes. */
-const openOperations = ['POST /api/accounts/register', 'POST /api/accounts/login'];
+const openOperations = ['register', 'login', 'confirm', 'password/forgot', 'password/reset'].map(
+  (name) => `POST /api/accounts/${name}`,
+);
 /** What they may see of the rest: nothing of any account. Webhooks and the queue board have logins of their own. */
-const openPaths = ['/', '/health', '/ready', '/metrics', '/openapi.json', '/docs', '/docs/start.js', '/docs/:file'];
-const otherLogins = [/^\/webhooks\/instagram$/, /^\/admin\/queues/];
+const openPaths = ['/', '/health', '/ready', '/openapi.json', '/docs', '/docs/start.js', '/docs/:file'];
+/** Pages of links: a button and a script, the same for everybody. */
+const linkPages = ['confirm', 'reset', 'page.css', 'page.js'].map((name) => `/account/${name}`);
+const otherLogins = [/^\/webhooks\/instagram$/, /^\/admin\/queues/, /^\/metrics$/];
 
 const addressOf = ({ path }: Operation) => filled(path, Object.fromEntries(namesIn(path).map((name) => [name, anyId])));
 const bodyOf = ({ body }: Operation) => (body === undefined ? {} : { body: sample(body) });
 
 describe('the document', () => {
-  it('says of every operation but two that it needs a login', () => {
+  it('says of every operation but these that it needs a login', () => {
     expect(operations.filter(({ needsLogin }) => !needsLogin).map(({ name }) => name)).toEqual(openOperations);
   });
 
@@ -29,7 +34,9 @@ describe('the document', () => {
     const documented = new Set(operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ':$1')));
     const undocumented = api.app.routes
       .filter(({ method, path }) => method !== 'ALL' && !documented.has(`${method} ${path}`))
-      .filter(({ path }) => !openPaths.includes(path) && !otherLogins.some((other) => other.test(path)));
+      .filter(
+        ({ path }) => ![...openPaths, ...linkPages].includes(path) && !otherLogins.some((other) => other.test(path)),
+      );
     expect(undocumented.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
   });
 });
@@ -54,6 +61,19 @@ describe.each(operations.filter(({ path }) => path.startsWith('/api/admin')))('$
         const answer = await call(operation.method, addressOf(operation), { token, ...sent });
         expect(answer).toMatchObject({ status: 403, body: { success: false, error_code: 'forbidden' } });
       }
+  });
+});
+
+describe('metrics', () => {
+  const read = async (authorization?: string) =>
+    (await fetch(`${url}/metrics`, { headers: authorization === undefined ? {} : { authorization } })).status;
+
+  it('are for who has the token, and for operators', async () => {
+    const operator = await newPerson({ role: 'operator' });
+    expect(await read()).toBe(401);
+    expect(await read('Bearer token-for-metrics-in-test')).toBe(401);
+    expect(await read(`Bearer ${tenant.token}`)).toBe(403);
+    for (const token of [operator.token, metricsToken]) expect(await read(`Bearer ${token}`)).toBe(200);
   });
 });
 

@@ -10,6 +10,14 @@ import { connectRedis, createLogger, redisReady } from '@tally/core';
 import { connectDatabase } from '@tally/db';
 import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
 
+const metricsToken = 'token-for-metrics-in-tests';
+
+/** What an API counts. */
+export async function readMetrics(apiUrl: string): Promise<string> {
+  const headers = { authorization: `Bearer ${metricsToken}` };
+  return (await fetch(`${apiUrl}/metrics`, { headers })).text();
+}
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const silent = createLogger('test', 'silent');
 
@@ -107,6 +115,7 @@ export async function startInstallation(
     MODEL_TIMEOUT_MS: String(modelTimeoutMs),
     JWT_SECRET: 'a secret for tests that is long enough',
     ENCRYPTION_KEY: '00'.repeat(32),
+    METRICS_TOKEN: metricsToken,
     DATA_DIR: folder,
     LIMIT_SUBMISSIONS_PER_MINUTE: '0',
     LIMIT_READS_PER_MINUTE: '0',

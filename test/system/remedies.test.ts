@@ -1,6 +1,6 @@
 /** What an operator can do, by command, beside an installation that works: first shown, then done. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Installation, type Process, startInstallation } from './installation.ts';
+import { type Installation, type Process, readMetrics, startInstallation } from './installation.ts';
 import { expectSound, newTenant, type Tenant } from './tenant.ts';
 import { until } from './until.ts';
 
@@ -116,7 +116,7 @@ describe('an alarm', () => {
         alter table subscription_balances enable trigger user; commit`);
     expect(await system.ops('alarms')).toMatchObject({ code: 0, output: expect.stringContaining('No alarms') });
     await tamper(7);
-    const metric = async () => /^tally_alarms (\d+)/m.exec(await (await fetch(`${api.url}/metrics`)).text())?.[1];
+    const metric = async () => /^tally_alarms (\d+)/m.exec(await readMetrics(api.url))?.[1];
     await until(async () => (await metric()) === '1');
     const shown = await system.ops('alarms');
     expect(shown).toMatchObject({ code: 1, output: expect.stringContaining(tenant.subscriptionId) });

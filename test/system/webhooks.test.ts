@@ -1,7 +1,7 @@
 /** A flood of webhooks, as Meta sends after an outage of its own. A real API process and its own memory. */
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Installation, type Process, startInstallation } from './installation.ts';
+import { type Installation, type Process, readMetrics, startInstallation } from './installation.ts';
 import { newTenant } from './tenant.ts';
 
 let system: Installation;
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => system?.stop());
 
 async function residentBytes(): Promise<number> {
-  const text = await (await fetch(`${api.url}/metrics`)).text();
+  const text = await readMetrics(api.url);
   return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
 }
 

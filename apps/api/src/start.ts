@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
 import { createBilling } from '@tally/billing';
 import { type Config, connectRedis, type Logger, redisReady, warnOfRedis } from '@tally/core';
-import { connectDatabase } from '@tally/db';
+import { connectDatabase, type Database, listDemoAccounts } from '@tally/db';
 import { createSubmitter, openQueues } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { createApp } from './app.ts';
@@ -49,6 +49,7 @@ export async function startApi(
   const db = connectDatabase({ url: config.databaseUrl, name: 'api', log });
   const redis = connectRedis(config.redisUrls, 'producer', warnOfRedis(log));
   await redisReady(redis, redisStartMs);
+  if (!config.isLocal) await refuseDemoAccounts(db);
   const keyPrefix = config.redisKeyPrefix;
   const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log });
   const rateLimits = createRateLimits(redis, config);
@@ -100,6 +101,15 @@ export async function startApi(
     await db.close();
   }
   return { url: address, app, services, close };
+}
+
+/** Everybody knows their password. @throws Error where one exists */
+async function refuseDemoAccounts(db: Database): Promise<void> {
+  const there = await listDemoAccounts(db);
+  if (there.length === 0) return;
+  throw new Error(
+    `The demo accounts exist in this database (${there.join(', ')}), and their password is in the README. Listen on loopback without PUBLIC_URL, or erase them first: npm run ops -- erase EMAIL (make an operator of your own before the last one)`,
+  );
 }
 
 /** Knows which requests are still worked on, those whose client has gone included: no connection of theirs says so. */

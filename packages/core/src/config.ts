@@ -63,6 +63,10 @@ const variables = z.object({
     .default([]),
   CHROMIUM_PATH: z.string().optional(),
   SIGNUP_PLAN: z.enum(['starter', 'growth', 'scale']).optional(),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^\S{16,}$/, 'must have at least 16 characters, and no space')
+    .optional(),
   SMTP_URL: url('smtp:', 'smtps:').optional(),
   MAIL_FROM: z.string().min(3).max(200).default('Tally <tally@localhost>'),
   DEMO_DATA: flag.optional(),
@@ -134,6 +138,8 @@ export type Settings = {
   /** While a secret is changed: what is accepted beside it, the coming one or the one before. */
   alsoAccepted: { jwtSecret: string | undefined; encryptionKey: string | undefined };
   signupPlan: 'starter' | 'growth' | 'scale' | undefined;
+  /** Whether this machine alone reaches the API. */
+  isLocal: boolean;
   demoData: boolean;
   workerConcurrency: number;
   limits: {
@@ -143,6 +149,8 @@ export type Settings = {
     queuedJobs: number;
     signupPlans: number;
   };
+  /** What reads metrics; undefined: operators alone do. */
+  metricsToken: string | undefined;
   mail: {
     /** Undefined: no e-mail is sent, and no address can be confirmed. */
     smtpUrl: string | undefined;
@@ -203,6 +211,9 @@ export function readSettings(env: Environment = process.env, required = required
   }
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
   const v = parsed.data;
+  const isLocal = isLoopback(v.HOST) && v.PUBLIC_URL === undefined && v.NODE_ENV !== 'production';
+  if (v.DEMO_DATA === true && !isLocal)
+    throw new ConfigError(['DEMO_DATA: the demo accounts, whose password everybody knows, exist on loopback alone']);
   return {
     production: v.NODE_ENV === 'production',
     port: v.PORT,
@@ -229,7 +240,8 @@ export function readSettings(env: Environment = process.env, required = required
     encryptionKey: v.ENCRYPTION_KEY,
     alsoAccepted: { jwtSecret: v.JWT_SECRET_ALSO, encryptionKey: v.ENCRYPTION_KEY_ALSO },
     signupPlan: v.SIGNUP_PLAN,
-    demoData: v.DEMO_DATA ?? v.NODE_ENV !== 'production',
+    isLocal,
+    demoData: v.DEMO_DATA ?? isLocal,
     workerConcurrency: v.WORKER_CONCURRENCY,
     limits: {
       submissionsPerMinute: v.LIMIT_SUBMISSIONS_PER_MINUTE,
@@ -238,6 +250,7 @@ export function readSettings(env: Environment = process.env, required = required
       queuedJobs: v.LIMIT_QUEUED_JOBS,
       signupPlans: v.LIMIT_SIGNUP_PLANS,
     },
+    metricsToken: v.METRICS_TOKEN,
     mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM },
     retention: {
       jobsDays: v.RETENTION_JOBS_DAYS,
@@ -250,6 +263,8 @@ export function readSettings(env: Environment = process.env, required = required
     logLevel: v.LOG_LEVEL,
   };
 }
+
+const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
 
 const requiredInProduction: Record<string, string> = {
   DATABASE_URL: 'postgres://user:password@host:5432/tally',

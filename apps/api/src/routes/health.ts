@@ -1,14 +1,16 @@
 /** Whether the process lives, whether the platform works, and what it counts. */
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { TallyError } from '@tally/core';
 import { countWorkers, providerKeys, readProviderState } from '@tally/queue';
 import { Hono } from 'hono';
+import { bearerOf } from '../auth/authenticate.ts';
 import { sendError } from '../http/errors.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
 const probeMs = 2_000;
 
-export function healthRoutes({ db, redis, config }: ApiServices, metrics: Metrics) {
+export function healthRoutes({ db, redis, config, authenticator }: ApiServices, metrics: Metrics) {
   const provider = providerKeys(config.redisKeyPrefix, config.openai);
   return new Hono<ApiEnv>()
     .get('/health', (c) => c.json({ success: true, status: 'ok' }))
@@ -32,8 +34,25 @@ export function healthRoutes({ db, redis, config }: ApiServices, metrics: Metric
       const trouble = state?.mode === 'blocked' ? { provider: `waiting: ${state.reason}` } : {};
       return c.json({ success: true, ready: true, checks, ...trouble });
     })
-    .get('/metrics', async (c) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }));
+    .get('/metrics', async (c) => {
+      const bearer = bearerOf(c);
+      const isMonitor =
+        bearer !== undefined && config.metricsToken !== undefined && isSame(bearer, config.metricsToken);
+      if (!isMonitor) {
+        const caller = bearer === undefined ? undefined : await authenticator.identify(bearer);
+        if (caller === undefined)
+          throw new TallyError('unauthenticated', 'Send METRICS_TOKEN, or an operator’s token, as a bearer token');
+        if (caller.role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
+      }
+      return c.text(await metrics.text(), 200, { 'content-type': metrics.contentType });
+    });
 }
+
+/** In constant time: both become as long as their hash. */
+const isSame = (given: string, expected: string): boolean => {
+  const [a, b] = [given, expected].map((text) => createHash('sha256').update(text).digest()) as [Buffer, Buffer];
+  return timingSafeEqual(a, b);
+};
 
 /** Whether a probe succeeds soon. */
 const answers = async (probe: Promise<unknown>): Promise<boolean> => (await soon(probe.then(() => true))) ?? false;

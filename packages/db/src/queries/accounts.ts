@@ -1,6 +1,6 @@
 /** Accounts and their API keys. */
 import { newId } from '@tally/core';
-import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { accounts, apiKeys } from '../schema.ts';
@@ -27,6 +27,20 @@ export async function insertAccount(
     .onConflictDoNothing()
     .returning();
   return account;
+}
+
+/** Addresses of the demo accounts, whose password everybody knows; nobody else has one there (RFC 2606). */
+export const demoAddresses = ['demo', 'operator', 'empty', 'expired', 'inactive', 'none'].map(
+  (name) => `${name}@example.com`,
+);
+
+/** Which of the demo accounts there are. */
+export async function listDemoAccounts(db: Database): Promise<string[]> {
+  const rows = await db.orm
+    .select({ email: accounts.email })
+    .from(accounts)
+    .where(and(inArray(accounts.email, demoAddresses), isNull(accounts.erasedAt)));
+  return rows.map(({ email }) => email);
 }
 
 /** An erased account is nobody's: it has an address only because the column wants one. */
