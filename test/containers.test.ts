@@ -1,6 +1,6 @@
 /** The container files can't be run everywhere; what they refer to can be checked anywhere. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { readSettings } from '@tally/core';
+import { loadWorkerConfig, readSettings } from '@tally/core';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 
@@ -21,9 +21,10 @@ const { postgres, redis, api, worker, migrate } = compose.services;
 describe('docker-compose.yml', () => {
   it('keeps the services’ data, and checks their health', () => {
     for (const service of [postgres, redis]) {
-      expect(service?.volumes).toHaveLength(1);
+      expect(service?.volumes?.[0]).toMatch(/^(postgres|redis):/);
       expect(service?.healthcheck?.test).toBeDefined();
     }
+    expect(redis?.command?.join(' ')).toContain('--requirepass');
     expect(redis?.command?.join(' ')).toContain('--appendonly yes');
     expect(redis?.command?.join(' ')).toContain('--maxmemory-policy noeviction');
     expect(worker?.deploy?.replicas).toBe(2);
@@ -32,15 +33,35 @@ describe('docker-compose.yml', () => {
   it('asks for every secret with a message that says how to make it', () => {
     const required = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?([^}]*)\}/g)];
     const names = new Set(required.map(([, name]) => name));
-    expect(names).toEqual(new Set(['POSTGRES_PASSWORD', 'JWT_SECRET', 'ENCRYPTION_KEY', 'OPENAI_API_KEY']));
+    expect(names).toEqual(
+      new Set([
+        'POSTGRES_PASSWORD',
+        'TALLY_OWNER_PASSWORD',
+        'TALLY_DB_PASSWORD',
+        'REDIS_PASSWORD',
+        'JWT_SECRET',
+        'ENCRYPTION_KEY',
+        'OPENAI_API_KEY',
+        'PROXY_HOPS',
+      ]),
+    );
     for (const [, name, message] of required) expect(message, name).toMatch(/^set \w+ in \.env/);
   });
 
+  const filled = (service: Service | undefined) =>
+    Object.fromEntries(Object.entries(service?.environment ?? {}).map(([name, value]) => [name, fill(String(value))]));
+
   it('gives the processes an environment that they accept', () => {
-    for (const service of [api, worker, migrate]) {
-      const filled = Object.entries(service?.environment ?? {}).map(([name, value]) => [name, fill(String(value))]);
-      expect(readSettings(Object.fromEntries(filled)).production).toBe(true);
-    }
+    for (const service of [api, migrate]) expect(readSettings(filled(service)).production).toBe(true);
+    expect(loadWorkerConfig(filled(worker))).toMatchObject({ production: true });
+  });
+
+  it('tells each process no more than it needs, and lets it do no more', () => {
+    expect(filled(worker).JWT_SECRET).toBe('');
+    expect(filled(api).DATABASE_URL).toContain('//tally_app:');
+    expect(filled(migrate).DATABASE_URL).toContain('//tally_owner:');
+    for (const service of [api, worker, migrate])
+      expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], mem_limit: expect.any(String) });
   });
 });
 
@@ -77,5 +98,8 @@ describe('.env.example', () => {
 
 /** What compose makes of `${NAME:?message}` and `${NAME:-default}` with secrets of the right form. */
 function fill(value: string): string {
-  return value.replace(/\$\{\w+:\?[^}]*\}/g, 'ab'.repeat(32)).replace(/\$\{\w+:-([^}]*)\}/g, '$1');
+  return value
+    .replace(/\$\{PROXY_HOPS:\?[^}]*\}/g, '1')
+    .replace(/\$\{\w+:\?[^}]*\}/g, 'ab'.repeat(32))
+    .replace(/\$\{\w+:-([^}]*)\}/g, '$1');
 }
