@@ -82,13 +82,15 @@ export async function newFullAccount(billing: Billing, marker: string): Promise<
   const job = { account_id: accountId, task: 'ask-question' };
   const inAMonth = new Date(Date.now() + 30 * 86_400_000);
   const rows: [string, Record<string, unknown>][] = [
-    ['api_keys', {}],
+    ['api_keys', { operator_scope: 'none' }],
     ['booked_periods', { plan_id: 'growth', starts_at: inAMonth, ends_at: inAMonth }],
     ['jobs', { ...job, id: endedJob, status: 'failed', error_code: 'timeout', finished_at: new Date() }],
     ['job_steps', { job_id: endedJob }],
     ['jobs', { ...job, id: queuedJob, status: 'queued', error_code: null, error: null, result: null }],
     ['job_steps', { job_id: queuedJob }],
     ['idempotency_keys', {}],
+    ['email_links', { purpose: 'confirm' }],
+    ['recovery_codes', {}],
     ['knowledge', { id: knowledgeId }],
     ['products', { id: productId, availability: 'unknown' }],
     ['qa_pairs', { product_id: productId }],

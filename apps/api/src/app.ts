@@ -16,6 +16,7 @@ import { accessRoutes } from './routes/accounts/access.ts';
 import { accountErasureRoutes } from './routes/accounts/erasure.ts';
 import { accountExportRoutes } from './routes/accounts/export.ts';
 import { profileRoutes } from './routes/accounts/profile.ts';
+import { secondFactorRoutes } from './routes/accounts/second-factor.ts';
 import { signInPaths, signInRoutes } from './routes/accounts/sign-in.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { adminJobRoutes } from './routes/admin-jobs.ts';
@@ -71,7 +72,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   for (const path of signInPaths) app.use(path, limitBody(limits.maxCredentialsBytes), readableJson);
   mount(app, signInRoutes(services));
   app.use('/api/*', requireAccount(services.authenticator));
-  app.use('/api/admin/*', requireOperator);
+  app.use('/api/admin/*', requireOperator(services.config));
   app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
   // These check names themselves, after the account's tokens.
   app.route('/', taskRoutes(services, tasks));
@@ -86,6 +87,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   });
   mount(app, profileRoutes(services));
   mount(app, accessRoutes(services));
+  mount(app, secondFactorRoutes(services));
   mount(app, accountExportRoutes(services));
   mount(app, accountErasureRoutes(services));
   mount(app, billingRoutes(services));

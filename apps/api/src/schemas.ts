@@ -206,5 +206,8 @@ export const GivenPassword = z
     message: `must have at most ${limits.maxPasswordCharacters} characters`,
   });
 
+/** Six digits of an app, or a recovery code. */
+export const Code = z.string().trim().min(6).max(40).openapi({ example: '123456' });
+
 /** Every route but the public ones needs a bearer token or an API key. */
 export const bearer = [{ bearer: [] }];

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
 import { createBilling } from '@tally/billing';
-import { type Config, connectRedis, type Logger, redisReady, warnOfRedis } from '@tally/core';
+import { type Config, connectRedis, type Logger, redisReady, sealKeysOf, warnOfRedis } from '@tally/core';
 import { connectDatabase, type Database, listDemoAccounts } from '@tally/db';
 import { createSubmitter, openQueues } from '@tally/queue';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
@@ -53,7 +53,12 @@ export async function startApi(
   const keyPrefix = config.redisKeyPrefix;
   const queues = openQueues({ redis, keyPrefix, taskNames: tasks.map((task) => task.name), log });
   const rateLimits = createRateLimits(redis, config);
-  const authenticator = createAuthenticator({ db, tokens: createTokens(jwtSecretsOf(config)), rateLimits });
+  const authenticator = createAuthenticator({
+    db,
+    tokens: createTokens(jwtSecretsOf(config)),
+    rateLimits,
+    sealKeys: sealKeysOf(config),
+  });
   let address = '';
   const services: ApiServices = {
     config,

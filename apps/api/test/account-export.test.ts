@@ -44,6 +44,8 @@ const kinds: Record<string, string> = {
 /** Tables whose rows are nobody's to take along, and why. */
 const notExported: Record<string, string> = {
   account_storage: 'the bytes of what is exported',
+  email_links: 'hashes of links that were sent, for two days',
+  recovery_codes: 'hashes of secrets',
   passages: 'cut from knowledge, products and pairs, which are exported',
   idempotency_keys: 'fingerprints of requests, for a day',
   token_holds: 'what a call that runs right now may use, for seconds',

@@ -137,7 +137,9 @@ describe('API keys', () => {
     const { id, key, hint } = made.body.api_key;
     expect(key).toMatch(/^tally_[\w-]{40,}$/);
     const listed = await call<ApiKeys>('GET', '/api/accounts/api-keys', { token });
-    expect(listed.body.api_keys).toEqual([{ id, name: 'shop', hint, created_at: expect.any(String) }]);
+    expect(listed.body.api_keys).toEqual([
+      { id, name: 'shop', hint, operator_scope: 'none', created_at: expect.any(String) },
+    ]);
     expect(listed.text).not.toContain(key);
     expect((await call('DELETE', `/api/accounts/api-keys/${id}`, { token })).status).toBe(200);
     expect((await call('GET', profile, { token: key })).status).toBe(401);

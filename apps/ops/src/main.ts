@@ -11,6 +11,7 @@ import { rebuildRedis } from './rebuild-redis.ts';
 import { releaseHolds } from './release-holds.ts';
 import { type RequeueOptions, requeueCommand } from './requeue.ts';
 import { reseal } from './reseal.ts';
+import { resetSecondFactor } from './reset-second-factor.ts';
 import { seedDemo } from './seed-demo.ts';
 import { withServices } from './services.ts';
 import { verify } from './verify.ts';
@@ -43,6 +44,11 @@ program
   .command('create-operator <email>')
   .description('create an operator, or make an account one; prints a new password where it made one')
   .action((email: string) => withServices((billing) => createOperator(billing, email)));
+
+program
+  .command('reset-second-factor <email>')
+  .description('turn a second factor off whose device and codes are lost; make sure first who asks')
+  .action((email: string) => withServices(({ db }) => resetSecondFactor(db, email)));
 
 program
   .command('export <email>')

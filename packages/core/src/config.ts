@@ -62,6 +62,7 @@ const variables = z.object({
     .pipe(z.array(z.string().regex(/^(\[[0-9a-f:.]+\]|[^\s:/]+):\d{1,5}$/, 'must be host:port, comma-separated')))
     .default([]),
   CHROMIUM_PATH: z.string().optional(),
+  REQUIRE_OPERATOR_SECOND_FACTOR: flag.default(false),
   SIGNUP_PLAN: z.enum(['starter', 'growth', 'scale']).optional(),
   METRICS_TOKEN: z
     .string()
@@ -137,6 +138,8 @@ export type Settings = {
   encryptionKey: string | undefined;
   /** While a secret is changed: what is accepted beside it, the coming one or the one before. */
   alsoAccepted: { jwtSecret: string | undefined; encryptionKey: string | undefined };
+  /** Whether operators act only once they have a second factor. */
+  requireOperatorSecondFactor: boolean;
   signupPlan: 'starter' | 'growth' | 'scale' | undefined;
   /** Whether this machine alone reaches the API. */
   isLocal: boolean;
@@ -239,6 +242,7 @@ export function readSettings(env: Environment = process.env, required = required
     jwtSecret: v.JWT_SECRET,
     encryptionKey: v.ENCRYPTION_KEY,
     alsoAccepted: { jwtSecret: v.JWT_SECRET_ALSO, encryptionKey: v.ENCRYPTION_KEY_ALSO },
+    requireOperatorSecondFactor: v.REQUIRE_OPERATOR_SECOND_FACTOR,
     signupPlan: v.SIGNUP_PLAN,
     isLocal,
     demoData: v.DEMO_DATA ?? isLocal,

@@ -27,6 +27,8 @@ export const errorCodes = {
   forbidden: { status: 403, retryable: false },
   /** What gives or takes access wants a login of the last hour, and no API key. */
   login_required: { status: 403, retryable: false },
+  /** The password was right; a code is wanted, too. */
+  second_factor_required: { status: 401, retryable: false },
   not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
   idempotency_conflict: { status: 409, retryable: false },

@@ -14,6 +14,8 @@ export const accounts = pgTable('accounts', {
   createdAt: moment('created_at').notNull().defaultNow(),
   erasedAt: moment('erased_at'),
   emailConfirmedAt: moment('email_confirmed_at'),
+  totpSecret: text('totp_secret'),
+  totpEnabledAt: moment('totp_enabled_at'),
   suspendedAt: moment('suspended_at'),
   suspendedReason: text('suspended_reason'),
 });
@@ -24,7 +26,13 @@ export const apiKeys = pgTable('api_keys', {
   name: text('name').notNull(),
   keyHash: bytea('key_hash').notNull(),
   hint: text('hint').notNull(),
+  operatorScope: text('operator_scope').$type<'none' | 'read' | 'write'>().notNull().default('none'),
   createdAt: moment('created_at').notNull().defaultNow(),
+});
+
+export const recoveryCodes = pgTable('recovery_codes', {
+  accountId: uuid('account_id').notNull(),
+  codeHash: bytea('code_hash').notNull(),
 });
 
 export const plans = pgTable('plans', {

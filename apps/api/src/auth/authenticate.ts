@@ -9,6 +9,7 @@ import {
   hashUnknownPassword,
   isId,
   isPassword,
+  type SealKeys,
   TallyError,
 } from '@tally/core';
 import {
@@ -26,6 +27,7 @@ import ipaddr from 'ipaddr.js';
 import type { RateLimits } from '../http/rate-limits.ts';
 import { limits } from '../limits.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
+import { isCode } from './second-factor.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Who asks, and by what: a login, of that moment, or an API key. */
@@ -35,8 +37,11 @@ export type Authenticator = {
   tokens: Tokens;
   /** The identity behind an `Authorization: Bearer` value; undefined where it proves nothing. */
   identify(bearer: string): Promise<Caller | undefined>;
-  /** Checks e-mail and password. @throws TallyError `unauthenticated`, the same for an unknown e-mail; `rate_limited` */
-  login(email: string, password: string, address: string): Promise<Caller>;
+  /**
+   * Checks e-mail and password, and the code of a second factor where one is on. @throws TallyError `unauthenticated`, the
+   * same for an unknown e-mail and a wrong code; `second_factor_required` where only a code is missing; `rate_limited`
+   */
+  login(credentials: { email: string; password: string; code?: string | undefined }, address: string): Promise<Caller>;
 };
 
 /** A new API key: shown once, stored as its hash. */
@@ -46,8 +51,13 @@ export function newApiKey(): { key: string; keyHash: Buffer; hint: string } {
 }
 
 /** Builds the authenticator of an API process. */
-export function createAuthenticator(options: { db: Database; tokens: Tokens; rateLimits: RateLimits }): Authenticator {
-  const { db, tokens, rateLimits } = options;
+export function createAuthenticator(options: {
+  db: Database;
+  tokens: Tokens;
+  rateLimits: RateLimits;
+  sealKeys: SealKeys;
+}): Authenticator {
+  const { db, tokens, rateLimits, sealKeys } = options;
   const readIdentity = group((accountIds: string[]) => readIdentities(db, accountIds), {
     retryAlone: (error) => !isOutage(error),
   });
@@ -65,15 +75,21 @@ export function createAuthenticator(options: { db: Database; tokens: Tokens; rat
       const identity = await readIdentity(claims.accountId);
       return identity?.tokenVersion === claims.tokenVersion ? { ...identity, loginAt: claims.loginAt } : undefined;
     },
-    login: async (email, password, address) => {
+    login: async ({ email, password, code }, address) => {
       const account = await rateLimits.guess(email, address, async () => {
         const found = await findAccountByEmail(db, email);
         const isRight = await isPassword(found?.passwordHash ?? (await nobody), password);
-        return isRight ? found : undefined;
+        if (found === undefined || !isRight) return undefined;
+        // A password alone is no guess at the code.
+        if (found.totpEnabledAt === null || code === undefined) return found;
+        return (await isCode(db, sealKeys, found, code)) ? found : undefined;
       });
-      if (account === undefined) throw new TallyError('unauthenticated', 'E-mail or password is wrong');
+      if (account === undefined) throw new TallyError('unauthenticated', 'E-mail, password or code is wrong');
+      if (account.totpEnabledAt !== null && code === undefined)
+        throw new TallyError('second_factor_required', 'Send the code of your authenticator app, too');
       const { id: accountId, role, tokenVersion } = account;
-      return { accountId, role, tokenVersion, loginAt: new Date() };
+      const hasSecondFactor = account.totpEnabledAt !== null;
+      return { accountId, role, tokenVersion, hasSecondFactor, operatorScope: 'write', loginAt: new Date() };
     },
   };
 }
@@ -141,11 +157,27 @@ export const requireRecentLogin: MiddlewareHandler<ApiEnv> = async (c, next) => 
   });
 };
 
-/** Lets operators pass; comes after {@link requireAccount}. */
-export const requireOperator: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  if (c.get('identity').role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
-  await next();
-};
+/**
+ * Lets operators pass, by a key as far as that goes; comes after {@link requireAccount}.
+ * @throws TallyError `forbidden`, `second_factor_required` where operators have to have one
+ */
+export function requireOperator({
+  requireOperatorSecondFactor: isRequired,
+}: Pick<Config, 'requireOperatorSecondFactor'>): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const { role, operatorScope, hasSecondFactor } = c.get('identity');
+    if (role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
+    const isReading = c.req.method === 'GET' || c.req.method === 'HEAD';
+    if (operatorScope === 'none' || (operatorScope === 'read' && !isReading))
+      throw new TallyError('forbidden', 'This API key was not made for that: see operator_scope');
+    if (isRequired && !hasSecondFactor)
+      throw new TallyError(
+        'second_factor_required',
+        'Operators need a second factor here: POST /api/accounts/second-factor',
+      );
+    await next();
+  };
+}
 
 /**
  * Asks an account that is logged in for its password again. Whoever has found a token may guess here no oftener than at

@@ -41,7 +41,14 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
   const pages = adapter.registerPlugin() as unknown as Hono<ApiEnv>;
   pages.onError(createErrorHandler(services.log));
   return new Hono<ApiEnv>()
-    .use(`${bullBoardPath}/*`, signIn(services), requireOperator, ownPagesOnly(services), safeActsOnly, insidePrefix)
+    .use(
+      `${bullBoardPath}/*`,
+      signIn(services),
+      requireOperator(services.config),
+      ownPagesOnly(services),
+      safeActsOnly,
+      insidePrefix,
+    )
     .route(bullBoardPath, pages);
 }
 
@@ -90,17 +97,20 @@ const acronyms: Record<string, string> = { qa: 'Q&A', dm: 'DM' };
 /** Accepts a bearer token, or e-mail and password; what a browser asks for is remembered for a minute. */
 function signIn({ authenticator, config }: ApiServices): MiddlewareHandler<ApiEnv> {
   // The board polls every few seconds, and a password takes tens of milliseconds to check.
-  const recent = new LRUCache<string, string>({ max: 100, ttl: 60_000 });
+  const recent = new LRUCache<string, string>({ max: 100, ttl: codeMemoryMs });
   const byPassword = async (c: Context<ApiEnv>, email: string, password: string): Promise<Caller | undefined> => {
     const fingerprint = createHash('sha256').update(`${email}\n${password}`).digest('base64');
     const token = recent.get(fingerprint);
     const remembered = token === undefined ? undefined : await authenticator.identify(token);
     if (remembered !== undefined) return remembered;
-    const identity = await authenticator.login(email, password, addressOf(c, config)).catch((error) => {
-      if (error instanceof TallyError && error.code === 'unauthenticated') return undefined;
+    const credentials = { email, ...withCode(password) };
+    const identity = await authenticator.login(credentials, addressOf(c, config)).catch((error) => {
+      if (error instanceof TallyError && error.status === 401) return undefined;
       throw error;
     });
-    if (identity !== undefined) recent.set(fingerprint, await authenticator.tokens.issue(identity));
+    // A code is taken once, and a browser sends it again and again.
+    const ttl = credentials.code === undefined ? 60_000 : codeMemoryMs;
+    if (identity !== undefined) recent.set(fingerprint, await authenticator.tokens.issue(identity), { ttl });
     return identity;
   };
   return async (c, next) => {
@@ -111,11 +121,22 @@ function signIn({ authenticator, config }: ApiServices): MiddlewareHandler<ApiEn
       : basic && (await byPassword(c, basic.email, basic.password));
     if (identity === undefined) {
       c.header('WWW-Authenticate', 'Basic realm="Tally operators", charset="UTF-8"');
-      throw new TallyError('unauthenticated', 'Operators sign in with e-mail and password');
+      throw new TallyError(
+        'unauthenticated',
+        'Operators sign in with e-mail and password; with a second factor its code after a space',
+      );
     }
     c.set('identity', identity);
     await next();
   };
+}
+
+const codeMemoryMs = 4 * 3_600_000;
+
+/** `password 123456`, where a second factor is on. */
+function withCode(given: string): { password: string; code?: string } {
+  const [, password, code] = /^(.+) (\d{6})$/s.exec(given) ?? [];
+  return password === undefined || code === undefined ? { password: given } : { password, code };
 }
 
 function basicOf(c: Context<ApiEnv>): { email: string; password: string } | undefined {

@@ -9,7 +9,14 @@ export type Account = typeof accounts.$inferSelect;
 export type Role = Account['role'];
 
 /** Whose request it is. */
-export type Identity = { accountId: string; role: Role; tokenVersion: number };
+export type Identity = {
+  accountId: string;
+  role: Role;
+  tokenVersion: number;
+  hasSecondFactor: boolean;
+  /** What an operator may do as one: by a login all, by a key what that was made for. */
+  operatorScope: ApiKey['operatorScope'];
+};
 
 /** Inserts an account; undefined where the address (any case) is taken. */
 export async function insertAccount(
@@ -96,18 +103,27 @@ export async function setRole(db: Database, accountId: string, role: Role): Prom
   await db.orm.update(accounts).set({ role }).where(eq(accounts.id, accountId));
 }
 
-type IdentityRow = { id: string; role: Role; token_version: number };
+type IdentityRow = {
+  id: string;
+  role: Role;
+  token_version: number;
+  has_second_factor: boolean;
+  operator_scope?: ApiKey['operatorScope'];
+};
 const toIdentity = (row: IdentityRow): Identity => ({
   accountId: row.id,
   role: row.role,
   tokenVersion: row.token_version,
+  hasSecondFactor: row.has_second_factor,
+  operatorScope: row.operator_scope ?? 'write',
 });
 
 /** The identities of accounts, in order; undefined where there is no such account. */
 export async function readIdentities(db: Database, accountIds: string[]): Promise<(Identity | undefined)[]> {
   const { rows } = await db.hot.query<IdentityRow>({
     name: 'read_identities',
-    text: 'select id, role, token_version from accounts where id = any($1::uuid[]) and erased_at is null',
+    text: `select id, role, token_version, totp_enabled_at is not null as has_second_factor
+      from accounts where id = any($1::uuid[]) and erased_at is null`,
     values: [accountIds],
   });
   const byId = new Map(rows.map((row) => [row.id, toIdentity(row)]));
@@ -118,20 +134,27 @@ export async function readIdentities(db: Database, accountIds: string[]): Promis
 export async function findIdentityByKey(db: Database, keyHash: Buffer): Promise<Identity | undefined> {
   const { rows } = await db.hot.query<IdentityRow>({
     name: 'find_identity_by_key',
-    text: `select a.id, a.role, a.token_version from api_keys k join accounts a on a.id = k.account_id
+    text: `select a.id, a.role, a.token_version, a.totp_enabled_at is not null as has_second_factor, k.operator_scope
+      from api_keys k join accounts a on a.id = k.account_id
       where k.key_hash = $1 and a.erased_at is null`,
     values: [keyHash],
   });
   return rows[0] && toIdentity(rows[0]);
 }
 
-export type ApiKey = Pick<typeof apiKeys.$inferSelect, 'id' | 'name' | 'hint' | 'createdAt'>;
-const keyColumns = { id: apiKeys.id, name: apiKeys.name, hint: apiKeys.hint, createdAt: apiKeys.createdAt };
+export type ApiKey = Pick<typeof apiKeys.$inferSelect, 'id' | 'name' | 'hint' | 'operatorScope' | 'createdAt'>;
+const keyColumns = {
+  id: apiKeys.id,
+  name: apiKeys.name,
+  hint: apiKeys.hint,
+  operatorScope: apiKeys.operatorScope,
+  createdAt: apiKeys.createdAt,
+};
 
 /** Undefined where the account has `most` keys already. */
 export async function insertApiKey(
   db: Database,
-  input: { accountId: string; name: string; keyHash: Buffer; hint: string },
+  input: { accountId: string; name: string; keyHash: Buffer; hint: string; operatorScope?: ApiKey['operatorScope'] },
   most: number,
 ): Promise<ApiKey | undefined> {
   return inTransaction(db, async (client) => {

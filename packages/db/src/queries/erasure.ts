@@ -38,7 +38,7 @@ export async function beginErasure(
     if (account.isLastOperator) return { outcome: 'last_operator' };
     const erased = await client.query<{ erasedAt: Date }>(
       `update accounts set erased_at = now(), email = 'erased-' || id || $3, password_hash = $2, role = 'tenant',
-         suspended_reason = null, token_version = token_version + 1
+         suspended_reason = null, totp_secret = null, totp_enabled_at = null, token_version = token_version + 1
        where id = $1 returning erased_at as "erasedAt"`,
       [input.accountId, input.passwordHash, erasedDomain],
     );
@@ -75,6 +75,8 @@ const wholeTables = [
   'prompts',
   'idempotency_keys',
   'api_keys',
+  'email_links',
+  'recovery_codes',
 ] as const;
 
 const limit = 500;

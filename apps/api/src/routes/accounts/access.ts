@@ -1,7 +1,15 @@
 /** Passwords, API keys, and the end of all logins: what gives and takes access. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, hashPassword, TallyError } from '@tally/core';
-import { deleteApiKey, type EndedSessions, endSessions, findAccount, insertApiKey, listApiKeys } from '@tally/db';
+import {
+  type ApiKey as ApiKeyRow,
+  deleteApiKey,
+  type EndedSessions,
+  endSessions,
+  findAccount,
+  insertApiKey,
+  listApiKeys,
+} from '@tally/db';
 import { newApiKey, requireLogin, requirePassword, requireRecentLogin } from '../../auth/authenticate.ts';
 import { limits } from '../../limits.ts';
 import { sendLink } from '../../mail/links.ts';
@@ -15,7 +23,16 @@ const KeysLeft = {
   api_keys_ended: z.int(),
   api_keys_kept: z.int().openapi({ description: 'Keys that go on: end them, too, where somebody else may have one' }),
 };
-const ApiKey = z.object({ id: z.uuid(), name: z.string(), hint: z.string(), created_at: Created });
+const OperatorScope = z.enum(['none', 'read', 'write']).openapi({
+  description: 'What the key may do of what operators do; for tenants it says nothing',
+});
+const ApiKey = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  hint: z.string(),
+  operator_scope: OperatorScope,
+  created_at: Created,
+});
 
 const password = createRoute({
   method: 'post',
@@ -61,7 +78,9 @@ const createKey = createRoute({
   summary: 'Make an API key; it is shown only now. Wants a login of the last hour',
   security: bearer,
   middleware: [requireRecentLogin],
-  request: jsonBody(z.object({ name: boundedText(limits.maxTitleCharacters) })),
+  request: jsonBody(
+    z.object({ name: boundedText(limits.maxTitleCharacters), operator_scope: OperatorScope.default('none') }),
+  ),
   responses: {
     201: jsonResponse('The key', { api_key: ApiKey.extend({ key: z.string() }) }),
     ...errorResponses(400, 401, 403, 409),
@@ -114,12 +133,9 @@ export function accessRoutes(services: ApiServices) {
     })
     .openapi(createKey, async (c) => {
       const { accountId } = c.get('identity');
+      const { name, operator_scope: operatorScope } = c.req.valid('json');
       const { key, keyHash, hint } = newApiKey();
-      const row = await insertApiKey(
-        db,
-        { accountId, name: c.req.valid('json').name, keyHash, hint },
-        limits.maxApiKeys,
-      );
+      const row = await insertApiKey(db, { accountId, name, keyHash, hint, operatorScope }, limits.maxApiKeys);
       if (row === undefined)
         throw new TallyError('conflict', `An account has at most ${limits.maxApiKeys} API keys: revoke one first`);
       return c.json({ success: true as const, api_key: { ...toApiKey(row), key } }, 201);
@@ -133,9 +149,10 @@ export function accessRoutes(services: ApiServices) {
 
 const toKeysLeft = ({ endedKeys, keptKeys }: EndedSessions) => ({ api_keys_ended: endedKeys, api_keys_kept: keptKeys });
 
-const toApiKey = (row: { id: string; name: string; hint: string; createdAt: Date }) => ({
+const toApiKey = (row: ApiKeyRow): z.infer<typeof ApiKey> => ({
   id: row.id,
   name: row.name,
   hint: row.hint,
+  operator_scope: row.operatorScope,
   created_at: row.createdAt.toISOString(),
 });

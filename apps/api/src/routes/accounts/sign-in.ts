@@ -14,7 +14,7 @@ import {
 } from '@tally/db';
 import { addressOf, networkOf } from '../../auth/authenticate.ts';
 import { hashLinkToken, sendLink } from '../../mail/links.ts';
-import { errorResponses, GivenPassword, jsonBody, jsonResponse, NewPassword } from '../../schemas.ts';
+import { Code, errorResponses, GivenPassword, jsonBody, jsonResponse, NewPassword } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 import { refusePoorPassword } from './passwords.ts';
 import { newToken, Token } from './token.ts';
@@ -48,7 +48,7 @@ const login = createRoute({
   ...accountBase,
   path: '/api/accounts/login',
   summary: 'Get a bearer token',
-  request: jsonBody(z.object({ email: Email, password: GivenPassword })),
+  request: jsonBody(z.object({ email: Email, password: GivenPassword, code: Code.optional() })),
   responses: { 200: jsonResponse('A bearer token', Token), ...errorResponses(400, 401) },
 });
 const confirm = createRoute({
@@ -142,7 +142,7 @@ export function signInRoutes(services: ApiServices) {
     })
     .openapi(login, async (c) => {
       const input = c.req.valid('json');
-      const caller = await authenticator.login(input.email, input.password, addressOf(c, config));
+      const caller = await authenticator.login(input, addressOf(c, config));
       return c.json({ success: true as const, ...(await newToken(services, caller)) }, 200);
     })
     .openapi(confirm, async (c) => {

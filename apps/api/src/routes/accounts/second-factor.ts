@@ -1,0 +1,93 @@
+/** Turning a second factor on and off. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { seal, sealKeysOf, TallyError } from '@tally/core';
+import {
+  type Account,
+  disableSecondFactor,
+  enableSecondFactor,
+  findAccount,
+  prepareSecondFactor,
+  totpContext,
+} from '@tally/db';
+import { addressOf, requirePassword, requireRecentLogin } from '../../auth/authenticate.ts';
+import { isCode, newRecoveryCodes, newTotp } from '../../auth/second-factor.ts';
+import { bearer, Code, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
+import type { ApiEnv, ApiServices } from '../../services.ts';
+
+const base = { method: 'post' as const, tags: ['Accounts'], security: bearer, middleware: [requireRecentLogin] };
+const prepare = createRoute({
+  ...base,
+  path: '/api/accounts/second-factor',
+  summary: 'Get a secret for an authenticator app; nothing changes until a code of it is sent to /enable',
+  request: jsonBody(z.object({ password: GivenPassword })),
+  responses: {
+    201: jsonResponse('The secret, shown only now', {
+      secret: z.string().openapi({ description: 'In base32' }),
+      uri: z.string().openapi({ description: 'What apps read as a QR code' }),
+    }),
+    ...errorResponses(400, 401, 403, 409),
+  },
+});
+const enable = createRoute({
+  ...base,
+  path: '/api/accounts/second-factor/enable',
+  summary: 'Turn the second factor on: logins want a code from now on',
+  request: jsonBody(z.object({ code: Code })),
+  responses: {
+    200: jsonResponse('On', {
+      recovery_codes: z
+        .array(z.string())
+        .openapi({ description: 'Each lets you in once without the app; shown only now' }),
+    }),
+    ...errorResponses(400, 401, 403, 409),
+  },
+});
+const disable = createRoute({
+  ...base,
+  path: '/api/accounts/second-factor/disable',
+  summary: 'Turn the second factor off',
+  request: jsonBody(z.object({ password: GivenPassword, code: Code })),
+  responses: { 200: jsonResponse('Off', {}), ...errorResponses(400, 401, 403, 409) },
+});
+
+export function secondFactorRoutes(services: ApiServices) {
+  const { db, config, rateLimits, log } = services;
+  const sealKeys = sealKeysOf(config);
+
+  /** @throws TallyError `unauthenticated` where the code is wrong, which counts as a failed login does */
+  async function requireCode(account: Account, code: string, address: string): Promise<void> {
+    const right = await rateLimits.guess(account.email, address, async () =>
+      (await isCode(db, sealKeys, account, code)) ? true : undefined,
+    );
+    if (right === undefined) throw new TallyError('unauthenticated', 'The code is wrong, or was used before');
+  }
+
+  return new OpenAPIHono<ApiEnv>()
+    .openapi(prepare, async (c) => {
+      const account = await requirePassword(services, c, c.req.valid('json').password);
+      const { secret, uri } = newTotp(account.email);
+      const isPrepared = await prepareSecondFactor(db, account.id, seal(sealKeys, totpContext(account.id), secret));
+      if (!isPrepared) throw new TallyError('conflict', 'A second factor is on already: turn it off first');
+      return c.json({ success: true as const, secret, uri }, 201);
+    })
+    .openapi(enable, async (c) => {
+      const account = await findAccount(db, c.get('identity').accountId);
+      if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      if (account.totpEnabledAt !== null || account.totpSecret === null)
+        throw new TallyError('conflict', 'Get a secret first, and turn it on once');
+      await requireCode(account, c.req.valid('json').code, addressOf(c, config));
+      const { codes, hashes } = newRecoveryCodes();
+      await enableSecondFactor(db, account.id, hashes);
+      log.info({ account_id: account.id }, 'second factor on');
+      return c.json({ success: true as const, recovery_codes: codes }, 200);
+    })
+    .openapi(disable, async (c) => {
+      const { password, code } = c.req.valid('json');
+      const account = await requirePassword(services, c, password);
+      if (account.totpEnabledAt === null) throw new TallyError('conflict', 'No second factor is on');
+      await requireCode(account, code, addressOf(c, config));
+      await disableSecondFactor(db, account.id);
+      log.info({ account_id: account.id }, 'second factor off');
+      return c.json({ success: true as const }, 200);
+    });
+}

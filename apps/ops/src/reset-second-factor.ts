@@ -1,0 +1,12 @@
+/** `npm run ops -- reset-second-factor EMAIL`: lets somebody in who has lost the device, and the codes. */
+import { type Database, disableSecondFactor, endSessions } from '@tally/db';
+import { requireAccount } from './find-account.ts';
+
+/** Turns it off, and ends every login. Returns the exit code. */
+export async function resetSecondFactor(db: Database, email: string): Promise<number> {
+  const account = await requireAccount(db, email);
+  await disableSecondFactor(db, account.id);
+  await endSessions(db, account.id, { endKeys: false });
+  console.log(`${account.email} logs in with its password alone, until it turns a second factor on again.`);
+  return 0;
+}

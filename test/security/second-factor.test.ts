@@ -1,0 +1,136 @@
+/** A second factor, and what keys of operators may do. */
+import { Secret, TOTP } from 'otpauth';
+import { describe, expect, it } from 'vitest';
+import { resetSecondFactor } from '../../apps/ops/src/reset-second-factor.ts';
+import { type Answer, type Person, startPlatform } from '../harness/platform.ts';
+import { testPassword } from '../harness/tally.ts';
+
+const platform = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '5', PROXY_HOPS: '1' } });
+const { api, call, newPerson } = platform;
+
+let networks = 0;
+const logIn = (email: string, code?: string, from = `198.51.100.${++networks}`): Promise<Answer> =>
+  call('POST', '/api/accounts/login', {
+    body: { email, password: testPassword, ...(code !== undefined && { code }) },
+    headers: { 'x-forwarded-for': from },
+  });
+/** The code of a time step, so many after now: none is taken twice. */
+const codeOf = (secret: string, steps = 0): string =>
+  new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + steps * 30_000 });
+const wrongCode = (secret: string): string => String((Number(codeOf(secret)) + 1) % 1_000_000).padStart(6, '0');
+
+/** Turns it on with the code of the step before, which leaves this one and the next. */
+async function turnOn({ token }: Person): Promise<{ secret: string; codes: string[] }> {
+  const begun = await call<{ secret: string; uri: string }>('POST', '/api/accounts/second-factor', {
+    token,
+    body: { password: testPassword },
+  });
+  expect(begun.status).toBe(201);
+  const { secret, uri } = begun.body;
+  expect(uri).toMatch(/^otpauth:\/\/totp\/Tally/);
+  const enabled = await call<{ recovery_codes: string[] }>('POST', '/api/accounts/second-factor/enable', {
+    token,
+    body: { code: codeOf(secret, -1) },
+  });
+  expect(enabled.status).toBe(200);
+  return { secret, codes: enabled.body.recovery_codes };
+}
+
+describe('a second factor', () => {
+  it('wants a code beside the password, takes each once, and counts wrong ones as failed logins', async () => {
+    const person = await newPerson({ role: 'operator' });
+    const { secret } = await turnOn(person);
+    expect(await logIn(person.email)).toMatchObject({ status: 401, body: { error_code: 'second_factor_required' } });
+    const code = codeOf(secret);
+    expect((await logIn(person.email, code)).status).toBe(200);
+    expect(await logIn(person.email, code)).toMatchObject({ status: 401, body: { error_code: 'unauthenticated' } });
+    expect((await logIn(person.email, codeOf(secret, 1))).status).toBe(200);
+    const from = '198.51.100.250';
+    const guesses: number[] = [];
+    for (let i = 0; i < 6; i++) guesses.push((await logIn(person.email, wrongCode(secret), from)).status);
+    expect(guesses).toEqual([401, 401, 401, 401, 401, 429]);
+  });
+
+  it('is let in by a recovery code, once', async () => {
+    const person = await newPerson();
+    const { codes } = await turnOn(person);
+    expect(codes).toHaveLength(10);
+    expect((await logIn(person.email, codes[0]?.toUpperCase())).status).toBe(200);
+    expect((await logIn(person.email, codes[0])).status).toBe(401);
+    expect((await logIn(person.email, codes[1])).status).toBe(200);
+  });
+
+  it('is turned off with the password and a code, or by an operator at the machine', async () => {
+    const [one, other] = [await newPerson(), await newPerson()];
+    const { codes } = await turnOn(one);
+    const off = (body: object) => call('POST', '/api/accounts/second-factor/disable', { token: one.token, body });
+    expect((await off({ password: testPassword, code: '000000' })).status).toBe(401);
+    expect((await off({ password: testPassword, code: codes[0] })).status).toBe(200);
+    expect((await logIn(one.email)).status).toBe(200);
+    await turnOn(other);
+    await resetSecondFactor(api.services.db, other.email);
+    expect((await logIn(other.email)).status).toBe(200);
+    expect((await call('GET', '/api/accounts/profile', { token: other.token })).status).toBe(401);
+  });
+
+  it('opens the queue board as the password’s last word', async () => {
+    const person = await newPerson({ role: 'operator' });
+    const { secret } = await turnOn(person);
+    const open = async (password: string) => {
+      const authorization = `Basic ${Buffer.from(`${person.email}:${password}`).toString('base64')}`;
+      return (await call('GET', '/admin/queues', { headers: { authorization, 'x-forwarded-for': '198.51.100.251' } }))
+        .status;
+    };
+    expect(await open(testPassword)).toBe(401);
+    const given = `${testPassword} ${codeOf(secret)}`;
+    expect(await open(given)).toBe(200);
+    // Browsers send it again with every request.
+    expect(await open(given)).toBe(200);
+  });
+
+  it('can be required of operators', async () => {
+    const strict = await startPlatform({ worker: false, env: { REQUIRE_OPERATOR_SECOND_FACTOR: 'on' } });
+    const operator = await strict.newPerson({ role: 'operator' });
+    const read = () => strict.call('GET', '/admin/queues', { token: operator.token });
+    expect(await read()).toMatchObject({ status: 401, body: { error_code: 'second_factor_required' } });
+    await strict.api.services.db.pool.query('update accounts set totp_enabled_at = now() where id = $1', [
+      operator.accountId,
+    ]);
+    expect((await read()).status).toBe(200);
+  });
+});
+
+describe('an API key of an operator', () => {
+  it('acts as one only as far as it was made for', async () => {
+    const operator = await newPerson({ role: 'operator' });
+    const tenant = await newPerson({ tokens: 100 });
+    const make = async (operator_scope?: string) =>
+      (
+        await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
+          token: operator.token,
+          body: { name: 'x', ...(operator_scope !== undefined && { operator_scope }) },
+        })
+      ).body.api_key.key;
+    const act = async (token: string) => [
+      (await call('GET', '/admin/queues', { token })).status,
+      (await call('POST', '/api/admin/accounts/suspend', { token, body: { email: tenant.email, reason: 'A test' } }))
+        .status,
+    ];
+    expect(await act(await make())).toEqual([403, 403]);
+    expect(await act(await make('read'))).toEqual([200, 403]);
+    expect(await act(await make('write'))).toEqual([200, 200]);
+  });
+});
+
+describe('an operator', () => {
+  it('is kept out by nobody who guesses from elsewhere', async () => {
+    const { email } = await newPerson({ role: 'operator' });
+    for (let i = 0; i < 11; i++)
+      await call('POST', '/api/accounts/login', {
+        body: { email, password: `guess ${i}` },
+        headers: { 'x-forwarded-for': '198.51.100.252' },
+      });
+    expect((await logIn(email, undefined, '198.51.100.252')).status).toBe(429);
+    expect((await logIn(email)).status).toBe(200);
+  });
+});
