@@ -1,5 +1,4 @@
 /** The bill against the book that the model kept by itself, call by call and class by class. */
-import type { Journal } from '../journal.ts';
 import type { BookEntry } from '../sandbox.ts';
 import type { World } from '../world.ts';
 
@@ -25,6 +24,7 @@ export type BookSums = {
 type LogRow = {
   id: string;
   job_id: string;
+  account_id: string;
   input_tokens: number;
   cached_input_tokens: number;
   output_tokens: number;
@@ -49,7 +49,7 @@ const classes = [
 /** Compares every row with its entry and every entry with its row. */
 export async function checkBook(world: World): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
   const { rows } = await world.system.billing.db.pool.query<LogRow>(
-    `select u.id, u.job_id, u.input_tokens, u.cached_input_tokens, u.output_tokens, u.reasoning_tokens, u.total_tokens,
+    `select u.id, u.job_id, u.account_id, u.input_tokens, u.cached_input_tokens, u.output_tokens, u.reasoning_tokens, u.total_tokens,
        u.billed_tokens, u.evidence, u.outcome, u.created_at, j.status as job_status
      from ai_usage_log u left join jobs j on j.id = u.job_id where u.task <> 'adjustment'`,
   );
@@ -93,7 +93,8 @@ export async function checkBook(world: World): Promise<{ sums: BookSums; extraCa
 const sumOf = (rows: LogRow[]): number => rows.reduce((sum, row) => sum + row.billed_tokens, 0);
 
 /** A row is what the model says of the same call; a bill without the model's word is our own count, or nothing. */
-function checkRow({ journal }: World, row: LogRow, entry: BookEntry | undefined): void {
+function checkRow(world: World, row: LogRow, entry: BookEntry | undefined): void {
+  const { journal } = world;
   const at = row.created_at.getTime();
   const what = `call ${row.id} of job ${row.job_id}`;
   if (row.evidence === 'unknown' && row.billed_tokens > 0)
@@ -117,15 +118,21 @@ function checkRow({ journal }: World, row: LogRow, entry: BookEntry | undefined)
       if (row[ours] !== entry[theirs])
         journal.violate('book', `${what} has ${row[ours]} ${ours}, and ${entry[theirs]} by the book`, at);
     const most = row.total_tokens;
-    const least = leastBilled(journal, row, entry);
+    const least = leastBilled(world, row, entry);
     if (row.billed_tokens !== 0 && (row.billed_tokens < least || row.billed_tokens > most))
       journal.violate('book', `${what} is billed ${row.billed_tokens} tokens, not ${least} to ${most}`, at);
   }
 }
 
-/** The whole usage; where the model broke its limit, at least what was held for the call. */
-function leastBilled({ holds }: Journal, { id, total_tokens }: LogRow, { fault }: BookEntry): number {
-  return fault === 'over_limit' ? Math.min(total_tokens, holds.get(id)?.tokens ?? 0) : total_tokens;
+/**
+ * The whole usage; where the model broke its limit, at least what was held for the call. An account that is short of tokens
+ * may have been granted less than its call wanted, which is all that the hold's row says: its input in any case.
+ */
+function leastBilled({ journal, tenants }: World, row: LogRow, { fault }: BookEntry): number {
+  if (fault !== 'over_limit') return row.total_tokens;
+  const isShort = [tenants.poor, tenants.short].some(({ accountId }) => accountId === row.account_id);
+  const held = isShort ? row.input_tokens : (journal.holds.get(row.id)?.tokens ?? 0);
+  return Math.min(row.total_tokens, held);
 }
 
 /** Only a call whose job was running when a worker died may be missing from the log. */
