@@ -198,7 +198,7 @@ async function send<Shape>(
   method: string,
   { token, body, raw, headers = {} }: CallOptions = {},
 ): Promise<Answer<Shape>> {
-  const bearer = url.endsWith('/metrics') ? metricsToken : token;
+  const bearer = new URL(url).pathname === '/metrics' ? metricsToken : token;
   const content = raw ?? (body === undefined ? undefined : JSON.stringify(body));
   const response = await fetch(url, {
     method,

@@ -35,7 +35,12 @@ const comment = (id = `1787${++comments}`) =>
         changes: [
           {
             field: 'comments',
-            value: { id, from: { id: '55', username: 'mina' }, text: 'Price, naïve قیمت?', media: { id: '1' } },
+            value: {
+              id,
+              from: { id: `55${comments}`, username: 'mina' },
+              text: 'Price, naïve قیمت?',
+              media: { id: '1' },
+            },
           },
         ],
       },

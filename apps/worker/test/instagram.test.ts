@@ -112,7 +112,8 @@ describe('a comment', () => {
 });
 
 describe('one person', () => {
-  const outcomes = async () => (await account()).recent_events.map(({ outcome }) => outcome);
+  const outcomes = async () =>
+    (await account()).recent_events.map(({ outcome }) => outcome).filter((outcome) => outcome !== 'echo');
 
   test('is answered so often an hour and a day, and others go on', async () => {
     const from = { id: '777', username: 'many' };
@@ -125,7 +126,7 @@ describe('one person', () => {
       from: { id: '778', username: 'other' },
       text: 'price?',
     });
-    expect((await lastEvent()).outcome).toBe('queued');
+    expect((await outcomes())[0]).toBe('queued');
   });
 
   test('counts in one webhook as in many, and by what the owner has set', async () => {
@@ -145,7 +146,7 @@ describe('one person', () => {
     for (let i = 0; i < 3; i++) await fire({ kind: 'comment', comment_id: `1790${igCount}${i}`, from, text: 'price?' });
     for (let i = 0; i < 2; i++) await fire({ kind: 'message', from: { id: '780' }, text: `Hi ${i}` });
     const expected = ['person_limit', 'queued', 'person_limit', 'queued', 'queued'];
-    expect((await outcomes()).filter((outcome) => outcome !== 'echo')).toEqual(expected);
+    expect(await outcomes()).toEqual(expected);
     expect(
       (await call('PATCH', path, { token: owner.token, body: { per_person: { comments_a_day: -1 } } })).status,
     ).toBe(400);

@@ -49,7 +49,6 @@ begin
       for each statement execute function %1$s_storage()', kept.name);
     execute format('create trigger count_gone after delete on %1$s referencing old table as gone
       for each statement execute function %1$s_storage()', kept.name);
-    execute format('select add_storage(array_agg(account_id), array_agg((200 + %2$s)::bigint)) from %1$s', kept.name, kept.bytes);
   end loop;
 end $create$;
 
@@ -61,7 +60,6 @@ begin
 end $$;
 create trigger count_added after insert on jobs referencing new table as added
   for each statement execute function job_storage();
-select add_storage(array_agg(account_id), array_agg(200 + octet_length(input::text)::bigint)) from jobs where input is not null;
 
 -- How much an account may keep: its plan's share while that runs, and a little to begin with.
 create function storage_limit(p_account uuid) returns bigint language sql stable as $$
