@@ -31,10 +31,11 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(launched.output()).not.toContain('The sandbox model answers');
   });
 
-  test('starts no sandbox where model and Instagram are named, and passes on what is set', async () => {
+  test('starts no sandbox where model, Instagram and mail are named, and passes on what is set', async () => {
     const named = {
       OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
       INSTAGRAM_GRAPH_URL: 'http://127.0.0.1:9/graph',
+      SMTP_URL: 'smtp://127.0.0.1:9',
       REDIS_KEY_PREFIX: 'mine',
       LOG_LEVEL: 'debug',
     };
