@@ -3,7 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { newId, TallyError } from '@tally/core';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { secureHeaders } from 'hono/secure-headers';
-import { requireAccount, requireOperator } from './auth/authenticate.ts';
+import { networkOf, requireAccount, requireOperator } from './auth/authenticate.ts';
 import { allowOrigins } from './http/cors.ts';
 import { createErrorHandler, invalidInput, sendError } from './http/errors.ts';
 import { limitBody, readableJson } from './http/json-body.ts';
@@ -109,9 +109,10 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     description: 'An access token from /api/accounts/login, or an API key',
   });
   const documentAt = createDocument(app, { title: 'Tally', version: '0.1.0', description });
-  app.get('/openapi.json', (c) =>
-    c.body(documentAt(c.get('prefix')), 200, { ...ownAnswer, 'content-type': 'application/json' }),
-  );
+  app.get('/openapi.json', async (c) => {
+    await services.rateLimits.document(networkOf(c, services.config));
+    return c.body(documentAt(c.get('prefix')), 200, { ...ownAnswer, 'content-type': 'application/json' });
+  });
   return app;
 }
 

@@ -54,6 +54,8 @@ export const limits = {
   /** Of what is stored and deleted again and again, the database has its rubbish. */
   writtenKilobytesPerMinute: 5_000,
   exportsPerHour: 5,
+  /** A fifth of a megabyte each. */
+  documentsPerMinute: 300,
   /** To one address. */
   mailsPerHour: 5,
   /** Links by e-mail that are asked for, and followed, from one network. */

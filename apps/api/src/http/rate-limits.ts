@@ -14,6 +14,8 @@ export type RateLimits = {
   /** @throws TallyError `rate_limited` */
   export(accountId: string): Promise<void>;
   registration(network: string): Promise<void>;
+  /** The API's document, which is large, for one network and at this process. @throws TallyError `rate_limited` */
+  document(network: string): Promise<void>;
   /** E-mails to one address. @throws TallyError `rate_limited` */
   mail(email: string): Promise<void>;
   /** Links that are asked for and followed from one network. @throws TallyError `rate_limited` */
@@ -47,6 +49,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const registrations = limiter('register', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
+  const documents = new RateLimiterMemory({ points: limits.documentsPerMinute, duration: 60 });
   const mails = limiter('mail', limits.mailsPerHour, 3_600);
   const links = limiter('link', limits.linksPerHour, 3_600);
   const signupPlans = limiter('signup-plan', config.limits.signupPlans, 86_400);
@@ -65,6 +68,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
     written: (accountId, bytes) => consume(written, accountId, 'bytes written', Math.ceil(bytes / 1_000)),
     export: (accountId) => consume(exports, accountId, 'exports'),
     registration: (network) => consume(registrations, network, 'registrations'),
+    document: (network) => consume(documents, network, 'requests for the document'),
     mail: (email) => consume(mails, email, 'e-mails to this address'),
     link: (network) => consume(links, network, 'links'),
     signupPlan: {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Hono } from 'hono';
+import { LRUCache } from 'lru-cache';
 import type { Api, ApiEnv } from '../services.ts';
 
 const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
@@ -34,15 +35,22 @@ const security = {
 /** Headers of public answers that contain the path prefix, which comes from the request: shared caches must not keep them. */
 export const ownAnswer = { 'cache-control': 'private, no-cache', vary: 'X-Forwarded-Prefix' };
 
-/** The OpenAPI document as JSON, for a path prefix. It is built once, at the first call: a stranger may ask as often as he likes. */
+const mostPrefixes = 20;
+
+/** The OpenAPI document as JSON, for a path prefix. It is built once, at the first call: anybody may ask for it. */
 export function createDocument(
   app: Api,
   info: { title: string; version: string; description: string },
-): (prefix: string) => string {
+): (prefix: string) => Uint8Array<ArrayBuffer> {
   let withoutEnd: string | undefined;
+  const documents = new LRUCache<string, Uint8Array<ArrayBuffer>>({ max: mostPrefixes });
   return (prefix) => {
+    const known = documents.get(prefix);
+    if (known !== undefined) return known;
     withoutEnd ??= JSON.stringify(app.getOpenAPI31Document({ openapi: '3.1.0', info })).slice(0, -1);
-    return `${withoutEnd},"servers":${JSON.stringify([{ url: prefix || '/' }])}}`;
+    const document = new TextEncoder().encode(`${withoutEnd},"servers":${JSON.stringify([{ url: prefix || '/' }])}}`);
+    documents.set(prefix, document);
+    return document;
   };
 }
 

@@ -5,7 +5,7 @@ import { type Database, inTransaction } from '../connect.ts';
 import { knowledge } from '../schema.ts';
 import type { CutPassage } from '../search-terms.ts';
 import { indexPassages } from './passages.ts';
-import { requireRoom } from './storage.ts';
+import { refuseWithoutRoom, requireRoom } from './storage.ts';
 
 export type KnowledgeEntry = Omit<typeof knowledge.$inferSelect, 'accountId'>;
 
@@ -15,6 +15,7 @@ export async function insertKnowledge(
   input: { accountId: string; title: string; text: string; passages?: CutPassage[] },
 ): Promise<KnowledgeEntry> {
   const id = newId();
+  await refuseWithoutRoom(db, input.accountId, Buffer.byteLength(input.title) + Buffer.byteLength(input.text) + 200);
   return inTransaction(db, async (client) => {
     const { rows } = await client.query<{ created_at: Date }>(
       'insert into knowledge (id, account_id, title, text) values ($1, $2, $3, $4) returning created_at',

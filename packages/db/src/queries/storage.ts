@@ -15,6 +15,15 @@ export async function readStorage(client: Pick<Database['pool'], 'query'>, accou
 }
 
 /**
+ * Refuses what there is clearly no room for, before anything is written: what is rolled back leaves its rubbish behind.
+ * @throws TallyError `storage_full`
+ */
+export async function refuseWithoutRoom(db: Database, accountId: string, bytes: number): Promise<void> {
+  const { usedBytes, limitBytes } = await readStorage(db.pool, accountId);
+  if (usedBytes + bytes > limitBytes) throw storageFull({ usedBytes: usedBytes + bytes, limitBytes });
+}
+
+/**
  * Ends a transaction that has just stored something, where that was more than there is room for: the counter is locked by
  * what was stored, so nothing else of the account comes between.
  * @throws TallyError `storage_full`
