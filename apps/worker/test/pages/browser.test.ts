@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '@tally/core';
@@ -93,6 +94,19 @@ describe('the browser', () => {
     expect(
       known.filter((entry) => /^(VITEST|NODE_|npm_|DATABASE_|REDIS_|OPENAI_|JWT_|ENCRYPTION_)/.test(entry)),
     ).toEqual([]);
+  });
+
+  it('keeps its sandbox, and runs as nobody where the worker is root', async () => {
+    const before = browsersOf(process.pid);
+    const web = await openWeb({}, onTestFinished);
+    web.pages.set('shop.test/', small);
+    await web.open('http://shop.test/');
+    const pid = newBrowser(before);
+    const { command } = chromiums().find((one) => one.pid === pid) ?? {};
+    expect(command).not.toContain('--no-sandbox');
+    if (userInfo().uid !== 0) return;
+    const user = execFileSync('ps', ['-o', 'user=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+    expect(user).toBe('nobody');
   });
 
   it('that is not there is said to be so, and no retry helps', async () => {

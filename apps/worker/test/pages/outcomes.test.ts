@@ -120,6 +120,36 @@ describe('a page that is too much', () => {
     expect(ends).toEqual(['too_large', 'too_large']);
   });
 
+  it('ends as too_large where it stores without end: in blobs, or in databases of its own and of its frames', async () => {
+    const keeping = (how: string) => `<!doctype html><h1>Keeps</h1><script>
+      const part = () => crypto.getRandomValues(new Uint8Array(65_536));
+      const large = () => new Blob(Array.from({ length: 160 }, part));
+      ${how}
+    </script>`;
+    web.pages.set(
+      'shop.test/blobs',
+      keeping('const all = []; setInterval(() => all.push(large(), large(), large(), large()), 20);'),
+    );
+    web.pages.set(
+      'shop.test/database',
+      keeping(`const opening = indexedDB.open('x', 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore('s', { autoIncrement: true });
+        opening.onsuccess = () => {
+          const put = () => {
+            const transaction = opening.result.transaction('s', 'readwrite');
+            transaction.objectStore('s').put(new Uint8Array(10_000_000));
+            transaction.oncomplete = put;
+            transaction.onabort = () => (document.title = 'full');
+          };
+          put();
+        };`),
+    );
+    expect(await codeOf('http://shop.test/blobs')).toBe('too_large');
+    const stored = await web.open('http://shop.test/database').catch((error: { code: string }) => error.code);
+    // Its quota stops it; what gets by that is ended.
+    expect(typeof stored === 'string' ? stored : 'read').toMatch(/^(read|too_large)$/);
+  });
+
   it('ends as too_large where it sends without end, or grows without end', async () => {
     web.pages.set('shop.test/stream', (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html' });
