@@ -2,8 +2,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startApi } from '../../apps/api/src/start.ts';
 import { reseal } from '../../apps/ops/src/reseal.ts';
-import { unseal } from '../../packages/core/src/index.ts';
-import { sealContext } from '../../packages/db/src/index.ts';
+import { seal, unseal } from '../../packages/core/src/index.ts';
+import { sealContext, totpContext } from '../../packages/db/src/index.ts';
 import { startPlatform } from '../harness/platform.ts';
 import { testLog, testPassword } from '../harness/tally.ts';
 
@@ -36,7 +36,7 @@ async function startWith(secrets: { jwt: [string, string?]; key: [string, string
 
 describe('a change of secrets', () => {
   it('keeps every login and every stored token good, in each of its steps', async () => {
-    const { email } = await platform.newPerson();
+    const { accountId, email } = await platform.newPerson();
     // First everybody accepts the new ones, then everybody uses them.
     const before = await startWith({ jwt: [oldSecret, newSecret], key: [oldKey, newKey] });
     const after = await startWith({ jwt: [newSecret, oldSecret], key: [newKey, oldKey] });
@@ -53,10 +53,16 @@ describe('a change of secrets', () => {
       const body = { ig_user_id: accounts[i], username: `shop${i}`, access_token: `token-${i}` };
       expect((await call('POST', '/api/instagram/accounts', tokens[0], body)).status).toBe(201);
     }
+    const { totp_secret: totp } = (
+      await db.pool.query<{ totp_secret: string }>(
+        `update accounts set totp_secret = $2 where id = $1 returning totp_secret`,
+        [accountId, seal([oldKey], totpContext(accountId), 'second factor')],
+      )
+    ).rows[0] ?? { totp_secret: '' };
     const said = vi.spyOn(console, 'log').mockImplementation(() => undefined);
     onTestFinished(() => said.mockRestore());
     expect(await reseal({ db, sealKeys: [newKey, oldKey] })).toBe(0);
-    expect(said).toHaveBeenCalledWith(expect.stringMatching(/^1 sealed anew, 1 were sealed by this key already/));
+    expect(said).toHaveBeenCalledWith(expect.stringMatching(/^2 sealed anew, 1 were sealed by this key already/));
     expect(await reseal({ db, sealKeys: [newKey, oldKey] })).toBe(0);
     const { rows } = await db.pool.query<{ ig_user_id: string; access_token: string }>(
       'select ig_user_id, access_token from instagram_accounts order by ig_user_id',
@@ -65,6 +71,13 @@ describe('a change of secrets', () => {
       'token-0',
       'token-1',
     ]);
+
+    const { rows: accountRows } = await db.pool.query<{ totp_secret: string }>(
+      'select totp_secret from accounts where id = $1',
+      [accountId],
+    );
+    expect(accountRows[0]?.totp_secret).not.toBe(totp);
+    expect(unseal([newKey], totpContext(accountId), accountRows[0]?.totp_secret ?? '')).toBe('second factor');
 
     const last = await startWith({ jwt: [newSecret], key: [newKey] });
     expect((await last('GET', '/api/accounts/profile', tokens[0])).status).toBe(401);

@@ -1,32 +1,35 @@
 /** `npm run ops -- reseal`: seals stored secrets anew with ENCRYPTION_KEY, so that the key before it can go. */
 import { isSealedBy, type SealKeys, seal, unseal } from '@tally/core';
-import { listSealedTokens, replaceSealedToken, sealContext } from '@tally/db';
+import { type Database, listSealed, replaceSealed, type Sealed, type SealedKind } from '@tally/db';
 import { eachPage } from './pages.ts';
-import type { OpsServices } from './services.ts';
 
-/** Safe while everything runs, and to repeat: what was changed meanwhile was sealed by whoever changed it. Returns the exit code. */
-export async function reseal({ db, sealKeys }: Pick<OpsServices, 'db'> & { sealKeys: SealKeys }): Promise<number> {
+const kinds: SealedKind[] = ['instagram token', 'second factor'];
+
+/** Safe while everything runs, and to repeat: what changes meanwhile is sealed by whoever changes it. Returns the exit code. */
+export async function reseal({ db, sealKeys }: { db: Database; sealKeys: SealKeys }): Promise<number> {
   const total = { resealed: 0, kept: 0, unreadable: 0 };
-  await eachPage({ list: (page) => listSealedTokens(db, page), idOf: ({ id }) => id }, async (rows) => {
-    for (const { id, igUserId, accessToken } of rows) {
-      if (isSealedBy(sealKeys, accessToken)) {
-        total.kept++;
-        continue;
-      }
-      const context = sealContext(igUserId);
-      const opened = open(sealKeys, context, accessToken);
-      if (opened === undefined) {
-        total.unreadable++;
-        console.error(`The token of Instagram account ${igUserId} opens with neither key: connect the account again.`);
-      } else if (await replaceSealedToken(db, { id, from: accessToken, to: seal(sealKeys, context, opened) }))
-        total.resealed++;
-      else total.kept++;
-    }
-  });
-  console.log(
-    `${total.resealed} sealed anew, ${total.kept} were sealed by this key already, ${total.unreadable} can't be opened.`,
-  );
-  return total.unreadable === 0 ? 0 : 1;
+  for (const kind of kinds)
+    await eachPage({ list: (page) => listSealed(db, kind, page), idOf: ({ id }) => id }, async (rows) => {
+      for (const row of rows) total[await resealOne(db, sealKeys, kind, row)]++;
+    });
+  const { resealed, kept, unreadable } = total;
+  console.log(`${resealed} sealed anew, ${kept} were sealed by this key already, ${unreadable} can't be opened.`);
+  return unreadable === 0 ? 0 : 1;
+}
+
+async function resealOne(
+  db: Database,
+  keys: SealKeys,
+  kind: SealedKind,
+  { id, context, sealed }: Sealed,
+): Promise<'resealed' | 'kept' | 'unreadable'> {
+  if (isSealedBy(keys, sealed)) return 'kept';
+  const opened = open(keys, context, sealed);
+  if (opened === undefined) {
+    console.error(`The ${kind} of ${context} opens with neither key: it has to be set up anew.`);
+    return 'unreadable';
+  }
+  return (await replaceSealed(db, kind, { id, from: sealed, to: seal(keys, context, opened) })) ? 'resealed' : 'kept';
 }
 
 function open(keys: SealKeys, context: string, sealed: string): string | undefined {

@@ -29,6 +29,7 @@ export * from './queries/prompts.ts';
 export * from './queries/qa.ts';
 export * from './queries/recover-jobs.ts';
 export * from './queries/retention.ts';
+export * from './queries/sealed.ts';
 export * from './queries/second-factor.ts';
 export * from './queries/settle.ts';
 export * from './queries/storage.ts';

@@ -207,28 +207,3 @@ export async function keepRefreshedToken(
     [input.igUserId, input.oldToken, input.newToken, input.expiresInSeconds],
   );
 }
-
-/** Stored tokens as they are sealed, after `afterId`, in order of id. */
-export async function listSealedTokens(
-  db: Database,
-  page: { afterId: string; limit: number },
-): Promise<{ id: string; igUserId: string; accessToken: string }[]> {
-  const { rows } = await db.pool.query<{ id: string; igUserId: string; accessToken: string }>(
-    `select id, ig_user_id as "igUserId", access_token as "accessToken" from instagram_accounts
-     where id > $1 and access_token <> '' order by id limit $2`,
-    [page.afterId, page.limit],
-  );
-  return rows;
-}
-
-/** Replaces a sealed token; false where it has been replaced since it was read. */
-export async function replaceSealedToken(
-  db: Database,
-  token: { id: string; from: string; to: string },
-): Promise<boolean> {
-  const { rowCount } = await db.pool.query(
-    'update instagram_accounts set access_token = $3 where id = $1 and access_token = $2',
-    [token.id, token.from, token.to],
-  );
-  return rowCount === 1;
-}
