@@ -1,9 +1,8 @@
 /** The one Chromium of a worker process: started when the first page needs it, and again when it died. */
 import { type Logger, TallyError } from '@tally/core';
 import { type Browser, type BrowserContext, type CDPSession, chromium } from 'playwright';
-import { findChromium } from './find-chromium.ts';
 import { type MemoryWatch, watchMemory } from './memory-watch.ts';
-import { commandFor } from './run-as.ts';
+import { chromiumCommand } from './run-as.ts';
 
 export type BrowserHost = {
   /** A context of its own for one page, whose every request goes through `proxyUrl`. @throws TallyError */
@@ -139,11 +138,10 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
 }
 
 async function launch(chromiumPath: string | undefined, log: Logger): Promise<Browser> {
-  const found = await findChromium(chromiumPath);
-  if (found === undefined)
+  const command = await chromiumCommand(chromiumPath, log);
+  if (command === undefined)
     throw new TallyError('internal', 'Chromium is not installed on the worker, so no page can be read');
-  const { executablePath, env, hasSandbox, why } = await commandFor(found);
-  if (!hasSandbox) log.error({ why }, 'Chromium runs as root, without its sandbox: run the worker as another user');
+  const { executablePath, env, hasSandbox } = command;
   return chromium.launch({
     executablePath,
     args: flags,
