@@ -151,6 +151,24 @@ describe('one person', () => {
       (await call('PATCH', path, { token: owner.token, body: { per_person: { comments_a_day: -1 } } })).status,
     ).toBe(400);
   });
+
+  test('has so many events kept in a day, whatever became of them; a stop word is heard all the same', async () => {
+    const from = { id: '781', username: 'flood' };
+    await platform.api.services.db.pool.query(
+      `insert into webhook_events (id, dedupe_key, ig_user_id, kind, person_id, outcome, payload, happened_at)
+       select gen_random_uuid(), 'flood-' || n, $1, 'message', $2, 'no_workflow', '{}', now() from generate_series(1, 1000) n`,
+      [igUserId, from.id],
+    );
+    await fire({ kind: 'message', from, text: 'One more' });
+    await fire({ kind: 'message', from, text: 'stop' });
+    expect((await account()).recent_events.map(({ outcome }) => outcome)).toEqual(['person_limit', 'person_limit']);
+    const { rows } = await platform.api.services.db.pool.query(
+      `select payload, (select is_opted_out from instagram_opt_outs where ig_user_id = $1 and person_id = $2)
+       from webhook_events where ig_user_id = $1 and outcome = 'person_limit'`,
+      [igUserId, from.id],
+    );
+    expect(rows).toEqual(Array(2).fill({ payload: null, is_opted_out: true }));
+  });
 });
 
 describe('a direct message', () => {

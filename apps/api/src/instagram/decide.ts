@@ -27,6 +27,9 @@ const commentWindowMs = 7 * 86_400_000;
 const liveWindowMs = 10 * 60_000;
 const messageWindowMs = 24 * 3_600_000;
 
+// Of one person, whatever becomes of it: beyond that nothing is kept but that it came.
+const mostKeptADay = 1_000;
+
 const no = (outcome: string): Decision => ({ outcome });
 
 /** Decides about one event; answers only comments, messages and postbacks of other people to connected accounts. */
@@ -39,6 +42,8 @@ export function decide(event: WebhookEvent, circumstances: Circumstances): Decis
   // Without an author it can't be shown not to be our own.
   if (event.personId === null) return no('no_author');
   if (event.text === null || event.text.trim() === '') return no('no_text');
+  if (recipient.isStorageFull) return no('storage_full');
+  if (circumstances.answered.keptADay >= mostKeptADay) return no('person_limit');
   if (readOptOut(event.text) === 'stop') return no('opted_out');
   if (circumstances.isOptedOut) return no('opted_out');
   if (circumstances.isUnsent) return no('unsent');
@@ -46,7 +51,6 @@ export function decide(event: WebhookEvent, circumstances: Circumstances): Decis
   if (!recipient.autoReply) return no('auto_reply_off');
   const ageMs = circumstances.now.getTime() - event.happenedAt.getTime();
   if (ageMs > (isComment ? (event.isLive ? liveWindowMs : commentWindowMs) : messageWindowMs)) return no('too_late');
-  if (recipient.isStorageFull) return no('storage_full');
   const { workflow, answered } = circumstances;
   if (isComment && workflow === undefined) return no('no_workflow');
   const isTooMany = isComment

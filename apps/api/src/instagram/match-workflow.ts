@@ -49,6 +49,7 @@ function toTrie(workflows: MatchableWorkflow[]): Trie {
 /** The workflows of which a keyword stands in the text as words, with a short ending at most. */
 function findKeywords(keywords: Trie, text: string): Set<MatchableWorkflow> {
   const said = new Set<MatchableWorkflow>();
+  const found = new Set<Trie>();
   const letters = [...text];
   const kinds = letters.map(kindOf);
   const endings = endingsIn(kinds);
@@ -59,8 +60,11 @@ function findKeywords(keywords: Trie, text: string): Set<MatchableWorkflow> {
     let node = keywords.next.get(letters[start] as string);
     for (let end = start + 1; node !== undefined; end++) {
       const mostEnding = end - start >= inflectedLetters ? longestEnding : 0;
-      if (node.workflows.length > 0 && (!joins(end) || (endings[end] ?? 0) <= mostEnding))
+      const isWord = node.workflows.length > 0 && (!joins(end) || (endings[end] ?? 0) <= mostEnding);
+      if (isWord && !found.has(node)) {
+        found.add(node);
         for (const workflow of node.workflows) said.add(workflow);
+      }
       node = end < letters.length ? node.next.get(letters[end] as string) : undefined;
     }
   }

@@ -149,12 +149,7 @@ async function decideAll(
     const edited = event.kind === 'message' ? changes.edited.get(key) : undefined;
     const read = edited === undefined ? event : { ...event, text: edited };
     const who = `${igUserId} ${personId}`;
-    const answeredLately = answered.get(who) ?? {
-      commentsAnHour: 0,
-      commentsADay: 0,
-      messagesAnHour: 0,
-      messagesADay: 0,
-    };
+    const answeredLately = answered.get(who) ?? noneAnswered;
     const decision = decide(read, {
       recipient,
       isOptedOut: optedOut.has(who),
@@ -163,15 +158,29 @@ async function decideAll(
       workflow: workflows.get(event),
       now,
     });
-    if (decision.answer !== undefined) answered.set(who, withOneMore(answeredLately, decision.answer.kind));
+    answered.set(who, withOneMore(answeredLately, decision));
     return { event: read, recipient, decision, id: newId() };
   });
 }
 
-const withOneMore = (lately: Answered, kind: 'comment' | 'message'): Answered =>
-  kind === 'comment'
-    ? { ...lately, commentsAnHour: lately.commentsAnHour + 1, commentsADay: lately.commentsADay + 1 }
-    : { ...lately, messagesAnHour: lately.messagesAnHour + 1, messagesADay: lately.messagesADay + 1 };
+const noneAnswered: Answered = {
+  commentsAnHour: 0,
+  commentsADay: 0,
+  messagesAnHour: 0,
+  messagesADay: 0,
+  keptADay: 0,
+};
+
+function withOneMore(lately: Answered, { outcome, answer }: Decision): Answered {
+  const [comments, messages] = [answer?.kind === 'comment' ? 1 : 0, answer?.kind === 'message' ? 1 : 0];
+  return {
+    commentsAnHour: lately.commentsAnHour + comments,
+    commentsADay: lately.commentsADay + comments,
+    messagesAnHour: lately.messagesAnHour + messages,
+    messagesADay: lately.messagesADay + messages,
+    keptADay: lately.keptADay + (unkept.has(outcome) ? 0 : 1),
+  };
+}
 
 /** Of these nothing is kept but that they came. */
 const unkept = new Set(['storage_full', 'person_limit']);

@@ -91,7 +91,7 @@ const changeOne = createRoute({
   path: '/api/workflows/{id}',
   summary: 'Change a workflow',
   request: { params: IdParam, ...jsonBody(z.strictObject(fields).partial()) },
-  responses: { 200: jsonResponse('The workflow', { workflow: Workflow }), ...errorResponses(400, 401, 404) },
+  responses: { 200: jsonResponse('The workflow', { workflow: Workflow }), ...errorResponses(400, 401, 404, 409) },
 });
 const remove = createRoute({
   ...workflowBase,
@@ -101,6 +101,8 @@ const remove = createRoute({
   request: { params: IdParam },
   responses: { 200: jsonResponse('Deleted', {}), ...errorResponses(401, 404) },
 });
+
+const workflowLimits = { workflows: limits.maxWorkflows, keywordLetters: limits.maxKeywordLetters };
 
 export function workflowRoutes({ db }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
@@ -124,7 +126,7 @@ export function workflowRoutes({ db }: ApiServices) {
           instructions: input.instructions,
           enabled: input.enabled,
         },
-        limits.maxWorkflows,
+        workflowLimits,
       );
       if (workflow === 'too_many')
         throw new TallyError('conflict', `An account has at most ${limits.maxWorkflows} workflows`);
@@ -137,7 +139,13 @@ export function workflowRoutes({ db }: ApiServices) {
         ([, value]) => value !== undefined,
       );
       const { accountId } = c.get('identity');
-      const workflow = await changeWorkflow(db, accountId, c.req.valid('param').id, Object.fromEntries(given));
+      const workflow = await changeWorkflow(
+        db,
+        accountId,
+        c.req.valid('param').id,
+        Object.fromEntries(given),
+        workflowLimits,
+      );
       if (workflow === undefined) throw new TallyError('not_found', 'There is no such workflow or product');
       return c.json({ success: true as const, workflow: toWorkflow(workflow) }, 200);
     })

@@ -112,7 +112,14 @@ export async function readOptOuts(
 }
 
 /** Answered comments and messages of one person within the last hour and day. */
-export type Answered = { commentsAnHour: number; commentsADay: number; messagesAnHour: number; messagesADay: number };
+export type Answered = {
+  commentsAnHour: number;
+  commentsADay: number;
+  messagesAnHour: number;
+  messagesADay: number;
+  /** Answered or not: what is kept of them. */
+  keptADay: number;
+};
 
 /** How often these people were answered lately, by `ig_user_id person_id`; who was not is missing. */
 export async function countAnswered(
@@ -121,12 +128,13 @@ export async function countAnswered(
 ): Promise<Map<string, Answered>> {
   const { rows } = await client.query<Answered & { who: string }>(
     `select ig_user_id || ' ' || person_id as who,
-       count(*) filter (where kind = 'comment' and received_at > now() - interval '1 hour') as "commentsAnHour",
-       count(*) filter (where kind = 'comment') as "commentsADay",
-       count(*) filter (where kind <> 'comment' and received_at > now() - interval '1 hour') as "messagesAnHour",
-       count(*) filter (where kind <> 'comment') as "messagesADay"
+       count(*) filter (where outcome = 'queued' and kind = 'comment' and received_at > now() - interval '1 hour') as "commentsAnHour",
+       count(*) filter (where outcome = 'queued' and kind = 'comment') as "commentsADay",
+       count(*) filter (where outcome = 'queued' and kind <> 'comment' and received_at > now() - interval '1 hour') as "messagesAnHour",
+       count(*) filter (where outcome = 'queued' and kind <> 'comment') as "messagesADay",
+       count(*) filter (where payload is not null) as "keptADay"
      from webhook_events
-     where outcome = 'queued' and received_at > now() - interval '1 day'
+     where received_at > now() - interval '1 day'
        and (ig_user_id, person_id) in (select * from unnest($1::text[], $2::text[]))
      group by ig_user_id, person_id`,
     [people.map((p) => p.igUserId), people.map((p) => p.personId)],

@@ -1,6 +1,6 @@
 /** Workflows: which comments are answered, and with what. */
-import { newId } from '@tally/core';
-import { type Database, inTransaction } from '../connect.ts';
+import { newId, TallyError } from '@tally/core';
+import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { lockAccount } from './accounts.ts';
 
 export type Workflow = {
@@ -20,17 +20,22 @@ const workflowColumns = `id, account_id as "accountId", ig_user_id as "igUserId"
 
 export type WorkflowInput = Omit<Workflow, 'id' | 'accountId' | 'createdAt'>;
 
-/** Undefined where the product is not the account's, `too_many` where it has `most` workflows already. */
+export type WorkflowLimits = { workflows: number; keywordLetters: number };
+
+/** Undefined where the product is not the account's, `too_many` where it has so many workflows, or letters of keywords, already. */
 export async function insertWorkflow(
   db: Database,
   accountId: string,
   input: WorkflowInput,
-  most: number,
+  limits: WorkflowLimits,
 ): Promise<Workflow | 'too_many' | undefined> {
   return inTransaction(db, async (client) => {
     await lockAccount(client, accountId);
-    const counted = await client.query('select from workflows where account_id = $1 limit $2', [accountId, most]);
-    if ((counted.rowCount ?? 0) >= most) return 'too_many';
+    const { rows: before } = await client.query<{ count: number }>(
+      'select count(*) from workflows where account_id = $1',
+      [accountId],
+    );
+    if ((before[0]?.count ?? 0) >= limits.workflows) return 'too_many';
     const { rows } = await client.query<Workflow>(
       `insert into workflows (id, account_id, ig_user_id, name, keywords, media_ids, product_id, instructions, enabled)
        select $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9
@@ -48,8 +53,22 @@ export async function insertWorkflow(
         input.enabled,
       ],
     );
+    await requireFewLetters(client, accountId, limits);
     return rows[0];
   });
+}
+
+/** Every comment is held against all keywords of its account. @throws TallyError `conflict` */
+async function requireFewLetters(client: Transaction, accountId: string, limits: WorkflowLimits): Promise<void> {
+  const { rows } = await client.query<{ letters: number }>(
+    `select coalesce(sum(length(array_to_string(keywords, ''))), 0)::bigint as letters from workflows where account_id = $1`,
+    [accountId],
+  );
+  if ((rows[0]?.letters ?? 0) > limits.keywordLetters)
+    throw new TallyError(
+      'conflict',
+      `The keywords of all workflows together have at most ${limits.keywordLetters} letters`,
+    );
 }
 
 export async function listWorkflows(
@@ -69,6 +88,7 @@ export async function changeWorkflow(
   accountId: string,
   id: string,
   change: Partial<WorkflowInput>,
+  limits: WorkflowLimits,
 ): Promise<Workflow | undefined> {
   const names = {
     igUserId: 'ig_user_id',
@@ -81,13 +101,17 @@ export async function changeWorkflow(
   } as const satisfies Record<keyof WorkflowInput, string>;
   const given = (Object.keys(names) as (keyof WorkflowInput)[]).filter((key) => change[key] !== undefined);
   const sets = given.map((key, i) => `${names[key]} = $${i + 4}`);
-  const { rows } = await db.pool.query<Workflow>(
-    `update workflows set ${['id = id', ...sets].join(', ')} where account_id = $1 and id = $2
+  return inTransaction(db, async (client) => {
+    await lockAccount(client, accountId);
+    const { rows } = await client.query<Workflow>(
+      `update workflows set ${['id = id', ...sets].join(', ')} where account_id = $1 and id = $2
        and ($3::uuid is null or exists (select from products where id = $3 and account_id = $1))
      returning ${workflowColumns}`,
-    [accountId, id, change.productId ?? null, ...given.map((key) => change[key])],
-  );
-  return rows[0];
+      [accountId, id, change.productId ?? null, ...given.map((key) => change[key])],
+    );
+    await requireFewLetters(client, accountId, limits);
+    return rows[0];
+  });
 }
 
 /** False where the account has no such workflow. */
