@@ -13,6 +13,8 @@ export type PageReaders = {
 
 // Pages of one shop often come one after the other, and a browser takes some tenths of a second to start.
 const idleMs = 10_000;
+/** More than pages that are read at once, so that a browser's end is waited for by nobody. */
+const mostBrowsers = maxPagesAtOnce + 2;
 
 /** Starts nothing yet: a browser comes with its account's first page, and goes when it had none for a while. */
 export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>): PageReaders {
@@ -21,8 +23,20 @@ export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>):
     string,
     { reader: ReturnType<typeof createPageReader>; open: number; idle?: NodeJS.Timeout }
   >();
+
+  /** Of those without a page the one that is there longest: each takes 100 MB for nothing. */
+  function closeIdlest(): void {
+    const idle = [...readers].find(([, { open }]) => open === 0);
+    if (idle === undefined) return;
+    const [accountId, { reader, idle: timer }] = idle;
+    clearTimeout(timer);
+    readers.delete(accountId);
+    void reader.close();
+  }
+
   return {
     async open(accountId, ...page) {
+      if (!readers.has(accountId) && readers.size >= mostBrowsers) closeIdlest();
       const own = readers.get(accountId) ?? { reader: createPageReader({ ...options, takeSlot }), open: 0 };
       readers.set(accountId, own);
       clearTimeout(own.idle);

@@ -17,11 +17,12 @@ export async function insertKnowledge(
   const id = newId();
   await refuseWithoutRoom(db, input.accountId, Buffer.byteLength(input.title) + Buffer.byteLength(input.text) + 200);
   return inTransaction(db, async (client) => {
+    // The entry comes last, for it locks what the account's other writes count with.
+    await indexPassages(client, [{ kind: 'knowledge', id, ...input }]);
     const { rows } = await client.query<{ created_at: Date }>(
       'insert into knowledge (id, account_id, title, text) values ($1, $2, $3, $4) returning created_at',
       [id, input.accountId, input.title, input.text],
     );
-    await indexPassages(client, [{ kind: 'knowledge', id, ...input }]);
     await requireRoom(client, input.accountId);
     return { id, title: input.title, text: input.text, createdAt: rows[0]?.created_at ?? new Date() };
   });

@@ -18,9 +18,12 @@ export async function expireJobs(db: Database, { days, limit }: RetentionPage): 
        delete from job_steps where job_id in (select id from due)
      ), sends as (
        update instagram_sends set text = '' where id in (select id from due) and text <> ''
+     ), counters as materialized (
+       select account_id from account_storage where account_id in (select account_id from due) order by account_id for update
      ), freed as (
        update account_storage k set bytes = k.bytes - d.bytes
-       from (select account_id, sum(bytes) as bytes from due group by 1) d where k.account_id = d.account_id
+       from (select account_id, sum(bytes) as bytes from due group by 1) d join counters using (account_id)
+       where k.account_id = d.account_id
      )
      update jobs set input = null, result = null, progress = null, error = null where id in (select id from due)`,
     [days, limit],

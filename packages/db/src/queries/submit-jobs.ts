@@ -25,16 +25,16 @@ export type SubmissionOutcome =
 
 const sql = `
 with submission as (
-  select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[])
+  select *, sum(bytes) over (partition by account_id order by position) as bytes_so_far from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[])
     with ordinality as u (id, account_id, task, input, min_tokens, key, request_hash, bytes, position)
 ), judged as (
   select u.*, b.tokens_granted, b.tokens_consumed,
     case when is_period_due(a.suspended_at, s.status, s.renews, s.ends_at, n.starts_at) then 'renewal_due'
          else coalesce(access_refusal(a.suspended_at, s.status, s.starts_at, s.ends_at),
            case when b.tokens_granted - b.tokens_consumed < u.min_tokens then 'no_tokens_remaining'
-             when coalesce(k.bytes, 0) + u.bytes > p.storage_bytes then 'storage_full' end)
+             when coalesce(k.bytes, 0) + u.bytes_so_far > p.storage_bytes then 'storage_full' end)
     end as refusal,
-    coalesce(k.bytes, 0) + u.bytes as storage_needed, p.storage_bytes as storage_limit
+    coalesce(k.bytes, 0) + u.bytes_so_far as storage_needed, p.storage_bytes as storage_limit
   from submission u
   left join accounts a on a.id = u.account_id
   left join booked_periods n on n.account_id = u.account_id
@@ -59,7 +59,7 @@ with submission as (
 )
 select case when j.refusal is not null then j.refusal when q.id is null then 'key_taken' else 'queued' end as outcome,
   coalesce(j.tokens_granted, 0)::bigint as tokens_granted, coalesce(j.tokens_consumed, 0)::bigint as tokens_consumed,
-  j.storage_needed, j.storage_limit
+  j.storage_needed::bigint, j.storage_limit
 from judged j left join queued q on q.id = j.id order by j.position`;
 
 type Row = {
