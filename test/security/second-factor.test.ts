@@ -51,6 +51,26 @@ describe('a second factor', () => {
     expect(guesses).toEqual([401, 401, 401, 401, 401, 429]);
   });
 
+  it('is guessed at so often by whoever has the password, from wherever', async () => {
+    const person = await newPerson();
+    const { secret } = await turnOn(person);
+    const guesses: number[] = [];
+    for (let i = 0; i < 21; i++) guesses.push((await logIn(person.email, wrongCode(secret))).status);
+    expect(guesses).toEqual([...Array(20).fill(401), 429]);
+    expect((await logIn(person.email, codeOf(secret))).status).toBe(429);
+  });
+
+  it('is asked for again where the password is: to change that, and to have the account erased', async () => {
+    const person = await newPerson();
+    const { codes } = await turnOn(person);
+    const act = (path: string, body: object) => call('POST', `/api/accounts/${path}`, { token: person.token, body });
+    const change = { current_password: testPassword, new_password: testPassword };
+    const asked = { status: 401, body: { error_code: 'second_factor_required' } };
+    expect(await act('password', change)).toMatchObject(asked);
+    expect(await act('erase', { password: testPassword })).toMatchObject(asked);
+    expect((await act('password', { ...change, code: codes[0] })).status).toBe(200);
+  });
+
   it('is let in by a recovery code, once', async () => {
     const person = await newPerson();
     const { codes } = await turnOn(person);

@@ -14,6 +14,8 @@ export const limits = {
   maxKeywords: 50,
   /** Every comment on an account is held against all of its workflows, while Meta waits for its 200. */
   maxWorkflows: 100,
+  /** Of all of them together. */
+  maxKeywordLetters: 50_000,
   maxInstagramAccounts: 50,
   maxKeywordCharacters: 100,
   maxAccessTokenCharacters: 4_000,
@@ -58,6 +60,8 @@ export const limits = {
   documentsPerMinute: 300,
   /** To one address. */
   mailsPerHour: 5,
+  /** Of a second factor, after the right password. */
+  wrongCodesPerHour: 20,
   /** Links by e-mail that are asked for, and followed, from one network. */
   linksPerHour: 60,
   /** What is left of an erased account after that is upkeep's. */

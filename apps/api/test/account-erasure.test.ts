@@ -106,7 +106,7 @@ describe('erasing an account', () => {
       token,
       body: { name: 'key' },
     });
-    expect((await call('POST', path, { token: made.body.api_key.key, body })).status).toBe(202);
+    expect((await call('POST', path, { token, body })).status).toBe(202);
     for (const proof of [token, made.body.api_key.key])
       expect((await call('GET', '/api/accounts/profile', { token: proof })).status).toBe(401);
     for (const address of [email, `erased-${accountId}@erased.invalid`])

@@ -146,6 +146,18 @@ describe('API keys', () => {
     expect((await call<ApiKeys>('GET', '/api/accounts/api-keys', { token })).body.api_keys).toEqual([]);
   });
 
+  it('are not made, nor is a password changed, by a login that ended while the request was under way', async () => {
+    const { email, token } = await newPerson();
+    const outs = await Promise.all([
+      call('POST', '/api/accounts/logout-everywhere', { token, body: { end_api_keys: true } }),
+      ...Array.from({ length: 20 }, () => call('POST', '/api/accounts/api-keys', { token, body: { name: 'late' } })),
+    ]);
+    expect(outs[0]?.status).toBe(200);
+    const again = await login(email);
+    const { body } = await call<ApiKeys>('GET', '/api/accounts/api-keys', { token: again });
+    expect(body.api_keys).toEqual([]);
+  });
+
   it('open every door that a token opens', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'all' } });
@@ -198,6 +210,8 @@ describe('API keys', () => {
     for (const [method, path] of [
       ['GET', '/api/accounts/export'],
       ['POST', '/api/accounts/logout-everywhere'],
+      ['POST', '/api/accounts/password'],
+      ['POST', '/api/accounts/erase'],
     ] as const)
       expect(await call(method, path, { token: key, ...(method === 'POST' && { body: {} }) })).toMatchObject({
         status: 403,

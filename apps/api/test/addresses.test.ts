@@ -27,12 +27,9 @@ async function linkTo(email: string, purpose: 'confirm' | 'reset', at: Platform 
   await until(() => find() !== undefined);
   return find() ?? '';
 }
-const confirm = async (email: string, from?: string) =>
-  post<{ access_token: string; plan_started: boolean }>(
-    '/api/accounts/confirm',
-    { token: await linkTo(email, 'confirm') },
-    from,
-  );
+const followLink = (token: string, password = testPassword, from?: string) =>
+  post<{ access_token: string; plan_started: boolean }>('/api/accounts/confirm', { token, password }, from);
+const confirm = async (email: string, from?: string) => followLink(await linkTo(email, 'confirm'), testPassword, from);
 const tokensOf = async (token: string) =>
   (await call<{ actual_tokens_remaining: number }>('GET', '/api/billing/overview', { token })).body
     .actual_tokens_remaining;
@@ -55,9 +52,21 @@ describe('an address', () => {
     await register(email);
     const token = await linkTo(email, 'confirm');
     await api.services.db.pool.query(`update email_links set expires_at = now()`);
-    expect((await post('/api/accounts/confirm', { token })).status).toBe(404);
-    expect((await post('/api/accounts/confirm', { token: 'x'.repeat(43) })).status).toBe(404);
-    expect((await post('/api/accounts/confirm', { token: 'x' })).status).toBe(400);
+    expect((await followLink(token)).status).toBe(404);
+    expect((await followLink('x'.repeat(43))).status).toBe(404);
+    expect((await followLink('x')).status).toBe(400);
+  });
+
+  it('is confirmed with the password that it was registered with: nobody confirms what a stranger opened', async () => {
+    const email = newAddress();
+    const squatter = await register(email, 'the squatter’s own');
+    const link = await linkTo(email, 'confirm');
+    expect((await followLink(link)).status).toBe(401);
+    expect((await call('GET', '/api/accounts/profile', { token: squatter })).body).toMatchObject({
+      email_confirmed: false,
+    });
+    expect(await tokensOf(squatter)).toBe(0);
+    expect((await followLink(link, 'the squatter’s own')).status).toBe(200);
   });
 
   it('that somebody has registered and not confirmed goes to its owner, without what that one left there', async () => {
@@ -90,8 +99,8 @@ describe('an address', () => {
       await until(() => sandbox.mailbox.list(email).length === 2);
       return sandbox.mailbox.list(email).map(({ text }) => /#([\w-]{43})/.exec(text)?.[1] ?? '');
     })();
-    expect((await post('/api/accounts/confirm', { token: own ?? '' })).status).toBe(200);
-    expect((await post('/api/accounts/confirm', { token: claim ?? '' })).status).toBe(404);
+    expect((await followLink(own ?? '')).status).toBe(200);
+    expect((await followLink(claim ?? '', 'another one’s own')).status).toBe(404);
     expect((await post('/api/accounts/register', { email, password: 'another one’s own' })).status).toBe(409);
     await login(email);
   });
@@ -170,6 +179,16 @@ describe('a forgotten password', () => {
     expect((await reset('and another one now')).status).toBe(404);
     await login(email, 'an entirely new one');
     expect(sandbox.mailbox.list('nobody-has-this@example.com')).toEqual([]);
+  });
+
+  it('gives nobody a login without the code where a second factor is on', async () => {
+    const { email, accountId } = await newPerson();
+    await api.services.db.pool.query('update accounts set totp_enabled_at = now() where id = $1', [accountId]);
+    await post('/api/accounts/password/forgot', { email });
+    const token = await linkTo(email, 'reset');
+    const done = await post('/api/accounts/password/reset', { token, new_password: 'an entirely new one' });
+    expect(done.status).toBe(200);
+    expect(done.body).not.toHaveProperty('access_token');
   });
 
   it('of an address that was never confirmed makes it its owner’s', async () => {

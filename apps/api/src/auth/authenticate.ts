@@ -10,6 +10,7 @@ import {
   isId,
   isPassword,
   type SealKeys,
+  sealKeysOf,
   TallyError,
 } from '@tally/core';
 import {
@@ -24,7 +25,7 @@ import {
 } from '@tally/db';
 import type { Context, MiddlewareHandler } from 'hono';
 import ipaddr from 'ipaddr.js';
-import type { RateLimits } from '../http/rate-limits.ts';
+import type { Judged, Origin, RateLimits } from '../http/rate-limits.ts';
 import { limits } from '../limits.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 import { isCode } from './second-factor.ts';
@@ -41,7 +42,7 @@ export type Authenticator = {
    * Checks e-mail and password, and the code of a second factor where one is on. @throws TallyError `unauthenticated`, the
    * same for an unknown e-mail and a wrong code; `second_factor_required` where only a code is missing; `rate_limited`
    */
-  login(credentials: { email: string; password: string; code?: string | undefined }, address: string): Promise<Caller>;
+  login(credentials: { email: string; password: string; code?: string | undefined }, from: Origin): Promise<Caller>;
 };
 
 /** A new API key: shown once, stored as its hash. */
@@ -75,23 +76,41 @@ export function createAuthenticator(options: {
       const identity = await readIdentity(claims.accountId);
       return identity?.tokenVersion === claims.tokenVersion ? { ...identity, loginAt: claims.loginAt } : undefined;
     },
-    login: async ({ email, password, code }, address) => {
-      const account = await rateLimits.guess(email, address, async () => {
+    login: async ({ email, password, code }, from) => {
+      const account = await rateLimits.guess(email, from, async () => {
         const found = await findAccountByEmail(db, email);
-        const isRight = await isPassword(found?.passwordHash ?? (await nobody), password);
-        if (found === undefined || !isRight) return undefined;
-        // A password alone is no guess at the code.
-        if (found.totpEnabledAt === null || code === undefined) return found;
-        return (await isCode(db, sealKeys, found, code)) ? found : undefined;
+        if (found !== undefined) return judge({ db, rateLimits, sealKeys }, found, { password, code });
+        await isPassword(await nobody, password);
+        return undefined;
       });
       if (account === undefined) throw new TallyError('unauthenticated', 'E-mail, password or code is wrong');
-      if (account.totpEnabledAt !== null && code === undefined)
-        throw new TallyError('second_factor_required', 'Send the code of your authenticator app, too');
+      requireCodeOf(account, code);
       const { id: accountId, role, tokenVersion } = account;
       const hasSecondFactor = account.totpEnabledAt !== null;
       return { accountId, role, tokenVersion, hasSecondFactor, operatorScope: 'write', loginAt: new Date() };
     },
   };
+}
+
+/** Undefined where password or code is wrong; right so far where only the code is missing. */
+async function judge(
+  { db, rateLimits, sealKeys }: { db: Database; rateLimits: RateLimits; sealKeys: SealKeys },
+  account: Account,
+  { password, code }: { password: string; code?: string | undefined },
+): Promise<Judged<Account> | undefined> {
+  if (!(await isPassword(account.passwordHash, password))) return undefined;
+  if (account.totpEnabledAt === null) return { found: account, isWhole: true };
+  if (code === undefined) return { found: account, isWhole: false };
+  // Counted for the account, from wherever they come: only who has its password gets here.
+  await rateLimits.codes.check(account.id);
+  if (await isCode(db, sealKeys, account, code)) return { found: account, isWhole: true };
+  await rateLimits.codes.wrong(account.id);
+  return undefined;
+}
+
+function requireCodeOf({ totpEnabledAt }: Account, code: string | undefined): void {
+  if (totpEnabledAt !== null && code === undefined)
+    throw new TallyError('second_factor_required', 'Send the code of your authenticator app, too');
 }
 
 /**
@@ -106,6 +125,12 @@ export function addressOf(c: Context<ApiEnv>, config: Pick<Config, 'proxyHops'>)
 export function networkOf(c: Context<ApiEnv>, config: Pick<Config, 'proxyHops'>): string {
   return networkAt(c, config, 3);
 }
+
+/** Both. */
+export const originOf = (c: Context<ApiEnv>, config: Pick<Config, 'proxyHops'>): Origin => ({
+  address: addressOf(c, config),
+  network: networkOf(c, config),
+});
 
 function networkAt(c: Context<ApiEnv>, { proxyHops }: Pick<Config, 'proxyHops'>, groups: number): string {
   const forwarded = c.req.header('x-forwarded-for')?.split(',').at(-proxyHops)?.trim() ?? '';
@@ -150,49 +175,63 @@ export const requireLogin: MiddlewareHandler<ApiEnv> = async (c, next) => {
  */
 export const requireRecentLogin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   await requireLogin(c, async () => {
-    const loginAt = c.get('identity').loginAt?.getTime() ?? 0;
-    if (Date.now() - loginAt > limits.recentLoginSeconds * 1_000)
-      throw new TallyError('login_required', 'Log in anew: this wants a login of the last hour');
+    refuseOldLogin(c.get('identity'));
     await next();
   });
 };
+
+/** @throws TallyError `login_required` where the login is older than an hour */
+export function refuseOldLogin({ loginAt }: Caller): void {
+  if (Date.now() - (loginAt?.getTime() ?? 0) > limits.recentLoginSeconds * 1_000)
+    throw new TallyError('login_required', 'Log in anew: this wants a login of the last hour');
+}
 
 /**
  * Lets operators pass, by a key as far as that goes; comes after {@link requireAccount}.
  * @throws TallyError `forbidden`, `second_factor_required` where operators have to have one
  */
-export function requireOperator({
-  requireOperatorSecondFactor: isRequired,
-}: Pick<Config, 'requireOperatorSecondFactor'>): MiddlewareHandler<ApiEnv> {
+export function requireOperator(config: Pick<Config, 'requireOperatorSecondFactor'>): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const { role, operatorScope, hasSecondFactor } = c.get('identity');
-    if (role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
-    const isReading = c.req.method === 'GET' || c.req.method === 'HEAD';
-    if (operatorScope === 'none' || (operatorScope === 'read' && !isReading))
-      throw new TallyError('forbidden', 'This API key was not made for that: see operator_scope');
-    if (isRequired && !hasSecondFactor)
-      throw new TallyError(
-        'second_factor_required',
-        'Operators need a second factor here: POST /api/accounts/second-factor',
-      );
+    const refusal = operatorRefusal(c.get('identity'), c.req.method, config);
+    if (refusal !== undefined) throw refusal;
     await next();
   };
 }
 
+/** Why somebody may not act as an operator by this method; undefined where they may. */
+export function operatorRefusal(
+  { role, operatorScope, hasSecondFactor }: Caller,
+  method: string,
+  { requireOperatorSecondFactor: isRequired }: Pick<Config, 'requireOperatorSecondFactor'>,
+): TallyError | undefined {
+  if (role !== 'operator') return new TallyError('forbidden', 'This is for operators');
+  const isReading = method === 'GET' || method === 'HEAD';
+  if (operatorScope === 'none' || (operatorScope === 'read' && !isReading))
+    return new TallyError('forbidden', 'This API key was not made for that: see operator_scope');
+  if (!isRequired || hasSecondFactor) return undefined;
+  return new TallyError(
+    'second_factor_required',
+    'Operators need a second factor here: POST /api/accounts/second-factor',
+  );
+}
+
 /**
- * Asks an account that is logged in for its password again. Whoever has found a token may guess here no oftener than at
- * the login. @throws TallyError `unauthenticated`, `rate_limited`
+ * Asks an account that is logged in for its password again, and for a code where a second factor is on. Whoever has found a
+ * token may guess here no oftener than at the login. @throws TallyError `unauthenticated`, `second_factor_required`,
+ * `rate_limited`
  */
 export async function requirePassword(
   { db, rateLimits, config }: Pick<ApiServices, 'db' | 'rateLimits' | 'config'>,
   c: Context<ApiEnv>,
-  password: string,
+  given: { password: string; code?: string | undefined },
 ): Promise<Account> {
   const account = await findAccount(db, c.get('identity').accountId);
   if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
-  const known = await rateLimits.guess(account.email, addressOf(c, config), async () =>
-    (await isPassword(account.passwordHash, password)) ? account : undefined,
+  const sealKeys = sealKeysOf(config);
+  const known = await rateLimits.guess(account.email, originOf(c, config), () =>
+    judge({ db, rateLimits, sealKeys }, account, given),
   );
-  if (known === undefined) throw new TallyError('unauthenticated', 'The current password is wrong');
+  if (known === undefined) throw new TallyError('unauthenticated', 'The current password, or the code, is wrong');
+  requireCodeOf(account, given.code);
   return known;
 }

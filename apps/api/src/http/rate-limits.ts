@@ -4,6 +4,12 @@ import pLimit from 'p-limit';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { limits } from '../limits.ts';
 
+/** Where a request comes from: its address as limits count it, and the network around that. */
+export type Origin = { address: string; network: string };
+
+/** `isWhole` false: right so far, which forgives nothing. */
+export type Judged<T> = { found: T; isWhole: boolean };
+
 export type RateLimits = {
   /** @throws TallyError `rate_limited` */
   submission(accountId: string): Promise<void>;
@@ -21,16 +27,18 @@ export type RateLimits = {
   /** Links that are asked for and followed from one network. @throws TallyError `rate_limited` */
   link(network: string): Promise<void>;
   /** Plans for new accounts, which cost nothing: so many a day for one network. */
-  signupPlan: { isLeft(network: string): Promise<boolean>; take(network: string): Promise<void> };
+  signupPlan: { take(network: string): Promise<boolean>; giveBack(network: string): Promise<void> };
   /**
    * Judges a guess at a password: undefined is a wrong one, and counts. Of one address a few are judged at a time, and none
    * once it has failed too often: a hash costs more than the refusal.
    * @throws TallyError `rate_limited` where this address has failed too often, for this account or for all
    */
-  guess<T>(email: string, address: string, judge: () => Promise<T | undefined>): Promise<T | undefined>;
+  guess<T>(email: string, from: Origin, judge: () => Promise<Judged<T> | undefined>): Promise<T | undefined>;
+  /** Wrong codes of one account, whoever sends them: only who has the password does. @throws TallyError `rate_limited` */
+  codes: { check(accountId: string): Promise<void>; wrong(accountId: string): Promise<void> };
 };
 
-type Limiter = Pick<RateLimiterRedis, 'consume' | 'get' | 'delete'>;
+type Limiter = Pick<RateLimiterRedis, 'consume' | 'get' | 'delete' | 'reward'>;
 
 /** Builds the limits; a limit of 0 means none. */
 export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limits' | 'redisKeyPrefix'>): RateLimits {
@@ -51,6 +59,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
   const documents = new RateLimiterMemory({ points: limits.documentsPerMinute, duration: 60 });
   const mails = limiter('mail', limits.mailsPerHour, 3_600);
+  const wrongCodes = limiter('code', limits.wrongCodesPerHour, 3_600) as Limiter;
   const links = limiter('link', limits.linksPerHour, 3_600);
   const signupPlans = limiter('signup-plan', config.limits.signupPlans, 86_400);
   const turnOf = createTurns(limits.guessesAtATime, limits.mostGuessesWaiting);
@@ -72,17 +81,28 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
     mail: (email) => consume(mails, email, 'e-mails to this address'),
     link: (network) => consume(links, network, 'links'),
     signupPlan: {
-      isLeft: async (network) => {
-        const state = await signupPlans?.get(network);
-        return (state?.consumedPoints ?? 0) < (config.limits.signupPlans || Number.POSITIVE_INFINITY);
+      take: (network) =>
+        consume(signupPlans, network, 'new plans').then(
+          () => true,
+          () => false,
+        ),
+      giveBack: async (network) => {
+        await signupPlans?.reward(network);
       },
-      take: (network) => consume(signupPlans, network, 'new plans').catch(() => undefined),
     },
-    guess: (email, address, judge) =>
-      turnOf(address, async () => {
+    codes: {
+      check: async (accountId) => {
+        const state = await wrongCodes.get(accountId);
+        if (state !== null && state.consumedPoints >= limits.wrongCodesPerHour)
+          throw tooMany('wrong codes', state.msBeforeNext);
+      },
+      wrong: (accountId) => consume(wrongCodes, accountId, 'wrong codes'),
+    },
+    guess: (email, { address, network }, judge) =>
+      turnOf(network, async () => {
         await check(email, address);
-        const found = await judge();
-        if (found === undefined) {
+        const judged = await judge();
+        if (judged === undefined) {
           await Promise.all([
             consume(ofAccount, pair(email, address), 'failed logins'),
             consume(ofAddress, address, 'failed logins'),
@@ -91,8 +111,8 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
         }
         // Guesses that run at the same time all pass the first check; none of them may be right once they are too many.
         await check(email, address);
-        await ofAccount?.delete(pair(email, address));
-        return found;
+        if (judged.isWhole) await ofAccount?.delete(pair(email, address));
+        return judged.found;
       }),
   };
 }

@@ -39,7 +39,7 @@ export async function sendLink(
 const texts: Record<LinkPurpose, (link: string) => { subject: string; text: string }> = {
   confirm: (link) => ({
     subject: 'Confirm your address for Tally',
-    text: `Somebody has opened an account at Tally with this address. If it was you, confirm it within two days:
+    text: `Somebody has opened an account at Tally with this address. If it was you, confirm it within two days, with the password that you chose:
 
 ${link}
 

@@ -10,7 +10,7 @@ import type { AnyTask } from '@tally/tasks';
 import type { Job } from 'bullmq';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { LRUCache } from 'lru-cache';
-import { addressOf, bearerOf, type Caller, requireOperator } from '../auth/authenticate.ts';
+import { addressOf, bearerOf, type Caller, originOf, requireOperator } from '../auth/authenticate.ts';
 import { createErrorHandler } from '../http/errors.ts';
 import { isOwnOrigin } from '../http/public-address.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -99,12 +99,13 @@ function signIn({ authenticator, config }: ApiServices): MiddlewareHandler<ApiEn
   // The board polls every few seconds, and a password takes tens of milliseconds to check.
   const recent = new LRUCache<string, string>({ max: 100, ttl: codeMemoryMs });
   const byPassword = async (c: Context<ApiEnv>, email: string, password: string): Promise<Caller | undefined> => {
-    const fingerprint = createHash('sha256').update(`${email}\n${password}`).digest('base64');
+    const from = addressOf(c, config);
+    const fingerprint = createHash('sha256').update(`${email}\n${password}\n${from}`).digest('base64');
     const token = recent.get(fingerprint);
     const remembered = token === undefined ? undefined : await authenticator.identify(token);
     if (remembered !== undefined) return remembered;
     const credentials = { email, ...withCode(password) };
-    const identity = await authenticator.login(credentials, addressOf(c, config)).catch((error) => {
+    const identity = await authenticator.login(credentials, originOf(c, config)).catch((error) => {
       if (error instanceof TallyError && error.status === 401) return undefined;
       throw error;
     });

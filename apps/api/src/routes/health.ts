@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { TallyError } from '@tally/core';
 import { countWorkers, providerKeys, readProviderState } from '@tally/queue';
 import { Hono } from 'hono';
-import { bearerOf } from '../auth/authenticate.ts';
+import { bearerOf, operatorRefusal } from '../auth/authenticate.ts';
 import { sendError } from '../http/errors.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -42,7 +42,8 @@ export function healthRoutes({ db, redis, config, authenticator }: ApiServices, 
         const caller = bearer === undefined ? undefined : await authenticator.identify(bearer);
         if (caller === undefined)
           throw new TallyError('unauthenticated', 'Send METRICS_TOKEN, or an operator’s token, as a bearer token');
-        if (caller.role !== 'operator') throw new TallyError('forbidden', 'This is for operators');
+        const refusal = operatorRefusal(caller, 'GET', config);
+        if (refusal !== undefined) throw refusal;
       }
       return c.text(await metrics.text(), 200, { 'content-type': metrics.contentType });
     });

@@ -12,13 +12,14 @@ const security = {
 const forms = {
   confirm: {
     title: 'Confirm your address',
-    text: 'This address becomes that of your account.',
-    fields: '',
+    text: 'This address becomes that of your account. The password shows that it was you who opened it.',
+    fields:
+      '<label>Password <input type="password" id="password" maxlength="200" autocomplete="current-password" required></label>',
     button: 'Confirm',
   },
   reset: {
     title: 'Choose a new password',
-    text: 'At least ten characters. Every login so far ends.',
+    text: 'At least ten characters. Every login so far ends; of an address that was never confirmed, API keys and what was stored without a plan go, too.',
     fields:
       '<label>New password <input type="password" id="password" minlength="10" maxlength="200" autocomplete="new-password" required></label>',
     button: 'Set the password',
@@ -62,7 +63,7 @@ form.addEventListener('submit', async (event) => {
   event.preventDefault();
   const button = form.querySelector('button');
   button.disabled = true;
-  const body = { token: location.hash.slice(1), ...(password && { new_password: password.value }) };
+  const body = { token: location.hash.slice(1), [purpose === 'reset' ? 'new_password' : 'password']: password.value };
   const answer = await fetch(base + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
     .then((response) => response.json(), () => ({ error: 'The server can’t be reached: try again.' }));
   outcome.textContent = answer.success ? 'Done. You can close this page and log in.' : answer.error;

@@ -43,7 +43,7 @@ export async function openAccount(screen: Screen, { api: url, sandbox }: Address
   const { mails } = await outside.get(`/sandbox/mail?to=${encodeURIComponent(email)}`, Mails);
   const link = /#([\w-]+)/.exec(mails[0]?.text ?? '')?.[1];
   if (link === undefined) throw new Untold('No link came by e-mail.');
-  await guest.post('/api/accounts/confirm', { token: link }, LoggedIn);
+  await guest.post('/api/accounts/confirm', { token: link, password: account.password }, LoggedIn);
   screen.answer('200, the address is hers: operators sell to owners of addresses alone');
 
   const login = { email: 'operator@example.com', password: 'tally-demo' };

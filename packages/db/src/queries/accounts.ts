@@ -1,6 +1,6 @@
 /** Accounts and their API keys. */
 import { newId } from '@tally/core';
-import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import { accounts, apiKeys } from '../schema.ts';
@@ -46,7 +46,9 @@ export async function listDemoAccounts(db: Database): Promise<string[]> {
   const rows = await db.orm
     .select({ email: accounts.email })
     .from(accounts)
-    .where(and(inArray(accounts.email, demoAddresses), isNull(accounts.erasedAt)));
+    .where(
+      and(inArray(accounts.email, demoAddresses), isNull(accounts.erasedAt), isNotNull(accounts.emailConfirmedAt)),
+    );
   return rows.map(({ email }) => email);
 }
 
@@ -69,19 +71,25 @@ export type EndedSessions = { tokenVersion: number; endedKeys: number; keptKeys:
 
 /**
  * Ends every bearer token given out before, and the API keys where that is wanted; with a new password where one is given.
- * Undefined where the account is gone.
+ * Undefined where the account is gone, or its version is not `ofVersion` any more.
  */
 export async function endSessions(
   db: Database,
   accountId: string,
-  { passwordHash, endKeys }: { passwordHash?: string; endKeys: boolean },
+  { passwordHash, endKeys, ofVersion }: { passwordHash?: string; endKeys: boolean; ofVersion?: number },
 ): Promise<EndedSessions | undefined> {
   return inTransaction(db, async (client) => {
     const orm = drizzle(client);
     const [account] = await orm
       .update(accounts)
       .set({ tokenVersion: sql`${accounts.tokenVersion} + 1`, ...(passwordHash !== undefined && { passwordHash }) })
-      .where(and(eq(accounts.id, accountId), isNull(accounts.erasedAt)))
+      .where(
+        and(
+          eq(accounts.id, accountId),
+          isNull(accounts.erasedAt),
+          ofVersion === undefined ? undefined : eq(accounts.tokenVersion, ofVersion),
+        ),
+      )
       .returning({ tokenVersion: accounts.tokenVersion });
     if (account === undefined) return undefined;
     const ofAccount = eq(apiKeys.accountId, accountId);
@@ -100,7 +108,12 @@ export async function setSuspended(db: Database, accountId: string, reason: stri
 }
 
 export async function setRole(db: Database, accountId: string, role: Role): Promise<void> {
-  await db.orm.update(accounts).set({ role }).where(eq(accounts.id, accountId));
+  await inTransaction(db, async (client) => {
+    const orm = drizzle(client);
+    await orm.update(accounts).set({ role }).where(eq(accounts.id, accountId));
+    // Keys from before were made by somebody who was none.
+    await orm.update(apiKeys).set({ operatorScope: 'none' }).where(eq(apiKeys.accountId, accountId));
+  });
 }
 
 type IdentityRow = {
@@ -151,14 +164,18 @@ const keyColumns = {
   createdAt: apiKeys.createdAt,
 };
 
-/** Undefined where the account has `most` keys already. */
+/**
+ * Undefined where the account has `most` keys already. With a token version, `login_ended` where that is not the account's any
+ * more: a request that began before a password was changed must not make a key after it.
+ */
 export async function insertApiKey(
   db: Database,
   input: { accountId: string; name: string; keyHash: Buffer; hint: string; operatorScope?: ApiKey['operatorScope'] },
   most: number,
-): Promise<ApiKey | undefined> {
+  tokenVersion?: number,
+): Promise<ApiKey | 'login_ended' | undefined> {
   return inTransaction(db, async (client) => {
-    await lockAccount(client, input.accountId);
+    if (!(await lockAccount(client, input.accountId, tokenVersion))) return 'login_ended';
     const orm = drizzle(client);
     if ((await orm.$count(apiKeys, eq(apiKeys.accountId, input.accountId))) >= most) return undefined;
     const [row] = await orm
@@ -169,9 +186,16 @@ export async function insertApiKey(
   });
 }
 
-/** Whoever counts an account's rows before it adds one takes turns: a hundred at once would each find room for one. */
-export async function lockAccount(client: Transaction, accountId: string): Promise<void> {
-  await client.query('select from accounts where id = $1 for no key update', [accountId]);
+/**
+ * Whoever counts an account's rows before it adds one takes turns: a hundred at once would each find room for one. False where
+ * the account's token version is another one.
+ */
+export async function lockAccount(client: Transaction, accountId: string, tokenVersion?: number): Promise<boolean> {
+  const { rows } = await client.query<{ token_version: number }>(
+    'select token_version from accounts where id = $1 for no key update',
+    [accountId],
+  );
+  return tokenVersion === undefined || rows[0]?.token_version === tokenVersion;
 }
 
 export async function listApiKeys(db: Database, accountId: string): Promise<ApiKey[]> {

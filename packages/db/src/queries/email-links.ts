@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../connect.ts';
 import type { Account } from './accounts.ts';
+import { contentTables } from './erasure.ts';
 import { type NewPeriod, startPeriodIn } from './subscriptions.ts';
 
 export type LinkPurpose = 'confirm' | 'reset';
@@ -34,20 +35,35 @@ export async function insertEmailLink(
 
 export type FollowedLink = Pick<Account, 'role' | 'tokenVersion'> & {
   accountId: string;
-  /** The address was another one's until now, unconfirmed: what that one has left there is to go. */
-  isClaim: boolean;
+  /** Whether a login wants a code, too. */
+  hasSecondFactor: boolean;
   /** Whether the plan for new accounts was started now. */
   hasPlan: boolean;
 };
 
+/** Whose a link is, and the password's hash that goes with it: of who claims the address, or the account's. */
+export async function findEmailLink(
+  db: Database,
+  link: { tokenHash: Buffer; purpose: LinkPurpose },
+): Promise<{ email: string; passwordHash: string } | undefined> {
+  const { rows } = await db.pool.query<{ email: string; passwordHash: string }>(
+    `select a.email, coalesce(l.password_hash, a.password_hash) as "passwordHash"
+     from email_links l join accounts a on a.id = l.account_id and a.erased_at is null
+     where l.token_hash = $1 and l.purpose = $2 and l.used_at is null and l.expires_at > now()`,
+    [link.tokenHash, link.purpose],
+  );
+  return rows[0];
+}
+
 /**
- * Follows a link, once. A confirmation makes the address its owner's; a reset sets the password, which ends every login, and
- * confirms, too. `plan` is what a new account starts on: an address gets it once, also after its account was erased.
+ * Follows a link, once. A confirmation makes the address its owner's, where `expectedHash` is still the password's that goes
+ * with it; a reset sets the password, which ends every login, and confirms, too. Who had the address before, unconfirmed, keeps
+ * nothing of it: neither keys nor a second factor, nor what an account without any plan had there. `plan` is what a new account starts on: an address gets it once, also after its account was erased.
  * Undefined where there is no such link, or none that is still good.
  */
 export async function followEmailLink(
   db: Database,
-  link: { tokenHash: Buffer; purpose: LinkPurpose; passwordHash?: string },
+  link: { tokenHash: Buffer; purpose: LinkPurpose; passwordHash?: string; expectedHash?: string },
   plan?: Omit<NewPeriod, 'accountId'>,
 ): Promise<FollowedLink | undefined> {
   return inTransaction(db, async (client) => {
@@ -63,15 +79,19 @@ export async function followEmailLink(
       email: string;
       role: Account['role'];
       token_version: number;
+      password_hash: string;
       is_confirmed: boolean;
+      has_second_factor: boolean;
     }>(
-      `select email, role, token_version, email_confirmed_at is not null as is_confirmed from accounts
-       where id = $1 and erased_at is null for update`,
+      `select email, role, token_version, password_hash, email_confirmed_at is not null as is_confirmed,
+         totp_enabled_at is not null as has_second_factor
+       from accounts where id = $1 and erased_at is null for update`,
       [accountId],
     );
     const [before] = account.rows;
     // A claim of an address that has been confirmed since is none.
     if (before === undefined || (before.is_confirmed && claimed !== null)) return undefined;
+    if (link.expectedHash !== undefined && link.expectedHash !== (claimed ?? before.password_hash)) return undefined;
     const passwordHash = link.passwordHash ?? claimed;
     const tokenVersion = before.token_version + (passwordHash === null ? 0 : 1);
     await client.query(
@@ -81,10 +101,23 @@ export async function followEmailLink(
     );
     await client.query('update email_links set used_at = coalesce(used_at, now()) where account_id = $1', [accountId]);
     const isClaim = !before.is_confirmed && passwordHash !== null;
-    if (isClaim) await client.query('delete from api_keys where account_id = $1', [accountId]);
+    if (isClaim) await forgetSquatter(client, accountId);
     const hasPlan = plan !== undefined && (await startFirstPlan(client, { accountId, email: before.email }, plan));
-    return { accountId, role: before.role, tokenVersion, isClaim, hasPlan };
+    const hasSecondFactor = before.has_second_factor && !isClaim;
+    return { accountId, role: before.role, tokenVersion, hasSecondFactor, hasPlan };
   });
+}
+
+async function forgetSquatter(client: Transaction, accountId: string): Promise<void> {
+  await client.query('update accounts set totp_secret = null, totp_enabled_at = null where id = $1', [accountId]);
+  for (const table of ['api_keys', 'recovery_codes'])
+    await client.query(`delete from ${table} where account_id = $1`, [accountId]);
+  // Somebody who was sold a plan unconfirmed, and has forgotten the password, keeps the work that it paid for.
+  const { rowCount: plans } = await client.query('select from subscriptions where account_id = $1 limit 1', [
+    accountId,
+  ]);
+  if (plans !== 0) return;
+  for (const table of contentTables) await client.query(`delete from ${table} where account_id = $1`, [accountId]);
 }
 
 async function startFirstPlan(

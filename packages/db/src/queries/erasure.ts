@@ -61,7 +61,7 @@ const optOuts = `from instagram_opt_outs o where o.ig_user_id in (
   and not exists (select from instagram_accounts a where a.ig_user_id = o.ig_user_id and a.account_id <> $1)`;
 
 // What has a column for its account and is deleted whole, what refers to other rows before them.
-const wholeTables = [
+export const contentTables = [
   'instagram_accounts',
   'workflows',
   'webhook_events',
@@ -73,11 +73,8 @@ const wholeTables = [
   'knowledge',
   'passages',
   'prompts',
-  'idempotency_keys',
-  'api_keys',
-  'email_links',
-  'recovery_codes',
 ] as const;
+const wholeTables = [...contentTables, 'idempotency_keys', 'api_keys', 'email_links', 'recovery_codes'] as const;
 
 const limit = 500;
 

@@ -10,10 +10,25 @@ import {
   insertApiKey,
   listApiKeys,
 } from '@tally/db';
-import { newApiKey, requireLogin, requirePassword, requireRecentLogin } from '../../auth/authenticate.ts';
+import {
+  newApiKey,
+  refuseOldLogin,
+  requireLogin,
+  requirePassword,
+  requireRecentLogin,
+} from '../../auth/authenticate.ts';
 import { limits } from '../../limits.ts';
 import { sendLink } from '../../mail/links.ts';
-import { bearer, Created, errorResponses, GivenPassword, jsonBody, jsonResponse, NewPassword } from '../../schemas.ts';
+import {
+  bearer,
+  Code,
+  Created,
+  errorResponses,
+  GivenPassword,
+  jsonBody,
+  jsonResponse,
+  NewPassword,
+} from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 import { refusePoorPassword } from './passwords.ts';
 import { newToken, Token } from './token.ts';
@@ -41,8 +56,16 @@ const password = createRoute({
   summary: 'Change the password; ends every bearer token given out before',
   description: 'API keys go on unless `end_api_keys` is true: the answer says how many.',
   security: bearer,
-  request: jsonBody(z.object({ current_password: GivenPassword, new_password: NewPassword, end_api_keys: EndKeys })),
-  responses: { 200: jsonResponse('A new bearer token', { ...Token, ...KeysLeft }), ...errorResponses(400, 401) },
+  middleware: [requireLogin],
+  request: jsonBody(
+    z.object({
+      current_password: GivenPassword,
+      code: Code.optional(),
+      new_password: NewPassword,
+      end_api_keys: EndKeys,
+    }),
+  ),
+  responses: { 200: jsonResponse('A new bearer token', { ...Token, ...KeysLeft }), ...errorResponses(400, 401, 403) },
 });
 const resend = createRoute({
   method: 'post',
@@ -100,13 +123,17 @@ export function accessRoutes(services: ApiServices) {
   const { db, rateLimits, log } = services;
   return new OpenAPIHono<ApiEnv>()
     .openapi(password, async (c) => {
-      const { accountId, role } = c.get('identity');
+      const { accountId, role, tokenVersion } = c.get('identity');
       const input = c.req.valid('json');
-      const { email } = await requirePassword(services, c, input.current_password);
+      const { email } = await requirePassword(services, c, { password: input.current_password, code: input.code });
       refusePoorPassword(input.new_password, email, 'new_password');
       const passwordHash = await hashPassword(input.new_password);
-      const ended = await endSessions(db, accountId, { passwordHash, endKeys: input.end_api_keys });
-      if (ended === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      const ended = await endSessions(db, accountId, {
+        passwordHash,
+        endKeys: input.end_api_keys,
+        ofVersion: tokenVersion,
+      });
+      if (ended === undefined) throw loginEnded();
       const body = await newToken(services, { accountId, tokenVersion: ended.tokenVersion });
       log.info({ account_id: accountId, role }, 'password changed');
       return c.json({ success: true as const, ...body, ...toKeysLeft(ended) }, 200);
@@ -121,9 +148,11 @@ export function accessRoutes(services: ApiServices) {
       return c.json({ success: true as const }, 202);
     })
     .openapi(logoutEverywhere, async (c) => {
-      const { accountId } = c.get('identity');
-      const ended = await endSessions(db, accountId, { endKeys: c.req.valid('json').end_api_keys });
-      if (ended === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      const { accountId, tokenVersion } = c.get('identity');
+      const { end_api_keys: endKeys } = c.req.valid('json');
+      if (endKeys) refuseOldLogin(c.get('identity'));
+      const ended = await endSessions(db, accountId, { endKeys, ofVersion: tokenVersion });
+      if (ended === undefined) throw loginEnded();
       log.info({ account_id: accountId }, 'logged out everywhere');
       return c.json({ success: true as const, ...toKeysLeft(ended) }, 200);
     })
@@ -132,10 +161,18 @@ export function accessRoutes(services: ApiServices) {
       return c.json({ success: true as const, api_keys: keys.map(toApiKey) }, 200);
     })
     .openapi(createKey, async (c) => {
-      const { accountId } = c.get('identity');
-      const { name, operator_scope: operatorScope } = c.req.valid('json');
+      const { accountId, role, tokenVersion } = c.get('identity');
+      const { name, operator_scope: scope } = c.req.valid('json');
+      // A tenant's key is to be none of an operator's later on.
+      const operatorScope = role === 'operator' ? scope : 'none';
       const { key, keyHash, hint } = newApiKey();
-      const row = await insertApiKey(db, { accountId, name, keyHash, hint, operatorScope }, limits.maxApiKeys);
+      const row = await insertApiKey(
+        db,
+        { accountId, name, keyHash, hint, operatorScope },
+        limits.maxApiKeys,
+        tokenVersion,
+      );
+      if (row === 'login_ended') throw loginEnded();
       if (row === undefined)
         throw new TallyError('conflict', `An account has at most ${limits.maxApiKeys} API keys: revoke one first`);
       return c.json({ success: true as const, api_key: { ...toApiKey(row), key } }, 201);
@@ -146,6 +183,8 @@ export function accessRoutes(services: ApiServices) {
       return c.json({ success: true as const }, 200);
     });
 }
+
+const loginEnded = () => new TallyError('unauthenticated', 'This login has ended meanwhile');
 
 const toKeysLeft = ({ endedKeys, keptKeys }: EndedSessions) => ({ api_keys_ended: endedKeys, api_keys_kept: keptKeys });
 

@@ -2,9 +2,9 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { hashUnknownPassword, TallyError } from '@tally/core';
 import { beginErasure, type ErasurePass, eraseRows } from '@tally/db';
-import { requirePassword } from '../../auth/authenticate.ts';
+import { requireLogin, requirePassword } from '../../auth/authenticate.ts';
 import { limits } from '../../limits.ts';
-import { bearer, Created, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
+import { bearer, Code, Created, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 
 const erasing = createRoute({
@@ -13,14 +13,15 @@ const erasing = createRoute({
   tags: ['Accounts'],
   summary: 'Erase the account for good: nobody can log in from now on, and what it holds is removed',
   security: bearer,
-  request: jsonBody(z.strictObject({ password: GivenPassword })),
+  middleware: [requireLogin],
+  request: jsonBody(z.strictObject({ password: GivenPassword, code: Code.optional() })),
   responses: {
     202: jsonResponse('The account is shut; what is not removed yet will be within the hour', {
       erased_at: Created,
       removed: z.record(z.string(), z.int()).openapi({ description: 'Rows removed so far, by table' }),
       jobs_cancelled: z.int(),
     }),
-    ...errorResponses(400, 401, 409),
+    ...errorResponses(400, 401, 403, 409),
   },
 });
 
@@ -29,7 +30,7 @@ export function accountErasureRoutes(services: ApiServices) {
   const { db, log } = services;
   return new OpenAPIHono<ApiEnv>().openapi(erasing, async (c) => {
     const { accountId } = c.get('identity');
-    await requirePassword(services, c, c.req.valid('json').password);
+    await requirePassword(services, c, c.req.valid('json'));
     const start = await beginErasure(db, { accountId, passwordHash: await hashUnknownPassword() });
     if (start.outcome === 'last_operator')
       throw new TallyError('conflict', 'This is the last operator: make somebody else one first');

@@ -1,15 +1,8 @@
 /** Turning a second factor on and off. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { seal, sealKeysOf, TallyError } from '@tally/core';
-import {
-  type Account,
-  disableSecondFactor,
-  enableSecondFactor,
-  findAccount,
-  prepareSecondFactor,
-  totpContext,
-} from '@tally/db';
-import { addressOf, requirePassword, requireRecentLogin } from '../../auth/authenticate.ts';
+import { disableSecondFactor, enableSecondFactor, findAccount, prepareSecondFactor, totpContext } from '@tally/db';
+import { requirePassword, requireRecentLogin } from '../../auth/authenticate.ts';
 import { isCode, newRecoveryCodes, newTotp } from '../../auth/second-factor.ts';
 import { bearer, Code, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
@@ -54,17 +47,9 @@ export function secondFactorRoutes(services: ApiServices) {
   const { db, config, rateLimits, log } = services;
   const sealKeys = sealKeysOf(config);
 
-  /** @throws TallyError `unauthenticated` where the code is wrong, which counts as a failed login does */
-  async function requireCode(account: Account, code: string, address: string): Promise<void> {
-    const right = await rateLimits.guess(account.email, address, async () =>
-      (await isCode(db, sealKeys, account, code)) ? true : undefined,
-    );
-    if (right === undefined) throw new TallyError('unauthenticated', 'The code is wrong, or was used before');
-  }
-
   return new OpenAPIHono<ApiEnv>()
     .openapi(prepare, async (c) => {
-      const account = await requirePassword(services, c, c.req.valid('json').password);
+      const account = await requirePassword(services, c, c.req.valid('json'));
       const { secret, uri } = newTotp(account.email);
       const isPrepared = await prepareSecondFactor(db, account.id, seal(sealKeys, totpContext(account.id), secret));
       if (!isPrepared) throw new TallyError('conflict', 'A second factor is on already: turn it off first');
@@ -75,17 +60,19 @@ export function secondFactorRoutes(services: ApiServices) {
       if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
       if (account.totpEnabledAt !== null || account.totpSecret === null)
         throw new TallyError('conflict', 'Get a secret first, and turn it on once');
-      await requireCode(account, c.req.valid('json').code, addressOf(c, config));
+      await rateLimits.codes.check(account.id);
+      if (!(await isCode(db, sealKeys, account, c.req.valid('json').code))) {
+        await rateLimits.codes.wrong(account.id);
+        throw new TallyError('unauthenticated', 'The code is wrong, or was used before');
+      }
       const { codes, hashes } = newRecoveryCodes();
       await enableSecondFactor(db, account.id, hashes);
       log.info({ account_id: account.id }, 'second factor on');
       return c.json({ success: true as const, recovery_codes: codes }, 200);
     })
     .openapi(disable, async (c) => {
-      const { password, code } = c.req.valid('json');
-      const account = await requirePassword(services, c, password);
+      const account = await requirePassword(services, c, c.req.valid('json'));
       if (account.totpEnabledAt === null) throw new TallyError('conflict', 'No second factor is on');
-      await requireCode(account, code, addressOf(c, config));
       await disableSecondFactor(db, account.id);
       log.info({ account_id: account.id }, 'second factor off');
       return c.json({ success: true as const }, 200);

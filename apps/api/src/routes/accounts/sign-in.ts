@@ -1,18 +1,18 @@
 /** Registering, logging in, and the links that come by e-mail: what needs no login. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { termsOf } from '@tally/billing';
-import { hashPassword, TallyError } from '@tally/core';
+import { hashPassword, isPassword, TallyError } from '@tally/core';
 import {
-  eraseRows,
+  demoAddresses,
   type FollowedLink,
   findAccountByEmail,
+  findEmailLink,
   followEmailLink,
   insertAccount,
   isErasedAddress,
   type LinkPurpose,
-  type NewPeriod,
 } from '@tally/db';
-import { addressOf, networkOf } from '../../auth/authenticate.ts';
+import { networkOf, originOf } from '../../auth/authenticate.ts';
 import { hashLinkToken, sendLink } from '../../mail/links.ts';
 import { Code, errorResponses, GivenPassword, jsonBody, jsonResponse, NewPassword } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
@@ -24,6 +24,9 @@ const Confirmation = z
   .enum(['sent', 'not_sent'])
   .openapi({ description: 'Whether a link is on its way to the address' });
 const LinkToken = z.string().regex(/^[\w-]{43}$/, 'must be the token of a link');
+
+/** Where a second factor is on, log in for a token. */
+const TokenUnlessCode = z.object(Token).partial().shape;
 
 const accountBase = { method: 'post' as const, tags: ['Accounts'] };
 const register = createRoute({
@@ -54,14 +57,15 @@ const login = createRoute({
 const confirm = createRoute({
   ...accountBase,
   path: '/api/accounts/confirm',
-  summary: 'Confirm an address by the token of its link',
-  request: jsonBody(z.object({ token: LinkToken })),
+  summary: 'Confirm an address by the token of its link, and the password that it was registered with',
+  description: 'The password shows that it was you who registered, and not somebody else with your address.',
+  request: jsonBody(z.object({ token: LinkToken, password: GivenPassword })),
   responses: {
     200: jsonResponse('Confirmed, and logged in', {
-      ...Token,
+      ...TokenUnlessCode,
       plan_started: z.boolean().openapi({ description: 'Whether the plan for new accounts began now' }),
     }),
-    ...errorResponses(400, 404),
+    ...errorResponses(400, 401, 404),
   },
 });
 const forgot = createRoute({
@@ -77,7 +81,7 @@ const reset = createRoute({
   path: '/api/accounts/password/reset',
   summary: 'Set the password by the token of a link; ends every login',
   request: jsonBody(z.object({ token: LinkToken, new_password: NewPassword })),
-  responses: { 200: jsonResponse('A new bearer token', Token), ...errorResponses(400, 404) },
+  responses: { 200: jsonResponse('A new bearer token', TokenUnlessCode), ...errorResponses(400, 404) },
 });
 
 /** Where these routes are: of strangers, only they read a body. */
@@ -99,33 +103,30 @@ export function signInRoutes(services: ApiServices) {
     }
   }
 
-  /** What a new account starts on, where this network has not had too many such plans today. */
-  async function firstPlan(network: string): Promise<Omit<NewPeriod, 'accountId'> | undefined> {
-    const { signupPlan: planId } = config;
-    if (planId === undefined || !(await rateLimits.signupPlan.isLeft(network))) return undefined;
-    return { ...(await termsOf(db, { planId, status: 'active' })), grantedBy: null };
-  }
-
+  /** Follows a link; the plan for new accounts begins with that, where this network has not had too many of them today. */
   async function follow(
-    link: { token: string; purpose: LinkPurpose; passwordHash?: string },
+    link: { token: string; purpose: LinkPurpose; passwordHash?: string; expectedHash?: string },
     network: string,
   ): Promise<FollowedLink> {
     const { token, ...rest } = link;
-    const followed = await followEmailLink(db, { ...rest, tokenHash: hashLinkToken(token) }, await firstPlan(network));
-    if (followed === undefined)
-      throw new TallyError('not_found', 'This link has been used, or is too old: ask for another');
-    const { accountId } = followed;
-    if (followed.hasPlan) await rateLimits.signupPlan.take(network);
-    // What the one before kept there is nothing that the owner asked for.
-    if (followed.isClaim) await eraseRows(db, accountId);
-    log.info({ account_id: accountId, claim: followed.isClaim, plan: followed.hasPlan }, 'address confirmed');
+    const { signupPlan: planId } = config;
+    const mayHavePlan = planId !== undefined && (await rateLimits.signupPlan.take(network));
+    const plan = mayHavePlan ? { ...(await termsOf(db, { planId, status: 'active' })), grantedBy: null } : undefined;
+    const followed = await followEmailLink(db, { ...rest, tokenHash: hashLinkToken(token) }, plan);
+    if (mayHavePlan && followed?.hasPlan !== true) await rateLimits.signupPlan.giveBack(network);
+    if (followed === undefined) throw linkGone();
+    log.info({ account_id: followed.accountId, plan: followed.hasPlan }, 'address confirmed');
     return followed;
   }
+  const tokenOf = async (followed: FollowedLink) => (followed.hasSecondFactor ? {} : newToken(services, followed));
 
   return new OpenAPIHono<ApiEnv>()
     .openapi(register, async (c) => {
       const { email, password } = c.req.valid('json');
       await rateLimits.registration(networkOf(c, config));
+      // Beyond loopback the demo accounts must not exist.
+      if (!config.isLocal && demoAddresses.includes(email.toLowerCase()))
+        throw new TallyError('invalid_input', 'This address is nobody’s');
       refusePoorPassword(password, email, 'password');
       const passwordHash = await hashPassword(password);
       const account = await insertAccount(db, { email, passwordHash, role: 'tenant', isConfirmed: false });
@@ -142,18 +143,23 @@ export function signInRoutes(services: ApiServices) {
     })
     .openapi(login, async (c) => {
       const input = c.req.valid('json');
-      const caller = await authenticator.login(input, addressOf(c, config));
+      const caller = await authenticator.login(input, originOf(c, config));
       return c.json({ success: true as const, ...(await newToken(services, caller)) }, 200);
     })
     .openapi(confirm, async (c) => {
-      const { token } = c.req.valid('json');
-      const network = networkOf(c, config);
-      await rateLimits.link(network);
-      const followed = await follow({ token, purpose: 'confirm' }, network);
-      return c.json(
-        { success: true as const, ...(await newToken(services, followed)), plan_started: followed.hasPlan },
-        200,
+      const { token, password } = c.req.valid('json');
+      const from = originOf(c, config);
+      await rateLimits.link(from.network);
+      const link = await findEmailLink(db, { tokenHash: hashLinkToken(token), purpose: 'confirm' });
+      if (link === undefined) throw linkGone();
+      const { email, passwordHash: expectedHash } = link;
+      const right = await rateLimits.guess(email, from, async () =>
+        (await isPassword(expectedHash, password)) ? { found: true, isWhole: true } : undefined,
       );
+      if (right === undefined)
+        throw new TallyError('unauthenticated', 'This is not the password that the address was registered with');
+      const followed = await follow({ token, purpose: 'confirm', expectedHash }, from.network);
+      return c.json({ success: true as const, ...(await tokenOf(followed)), plan_started: followed.hasPlan }, 200);
     })
     .openapi(forgot, async (c) => {
       const { email } = c.req.valid('json');
@@ -169,7 +175,7 @@ export function signInRoutes(services: ApiServices) {
       refusePoorPassword(input.new_password, '', 'new_password');
       const passwordHash = await hashPassword(input.new_password);
       const followed = await follow({ token: input.token, purpose: 'reset', passwordHash }, network);
-      return c.json({ success: true as const, ...(await newToken(services, followed)) }, 200);
+      return c.json({ success: true as const, ...(await tokenOf(followed)) }, 200);
     });
 
   async function sendReset(email: string): Promise<void> {
@@ -179,3 +185,5 @@ export function signInRoutes(services: ApiServices) {
     await sendLink(services, { accountId: account.id, email: account.email, purpose: 'reset' });
   }
 }
+
+const linkGone = () => new TallyError('not_found', 'This link has been used, or is too old: ask for another');
