@@ -8,10 +8,10 @@ import { connectDatabase, migrate } from '@tally/db';
 import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
 import type { AnyTask } from '@tally/tasks';
 import { afterAll, onTestFinished } from 'vitest';
-import type { StreamLimits } from '../../apps/api/src/event-streams.ts';
+import type { StreamLimits } from '../../apps/api/src/jobs/event-streams.ts';
 import { type Patience, type RunningApi, startApi } from '../../apps/api/src/start.ts';
 import { createSandbox, type Sandbox } from '../../apps/sandbox/src/server.ts';
-import type { Network } from '../../apps/worker/src/pages/dial.ts';
+import type { Network } from '../../apps/worker/src/pages/proxy/dial.ts';
 import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
 import { metricsToken, newAccount, newConfig, testLog, testPassword } from './tally.ts';
 

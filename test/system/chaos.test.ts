@@ -18,7 +18,17 @@ const faults = [
 it('breaks workers, APIs, Redis, Postgres, the model and Instagram, and every promise is kept', {
   timeout: 300_000,
 }, async () => {
-  const args = ['chaos/main.ts', '--minutes', '0.7', '--seed', '7', '--patience', '4', '--faults', faults.join(',')];
+  const args = [
+    'test/chaos/main.ts',
+    '--minutes',
+    '0.7',
+    '--seed',
+    '7',
+    '--patience',
+    '4',
+    '--faults',
+    faults.join(','),
+  ];
   const child = spawn(process.execPath, args, {
     cwd: root,
     argv0: 'node',

@@ -6,11 +6,11 @@ import type { Config, Logger, RedisClient } from '@tally/core';
 import type { Database } from '@tally/db';
 import type { Queues, Submitter } from '@tally/queue';
 import type { Authenticator, Caller } from './auth/authenticate.ts';
-import type { EventStreams } from './event-streams.ts';
 import type { RateLimits } from './http/rate-limits.ts';
-import type { JobChanges } from './job-changes.ts';
+import type { JobChanges } from './jobs/changes.ts';
+import type { EventStreams } from './jobs/event-streams.ts';
 import type { Mailer } from './mail/mailer.ts';
-import type { TextThreads } from './text-threads.ts';
+import type { TextThreads } from './text-threads/pool.ts';
 
 export type ApiServices = {
   config: Config;

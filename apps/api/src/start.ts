@@ -10,13 +10,13 @@ import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { createTokens } from './auth/tokens.ts';
-import { createEventStreams, type StreamLimits } from './event-streams.ts';
 import { createRateLimits } from './http/rate-limits.ts';
-import { createJobChanges } from './job-changes.ts';
+import { createJobChanges } from './jobs/changes.ts';
+import { createEventStreams, type StreamLimits } from './jobs/event-streams.ts';
 import { limits } from './limits.ts';
 import { createMailer } from './mail/mailer.ts';
 import type { Api, ApiServices } from './services.ts';
-import { createTextThreads } from './text-threads.ts';
+import { createTextThreads } from './text-threads/pool.ts';
 
 const jwtSecretsOf = ({ jwtSecret, alsoAccepted }: Config): [string, ...string[]] =>
   alsoAccepted.jwtSecret === undefined ? [jwtSecret] : [jwtSecret, alsoAccepted.jwtSecret];

@@ -6,7 +6,7 @@ import { type FullAccount, newFullAccount, readColumns } from '../../../test/har
 import { startPlatform, until } from '../../../test/harness/platform.ts';
 import { newAccount, testPassword } from '../../../test/harness/tally.ts';
 import { eraseAccount } from '../../ops/src/erase-account.ts';
-import { continueErasures } from '../../worker/src/erasures.ts';
+import { continueErasures } from '../../worker/src/maintenance/erasures.ts';
 
 const { api, call, login, newPerson, register } = await startPlatform({ worker: false });
 const { db, billing } = api.services;

@@ -6,7 +6,7 @@ import type { Queues } from '@tally/queue';
 import type { AddressPolicy } from '@tally/tasks';
 import type { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
-import type { Computing } from './computing/computing.ts';
+import type { Computing } from './extraction-pool/pool.ts';
 import type { GraphClient } from './instagram/graph-client.ts';
 import type { ModelClient } from './model/client.ts';
 import type { ProviderGate } from './model/gate.ts';

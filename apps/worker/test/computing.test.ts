@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createLogger } from '@tally/core';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startPlatform } from '../../../test/harness/platform.ts';
-import { createComputing } from '../src/computing/computing.ts';
+import { createComputing } from '../src/extraction-pool/pool.ts';
 import { failure, productData } from './pages/web.ts';
 
 const pages: Record<string, string> = {

@@ -4,7 +4,7 @@ import { leastId } from '@tally/core';
 import { describe, expect, it } from 'vitest';
 import { type Person, startPlatform, until } from '../../../test/harness/platform.ts';
 import { testPassword } from '../../../test/harness/tally.ts';
-import { continueErasures } from '../src/erasures.ts';
+import { continueErasures } from '../src/maintenance/erasures.ts';
 
 const { api, call, newPerson, sandbox } = await startPlatform();
 const { db, billing, log, queues } = api.services;

@@ -12,7 +12,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { newFullAccount } from '../../../test/harness/full-account.ts';
 import { startPlatform, until } from '../../../test/harness/platform.ts';
 import { newAccount, testLog } from '../../../test/harness/tally.ts';
-import { forgetConversations, forgetting, inPages } from '../src/forget.ts';
+import { forgetConversations, forgetting, inPages } from '../src/maintenance/forget.ts';
 import { startWorker } from '../src/start.ts';
 
 const { config, api } = await startPlatform({ worker: false });

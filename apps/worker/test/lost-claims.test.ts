@@ -1,6 +1,6 @@
 /** Claims that Postgres commits and of which the worker never hears. */
 import { expect, it, onTestFinished } from 'vitest';
-import { startProxy } from '../../../chaos/proxy.ts';
+import { startProxy } from '../../../test/chaos/proxy.ts';
 import { startPlatform } from '../../../test/harness/platform.ts';
 
 it('a job whose claims lose their answers runs all the same, once, at its first attempt and before a lease ends', async () => {

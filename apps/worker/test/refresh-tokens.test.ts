@@ -3,7 +3,7 @@ import { sealContext } from '@tally/db';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { startPlatform } from '../../../test/harness/platform.ts';
 import { testLog } from '../../../test/harness/tally.ts';
-import { refreshTokens } from '../src/instagram/refresh-tokens.ts';
+import { refreshTokens } from '../src/maintenance/refresh-tokens.ts';
 import { startWorker } from '../src/start.ts';
 
 const { config, call, newPerson, sandbox } = await startPlatform({ worker: false });

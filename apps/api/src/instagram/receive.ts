@@ -24,7 +24,7 @@ import {
 } from '@tally/db';
 import { enqueueSoon, type Queues } from '@tally/queue';
 import { customerChat, instagramDm } from '@tally/tasks';
-import type { TextThreads } from '../text-threads.ts';
+import type { TextThreads } from '../text-threads/pool.ts';
 import { type Decision, decide } from './decide.ts';
 import type { WebhookEvent } from './event.ts';
 import { readOptOut } from './opting-out.ts';

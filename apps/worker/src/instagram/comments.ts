@@ -2,8 +2,8 @@
 import { idFrom, TallyError } from '@tally/core';
 import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
 import type { CommentInput, TaskContext } from '@tally/tasks';
-import type { Attempt, ClaimedJob } from '../attempt.ts';
-import { untilReachable } from '../outages.ts';
+import type { Attempt, ClaimedJob } from '../jobs/attempt.ts';
+import { untilReachable } from '../jobs/outages.ts';
 import type { WorkerServices } from '../services.ts';
 import { toStored } from '../stored-product.ts';
 import { resumeSend, sendOnce } from './send.ts';

@@ -1,10 +1,10 @@
 /** Reads pages of the web in a browser that reaches public addresses only. */
 import type { Logger } from '@tally/core';
 import { type AddressPolicy, checkPageAddress, type PageReader, type RenderedPage } from '@tally/tasks';
-import { createBrowserHost } from './browser.ts';
-import { type Network, realNetwork } from './dial.ts';
-import { openGuard } from './guard.ts';
+import { createBrowserHost } from './chromium/browser.ts';
 import { defaultTimeoutMs, hardTimeoutMs, maxPageBytes, maxPagesAtOnce } from './limits.ts';
+import { type Network, realNetwork } from './proxy/dial.ts';
+import { openGuard } from './proxy/guard.ts';
 import { createSlots } from './slots.ts';
 import { untilAborted } from './until-aborted.ts';
 import { tooLarge, tooSlow } from './verdict.ts';

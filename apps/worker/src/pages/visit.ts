@@ -2,10 +2,10 @@
 import { type Logger, TallyError } from '@tally/core';
 import type { AddressPolicy, RenderedPage } from '@tally/tasks';
 import type { BrowserContext, Page } from 'playwright';
-import type { BrowserHost } from './browser.ts';
-import type { Guard } from './guard.ts';
+import type { BrowserHost } from './chromium/browser.ts';
 import type { Snapshot } from './in-page/index.ts';
 import { loadShare } from './limits.ts';
+import type { Guard } from './proxy/guard.ts';
 import { type Reading, readAtOnce, readDocument } from './read-document.ts';
 import { untilAborted } from './until-aborted.ts';
 import { browserEnded, judgeNetworkError, judgePage, tooLarge } from './verdict.ts';

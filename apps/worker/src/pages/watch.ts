@@ -2,7 +2,6 @@
 import { TallyError } from '@tally/core';
 import { type AddressPolicy, checkPageAddress } from '@tally/tasks';
 import type { BrowserContext, CDPSession, Page, Request, Response, Route } from 'playwright';
-import { type Guard, guardHeader } from './guard.ts';
 import {
   maxDocumentBytes,
   maxNavigations,
@@ -11,6 +10,7 @@ import {
   maxStoredBytes,
   maxStoringOrigins,
 } from './limits.ts';
+import { type Guard, guardHeader } from './proxy/guard.ts';
 import { browserEnded, judgeAnswer, judgeNetworkError, tooLarge, tooManyRedirects } from './verdict.ts';
 
 export type Watch = {

@@ -4,7 +4,7 @@ import { listAlarms } from '@tally/db';
 import { describe, expect, it } from 'vitest';
 import { type Job, startPlatform } from '../../../../test/harness/platform.ts';
 import type { Fault } from '../../../sandbox/src/faults.ts';
-import { watchUnpaidUsage } from '../../src/unpaid-usage.ts';
+import { watchUnpaidUsage } from '../../src/maintenance/unpaid-usage.ts';
 
 const platform = await startPlatform({ env: { MODEL_TIMEOUT_MS: '1500', AI_OUTPUT_CAP: 'max_completion_tokens' } });
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { addressRefusals } from '@tally/tasks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Guard, openGuard } from '../../src/pages/guard.ts';
+import { type Guard, openGuard } from '../../src/pages/proxy/guard.ts';
 import { publicAddress } from './web.ts';
 
 const web = createServer((incoming, response) => {

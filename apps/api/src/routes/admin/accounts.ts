@@ -1,0 +1,189 @@
+/** What operators do to accounts: start subscriptions, add tokens, take them away. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { getBalance, grantTokens, subscribe } from '@tally/billing';
+import { boundedText, newId, TallyError } from '@tally/core';
+import { type Account, cancelBooking, findAccountByEmail, setSuspended } from '@tally/db';
+import { withIdempotency } from '../../http/idempotency.ts';
+import { limits } from '../../limits.ts';
+import { bearer, errorResponses, jsonBody, jsonResponse, Subscription, toSubscription } from '../../schemas.ts';
+import type { ApiEnv, ApiServices } from '../../services.ts';
+
+const Reason = boundedText(limits.maxReasonCharacters);
+const AllowUnconfirmed = z.boolean().default(false).openapi({
+  description: 'Also where nobody has confirmed the address yet: whoever has the account may be anybody',
+});
+const Acted = { email: z.string(), subscription: Subscription };
+const Headers = z.object({ 'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional() });
+
+const subscribeRoute = createRoute({
+  method: 'post',
+  path: '/api/admin/subscriptions',
+  tags: ['Operators'],
+  summary: 'Start a subscription and end the running one (top-ups move over), or book one that begins later',
+  security: bearer,
+  request: {
+    headers: Headers,
+    ...jsonBody(
+      z.object({
+        email: z.email(),
+        plan: z.string().openapi({ example: 'growth' }),
+        allow_unconfirmed: AllowUnconfirmed,
+        tokens: z.int().min(0).max(limits.maxGrantTokens).optional(),
+        status: z.enum(['active', 'inactive', 'expired']).default('active'),
+        starts_at: z.iso.datetime({ offset: true }).optional(),
+        ends_at: z.iso.datetime({ offset: true }).optional(),
+        renews: z.boolean().optional().openapi({ description: 'By default true, unless `ends_at` is given' }),
+      }),
+    ),
+  },
+  responses: {
+    201: jsonResponse('The subscription', Acted),
+    ...errorResponses(400, 401, 403, 404, 409),
+  },
+});
+const grant = createRoute({
+  method: 'post',
+  path: '/api/admin/grants',
+  tags: ['Operators'],
+  summary: 'Add tokens to the running subscription; a negative number takes away what is free',
+  security: bearer,
+  request: {
+    headers: Headers,
+    ...jsonBody(
+      z.object({
+        email: z.email(),
+        tokens: z
+          .int()
+          .min(-limits.maxGrantTokens)
+          .max(limits.maxGrantTokens)
+          .refine((tokens) => tokens !== 0, 'must not be 0'),
+        reason: Reason,
+        allow_unconfirmed: AllowUnconfirmed,
+      }),
+    ),
+  },
+  responses: {
+    201: jsonResponse('The subscription afterwards', {
+      email: z.string(),
+      tokens: z.int(),
+      subscription: Subscription,
+    }),
+    ...errorResponses(400, 401, 403, 404, 409),
+  },
+});
+
+const unbook = createRoute({
+  method: 'delete',
+  path: '/api/admin/subscriptions/booked',
+  tags: ['Operators'],
+  summary: 'Take back a subscription that was booked and has not begun',
+  security: bearer,
+  request: { query: z.object({ email: z.email() }) },
+  responses: { 200: jsonResponse('The running subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+});
+const suspend = createRoute({
+  method: 'post',
+  path: '/api/admin/accounts/suspend',
+  tags: ['Operators'],
+  summary: 'Suspend an account: its tasks are refused, its period, balance and numbers stay as they are',
+  security: bearer,
+  request: jsonBody(z.object({ email: z.email(), reason: Reason })),
+  responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+});
+const resume = createRoute({
+  method: 'post',
+  path: '/api/admin/accounts/resume',
+  tags: ['Operators'],
+  summary: 'End a suspension: nothing starts anew',
+  security: bearer,
+  request: jsonBody(z.object({ email: z.email() })),
+  responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+});
+
+export function adminRoutes(services: ApiServices) {
+  const { db, billing, log } = services;
+  const target = async (email: string): Promise<Account> => {
+    const account = await findAccountByEmail(db, email);
+    if (account === undefined) throw new TallyError('not_found', 'There is no account with this e-mail address');
+    return account;
+  };
+  /** Who sells by an address sells to its owner. */
+  const requireConfirmed = ({ emailConfirmedAt }: Account, isAllowed: boolean): void => {
+    if (emailConfirmedAt !== null || isAllowed) return;
+    throw new TallyError(
+      'conflict',
+      'Nobody has confirmed this e-mail address, so the account may be anybody’s: send allow_unconfirmed: true to act all the same',
+    );
+  };
+  /** Acts on an account, once a key, and answers with its subscription afterwards. */
+  const act = (
+    account: Account,
+    request: { route: string; key: string | undefined; input: unknown },
+    change: () => Promise<unknown>,
+  ) =>
+    withIdempotency(db, { ...request, accountId: account.id }, async () => {
+      await change();
+      return show(account);
+    });
+  const show = async ({ id, email }: Account) => ({
+    success: true as const,
+    email,
+    subscription: toSubscription(await getBalance(billing, id)),
+  });
+  return new OpenAPIHono<ApiEnv>()
+    .openapi(subscribeRoute, async (c) => {
+      const input = c.req.valid('json');
+      const account = await target(input.email);
+      requireConfirmed(account, input.allow_unconfirmed);
+      const request = { route: subscribeRoute.path, key: c.req.valid('header')['idempotency-key'], input };
+      const toDate = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
+      const body = await act(account, request, () =>
+        subscribe(billing, {
+          accountId: account.id,
+          planId: input.plan,
+          tokens: input.tokens,
+          status: input.status,
+          startsAt: toDate(input.starts_at),
+          endsAt: toDate(input.ends_at),
+          renews: input.renews,
+          idempotencyKey: request.key,
+          grantedBy: c.get('identity').accountId,
+        }),
+      );
+      return c.json(body, 201);
+    })
+    .openapi(grant, async (c) => {
+      const input = c.req.valid('json');
+      const account = await target(input.email);
+      if (input.tokens > 0) requireConfirmed(account, input.allow_unconfirmed);
+      const request = { route: grant.path, key: c.req.valid('header')['idempotency-key'], input };
+      const body = await act(account, request, () =>
+        grantTokens(billing, {
+          accountId: account.id,
+          tokens: input.tokens,
+          reason: input.reason,
+          idempotencyKey: `admin:${account.id}:${request.key ?? newId()}`,
+          grantedBy: c.get('identity').accountId,
+        }),
+      );
+      return c.json({ ...body, tokens: input.tokens }, 201);
+    })
+    .openapi(unbook, async (c) => {
+      const account = await target(c.req.valid('query').email);
+      if (!(await cancelBooking(db, account.id))) throw new TallyError('not_found', 'Nothing is booked');
+      return c.json(await show(account), 200);
+    })
+    .openapi(suspend, async (c) => {
+      const { email, reason } = c.req.valid('json');
+      const account = await target(email);
+      await setSuspended(db, account.id, reason);
+      log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account suspended');
+      return c.json(await show(account), 200);
+    })
+    .openapi(resume, async (c) => {
+      const account = await target(c.req.valid('json').email);
+      await setSuspended(db, account.id, null);
+      log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account resumed');
+      return c.json(await show(account), 200);
+    });
+}

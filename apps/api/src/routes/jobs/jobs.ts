@@ -1,0 +1,147 @@
+/** An account's jobs: what became of what it submitted. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { TallyError } from '@tally/core';
+import { findJob, findJobState, isEnded, type JobState, type JobStatus, jobStatuses, listJobs } from '@tally/db';
+import { cancel, requeue } from '@tally/queue';
+import type { Context } from 'hono';
+import { requireAccess } from '../../http/require-tokens.ts';
+import { acceptedJob, answerJob, preferWait } from '../../jobs/answer.ts';
+import { isNamed, tagOf, toEtag } from '../../jobs/tag.ts';
+import {
+  bearer,
+  errorResponses,
+  IdParam,
+  Job,
+  JobSummary,
+  jsonResponse,
+  nextCursor,
+  PageQuery,
+  toJob,
+  toJobSummary,
+} from '../../schemas.ts';
+import type { ApiEnv, ApiServices } from '../../services.ts';
+
+const get = createRoute({
+  method: 'get',
+  path: '/api/jobs/{id}',
+  tags: ['Jobs'],
+  summary: 'One job, with its result and what it was billed',
+  security: bearer,
+  request: {
+    params: IdParam,
+    headers: z.object({
+      'if-none-match': z.string().optional().openapi({ description: 'The `ETag` of the answer that is at hand' }),
+    }),
+  },
+  responses: {
+    200: jsonResponse('The job', { job: Job }),
+    304: { description: 'Nothing has changed since the answer with that `ETag`' },
+    ...errorResponses(401, 404),
+  },
+});
+const list = createRoute({
+  method: 'get',
+  path: '/api/jobs',
+  tags: ['Jobs'],
+  summary: 'List jobs, newest first',
+  security: bearer,
+  request: {
+    query: PageQuery.extend({ status: z.enum(jobStatuses).optional() }),
+  },
+  responses: {
+    200: jsonResponse('A page', { jobs: z.array(JobSummary), next_cursor: z.string().nullable() }),
+    ...errorResponses(400, 401),
+  },
+});
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/api/jobs/{id}',
+  tags: ['Jobs'],
+  summary: 'Cancel a job; what a running model call has read by then is billed',
+  security: bearer,
+  request: { params: IdParam, headers: z.object({ prefer: preferWait }) },
+  responses: {
+    200: jsonResponse('The job: cancelled, or with `Prefer: wait` ended however it did', { job: Job }),
+    202: jsonResponse('It is running, and will be stopped', acceptedJob),
+    ...errorResponses(401, 404, 409),
+  },
+});
+
+const retry = createRoute({
+  method: 'post',
+  path: '/api/jobs/{id}/retry',
+  tags: ['Jobs'],
+  summary: 'Go on with a failed or rejected job; what it has paid for is not paid again',
+  security: bearer,
+  request: { params: IdParam, headers: z.object({ prefer: preferWait }) },
+  responses: {
+    200: jsonResponse('With `Prefer: wait`: the job, ended', { job: Job }),
+    202: jsonResponse('It is queued again', acceptedJob),
+    ...errorResponses(401, 402, 404, 409),
+  },
+});
+
+export function jobRoutes(services: ApiServices) {
+  const { db } = services;
+  const canceller = { ...services, keyPrefix: services.config.redisKeyPrefix };
+  return new OpenAPIHono<ApiEnv>()
+    .openapi(get, async (c) => {
+      const { accountId } = c.get('identity');
+      const { id } = c.req.valid('param');
+      const known = c.req.valid('header')['if-none-match'];
+      if (known !== undefined) {
+        const state = await findJobState(db, accountId, id);
+        if (state !== undefined && isNamed(tagOf(state), known)) {
+          describe(c, state);
+          return c.body(null, 304);
+        }
+      }
+      const job = await findJob(db, accountId, id);
+      if (job === undefined) throw new TallyError('not_found', 'There is no such job');
+      describe(c, job);
+      return c.json({ success: true as const, job: toJob(job) }, 200);
+    })
+    .openapi(remove, async (c) => {
+      const jobId = c.req.valid('param').id;
+      const cancellation = await cancel(canceller, { accountId: c.get('identity').accountId, jobId });
+      if (cancellation === undefined) throw new TallyError('not_found', 'There is no such job');
+      const { status } = cancellation;
+      if (status !== 'cancelled' && status !== 'running')
+        throw new TallyError('conflict', `The job has ended already: it is ${status}`);
+      return answerJob(c, services, { jobId, status, prefer: c.req.valid('header').prefer });
+    })
+    .openapi(retry, async (c) => {
+      const { accountId } = c.get('identity');
+      const jobId = c.req.valid('param').id;
+      await services.rateLimits.submission(accountId);
+      const state = await findJobState(db, accountId, jobId);
+      if (state === undefined) throw new TallyError('not_found', 'There is no such job');
+      await requireAccess(services, accountId, { estimatedTokens: 1, task: state.task });
+      const [dispatch] = await services.submitter.backlogs.submit(accountId, () =>
+        requeue(services, [jobId], accountId),
+      );
+      if (dispatch === undefined) throw new TallyError('conflict', whyNoRetry(state.status));
+      return answerJob(c, services, { jobId, status: 'queued', prefer: c.req.valid('header').prefer });
+    })
+    .openapi(list, async (c) => {
+      const { limit, cursor, status } = c.req.valid('query');
+      const rows = await listJobs(db, { accountId: c.get('identity').accountId, limit, beforeId: cursor, status });
+      return c.json(
+        { success: true as const, jobs: rows.map(toJobSummary), next_cursor: nextCursor(rows, limit) },
+        200,
+      );
+    });
+}
+
+function whyNoRetry(status: JobStatus): string {
+  if (status === 'failed' || status === 'rejected') return 'The input of this job has expired: submit it anew';
+  return `Only a failed or rejected job can be retried: this one is ${status}`;
+}
+
+/** What a client may do with the answer: keep it for itself, and ask whether it still holds, soon where it may not. */
+function describe(c: Context<ApiEnv>, state: JobState): void {
+  c.header('ETag', toEtag(tagOf(state)));
+  c.header('Cache-Control', 'private, no-cache');
+  if (!isEnded(state.status)) c.header('Retry-After', '1');
+}

@@ -1,0 +1,49 @@
+/** Work on people's texts, on threads of their own: a long one, or a thousand comments, hold up nobody else's request. */
+import { TallyError } from '@tally/core';
+import type { CutPassage, MatchableWorkflow } from '@tally/db';
+import { Piscina } from 'piscina';
+import type { CommentText } from '../instagram/match-workflow.ts';
+
+export type TextThreads = {
+  /** Cuts a text into passages, with the words that each is found by. */
+  cut(text: { title: string; text: string }): Promise<CutPassage[]>;
+  /** For each comment the id of its workflow, or undefined. */
+  match(workflows: MatchableWorkflow[], comments: CommentText[]): Promise<(string | undefined)[]>;
+  close(): Promise<void>;
+};
+
+const threads = 2;
+const mostWaiting = 500;
+const idleMs = 60_000;
+const longestMs = 10_000;
+const retryAfterMs = 2_000;
+
+/** Starts threads as they are needed. Calls throw TallyError `unavailable` where too many wait, or one takes too long. */
+export function createTextThreads(): TextThreads {
+  const pool = new Piscina({
+    filename: new URL('thread.ts', import.meta.url).href,
+    minThreads: 0,
+    maxThreads: threads,
+    maxQueue: mostWaiting,
+    idleTimeout: idleMs,
+    // A log in the thread would be cut from the process's own.
+    resourceLimits: { maxOldGenerationSizeMb: 256 },
+  });
+  async function run<T>(name: string, input: unknown): Promise<T> {
+    const signal = AbortSignal.timeout(longestMs);
+    try {
+      return await pool.run(input, { name, signal });
+    } catch (error) {
+      const isBusy = signal.aborted || (error instanceof Error && error.message === fullMessage);
+      if (isBusy) throw new TallyError('unavailable', 'Too many texts are being worked on', { retryAfterMs });
+      throw error;
+    }
+  }
+  return {
+    cut: (text) => run('cut', text),
+    match: (workflows, comments) => run('match', { workflows, comments }),
+    close: () => pool.destroy(),
+  };
+}
+
+const fullMessage = 'Task queue is at limit';

@@ -1,0 +1,128 @@
+/** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
+import { settle } from '@tally/billing';
+import type { Logger } from '@tally/core';
+import { type CallRecord, type Claim, inFence, type Move, readSteps, type Transaction } from '@tally/db';
+import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
+import { plainText, type StepOutput, toJsonFormat, wholeText } from '../model/output.ts';
+import { runStep, type StepAttempt } from '../model/step.ts';
+import type { WorkerServices } from '../services.ts';
+import { untilReachable } from './outages.ts';
+import { FencedOut } from './stops.ts';
+
+export type ClaimedJob = Extract<Claim, { verdict: 'claimed' }> & { jobId: string; task: AnyTask };
+
+export type Attempt = {
+  /** A metered call, as {@link TaskContext.llm} describes it. */
+  llm(step: string, request: LlmRequest): Promise<LlmAnswer>;
+  llmJson<T>(step: string, request: LlmRequest, format: AnswerFormat<T>): Promise<T>;
+  /**
+   * Runs a transaction under the job's fence, once everything owed is settled. It is repeated after an unknown outcome,
+   * so it must be safe to repeat. @throws FencedOut where the job is no longer ours
+   */
+  write<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
+  /** See {@link TaskContext.keep}. */
+  keep(result: unknown): void;
+  /** What was kept last. */
+  kept(): unknown;
+  signal: AbortSignal;
+  log: Logger;
+  /** See {@link untilReachable}. */
+  giveUpAtMs: number;
+  /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
+  commit(move: Omit<Move, 'jobId' | 'fence'>): Promise<boolean>;
+  /** Logs a call that is owed by an attempt whose job another worker has. */
+  abandon(): Promise<void>;
+};
+
+// A job ends within 24 hours, also one that a store refuses for a fault of ours; its last attempts get some minutes each.
+const longestStoreWaitMs = 23 * 3_600_000;
+const leastStoreWaitMs = 600_000;
+
+/** Begins an attempt under a claim. `modelTimeoutMs` bounds each model call, its reserve included. */
+export function beginAttempt(
+  services: WorkerServices,
+  job: ClaimedJob,
+  options: { signal: AbortSignal; log: Logger; modelTimeoutMs: number },
+): Attempt {
+  const { signal, log } = options;
+  const claimedAt = performance.now();
+  const giveUpAtMs = claimedAt + Math.max(leastStoreWaitMs, longestStoreWaitMs - job.ageMs);
+  let owed: CallRecord | undefined;
+  let kept: unknown;
+  let steps: Map<string, unknown> | undefined;
+
+  /**
+   * A call's settlement waits for the job's next write, so that the last one travels with the job's end. Nothing leaves
+   * the job before it: the next call, and everything that others can see, comes after.
+   */
+  async function settleOwed(): Promise<void> {
+    if (owed === undefined) return;
+    const call = owed;
+    const { call: outcome } = await untilReachable(() => settle(services.billing, { call }), { log, giveUpAtMs });
+    owed = undefined;
+    if (outcome?.verdict === 'fenced_out') throw new FencedOut();
+  }
+
+  async function storedStep(step: string): Promise<StepOutput | undefined> {
+    // A first claim can't have anything stored.
+    if (job.fence === 1) return undefined;
+    steps ??= await untilReachable(() => readSteps(services.db, job.jobId), { log, signal, giveUpAtMs });
+    return steps.get(step) as StepOutput | undefined;
+  }
+
+  /** One call at a time: what a call owes is settled before the next one begins. */
+  let calls: Promise<unknown> = Promise.resolve();
+  function inTurn<T>(call: () => Promise<T>): Promise<T> {
+    const answer = calls.then(call);
+    calls = answer.catch(() => undefined);
+    return answer;
+  }
+
+  const stepAttempt: StepAttempt = {
+    services,
+    job,
+    signal,
+    log,
+    modelTimeoutMs: options.modelTimeoutMs,
+    giveUpAtMs,
+    ageMs: () => job.ageMs + (performance.now() - claimedAt),
+    stored: storedStep,
+    settleOwed,
+    owe: (record) => {
+      owed = record;
+    },
+  };
+
+  return {
+    signal,
+    log,
+    giveUpAtMs,
+    keep: (result) => {
+      kept = result;
+    },
+    kept: () => kept,
+    llm: (step, request) =>
+      inTurn(() => runStep(stepAttempt, step, request, request.wholeSentences ? wholeText : plainText)),
+    llmJson: (step, request, format) => inTurn(() => runStep(stepAttempt, step, request, toJsonFormat(format))),
+    async write(work) {
+      await settleOwed();
+      const done = await untilReachable(() => inFence(services.db, job, work), { log, signal, giveUpAtMs });
+      if (done === undefined) throw new FencedOut();
+      return done.value;
+    },
+    async commit(move) {
+      const settlement = { call: owed, move: { ...move, jobId: job.jobId, fence: job.fence } };
+      const outcome = await untilReachable(() => settle(services.billing, settlement), {
+        log,
+        giveUpAtMs,
+      });
+      owed = undefined;
+      return outcome.moved;
+    },
+    async abandon() {
+      await settleOwed().catch((error: unknown) => {
+        if (!(error instanceof FencedOut)) throw error;
+      });
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/** A job's part in a conversation: waiting for its turn, and the one reply to what it took. */
+import { idFrom, TallyError } from '@tally/core';
+import { type ChatLimits, type Conversation, lastHeardAt, storeReply, type Transaction, takeTurn } from '@tally/db';
+import type { Said, TaskContext } from '@tally/tasks';
+import { resumeSend, sendOnce } from '../instagram/send.ts';
+import { requireSender } from '../instagram/sender.ts';
+import { cutReply } from '../instagram/text.ts';
+import type { WorkerServices } from '../services.ts';
+import type { Attempt, ClaimedJob } from './attempt.ts';
+import { untilReachable } from './outages.ts';
+import { Postponed } from './stops.ts';
+
+/** People type on: a reply waits for a second of silence, at most five in all. */
+const chatLimits: ChatLimits = {
+  quietMs: 1_000,
+  longestWaitMs: 5_000,
+  repliesAnHour: 30,
+  turnsShown: 12,
+  messagesRead: 20,
+  // Each look locks the conversation: many that wait for one answer must not crowd it.
+  waitMs: (waits) => Math.round(Math.min(5_000, 300 * 1.4 ** waits) * (0.75 + Math.random() / 2)),
+};
+
+/** Meta: a reply may be sent within 24 hours of the customer's last message. */
+const replyWindowMs = 24 * 3_600_000;
+
+/** The conversation as one attempt at a chat job sees it. */
+export function createChat(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext['chat'] {
+  const { db } = services;
+  const owner = { jobId: job.jobId, accountId: job.accountId };
+  const waiting = { ...owner, waits: job.waits };
+  let taken: { conversation: Conversation; pending: { id: string; text: string }[] } | undefined;
+
+  async function requireWindow({ id }: Conversation): Promise<void> {
+    const heardAt = await untilReachable(() => lastHeardAt(db, id), attempt);
+    if (heardAt !== undefined && Date.now() - heardAt.getTime() < replyWindowMs) return;
+    throw new TallyError('reply_window_closed', 'The customer’s last message is more than 24 hours old');
+  }
+
+  return {
+    async take(message) {
+      const turn = await attempt.write((client) => takeTurn(client, waiting, message, chatLimits));
+      const sent = await resumeSend(services, job, attempt);
+      if (turn.verdict === 'no_conversation') throw new TallyError('not_found', 'There is no such conversation');
+      if (turn.verdict === 'undelivered' && sent === undefined)
+        throw new TallyError('reply_window_closed', 'The reply to this message could not be delivered');
+      if (turn.verdict === 'wait') throw new Postponed(turn.delayMs);
+      if (sent !== undefined && 'conversation' in turn)
+        return {
+          verdict: 'answered',
+          conversationId: turn.conversation.id,
+          reply: sent.text,
+          messageId: sent.messageId,
+        };
+      if (turn.verdict === 'undelivered') throw new Postponed(chatLimits.quietMs);
+      const { conversation } = turn;
+      const conversationId = conversation.id;
+      if (turn.verdict === 'answered')
+        return { verdict: 'answered', conversationId, reply: turn.reply, messageId: null };
+      if (turn.verdict === 'silent') return { verdict: 'silent', conversationId, why: turn.why };
+      if (conversation.igUserId !== null) {
+        await requireSender(services, job, attempt, conversation.igUserId);
+        await requireWindow(conversation);
+      }
+      taken = { conversation, pending: turn.pending };
+      return {
+        verdict: 'answer',
+        conversationId,
+        pending: turn.pending.map(({ text }) => text),
+        earlier: turn.earlier,
+      };
+    },
+
+    async reply(text): Promise<Said> {
+      if (taken === undefined) throw new TallyError('internal', 'a reply without a turn');
+      const { igUserId, customer } = taken.conversation;
+      const reply = { ...owner, ...taken, replyId: idFrom(`${job.jobId} reply`) };
+      const store = async (client: Transaction, words: string) => {
+        const stored = await storeReply(client, { ...reply, text: words });
+        if (stored.verdict === 'paused') return { silent: 'paused' as const };
+        return stored.verdict;
+      };
+      if (igUserId !== null) {
+        const cut = cutReply(text);
+        const recipient = { kind: 'person', id: customer } as const;
+        return sendOnce(services, job, attempt, {
+          igUserId,
+          recipient,
+          personId: customer,
+          text: cut,
+          store: (client) => store(client, cut),
+        });
+      }
+      const stored = await attempt.write((client) => store(client, text));
+      if (stored === 'changed') throw new Postponed(0);
+      return stored === 'stored' ? { text, messageId: null } : stored;
+    },
+  };
+}

@@ -1,0 +1,30 @@
+/** Keeps this process's claims alive, in one statement for all of them. */
+import { renewLeases } from '@tally/db';
+import { jobLeaseMs, jobLeaseRenewalMs, type WorkerServices } from '../services.ts';
+import { Cancelled, FencedOut } from './stops.ts';
+
+/** Starts renewing; the returned function stops it. An attempt that is no longer ours, or not wanted, is aborted. */
+export function keepLeases(services: WorkerServices): () => void {
+  let busy = false;
+  const renew = async () => {
+    if (busy || services.running.size === 0) return;
+    busy = true;
+    const owned = [...services.running].map(([jobId, { fence, abort }]) => ({ jobId, fence, abort }));
+    try {
+      const kept = await renewLeases(services.db, owned, jobLeaseMs);
+      for (const { jobId, fence, abort } of owned) {
+        // One that ended while the statement ran is not lost.
+        if (services.running.get(jobId)?.fence !== fence) continue;
+        const lease = kept.get(jobId);
+        if (lease === undefined) abort.abort(new FencedOut());
+        else if (lease.isCancelled) abort.abort(new Cancelled());
+      }
+    } catch (err) {
+      services.log.warn({ err, jobs: owned.length }, 'leases could not be renewed');
+    } finally {
+      busy = false;
+    }
+  };
+  const timer = setInterval(() => void renew(), jobLeaseRenewalMs);
+  return () => clearInterval(timer);
+}

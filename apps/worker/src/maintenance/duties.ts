@@ -1,0 +1,121 @@
+/** The duties that keep the house in order; any number of workers may run them, and each is done by one at a time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
+import { greatestId, leastId } from '@tally/core';
+import { carryOverRests, endAlarms, listRenewalsDue, onDuty, raiseAlarm, renewPeriod, sweepHolds } from '@tally/db';
+import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs } from '@tally/queue';
+import type { WorkerServices } from '../services.ts';
+import { watchUnpaidUsage } from './unpaid-usage.ts';
+import { scheduleUpkeep } from './upkeep.ts';
+
+type Duty = { name: string; everyMs: number; run: () => Promise<void> };
+
+const page = 500;
+// The audit adds up every row of a subscription: a little at a time, for ever.
+const auditPageSize = 20;
+// A settlement reaches Redis within this, or the difference is real.
+const auditSettleMs = 1_000;
+
+function listDuties(services: WorkerServices): Duty[] {
+  const { db, billing, log } = services;
+  const recovery = { db, queues: services.queues, log };
+  let auditedUpTo = leastId;
+  const taskNames = [...services.queues.byTask.keys()];
+  const scannedUpTo = new Map(taskNames.map((name) => [name, leastId]));
+  return [
+    {
+      name: 'recover',
+      everyMs: 1_000,
+      run: async () => {
+        for (const name of taskNames) await refillLostQueue(recovery, name);
+        await recoverAbandonedJobs(recovery);
+      },
+    },
+    {
+      name: 'scan-queued-jobs',
+      everyMs: 4_000,
+      run: async () => {
+        for (const name of taskNames)
+          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? leastId));
+      },
+    },
+    {
+      name: 'sweep-holds',
+      everyMs: 2_000,
+      run: async () => {
+        const gone = await sweepHolds(db, page);
+        await removeFromRedis(billing, gone);
+        if (gone.length > 0) log.warn({ holds: gone.length }, 'holds whose lease had run out were swept');
+      },
+    },
+    {
+      name: 'renew',
+      everyMs: 5_000,
+      run: async () => {
+        for (const accountId of await listRenewalsDue(db, page))
+          if (await renewPeriod(db, accountId)) log.info({ account_id: accountId }, 'subscription renewed');
+        await carryOverRests(db, page);
+      },
+    },
+    {
+      name: 'audit',
+      everyMs: 5_000,
+      run: async () => {
+        auditedUpTo = await auditNextPage(services, auditedUpTo);
+      },
+    },
+    { name: 'watch-provider', everyMs: 10_000, run: () => services.gate.watch() },
+    { name: 'watch-unpaid-usage', everyMs: 10_000, run: () => watchUnpaidUsage(services) },
+    {
+      name: 'schedule-upkeep',
+      everyMs: 30_000,
+      run: () => scheduleUpkeep(services),
+    },
+  ];
+}
+
+/**
+ * Compares the next subscriptions: makes Redis forget what differs there, and raises or ends the alarms about Postgres.
+ * Returns where the next page begins.
+ */
+async function auditNextPage(services: WorkerServices, afterId: string): Promise<string> {
+  const { db, billing, log } = services;
+  const { findings, lastId } = await auditPageTwice(billing, {
+    afterId,
+    limit: auditPageSize,
+    settleMs: auditSettleMs,
+    sleep,
+  });
+  for (const { subscriptionId, what, isLeftover } of findings.filter(({ where }) => where === 'redis')) {
+    log[isLeftover ? 'warn' : 'error']({ subscription_id: subscriptionId }, `Redis differs and is rebuilt: ${what}`);
+    await repairRedis(billing, subscriptionId);
+  }
+  const wrong = Map.groupBy(
+    findings.filter(({ where }) => where === 'postgres'),
+    ({ subscriptionId }) => subscriptionId,
+  );
+  for (const [subject, found] of wrong) {
+    const what = found.map((finding) => finding.what).join('; ');
+    if (await raiseAlarm(db, { kind: 'ledger', subject, what }))
+      log.fatal({ subscription_id: subject }, `ALARM, ledger differs: ${what}`);
+  }
+  const page = { afterId, lastId: lastId ?? greatestId };
+  for (const subject of await endAlarms(db, { kind: 'ledger', ...page, stillThere: [...wrong.keys()] }))
+    log.warn({ subscription_id: subject }, 'the alarm is over: the ledger agrees with its rows');
+  return lastId ?? leastId;
+}
+
+/** Starts the duties; the returned function stops them and waits for those that run. */
+export function startMaintenance(services: WorkerServices): () => Promise<void> {
+  const stop = new AbortController();
+  const loops = listDuties(services).map(async ({ name, everyMs, run }) => {
+    while (!stop.signal.aborted) {
+      await onDuty(services.db, name, run).catch((err) => services.log.warn({ err, duty: name }, 'a duty failed'));
+      await sleep(everyMs * (0.75 + Math.random() / 2), undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  });
+  return async () => {
+    stop.abort();
+    await Promise.all(loops);
+  };
+}

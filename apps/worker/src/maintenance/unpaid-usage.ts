@@ -1,0 +1,23 @@
+/** Raises an alarm where a model keeps using more than its calls hold and accounts can pay. */
+import { greatestId, idFrom, leastId } from '@tally/core';
+import { endAlarms, endStaleAlarms, raiseAlarm, readUnpaidUsage } from '@tally/db';
+import type { WorkerServices } from '../services.ts';
+
+// One or two may be accounts that ran out; a model that disregards its cap, or is counted wrongly, does it all the time.
+const callsTolerated = 2;
+// What was told once, and not again for so long, is mended or was a single case.
+const alarmLifetimeMs = 3_600_000;
+
+export async function watchUnpaidUsage({ db, log }: Pick<WorkerServices, 'db' | 'log'>): Promise<void> {
+  const repeated = (await readUnpaidUsage(db)).filter(({ calls }) => calls > callsTolerated);
+  const subjects: string[] = [];
+  for (const { model, calls, unpaidTokens } of repeated) {
+    const subject = idFrom(`model ${model}`);
+    subjects.push(subject);
+    const what = `${model}: ${calls} calls of the last hour used ${unpaidTokens} tokens above what their accounts could pay`;
+    if (await raiseAlarm(db, { kind: 'unpaid_usage', subject, what }))
+      log.error({ model, calls, unpaidTokens }, `ALARM, ${what}`);
+  }
+  for (const kind of ['cap_ignored', 'model_request'] as const) await endStaleAlarms(db, kind, alarmLifetimeMs);
+  await endAlarms(db, { kind: 'unpaid_usage', afterId: leastId, lastId: greatestId, stillThere: subjects });
+}

@@ -1,0 +1,242 @@
+/** Sending once: what is about to leave is written down before, and what became of it after. */
+import { type Database, inRepeatedTransaction, type Transaction } from '../../connect.ts';
+
+export type SendRequest = {
+  /** The job's id: a job sends once. */
+  id: string;
+  accountId: string;
+  fence: number;
+  igUserId: string;
+  recipient: { kind: 'comment' | 'person'; id: string };
+  personId: string | null;
+  text: string;
+};
+
+export type SendState = 'about_to_send' | 'not_sent' | 'sent' | 'failed' | 'uncertain';
+
+/** A send as it was written down. */
+export type KnownSend = {
+  igUserId: string;
+  personId: string | null;
+  state: SendState;
+  fence: number;
+  messageId: string | null;
+  text: string;
+  errorCode: string | null;
+  error: string | null;
+  ageMs: number;
+};
+
+export type SendStart =
+  /** Send now: nobody has. `tries` counts how often it was begun, this time included. */
+  | { verdict: 'send'; tries: number }
+  /** Another attempt has begun it since: look what became of it. */
+  | { verdict: 'begun' }
+  | { verdict: 'unwanted'; why: 'opted_out' | 'paused' };
+
+/**
+ * Writes down that a job is about to send. To be called under the job's fence, once an attempt.
+ * @throws a duplicate (see isDuplicate) where another job has answered this comment, or is about to
+ */
+export async function beginSend(client: Transaction, send: SendRequest): Promise<SendStart> {
+  const why = await unwantedBecause(client, send);
+  if (why !== null) {
+    await client.query(
+      'update messages set closed_at = now(), silence = $2 where answer_job = $1 and closed_at is null',
+      [send.id, why],
+    );
+    return { verdict: 'unwanted', why };
+  }
+  // Under the same fence it is this very statement, repeated because its commit was never heard of.
+  const { rows } = await client.query<{ tries: number }>(
+    `insert into instagram_sends as s
+       (id, account_id, ig_user_id, recipient_kind, recipient_id, person_id, text, state, fence)
+     values ($1, $2, $3, $4, $5, $6, $7, 'about_to_send', $8)
+     on conflict (id) do update set state = 'about_to_send', started_at = now(), text = excluded.text,
+       fence = excluded.fence, tries = s.tries + (s.fence <> excluded.fence)::integer
+       where s.state = 'not_sent' or (s.state = 'about_to_send' and s.fence = excluded.fence)
+     returning tries`,
+    [
+      send.id,
+      send.accountId,
+      send.igUserId,
+      send.recipient.kind,
+      send.recipient.id,
+      send.personId,
+      send.text,
+      send.fence,
+    ],
+  );
+  return rows[0] === undefined ? { verdict: 'begun' } : { verdict: 'send', tries: rows[0].tries };
+}
+
+/** What is known of a job's send; undefined before there was one. */
+export async function findSend(db: Database, id: string): Promise<KnownSend | undefined> {
+  const { rows } = await db.hot.query<KnownSend>({
+    name: 'find_send',
+    text: `select ig_user_id as "igUserId", person_id as "personId", state, fence, message_id as "messageId", text,
+        error_code as "errorCode", error, (extract(epoch from now() - started_at) * 1000)::float8 as "ageMs"
+      from instagram_sends where id = $1`,
+    values: [id],
+  });
+  return rows[0];
+}
+
+async function unwantedBecause(client: Transaction, send: SendRequest): Promise<'opted_out' | 'paused' | null> {
+  const { rows } = await client.query<{ why: 'opted_out' | 'paused' | null }>(
+    `select case
+       when exists (select from instagram_opt_outs where ig_user_id = $1 and person_id = $2 and is_opted_out) then 'opted_out'
+       when exists (select from messages m join conversations c on c.id = m.conversation_id
+         where m.answer_job = $3 and c.paused_at is not null) then 'paused'
+       end as why`,
+    [send.igUserId, send.personId, send.id],
+  );
+  return rows[0]?.why ?? null;
+}
+
+export type SendEnd = {
+  id: string;
+  /** `not_sent` counts only for the attempt that began it; what left has left, whoever owns the job by now. */
+  fence: number;
+  state: Exclude<SendState, 'about_to_send'>;
+  messageId?: string;
+  errorCode?: string;
+  error?: string;
+};
+
+/** Writes down what became of a send. A message once sent stays that. A reply of a conversation learns of it too. */
+export async function endSend(db: Database, end: SendEnd): Promise<void> {
+  // An echo under this id may be written down at the same time: the next look finds it.
+  await inRepeatedTransaction(db, async (client) => {
+    // An echo that came first, in slightly other words, was taken for a human's.
+    if (end.messageId !== undefined)
+      await client.query(
+        `delete from messages m using conversations c where m.external_id = $2 and m.role = 'human'
+           and c.id = m.conversation_id and c.ig_user_id = (select ig_user_id from instagram_sends where id = $1)`,
+        [end.id, end.messageId],
+      );
+    await client.query(
+      `with ended as (
+         update instagram_sends set state = $2, message_id = coalesce($3, message_id), error_code = $4, error = $5,
+           finished_at = now()
+         where id = $1 and state <> 'sent' and ($2 <> 'not_sent' or (state = 'about_to_send' and fence = $6))
+         returning id, state, message_id
+       )
+       update messages m set delivery = case e.state when 'not_sent' then 'sending' else e.state end,
+         external_id = case when exists (select from messages o where o.conversation_id = m.conversation_id
+             and o.external_id = e.message_id and o.id <> m.id) then m.external_id
+           else coalesce(m.external_id, e.message_id) end
+       from ended e where m.id = (select reply_id from messages where answer_job = e.id and reply_id is not null limit 1)`,
+      [end.id, end.state, end.messageId ?? null, end.errorCode ?? null, end.error ?? null, end.fence],
+    );
+  });
+}
+
+/** The first of these messages of Instagram's that no send of ours is known by. */
+export async function firstUnknownMessage(db: Database, messageIds: string[]): Promise<string | undefined> {
+  const { rows } = await db.pool.query<{ id: string }>(
+    `select u.id from unnest($1::text[]) with ordinality as u (id, position)
+     where not exists (select from instagram_sends s where s.message_id = u.id) order by u.position limit 1`,
+    [messageIds],
+  );
+  return rows[0]?.id;
+}
+
+export type Echo = { igUserId: string; personId: string; messageId: string; text: string; saidAt: Date };
+
+/**
+ * Reads echoes of what our accounts sent: those that confirm a message of ours, by its id or, where its outcome is not
+ * known yet, by its words. Returns the ids of the messages that are ours; the others were written by a human.
+ */
+export async function confirmSends(client: Transaction, echoes: Echo[]): Promise<Set<string>> {
+  const { rows } = await client.query<{ message_id: string }>(
+    `with echo as (
+       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+         as u (ig_user_id, person_id, message_id, text, said_at)
+     ), known as (
+       select e.message_id from echo e join instagram_sends s on s.message_id = e.message_id
+     ), heard as (
+       -- The same words may be on their way twice: the first echo is the first message's.
+       select e.*, row_number() over (partition by ig_user_id, person_id, text order by said_at, message_id) as place
+       from echo e where e.message_id not in (select message_id from known)
+     ), waiting as (
+       select s.id, e.ig_user_id, e.person_id, e.text,
+         row_number() over (partition by e.ig_user_id, e.person_id, e.text order by s.started_at, s.id) as place
+       from (select distinct ig_user_id, person_id, text, max(said_at) as said_at from heard group by 1, 2, 3) e
+       join instagram_sends s on s.ig_user_id = e.ig_user_id and s.text = e.text
+         and s.state in ('about_to_send', 'uncertain')
+         and (s.recipient_id = e.person_id or s.person_id = e.person_id or s.person_id is null and s.recipient_kind = 'comment')
+         -- The same words may have been said before; Meta's clock and ours are not the same.
+         and e.said_at > s.started_at - interval '5 seconds' and s.started_at > now() - interval '1 day'
+     ), matched as (
+       select w.id, h.message_id from waiting w join heard h using (ig_user_id, person_id, text, place)
+     ), confirmed as (
+       update instagram_sends s set state = 'sent', message_id = m.message_id, error_code = null, error = null,
+         finished_at = now()
+       from matched m where s.id = m.id and s.state <> 'sent' returning s.id, s.message_id
+     ), delivered as (
+       update messages r set delivery = 'sent', external_id = coalesce(r.external_id, c.message_id)
+       from confirmed c where r.id = (select reply_id from messages where answer_job = c.id and reply_id is not null limit 1)
+     )
+     select message_id from known union select message_id from confirmed`,
+    [
+      echoes.map((e) => e.igUserId),
+      echoes.map((e) => e.personId),
+      echoes.map((e) => e.messageId),
+      echoes.map((e) => e.text),
+      echoes.map((e) => e.saidAt),
+    ],
+  );
+  return new Set(rows.map((row) => row.message_id));
+}
+
+/** Puts a private reply into the conversation that it opens, so that the next answer there knows of it. */
+export async function rememberPrivateReply(
+  db: Database,
+  input: { id: string; accountId: string; igUserId: string; personId: string; text: string; messageId: string },
+): Promise<void> {
+  await db.pool.query(
+    `with conversation as (
+       insert into conversations (id, account_id, channel, ig_user_id, customer) values (gen_random_uuid(), $2, 'instagram', $3, $4)
+       on conflict (account_id, channel, coalesce(ig_user_id, ''), customer) do update set last_message_at = now()
+       returning id
+     )
+     insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, delivery)
+     select $1, id, $2, 'assistant', $5, $6, now(), 'sent' from conversation on conflict do nothing`,
+    [input.id, input.accountId, input.igUserId, input.personId, input.text, input.messageId],
+  );
+}
+
+/** Whether another job has answered a comment in private, or is about to. */
+export async function isCommentTaken(
+  db: Database,
+  input: { jobId: string; igUserId: string; commentId: string },
+): Promise<boolean> {
+  const { rowCount } = await db.pool.query(
+    `select from instagram_sends where ig_user_id = $1 and recipient_kind = 'comment' and recipient_id = $2 and id <> $3`,
+    [input.igUserId, input.commentId, input.jobId],
+  );
+  return rowCount !== 0;
+}
+
+/** Whether a person wants no automatic replies from an Instagram account. */
+export async function isOptedOut(
+  db: { pool: Pick<Transaction, 'query'> },
+  igUserId: string,
+  personId: string,
+): Promise<boolean> {
+  const { rowCount } = await db.pool.query(
+    'select from instagram_opt_outs where ig_user_id = $1 and person_id = $2 and is_opted_out',
+    [igUserId, personId],
+  );
+  return rowCount !== 0;
+}
+
+/** When the customer wrote last, which decides how long a reply may be sent. */
+export async function lastHeardAt(db: Database, conversationId: string): Promise<Date | undefined> {
+  const { rows } = await db.pool.query<{ at: Date | null }>(
+    `select max(said_at) as at from messages where conversation_id = $1 and role = 'customer'`,
+    [conversationId],
+  );
+  return rows[0]?.at ?? undefined;
+}

@@ -1,0 +1,287 @@
+/** What webhooks bring: every event once, and what follows from it, in the transaction that the webhook's 200 promises. */
+import { newId } from '@tally/core';
+import type { Database, Transaction } from '../../connect.ts';
+import { normalise } from '../../search-terms.ts';
+import { type PersonLimits, personLimitColumns } from './accounts.ts';
+
+export type NewEvent = {
+  dedupeKey: string;
+  accountId: string | null;
+  igUserId: string | null;
+  kind: string;
+  externalId: string | null;
+  personId: string | null;
+  outcome: string;
+  jobId: string | null;
+  payload: unknown;
+  happenedAt: Date;
+};
+
+/** Stores events that are new and returns their dedupe keys; the others came before. */
+export async function insertEvents(client: Transaction, events: NewEvent[]): Promise<Set<string>> {
+  const { rows } = await client.query<{ dedupe_key: string }>(
+    `insert into webhook_events (id, dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, payload, happened_at)
+     select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[],
+       $10::jsonb[], $11::timestamptz[]) as u (id, dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, payload, happened_at)
+     order by dedupe_key
+     on conflict (dedupe_key) do nothing returning dedupe_key`,
+    [
+      events.map(() => newId()),
+      events.map((e) => e.dedupeKey),
+      events.map((e) => e.accountId),
+      events.map((e) => e.igUserId),
+      events.map((e) => e.kind),
+      events.map((e) => e.externalId),
+      events.map((e) => e.personId),
+      events.map((e) => e.outcome),
+      events.map((e) => e.jobId),
+      events.map((e) => (e.payload === null ? null : JSON.stringify(e.payload))),
+      events.map((e) => e.happenedAt),
+    ],
+  );
+  return new Set(rows.map((row) => row.dedupe_key));
+}
+
+export type Recipient = {
+  accountId: string;
+  igUserId: string;
+  username: string;
+  selfIgScopedId: string | null;
+  autoReply: boolean;
+  state: 'active' | 'needs_login' | 'paused';
+  isStorageFull: boolean;
+  workflows: MatchableWorkflow[];
+} & PersonLimits;
+/** Keywords as {@link normalise} makes them. */
+export type MatchableWorkflow = { id: string; keywords: string[]; mediaIds: string[]; productId: string | null };
+
+/** The connected accounts of these Instagram ids, with their enabled workflows, oldest first. */
+export async function readRecipients(db: Database, igUserIds: string[]): Promise<Map<string, Recipient>> {
+  const { rows } = await db.pool.query<Recipient>(
+    `select a.account_id as "accountId", a.ig_user_id as "igUserId", a.username, a.self_ig_scoped_id as "selfIgScopedId",
+       a.auto_reply as "autoReply", a.state, ${personLimitColumns},
+       coalesce(k.bytes >= storage_limit(a.account_id), false) as "isStorageFull", coalesce((
+         select json_agg(json_build_object('id', w.id, 'keywords', w.keywords, 'mediaIds', w.media_ids, 'productId', w.product_id)
+           order by w.id)
+         from workflows w where w.ig_user_id = a.ig_user_id and w.account_id = a.account_id and w.enabled), '[]') as workflows
+     from instagram_accounts a left join account_storage k on k.account_id = a.account_id
+     where a.ig_user_id = any($1::text[])`,
+    [igUserIds],
+  );
+  // Once a body, not once a comment.
+  const readable = ({ keywords, ...rest }: MatchableWorkflow) => ({
+    ...rest,
+    keywords: keywords.map((keyword) => normalise(keyword).trim()),
+  });
+  return new Map(rows.map((row) => [row.igUserId, { ...row, workflows: row.workflows.map(readable) }]));
+}
+
+export type OptOut = { igUserId: string; personId: string; isOptedOut: boolean; saidAt: Date };
+
+/** Keeps the latest word of each person. */
+export async function recordOptOuts(client: Transaction, words: OptOut[]): Promise<void> {
+  const latest = new Map<string, OptOut>();
+  for (const word of [...words].sort((a, b) => a.saidAt.getTime() - b.saidAt.getTime()))
+    latest.set(`${word.igUserId} ${word.personId}`, word);
+  const sorted = [...latest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, word]) => word);
+  await client.query(
+    `insert into instagram_opt_outs as o (ig_user_id, person_id, is_opted_out, said_at)
+     select * from unnest($1::text[], $2::text[], $3::boolean[], $4::timestamptz[])
+     on conflict (ig_user_id, person_id) do update set is_opted_out = excluded.is_opted_out, said_at = excluded.said_at
+       where o.said_at <= excluded.said_at`,
+    [
+      sorted.map((w) => w.igUserId),
+      sorted.map((w) => w.personId),
+      sorted.map((w) => w.isOptedOut),
+      sorted.map((w) => w.saidAt),
+    ],
+  );
+}
+
+/** Of these people, those who want no automatic replies, as `ig_user_id person_id`. */
+export async function readOptOuts(
+  client: Transaction,
+  people: { igUserId: string; personId: string }[],
+): Promise<Set<string>> {
+  const { rows } = await client.query<{ who: string }>(
+    `select o.ig_user_id || ' ' || o.person_id as who from instagram_opt_outs o
+     where o.is_opted_out and (o.ig_user_id, o.person_id) in (select * from unnest($1::text[], $2::text[]))`,
+    [people.map((p) => p.igUserId), people.map((p) => p.personId)],
+  );
+  return new Set(rows.map((row) => row.who));
+}
+
+/** Answered comments and messages of one person within the last hour and day. */
+export type Answered = {
+  commentsAnHour: number;
+  commentsADay: number;
+  messagesAnHour: number;
+  messagesADay: number;
+  /** Answered or not: what is kept of them. */
+  keptADay: number;
+};
+
+/** How often these people were answered lately, by `ig_user_id person_id`; who was not is missing. */
+export async function countAnswered(
+  client: Transaction,
+  people: { igUserId: string; personId: string }[],
+): Promise<Map<string, Answered>> {
+  const { rows } = await client.query<Answered & { who: string }>(
+    `select ig_user_id || ' ' || person_id as who,
+       count(*) filter (where outcome = 'queued' and kind = 'comment' and received_at > now() - interval '1 hour') as "commentsAnHour",
+       count(*) filter (where outcome = 'queued' and kind = 'comment') as "commentsADay",
+       count(*) filter (where outcome = 'queued' and kind <> 'comment' and received_at > now() - interval '1 hour') as "messagesAnHour",
+       count(*) filter (where outcome = 'queued' and kind <> 'comment') as "messagesADay",
+       count(*) filter (where payload is not null) as "keptADay"
+     from webhook_events
+     where received_at > now() - interval '1 day'
+       and (ig_user_id, person_id) in (select * from unnest($1::text[], $2::text[]))
+     group by ig_user_id, person_id`,
+    [people.map((p) => p.igUserId), people.map((p) => p.personId)],
+  );
+  return new Map(rows.map(({ who, ...answered }) => [who, answered]));
+}
+
+/** A message's id is its account's: two of ours that write to each other have the same one twice. */
+export type MessageKey = { igUserId: string; messageId: string };
+export const messageKey = ({ igUserId, messageId }: MessageKey): string => `${igUserId} ${messageId}`;
+
+/** What came before its message, by key: which messages were taken back, and the latest text of those that were edited. */
+export async function readChanges(
+  client: Transaction,
+  messages: MessageKey[],
+): Promise<{ unsent: Set<string>; edited: Map<string, string> }> {
+  const { rows } = await client.query<{ kind: string; key: string; text: string | null }>(
+    `select kind, ig_user_id || ' ' || external_id as key, payload #>> '{message_edit,text}' as text from webhook_events
+     where external_id = any($2::text[]) and kind in ('message_unsent', 'message_edited')
+       and (ig_user_id, external_id) in (select * from unnest($1::text[], $2::text[])) order by happened_at`,
+    [messages.map((m) => m.igUserId), messages.map((m) => m.messageId)],
+  );
+  return {
+    unsent: new Set(rows.filter((row) => row.kind === 'message_unsent').map((row) => row.key)),
+    edited: new Map(rows.flatMap((row) => (row.text === null ? [] : [[row.key, row.text] as const]))),
+  };
+}
+
+/** Takes messages back: one that is not answered yet never will be. */
+export async function markUnsent(client: Transaction, unsent: MessageKey[]): Promise<void> {
+  await client.query(
+    `update messages m set unsent_at = now(), closed_at = coalesce(m.closed_at, now()),
+       silence = case when m.closed_at is null then 'unsent' else m.silence end
+     from unnest($1::text[], $2::text[]) as u (ig_user_id, id), conversations c
+     where m.external_id = u.id and c.id = m.conversation_id and c.ig_user_id = u.ig_user_id and m.role = 'customer'`,
+    [unsent.map((m) => m.igUserId), unsent.map((m) => m.messageId)],
+  );
+}
+
+/** Gives messages that are not answered yet their new text. */
+export async function applyEdits(client: Transaction, edits: (MessageKey & { text: string })[]): Promise<void> {
+  await client.query(
+    `update messages m set text = u.text
+     from unnest($1::text[], $2::text[], $3::text[]) as u (ig_user_id, id, text), conversations c
+     where m.external_id = u.id and c.id = m.conversation_id and c.ig_user_id = u.ig_user_id
+       and m.role = 'customer' and m.closed_at is null`,
+    [edits.map((e) => e.igUserId), edits.map((e) => e.messageId), edits.map((e) => e.text)],
+  );
+}
+
+export type IncomingMessage = {
+  /** The job's, where one is to answer it. */
+  id: string;
+  accountId: string;
+  igUserId: string;
+  personId: string;
+  role: 'customer' | 'human';
+  messageId: string;
+  text: string;
+  saidAt: Date;
+  needsAnswer: boolean;
+};
+
+/** Puts messages that are new into their conversations on Instagram; of those, message id to conversation id. */
+export async function insertIncoming(client: Transaction, messages: IncomingMessage[]): Promise<Map<string, string>> {
+  const conversations = new Map(messages.map((m) => [`${m.accountId} ${m.igUserId} ${m.personId}`, m] as const));
+  const sorted = [...conversations].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, m]) => m);
+  await client.query(
+    `insert into conversations (id, account_id, channel, ig_user_id, customer)
+     select id, account_id, 'instagram', ig_user_id, customer
+     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as u (id, account_id, ig_user_id, customer)
+     on conflict (account_id, channel, coalesce(ig_user_id, ''), customer) do update set last_message_at = now()`,
+    [
+      sorted.map(() => newId()),
+      sorted.map((m) => m.accountId),
+      sorted.map((m) => m.igUserId),
+      sorted.map((m) => m.personId),
+    ],
+  );
+  const { rows } = await client.query<{ id: string; conversation_id: string }>(
+    `with incoming as (
+       select u.*, c.id as conversation_id
+       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::boolean[])
+         as u (id, account_id, ig_user_id, person_id, role, message_id, text, said_at, needs_answer)
+       join conversations c on c.account_id = u.account_id and c.channel = 'instagram'
+         and coalesce(c.ig_user_id, '') = u.ig_user_id and c.customer = u.person_id
+     ), added as (
+       insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, closed_at)
+       select id, conversation_id, account_id, role, text, message_id, said_at, case when needs_answer then null else now() end
+       from incoming on conflict do nothing returning id, conversation_id
+     )
+     select id, conversation_id from added`,
+    [
+      messages.map((m) => m.id),
+      messages.map((m) => m.accountId),
+      messages.map((m) => m.igUserId),
+      messages.map((m) => m.personId),
+      messages.map((m) => m.role),
+      messages.map((m) => m.messageId),
+      messages.map((m) => m.text),
+      messages.map((m) => m.saidAt),
+      messages.map((m) => m.needsAnswer),
+    ],
+  );
+  return new Map(rows.map((row) => [row.id, row.conversation_id]));
+}
+
+export type EventView = {
+  id: string;
+  kind: string;
+  externalId: string | null;
+  personId: string | null;
+  outcome: string;
+  jobId: string | null;
+  jobStatus: string | null;
+  errorCode: string | null;
+  receivedAt: Date;
+};
+
+/** The newest events of a tenant's Instagram account, newest first, and what became of the jobs they caused. */
+export async function listEvents(
+  db: Database,
+  input: { accountId: string; igUserId: string; limit: number },
+): Promise<EventView[]> {
+  const { rows } = await db.pool.query<EventView>(
+    `select e.id, e.kind, e.external_id as "externalId", e.person_id as "personId", e.outcome, e.job_id as "jobId",
+       j.status as "jobStatus", j.error_code as "errorCode", e.received_at as "receivedAt"
+     from webhook_events e left join jobs j on j.id = e.job_id and j.account_id = e.account_id
+     where e.account_id = $1 and e.ig_user_id = $2 order by e.id desc limit $3`,
+    [input.accountId, input.igUserId, input.limit],
+  );
+  return rows;
+}
+
+export type CommentFacts = { happenedAt: Date; isLive: boolean };
+
+/** What a webhook told of a comment, if one did. */
+export async function findComment(
+  db: Database,
+  accountId: string,
+  igUserId: string,
+  commentId: string,
+): Promise<CommentFacts | undefined> {
+  const { rows } = await db.pool.query<CommentFacts>(
+    `select happened_at as "happenedAt", payload ->> 'field' = 'live_comments' as "isLive" from webhook_events
+     where kind = 'comment' and external_id = $3 and ig_user_id = $2 and account_id = $1 limit 1`,
+    [accountId, igUserId, commentId],
+  );
+  return rows[0];
+}

@@ -1,0 +1,176 @@
+/** Settling model calls and moving jobs on: one grouped round trip over the SQL function settle(). */
+import type { Database } from '../../connect.ts';
+import type { JobStatus } from '../../schema.ts';
+import type { Snapshot } from './holds.ts';
+
+export type Evidence = 'reported' | 'estimated' | 'unknown';
+
+/** One model call that was sent, as the log will have it. Token counts are non-negative integers. */
+export type CallRecord = {
+  holdId: string;
+  accountId: string;
+  subscriptionId: string;
+  jobId: string;
+  step: string;
+  fence: number;
+  task: string;
+  model: string;
+  inputTokens: number;
+  cachedInputTokens: number;
+  outputTokens: number;
+  reasoningTokens: number;
+  totalTokens: number;
+  /** What the reserve granted: billing stops there, or where the hold for the difference ends. */
+  holdTokens: number;
+  /** Where the call used more than that: a second hold, for as much of the difference as was free. */
+  excess?: { holdId: string; tokens: number } | undefined;
+  /** False where the tenant must not pay: the call failed, or its answer was not what the task asked for. */
+  billable: boolean;
+  /** What the step gives the task, kept for replay until the job is completed; undefined where it gave nothing. */
+  output?: unknown;
+  evidence: Evidence;
+  outcome: string;
+  refusedUsage?: unknown;
+  providerRequestId?: string | undefined;
+  latencyMs: number;
+};
+
+/** Where a job goes from `running`, under its fence. */
+export type Move = {
+  jobId: string;
+  fence: number;
+  status: Exclude<JobStatus, 'running'>;
+  result?: unknown;
+  error?: string;
+  errorCode?: string;
+  /** For `queued`: how long to wait before the next claim. */
+  delayMs?: number;
+  /** For `queued`: the attempt did not count, tokens were only held by others. */
+  giveBack?: boolean;
+  /** For `queued`: what it waits for, shown to clients. */
+  progress?: 'waiting_for_provider';
+};
+
+export type Settlement = { call?: CallRecord | undefined; move?: Move | undefined };
+
+export type SettleOutcome = {
+  call:
+    | {
+        verdict: 'billed' | 'unbilled' | 'fenced_out';
+        billedTokens: number;
+        snapshot: Snapshot;
+        subscriptionId: string;
+      }
+    | undefined;
+  /** False where the job was no longer running under that fence, or had been moved by an earlier try of this very call. */
+  moved: boolean;
+};
+
+type Row = {
+  kind: 'call' | 'move';
+  id: string;
+  verdict: 'billed' | 'unbilled' | 'fenced_out' | 'moved';
+  billed_tokens: number;
+  subscription_id: string;
+  tokens_granted: number;
+  tokens_consumed: number;
+  version: number;
+};
+
+/** Settles each entry's call and makes its move, all entries or none; one outcome each, in order. */
+export async function settle(db: Database, settlements: Settlement[]): Promise<SettleOutcome[]> {
+  const calls = settlements.flatMap(({ call, move }) => (call === undefined ? [] : [toCallJson(call, move)]));
+  const moves = settlements.flatMap(({ move }) => (move === undefined ? [] : [toMoveJson(move)]));
+  const { rows } = await db.hot.query<Row>({
+    name: 'settle',
+    text: 'select * from settle($1::jsonb, $2::jsonb)',
+    values: [toJson(calls), toJson(moves)],
+  });
+  const byId = new Map(rows.map((row) => [`${row.kind} ${row.id}`, row]));
+  // Of several attempts of one job the latest was the one that could move it.
+  const latest = new Map<string, number>();
+  for (const { job_id, fence } of moves) latest.set(job_id, Math.max(fence, latest.get(job_id) ?? 0));
+  return settlements.map(({ call, move }) => {
+    const row = call === undefined ? undefined : byId.get(`call ${call.holdId}`);
+    return {
+      call:
+        row === undefined || row.verdict === 'moved'
+          ? undefined
+          : {
+              verdict: row.verdict,
+              billedTokens: row.billed_tokens,
+              subscriptionId: row.subscription_id,
+              snapshot: {
+                tokensGranted: row.tokens_granted,
+                tokensConsumed: row.tokens_consumed,
+                version: row.version,
+              },
+            },
+      moved: move !== undefined && byId.has(`move ${move.jobId}`) && latest.get(move.jobId) === move.fence,
+    };
+  });
+}
+
+// jsonb takes neither NUL nor half a surrogate pair. A model's answer may have both, and is paid for all the same.
+const refusedByJsonb = /\\u(?:0000|d[89a-f])/;
+const acceptable = (_key: string, value: unknown) =>
+  typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value;
+
+function toJson(value: object): string {
+  const json = JSON.stringify(value);
+  return refusedByJsonb.test(json) ? JSON.stringify(value, acceptable) : json;
+}
+
+function toCallJson(call: CallRecord, move: Move | undefined): object {
+  return {
+    hold_id: call.holdId,
+    account_id: call.accountId,
+    subscription_id: call.subscriptionId,
+    job_id: call.jobId,
+    step: call.step,
+    fence: call.fence,
+    task: call.task,
+    model: call.model,
+    input_tokens: call.inputTokens,
+    cached_input_tokens: call.cachedInputTokens,
+    output_tokens: call.outputTokens,
+    reasoning_tokens: call.reasoningTokens,
+    total_tokens: call.totalTokens,
+    hold_tokens: call.holdTokens,
+    excess_hold_id: call.excess?.holdId ?? null,
+    excess_tokens: call.excess?.tokens ?? 0,
+    billable: call.billable,
+    // A job that completes in the same statement is never run again: nothing would ever read its step.
+    keep_output: move?.status !== 'completed',
+    output: move?.status === 'completed' ? null : (call.output ?? null),
+    evidence: call.evidence,
+    outcome: call.outcome,
+    refused_usage: call.refusedUsage ?? null,
+    provider_request_id: call.providerRequestId ?? null,
+    latency_ms: call.latencyMs,
+  };
+}
+
+function toMoveJson(move: Move) {
+  return {
+    job_id: move.jobId,
+    fence: move.fence,
+    status: move.status,
+    result: move.result ?? null,
+    error: move.error ?? null,
+    error_code: move.errorCode ?? null,
+    delay_ms: move.delayMs ?? 0,
+    give_back: move.giveBack ?? false,
+    progress: move.progress ?? null,
+  };
+}
+
+/** The outputs of the steps that a job has paid for already, by name. */
+export async function readSteps(db: Database, jobId: string): Promise<Map<string, unknown>> {
+  const { rows } = await db.hot.query<{ step: string; output: unknown }>({
+    name: 'read_steps',
+    text: 'select step, output from job_steps where job_id = $1',
+    values: [jobId],
+  });
+  return new Map(rows.map((row) => [row.step, row.output]));
+}

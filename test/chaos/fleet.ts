@@ -1,0 +1,114 @@
+/** The API and worker processes: each has a slot that is filled again when its process is gone. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '@tally/embedded';
+import type { Installation, Process } from '../system/installation.ts';
+import { freeze } from './freeze.ts';
+import type { Journal } from './journal.ts';
+import { listRunning } from './recovery.ts';
+
+export type Slot = {
+  name: string;
+  kind: 'api' | 'worker';
+  /** Of an API: the same for all processes of the slot. */
+  url: string;
+  process: Process;
+  /** True while its process is meant to end. */
+  isLeaving: boolean;
+};
+
+export type Fleet = {
+  apis: Slot[];
+  workers: Slot[];
+  all(): Slot[];
+  /** SIGKILL; resolves once the process is gone and notes which jobs it took along. */
+  kill(slot: Slot): Promise<void>;
+  /** Fills a slot with a new process; resolves once it is ready. */
+  refill(slot: Slot): Promise<void>;
+  /** SIGTERM, and a new process once the old one is gone. */
+  replace(slot: Slot): Promise<void>;
+  /** SIGSTOP, and SIGCONT `ms` later. */
+  pause(slot: Slot, ms: number): Promise<void>;
+  /** From now on no end of a process is a surprise. */
+  letGo(): void;
+  /** What every process that ever was has logged. */
+  logs(): Promise<{ name: string; text: string }[]>;
+};
+
+const apiCount = 2;
+const workerCount = 3;
+
+/** Starts two APIs and three workers; the last one from `beside`, the folder of another version, where that is given. */
+export async function startFleet(system: Installation, journal: Journal, beside: string | undefined): Promise<Fleet> {
+  const processes: { name: string; process: Process }[] = [];
+
+  async function start(kind: Slot['kind'], name: string, port: string): Promise<Process> {
+    const from = name === `worker ${workerCount}` ? beside : undefined;
+    const process = kind === 'api' ? await system.startApi({ PORT: port }) : await system.startWorker({}, from);
+    processes.push({ name: `${name} (${process.pid})`, process });
+    return process;
+  }
+
+  /** A process that ends although nobody wanted it to is the worst that can happen. */
+  function watch(slot: Slot): void {
+    const { process } = slot;
+    void process.exited.then((code) => {
+      if (slot.process === process && !slot.isLeaving)
+        journal.violate('processes', `${slot.name} (${process.pid}) ended by itself with code ${code}`);
+    });
+  }
+
+  async function open(kind: Slot['kind'], number: number): Promise<Slot> {
+    const name = `${kind} ${number}`;
+    const port = String(await freePort());
+    const process = await start(kind, name, port);
+    const slot: Slot = { name, kind, url: process.url, process, isLeaving: false };
+    watch(slot);
+    return slot;
+  }
+
+  async function noteHits(): Promise<void> {
+    for (const { id } of await listRunning(system)) journal.hits.add(id);
+  }
+
+  async function refill(slot: Slot): Promise<void> {
+    slot.process = await start(slot.kind, slot.name, slot.url === '' ? '0' : new URL(slot.url).port);
+    slot.isLeaving = false;
+    watch(slot);
+  }
+
+  const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+  const [apis, workers] = await Promise.all([
+    Promise.all(numbers(apiCount).map((number) => open('api', number))),
+    Promise.all(numbers(workerCount).map((number) => open('worker', number))),
+  ]);
+
+  return {
+    apis,
+    workers,
+    all: () => [...apis, ...workers],
+    async kill(slot) {
+      slot.isLeaving = true;
+      await slot.process.kill();
+      if (slot.kind === 'worker') await noteHits();
+    },
+    refill,
+    async replace(slot) {
+      slot.isLeaving = true;
+      slot.process.signal('SIGTERM');
+      const code = await slot.process.exited;
+      if (code === 0) return refill(slot);
+      await noteHits();
+      journal.violate('processes', `${slot.name} (${slot.process.pid}) ended with code ${code} after SIGTERM`);
+      return refill(slot);
+    },
+    async pause(slot, ms) {
+      const wake = freeze(slot.process.pid);
+      await sleep(ms);
+      wake();
+    },
+    letGo() {
+      for (const slot of [...apis, ...workers]) slot.isLeaving = true;
+    },
+    logs: () => Promise.all(processes.map(async ({ name, process }) => ({ name, text: await process.log() }))),
+  };
+}

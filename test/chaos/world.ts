@@ -1,0 +1,51 @@
+/** Everything that a run is made of: the installation, what stands around it, and who uses it. */
+import { type Installation, startInstallation } from '../system/installation.ts';
+import { openTenants, type Tenants } from './clients/tenants.ts';
+import { type Fleet, startFleet } from './fleet.ts';
+import { createJournal, type Journal, type Violation } from './journal.ts';
+import { startProxy, type TcpProxy } from './proxy.ts';
+import { controlSandbox, type Sandbox } from './sandbox.ts';
+
+export type World = {
+  system: Installation;
+  fleet: Fleet;
+  /** Between all processes and Postgres; the checks read Postgres past it. */
+  postgresProxy: TcpProxy;
+  sandbox: Sandbox;
+  tenants: Tenants;
+  journal: Journal;
+  say: (line: string) => void;
+};
+
+/** What a model takes for an answer, between faults. */
+export const modelDelayMs = 200;
+
+/** Starts an installation with a proxy before its Postgres; `atEnd` takes what ends it, also where this throws. */
+export async function buildWorld(options: {
+  minutes: number;
+  /** The folder of another version, from which one of the workers is started. */
+  beside?: string | undefined;
+  say: (line: string) => void;
+  atEnd: (end: () => Promise<void>) => void;
+}): Promise<World> {
+  const { say, atEnd } = options;
+  const proxy = Promise.withResolvers<TcpProxy>();
+  const system = await startInstallation(async ({ postgres }) => {
+    const postgresProxy = await startProxy(postgres.port);
+    atEnd(() => postgresProxy.close());
+    proxy.resolve(postgresProxy);
+    const address = new URL(postgres.url);
+    address.port = String(postgresProxy.port);
+    return { DATABASE_URL: address.toString() };
+  });
+  atEnd(() => system.stop());
+  const journal = createJournal(({ check, what }: Violation) => say(`VIOLATION (${check}): ${what}`));
+  const fleet = await startFleet(system, journal, options.beside);
+  atEnd(async () => fleet.letGo());
+  const [firstApi] = fleet.apis;
+  if (firstApi === undefined) throw new Error('there is no API');
+  const sandbox = controlSandbox(system.sandbox.url);
+  await sandbox.setModelDelay(modelDelayMs);
+  const tenants = await openTenants(system, firstApi.url, options.minutes);
+  return { system, fleet, postgresProxy: await proxy.promise, sandbox, tenants, journal, say };
+}
