@@ -2,9 +2,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '@tally/embedded';
 import type { Installation, Process } from '../system/installation.ts';
+import { until } from '../system/until.ts';
 import { freeze } from './freeze.ts';
 import type { Journal } from './journal.ts';
-import { listRunning } from './recovery.ts';
+
+/** A running job, and the number of the claim that it ran under. */
+export type RunningJob = { id: string; account_id: string; task: string; fence: number };
+
+/** The jobs that run now; asked for until Postgres answers. */
+export async function listRunning(system: Installation): Promise<RunningJob[]> {
+  const { pool } = system.billing.db;
+  const { rows } = await until(() =>
+    pool.query<RunningJob>(`select id, account_id, task, fence from jobs where status = 'running'`),
+  );
+  return rows;
+}
 
 export type Slot = {
   name: string;

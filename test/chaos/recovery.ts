@@ -1,13 +1,9 @@
 /** Measures how long it takes after a fault until work goes on. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Installation } from '../system/installation.ts';
-import { until } from '../system/until.ts';
 import { send } from './clients/http.ts';
 import type { Account } from './clients/tenants.ts';
+import type { RunningJob } from './fleet.ts';
 import type { World } from './world.ts';
-
-/** A running job, and the number of the claim that it ran under. */
-export type RunningJob = { id: string; account_id: string; task: string; fence: number };
 
 const lookEveryMs = 25;
 const submitLimitMs = 2_000;
@@ -15,15 +11,6 @@ const submitLimitMs = 2_000;
 const calmMs = 1_000;
 const calmLimitMs = 20_000;
 let canaries = 0;
-
-/** The jobs that run now; asked for until Postgres answers. */
-export async function listRunning(system: Installation): Promise<RunningJob[]> {
-  const { pool } = system.billing.db;
-  const { rows } = await until(() =>
-    pool.query<RunningJob>(`select id, account_id, task, fence from jobs where status = 'running'`),
-  );
-  return rows;
-}
 
 /** Submits a question for `account` and resolves once it is answered. @throws after `limitMs` */
 export async function canaryAnswered(world: World, account: Account, limitMs: number): Promise<void> {

@@ -2,8 +2,9 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Effect, Fault } from './faults/fault.ts';
+import { listRunning, type RunningJob } from './fleet.ts';
 import type { Random } from './random.ts';
-import { calm, canaryAnswered, listRunning, movedOn, type RunningJob, waitFor } from './recovery.ts';
+import { calm, canaryAnswered, movedOn, waitFor } from './recovery.ts';
 import type { Incident } from './timeline.ts';
 import type { World } from './world.ts';
 

@@ -2,7 +2,7 @@
 import { type Billing, grantTokens } from '@tally/billing';
 import { demoApiKey, hashApiKey, hashPassword } from '@tally/core';
 import { insertAccount, insertApiKey, insertKnowledge, inTransaction, startPeriod, upsertProducts } from '@tally/db';
-import { describeProduct } from '@tally/tasks';
+import { describeProduct } from '@tally/extraction';
 import { demoKnowledge } from './demo-knowledge.ts';
 import { demoProducts } from './demo-products.ts';
 

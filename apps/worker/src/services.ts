@@ -2,11 +2,12 @@
 import type { Billing } from '@tally/billing';
 import type { Config, Logger, RedisClient, SealKeys } from '@tally/core';
 import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tally/db';
+import type { AddressPolicy } from '@tally/extraction';
 import type { Queues } from '@tally/queue';
-import type { AddressPolicy } from '@tally/tasks';
+import type { AnyTask } from '@tally/tasks';
 import type { LRUCache } from 'lru-cache';
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
-import type { Computing } from './extraction-pool/pool.ts';
+import type { ExtractionPool } from './extraction-pool/pool.ts';
 import type { GraphClient } from './instagram/graph-client.ts';
 import type { ModelClient } from './model/client.ts';
 import type { ProviderGate } from './model/gate.ts';
@@ -33,7 +34,7 @@ export type WorkerServices = {
   pages: PageReaders;
   /** See {@link createShares}. */
   takePageShare: (accountId: string) => (() => void) | undefined;
-  computing: Computing;
+  extractionPool: ExtractionPool;
   addressPolicy: AddressPolicy;
   graph: GraphClient;
   /** Meta's limits, counted for each Instagram account over all workers. */
@@ -42,6 +43,9 @@ export type WorkerServices = {
   retention: Config['retention'];
   running: RunningAttempts;
 };
+
+/** A job that this worker has claimed, and its task. */
+export type ClaimedJob = Extract<Claim, { verdict: 'claimed' }> & { jobId: string; task: AnyTask };
 
 /** The attempts that run in this process, for lease renewal and shutdown. */
 export type RunningAttempts = Map<string, { fence: number; abort: AbortController }>;

@@ -24,7 +24,7 @@ import { beat, listenForCancel, listenForProvider, openQueues, queuePrefix, stop
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
 import { Worker } from 'bullmq';
 import { LRUCache } from 'lru-cache';
-import { createComputing } from './extraction-pool/pool.ts';
+import { createExtractionPool } from './extraction-pool/pool.ts';
 import { createGraphClient } from './instagram/graph-client.ts';
 import { createSendRates } from './instagram/send-rates.ts';
 import { keepLeases } from './jobs/leases.ts';
@@ -96,7 +96,7 @@ export async function startWorker(
     readPrompt: group((accountIds: string[]) => readCurrentPrompts(db, accountIds), { retryAlone }),
     pages,
     takePageShare: createShares(maxPagesOfOneAccount),
-    computing: createComputing(log),
+    extractionPool: createExtractionPool(log),
     addressPolicy,
     graph: createGraphClient({ baseUrl: config.instagram.graphUrl }),
     sendRates: createSendRates(redis, keyPrefix),
@@ -150,7 +150,7 @@ export async function startWorker(
     await closing;
     await stoppedMaintenance;
     await pages.close();
-    await services.computing.close();
+    await services.extractionPool.close();
     stopLeases();
     await syncTraits();
     await services.queues.close();

@@ -1,9 +1,7 @@
 /** What a running task may use of the world. It knows no database, queue, Redis or HTTP. */
 import type { Logger } from '@tally/core';
+import type { ExtractedProduct, pageReading, RenderedPage, StoredProduct } from '@tally/extraction';
 import type { z } from 'zod';
-import type * as computations from './computations.ts';
-import type { RenderedPage } from './page.ts';
-import type { ExtractedProduct, StoredProduct } from './product.ts';
 
 export type Message = { role: 'system' | 'user' | 'assistant'; content: string };
 
@@ -67,7 +65,7 @@ export type CommentTaken =
 /** What was said; by its message id where it left for Instagram. Or why nothing was. */
 export type Said = { text: string; messageId: string | null } | { silent: SilenceReason };
 
-export type Computations = typeof computations;
+export type PageReading = typeof pageReading;
 
 export type TaskContext = {
   /**
@@ -89,15 +87,17 @@ export type TaskContext = {
     /** Makes `text` the current version, once a job. */
     save(text: string): Promise<{ version: number }>;
   };
-  /**
-   * Runs one of the computations beside the event loop, bounded in time and memory.
-   * @throws TallyError `too_large` where a bound is reached
-   */
-  compute<Name extends keyof Computations>(
-    name: Name,
-    input: Parameters<Computations[Name]>[0],
-  ): Promise<Awaited<ReturnType<Computations[Name]>>>;
-  pages: { open(url: string): Promise<RenderedPage> };
+  pages: {
+    open(url: string): Promise<RenderedPage>;
+    /**
+     * Runs one of the functions that read pages, beside the event loop and bounded in time and memory.
+     * @throws TallyError `too_large` where a bound is reached
+     */
+    read<Name extends keyof PageReading>(
+      name: Name,
+      input: Parameters<PageReading[Name]>[0],
+    ): Promise<ReturnType<PageReading[Name]>>;
+  };
   products: {
     find(id: string): Promise<StoredProduct | undefined>;
     /** Inserts or updates by address and sku; what the owner corrected stays. In the order given. */

@@ -1,7 +1,7 @@
 /** What a task is: one definition from which its route, queue, worker and documentation come. */
+import type { AddressPolicy } from '@tally/extraction';
 import type { z } from 'zod';
 import type { TaskContext } from './context.ts';
-import type { AddressPolicy } from './page-address.ts';
 
 export type TaskDefinition<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> = {
   /** Queue name, job kind and metrics label. */

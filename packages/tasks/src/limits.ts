@@ -1,5 +1,4 @@
 /** How long the texts may be that people send to tasks, in characters (UTF-16 units). */
 export const maxQuestionCharacters = 8_000;
 export const maxSourceCharacters = 100_000;
-export const maxUrlCharacters = 2_048;
 export const maxCustomerCharacters = 200;

@@ -1,7 +1,7 @@
 /** Every address of a folder: those that must be refused cause no connection, those that must not are let through. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPublicAddress } from '@tally/tasks';
+import { isPublicAddress } from '@tally/extraction';
 import { z } from 'zod';
 import { type Platform, startPlatform, type Tenant } from '../platform.ts';
 import { expectSame, expectThat, type Report } from '../report.ts';

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { TallyError } from '@tally/core';
 import { countWorkers, providerKeys, readProviderState } from '@tally/queue';
 import { Hono } from 'hono';
-import { bearerOf, operatorRefusal } from '../auth/authenticate.ts';
+import { bearerOf, operatorRefusal } from '../auth/require.ts';
 import { sendError } from '../http/errors.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';

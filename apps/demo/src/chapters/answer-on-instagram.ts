@@ -1,6 +1,6 @@
 /** Comments get one private reply each, messages their answer, and the account's token is never seen again. */
 import { randomBytes } from 'node:crypto';
-import type { StoredProduct } from '@tally/tasks';
+import type { StoredProduct } from '@tally/extraction';
 import { z } from 'zod';
 import { expectEqual, expectThat } from '../expect.ts';
 import { type Event, eventOf, fire, igUserId, sendsOf } from '../instagram.ts';

@@ -1,5 +1,5 @@
 /** The shop's pages become products: from structured data for nothing, else with the model's help. */
-import { StoredProduct } from '@tally/tasks';
+import { StoredProduct } from '@tally/extraction';
 import { z } from 'zod';
 import { type Job, resultOf } from '../client.ts';
 import { expectEqual, expectThat } from '../expect.ts';

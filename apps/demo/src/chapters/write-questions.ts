@@ -1,5 +1,5 @@
 /** Questions and answers are written about a product. */
-import type { StoredProduct } from '@tally/tasks';
+import type { StoredProduct } from '@tally/extraction';
 import { z } from 'zod';
 import { resultOf } from '../client.ts';
 import { expectEqual, expectThat } from '../expect.ts';

@@ -1,23 +1,21 @@
-/** A process that computes what it is sent, one thing at a time, and ends with the worker that started it. */
+/** A child process that reads pages, one at a time, and ends with the worker that started it. */
 import { Worker } from 'node:worker_threads';
-import { type Computations, computations } from '@tally/tasks';
-import type { Word } from './pool.ts';
+import { pageReading } from '@tally/extraction';
+import { worker } from 'workerpool';
+import type { Outcome } from './pool.ts';
 
-// A computation may keep this thread from noticing anything: another one watches over the parent.
+// A page may block this thread, and with it the end of the IPC channel: another thread watches over the parent.
 const watch = `
   const parent = process.ppid;
   setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, 500);`;
 new Worker(watch, { eval: true }).unref();
 
-const say = (word: Word) => process.send?.(word);
-
-process.on('disconnect', () => process.exit(0));
-process.on('message', ({ name, input }: { name: keyof Computations; input: never }) => {
+function read(name: keyof typeof pageReading, input: never): Outcome {
   try {
-    const compute = computations[name] as (input: never) => unknown;
-    say({ output: compute(input) });
+    return { output: (pageReading[name] as (input: never) => unknown)(input) };
   } catch (error) {
-    say({ error });
+    return { error };
   }
-});
-say({ ready: true });
+}
+
+worker({ read });

@@ -2,9 +2,9 @@
 import { idFrom, TallyError } from '@tally/core';
 import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
 import type { CommentInput, TaskContext } from '@tally/tasks';
-import type { Attempt, ClaimedJob } from '../jobs/attempt.ts';
+import type { Attempt } from '../jobs/attempt.ts';
 import { untilReachable } from '../jobs/outages.ts';
-import type { WorkerServices } from '../services.ts';
+import type { ClaimedJob, WorkerServices } from '../services.ts';
 import { toStored } from '../stored-product.ts';
 import { resumeSend, sendOnce } from './send.ts';
 import { requireSender } from './sender.ts';

@@ -17,10 +17,10 @@ import {
 } from '@tally/db';
 import type { Said } from '@tally/tasks';
 import { RateLimiterRes } from 'rate-limiter-flexible';
-import type { Attempt, ClaimedJob } from '../jobs/attempt.ts';
+import type { Attempt } from '../jobs/attempt.ts';
 import { untilReachable } from '../jobs/outages.ts';
 import { Postponed } from '../jobs/stops.ts';
-import type { WorkerServices } from '../services.ts';
+import type { ClaimedJob, WorkerServices } from '../services.ts';
 import type { SendResult } from './graph-client.ts';
 import type { SendFault } from './graph-errors.ts';
 import { putOff, requireSender } from './sender.ts';

@@ -1,10 +1,10 @@
 /** The connected account that a job sends from, fit to send. */
 import { TallyError, unseal } from '@tally/core';
 import { findSendingAccount, type SendingAccount, sealContext } from '@tally/db';
-import type { Attempt, ClaimedJob } from '../jobs/attempt.ts';
+import type { Attempt } from '../jobs/attempt.ts';
 import { untilReachable } from '../jobs/outages.ts';
 import { Postponed } from '../jobs/stops.ts';
-import type { WorkerServices } from '../services.ts';
+import type { ClaimedJob, WorkerServices } from '../services.ts';
 
 // After this a job that Meta keeps putting off is given up: its 24 hours (the promise behind every 202) are nearly over.
 const longestPutOffMs = 22 * 3_600_000;

@@ -1,15 +1,13 @@
 /** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
 import { settle } from '@tally/billing';
 import type { Logger } from '@tally/core';
-import { type CallRecord, type Claim, inFence, type Move, readSteps, type Transaction } from '@tally/db';
-import type { AnswerFormat, AnyTask, LlmAnswer, LlmRequest } from '@tally/tasks';
+import { type CallRecord, inFence, type Move, readSteps, type Transaction } from '@tally/db';
+import type { AnswerFormat, LlmAnswer, LlmRequest } from '@tally/tasks';
 import { plainText, type StepOutput, toJsonFormat, wholeText } from '../model/output.ts';
 import { runStep, type StepAttempt } from '../model/step.ts';
-import type { WorkerServices } from '../services.ts';
+import type { ClaimedJob, WorkerServices } from '../services.ts';
 import { untilReachable } from './outages.ts';
 import { FencedOut } from './stops.ts';
-
-export type ClaimedJob = Extract<Claim, { verdict: 'claimed' }> & { jobId: string; task: AnyTask };
 
 export type Attempt = {
   /** A metered call, as {@link TaskContext.llm} describes it. */

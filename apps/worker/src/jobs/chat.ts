@@ -5,8 +5,8 @@ import type { Said, TaskContext } from '@tally/tasks';
 import { resumeSend, sendOnce } from '../instagram/send.ts';
 import { requireSender } from '../instagram/sender.ts';
 import { cutReply } from '../instagram/text.ts';
-import type { WorkerServices } from '../services.ts';
-import type { Attempt, ClaimedJob } from './attempt.ts';
+import type { ClaimedJob, WorkerServices } from '../services.ts';
+import type { Attempt } from './attempt.ts';
 import { untilReachable } from './outages.ts';
 import { Postponed } from './stops.ts';
 

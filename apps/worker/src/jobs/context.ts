@@ -9,13 +9,14 @@ import {
   upsertProducts,
   writeProgress,
 } from '@tally/db';
+import { describeProduct, type ExtractedProduct } from '@tally/extraction';
 import { enqueueSoon } from '@tally/queue';
-import { describeProduct, type ExtractedProduct, findTask, type TaskContext } from '@tally/tasks';
+import { findTask, type TaskContext } from '@tally/tasks';
 import { createCommentReplies } from '../instagram/comments.ts';
-import type { WorkerServices } from '../services.ts';
+import type { ClaimedJob, WorkerServices } from '../services.ts';
 import { toStored } from '../stored-product.ts';
 import { announce } from './announce.ts';
-import type { Attempt, ClaimedJob } from './attempt.ts';
+import type { Attempt } from './attempt.ts';
 import { createChat } from './chat.ts';
 import { untilReachable } from './outages.ts';
 import { Postponed } from './stops.ts';
@@ -41,8 +42,8 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
       current: () => read(() => services.readPrompt(accountId)),
       save: (text) => write((client) => insertPrompt(client, { accountId, text, origin: 'generated', jobId })),
     },
-    compute: services.computing.compute(signal),
     pages: {
+      read: (name, input) => services.extractionPool.read(name, input, signal),
       open: async (url) => {
         const free = services.takePageShare(accountId);
         if (free === undefined) throw new Postponed(shareWaitMs(job.waits));

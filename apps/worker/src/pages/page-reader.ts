@@ -1,6 +1,6 @@
 /** Reads pages of the web in a browser that reaches public addresses only. */
 import type { Logger } from '@tally/core';
-import { type AddressPolicy, checkPageAddress, type PageReader, type RenderedPage } from '@tally/tasks';
+import { type AddressPolicy, checkPageAddress, type RenderedPage } from '@tally/extraction';
 import { createBrowserHost } from './chromium/browser.ts';
 import { defaultTimeoutMs, hardTimeoutMs, maxPageBytes, maxPagesAtOnce } from './limits.ts';
 import { type Network, realNetwork } from './proxy/dial.ts';
@@ -9,6 +9,16 @@ import { createSlots } from './slots.ts';
 import { untilAborted } from './until-aborted.ts';
 import { tooLarge, tooSlow } from './verdict.ts';
 import { visit } from './visit.ts';
+
+/** Reads pages of public addresses, in a browser behind a guarded proxy. */
+export type PageReader = {
+  /**
+   * Opens `url` and reads it once it has settled.
+   * @throws TallyError `address_refused` (a non-public address, also by redirect or DNS), `page_not_found` (404, 410, no
+   * such host), `blocked` (401, 403, 429, a challenge page), `too_large`, `timeout`, `unavailable` (any other failure)
+   */
+  open(url: string, options: { signal: AbortSignal }): Promise<RenderedPage>;
+};
 
 export type PageReaderOptions = {
   policy: AddressPolicy;

@@ -1,7 +1,6 @@
 /** A browser for each account that has pages open: what a page takes of its browser, it takes from no other account. */
-import type { PageReader } from '@tally/tasks';
 import { maxPagesAtOnce } from './limits.ts';
-import { createPageReader, type PageReaderOptions } from './page-reader.ts';
+import { createPageReader, type PageReader, type PageReaderOptions } from './page-reader.ts';
 import { createSlots } from './slots.ts';
 
 export type PageReaders = {

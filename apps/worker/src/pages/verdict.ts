@@ -1,6 +1,6 @@
 /** What a website's answer means to the tenant: fixed words, since the answer itself is the website's. */
 import { TallyError } from '@tally/core';
-import { addressRefusals } from '@tally/tasks';
+import { addressRefusals } from '@tally/extraction';
 import type { Snapshot } from './in-page/index.ts';
 
 export const browserEnded = () => new TallyError('unavailable', 'The browser ended while it read the page');

@@ -1,6 +1,6 @@
 /** One visit to one page, in a browser context of its own that is closed whatever happens. */
 import { type Logger, TallyError } from '@tally/core';
-import type { AddressPolicy, RenderedPage } from '@tally/tasks';
+import type { AddressPolicy, RenderedPage } from '@tally/extraction';
 import type { BrowserContext, Page } from 'playwright';
 import type { BrowserHost } from './chromium/browser.ts';
 import type { Snapshot } from './in-page/index.ts';

@@ -1,6 +1,6 @@
 /** Watches a page while it is read, and stops the reading at what a page must not do, be or cost. */
 import { TallyError } from '@tally/core';
-import { type AddressPolicy, checkPageAddress } from '@tally/tasks';
+import { type AddressPolicy, checkPageAddress } from '@tally/extraction';
 import type { BrowserContext, CDPSession, Page, Request, Response, Route } from 'playwright';
 import {
   maxDocumentBytes,

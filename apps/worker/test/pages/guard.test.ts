@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { addressRefusals } from '@tally/tasks';
+import { addressRefusals } from '@tally/extraction';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Guard, openGuard } from '../../src/pages/proxy/guard.ts';
 import { publicAddress } from './web.ts';

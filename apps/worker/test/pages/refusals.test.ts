@@ -1,6 +1,6 @@
 /** Every way out of a page that a tenant or a website may try; a listener behind the private addresses counts visits. */
 import type { ServerResponse } from 'node:http';
-import { addressRefusals } from '@tally/tasks';
+import { addressRefusals } from '@tally/extraction';
 import { afterEach, describe, expect, it } from 'vitest';
 import { failure, openWeb } from './web.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { createLogger, TallyError } from '@tally/core';
-import { isPublicAddress, type RenderedPage } from '@tally/tasks';
+import { isPublicAddress, type RenderedPage } from '@tally/extraction';
 import { afterAll } from 'vitest';
 import { createPageReader, type PageReaderOptions } from '../../src/pages/page-reader.ts';
 

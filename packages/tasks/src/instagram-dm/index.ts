@@ -1,9 +1,9 @@
 /** Answers a comment in private: with its workflow's product, or from knowledge where it has none. */
 import { boundedText } from '@tally/core';
 import { z } from 'zod';
+import { describeProduct } from '../../../extraction/src/describe-product.ts';
 import { type Said, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { describeProduct } from '../describe-product.ts';
 import { toBusiness, toContext } from '../fenced-text.ts';
 import { leastTokensOf } from '../least-tokens.ts';
 import { maxQuestionCharacters } from '../limits.ts';

@@ -1,11 +1,16 @@
 /** Reads the products that a page sells: from its structured data where these suffice, else with the model's help. */
+import {
+  checkPageAddress,
+  type ExtractedProduct,
+  ModelAnswer,
+  type pageReading,
+  type RenderedPage,
+  StoredProduct,
+} from '@tally/extraction';
 import { z } from 'zod';
-import type { LlmRequest, TaskContext } from '../context.ts';
+import type { TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import type { RenderedPage } from '../page.ts';
-import { checkPageAddress } from '../page-address.ts';
-import { type ExtractedProduct, StoredProduct } from '../product.ts';
-import { ModelAnswer } from './model/answer.ts';
+import { toMessages } from './prompt.ts';
 
 /** Each is a job of its own, with its own model call. */
 const maxQaJobs = 20;
@@ -34,28 +39,29 @@ export const productExtraction = defineTask({
     await ctx.progress('opening');
     const page = await ctx.pages.open(url);
     await ctx.progress('reading');
-    const reading = await ctx.compute('readProducts', page);
-    const found = (await askModel(page, reading.requests, ctx)) ?? reading.products;
+    const reading = await ctx.pages.read('readProducts', page);
+    const found = (await askModel(page, reading, ctx)) ?? reading.products;
     await ctx.progress('storing');
     const products = found.length === 0 ? [] : await ctx.products.save(found);
     const qaJobIds: string[] = [];
     for (const product of generate_qa ? products.slice(0, maxQaJobs) : []) {
       qaJobIds.push(await ctx.submit(`qa ${product.id}`, 'product-qa', { product_id: product.id }));
     }
-    return { url: reading.url, products, qa_job_ids: qaJobIds, asked_model: reading.requests.length > 0 };
+    return { url: reading.url, products, qa_job_ids: qaJobIds, asked_model: reading.parts.length > 0 };
   },
 });
 
 /** Asks about the page's parts in turn, until one holds products; undefined where none does. */
 async function askModel(
   page: RenderedPage,
-  requests: LlmRequest[],
+  { parts, head }: ReturnType<typeof pageReading.readProducts>,
   ctx: TaskContext,
 ): Promise<ExtractedProduct[] | undefined> {
-  if (requests.length > 0) await ctx.progress('asking');
-  for (const [i, request] of requests.entries()) {
+  if (parts.length > 0) await ctx.progress('asking');
+  for (const [i, { text, outputTokens }] of parts.entries()) {
+    const request = { messages: toMessages(head, text), outputTokens };
     const answer = await ctx.llmJson(`chunk-${i + 1}`, request, { name: 'product_extraction', schema: ModelAnswer });
-    const products = await ctx.compute('concludeProducts', { page, answer });
+    const products = await ctx.pages.read('concludeProducts', { page, answer });
     if (products !== undefined) return products;
   }
   return undefined;

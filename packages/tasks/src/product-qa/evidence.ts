@@ -1,7 +1,8 @@
 /** Whether a pair says what its source says: a model's word is not enough. */
+
+import { wordsOf } from '../../../extraction/src/text/names.ts';
+import { toAsciiDigits } from '../../../extraction/src/text/price.ts';
 import type { QaPair } from '../context.ts';
-import { wordsOf } from '../product-extraction/text/names.ts';
-import { toAsciiDigits } from '../product-extraction/text/price.ts';
 
 const longestQuestion = 500;
 const longestAnswer = 2_000;

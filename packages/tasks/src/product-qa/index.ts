@@ -1,12 +1,11 @@
 /** Writes question/answer pairs about a product, a page or a text: only facts of the source, none that exist already. */
 import { boundedText, TallyError } from '@tally/core';
+import { checkPageAddress, describeProduct, maxUrlCharacters } from '@tally/extraction';
 import { z } from 'zod';
 import type { QaPair, QaSource, TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { describeProduct } from '../describe-product.ts';
 import { leastTokensOf } from '../least-tokens.ts';
-import { maxSourceCharacters, maxUrlCharacters } from '../limits.ts';
-import { checkPageAddress } from '../page-address.ts';
+import { maxSourceCharacters } from '../limits.ts';
 import { isSupported } from './evidence.ts';
 import { toMessages } from './prompt.ts';
 import { cutSource, pieceCharacters } from './source.ts';
@@ -102,7 +101,8 @@ async function readSource(source: QaSource, ctx: TaskContext): Promise<string> {
   if ('text' in source) return source.text;
   if ('url' in source) {
     await ctx.progress('opening');
-    return ctx.compute('readPageText', await ctx.pages.open(source.url));
+    const page = await ctx.pages.open(source.url);
+    return ctx.pages.read('readPageText', { page, maxCharacters: maxSourceCharacters });
   }
   const product = await ctx.products.find(source.productId);
   if (product === undefined) throw new TallyError('not_found', 'There is no such product');

@@ -1,13 +1,9 @@
 /** Runs the task on a page given as HTML, with a model given as a function: no browser, no network, no database. */
 import { randomUUID } from 'node:crypto';
 import { createLogger } from '@tally/core';
-import * as computations from '../../src/computations.ts';
+import { type ExtractedProduct, type ModelAnswer, type ModelProduct, pageReading } from '@tally/extraction';
 import type { AnswerFormat, LlmRequest, TaskContext } from '../../src/context.ts';
-import type { ExtractedProduct } from '../../src/product.ts';
 import { productExtraction } from '../../src/product-extraction/index.ts';
-import type { ModelAnswer, ModelProduct } from '../../src/product-extraction/model/answer.ts';
-
-const byName = { ...computations };
 
 export const pageUrl = 'https://shop.test/p/kettle';
 
@@ -77,8 +73,10 @@ export async function extract(
     },
     keep: () => undefined,
     progress: async (stage) => void outcome.stages.push(stage),
-    compute: async (name, input) => (byName[name] as (input: unknown) => never)(structuredClone(input)),
-    pages: { open: async () => ({ url, status: 200, html: html(page) }) },
+    pages: {
+      open: async () => ({ url, status: 200, html: html(page) }),
+      read: async (name, input) => (pageReading[name] as (input: unknown) => never)(structuredClone(input)),
+    },
     products: {
       find: unused,
       save: async (products) => products.map((product) => ({ ...product, id: randomUUID() })),

@@ -1,12 +1,12 @@
 /** Pages that were made to be hard to read: time grows with their size and no faster, and what comes out is bounded. */
 import { describe, expect, it } from 'vitest';
-import { isHidden, parseHtml } from '../../src/product-extraction/page/dom.ts';
-import { parseTolerant, plainText } from '../../src/product-extraction/structured/json.ts';
-import { kindOf } from '../../src/product-extraction/text/amount-kind.ts';
-import { availabilityOf, saidAvailability } from '../../src/product-extraction/text/availability.ts';
-import { findMoney } from '../../src/product-extraction/text/money.ts';
-import { folded, wordsOf } from '../../src/product-extraction/text/names.ts';
-import { parseAmount } from '../../src/product-extraction/text/price.ts';
+import { isHidden, parseHtml } from '../../../extraction/src/page/dom.ts';
+import { parseTolerant, plainText } from '../../../extraction/src/structured/json.ts';
+import { kindOf } from '../../../extraction/src/text/amount-kind.ts';
+import { availabilityOf, saidAvailability } from '../../../extraction/src/text/availability.ts';
+import { findMoney } from '../../../extraction/src/text/money.ts';
+import { folded, wordsOf } from '../../../extraction/src/text/names.ts';
+import { parseAmount } from '../../../extraction/src/text/price.ts';
 import { claim, extract, jsonLd, noModel, type TestPage } from './harness.ts';
 
 /** How much longer `work` takes on eight times as much; linear is 8, quadratic 64. Short times are noise. */

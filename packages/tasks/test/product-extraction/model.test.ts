@@ -1,6 +1,6 @@
 /** What the model is shown, and what of its answer is believed. */
 import { describe, expect, it } from 'vitest';
-import { ModelAnswer } from '../../src/product-extraction/model/answer.ts';
+import { ModelAnswer } from '../../../extraction/src/model/answer.ts';
 import { claim, extract, type TestPage } from './harness.ts';
 
 const table: TestPage = {

@@ -1,9 +1,9 @@
 /** Amounts as people write them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readCurrency } from '../../src/product-extraction/text/currency.ts';
-import { findMoney } from '../../src/product-extraction/text/money.ts';
-import { compareAmounts, decimalOf, parseAmount, shift } from '../../src/product-extraction/text/price.ts';
+import { readCurrency } from '../../../extraction/src/text/currency.ts';
+import { findMoney } from '../../../extraction/src/text/money.ts';
+import { compareAmounts, decimalOf, parseAmount, shift } from '../../../extraction/src/text/price.ts';
 
 describe('one amount', () => {
   it.each([

@@ -10,13 +10,8 @@ import {
   insertApiKey,
   listApiKeys,
 } from '@tally/db';
-import {
-  newApiKey,
-  refuseOldLogin,
-  requireLogin,
-  requirePassword,
-  requireRecentLogin,
-} from '../../auth/authenticate.ts';
+import { newApiKey } from '../../auth/authenticate.ts';
+import { refuseOldLogin, requireLogin, requirePassword, requireRecentLogin } from '../../auth/require.ts';
 import { limits } from '../../limits.ts';
 import { sendLink } from '../../mail/links.ts';
 import {

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { hashUnknownPassword, TallyError } from '@tally/core';
 import { beginErasure, type ErasurePass, eraseRows } from '@tally/db';
-import { requireLogin, requirePassword } from '../../auth/authenticate.ts';
+import { requireLogin, requirePassword } from '../../auth/require.ts';
 import { limits } from '../../limits.ts';
 import { bearer, Code, Created, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';

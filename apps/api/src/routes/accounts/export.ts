@@ -2,7 +2,7 @@
 import { ReadableStream } from 'node:stream/web';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { exportAccount } from '@tally/db';
-import { requireLogin } from '../../auth/authenticate.ts';
+import { requireLogin } from '../../auth/require.ts';
 import { bearer, errorResponses } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 

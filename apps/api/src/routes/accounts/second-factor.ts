@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { seal, sealKeysOf, TallyError } from '@tally/core';
 import { disableSecondFactor, enableSecondFactor, findAccount, prepareSecondFactor, totpContext } from '@tally/db';
-import { requirePassword, requireRecentLogin } from '../../auth/authenticate.ts';
+import { requirePassword, requireRecentLogin } from '../../auth/require.ts';
 import { isCode, newRecoveryCodes, newTotp } from '../../auth/second-factor.ts';
 import { bearer, Code, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';

@@ -12,7 +12,7 @@ import {
   isErasedAddress,
   type LinkPurpose,
 } from '@tally/db';
-import { networkOf, originOf } from '../../auth/authenticate.ts';
+import { networkOf, originOf } from '../../http/origin.ts';
 import { hashLinkToken, sendLink } from '../../mail/links.ts';
 import { Code, errorResponses, GivenPassword, jsonBody, jsonResponse, NewPassword } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';

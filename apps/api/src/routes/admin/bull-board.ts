@@ -10,8 +10,10 @@ import type { AnyTask } from '@tally/tasks';
 import type { Job } from 'bullmq';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { LRUCache } from 'lru-cache';
-import { addressOf, bearerOf, type Caller, originOf, requireOperator } from '../../auth/authenticate.ts';
+import type { Caller } from '../../auth/authenticate.ts';
+import { bearerOf, requireOperator } from '../../auth/require.ts';
 import { createErrorHandler } from '../../http/errors.ts';
+import { addressOf, originOf } from '../../http/origin.ts';
 import { isOwnOrigin } from '../../http/public-address.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 

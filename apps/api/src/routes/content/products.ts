@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
 import { correctProduct, deleteProduct, findProduct, type KeptProduct, listProducts } from '@tally/db';
-import { describeProduct, ProductFields, StoredProduct } from '@tally/tasks';
+import { describeProduct, ProductFields, StoredProduct } from '@tally/extraction';
 import { limits } from '../../limits.ts';
 import {
   bearer,

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJob, findJobState, isCollision, isEnded, isOutage, type JobState, type JobView } from '@tally/db';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
-import { bearerOf } from '../../auth/authenticate.ts';
+import { bearerOf } from '../../auth/require.ts';
 import { tagOf } from '../../jobs/tag.ts';
 import { bearer, errorResponses, IdParam, toJob } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';

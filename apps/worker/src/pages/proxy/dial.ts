@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
 import { TallyError } from '@tally/core';
-import { type AddressPolicy, addressRefusals, checkHostAndPort, isExempt, isPublicAddress } from '@tally/tasks';
+import { type AddressPolicy, addressRefusals, checkHostAndPort, isExempt, isPublicAddress } from '@tally/extraction';
 import { createSlots } from '../slots.ts';
 
 /** The network below: tests put a listener of theirs behind an address that only looks public. */

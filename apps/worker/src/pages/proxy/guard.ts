@@ -15,7 +15,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TallyError } from '@tally/core';
-import type { AddressPolicy } from '@tally/tasks';
+import type { AddressPolicy } from '@tally/extraction';
 import { createDialer, type Network } from './dial.ts';
 
 export type Guard = {

@@ -11,13 +11,3 @@ export type RenderedPage = {
    */
   html: string;
 };
-
-/** Reads pages of public addresses, in a browser behind a guarded proxy. */
-export type PageReader = {
-  /**
-   * Opens `url` and reads it once it has settled.
-   * @throws TallyError `address_refused` (a non-public address, also by redirect or DNS), `page_not_found` (404, 410, no
-   * such host), `blocked` (401, 403, 429, a challenge page), `too_large`, `timeout`, `unavailable` (any other failure)
-   */
-  open(url: string, options: { signal: AbortSignal }): Promise<RenderedPage>;
-};

@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createLogger } from '@tally/core';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startPlatform } from '../../../test/harness/platform.ts';
-import { createComputing } from '../src/extraction-pool/pool.ts';
+import { createExtractionPool } from '../src/extraction-pool/pool.ts';
 import { failure, productData } from './pages/web.ts';
 
 const pages: Record<string, string> = {
@@ -61,12 +61,12 @@ describe('a page that is hard to read', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a computation', { timeout: 60_000 }, () => {
+describe('reading a page in a child process', { timeout: 60_000 }, () => {
   const page = (html: string) => ({ url: 'http://shop.test/', status: 200, html });
   const open = (limits: { deadlineMs?: number } = {}, signal = new AbortController().signal) => {
-    const { compute, close } = createComputing(createLogger('test', 'silent'), limits);
+    const { read, close } = createExtractionPool(createLogger('test', 'silent'), limits);
     onTestFinished(close);
-    return compute(signal);
+    return (html: ReturnType<typeof page>) => read('readPageText', { page: html, maxCharacters: 100_000 }, signal);
   };
   const plain = page('<html><head><title>Shop</title></head><body><p>Hello</p></body></html>');
   /** Depth is what the parser's own time grows with the square of. */
@@ -75,34 +75,34 @@ describe('a computation', { timeout: 60_000 }, () => {
   const wide = page('<b></b>'.repeat(1_400_000));
   const tooComplex = { code: 'too_large', message: 'The page is too complex to be read' };
 
-  it('gives what its function gives', async () => {
-    expect(await open()('readPageText', plain)).toBe('Shop\nHello');
+  it('returns what the function returns', async () => {
+    expect(await open()(plain)).toBe('Shop\nHello');
   });
 
   it('ends when its time is over, and the next ones find another', async () => {
-    const compute = open({ deadlineMs: 1_500 });
+    const read = open({ deadlineMs: 3_000 });
     const { outcome, blockedMs } = await watched(() =>
-      Promise.all([deep, deep, deep].map((each) => failure(compute('readPageText', each)))),
+      Promise.all([deep, deep, deep].map((each) => failure(read(each)))),
     );
     expect(outcome).toEqual([tooComplex, tooComplex, tooComplex]);
     expect(blockedMs).toBeLessThan(2_000);
-    expect(await compute('readPageText', plain)).toBe('Shop\nHello');
+    expect(await read(plain)).toBe('Shop\nHello');
   });
 
   it('ends when its memory is used up, and the next ones find another', async () => {
-    const compute = open({ deadlineMs: 60_000 });
-    expect(await failure(compute('readPageText', wide))).toEqual(tooComplex);
-    expect(await compute('readPageText', plain)).toBe('Shop\nHello');
+    const read = open({ deadlineMs: 60_000 });
+    expect(await failure(read(wide))).toEqual(tooComplex);
+    expect(await read(plain)).toBe('Shop\nHello');
   });
 
   it('ends with the job that asked for it', async () => {
     const stop = new AbortController();
-    const work = open({}, stop.signal)('readPageText', deep);
+    const work = open({}, stop.signal)(deep);
     setTimeout(() => stop.abort(new Error('stopped')), 300);
     await expect(work).rejects.toThrow('stopped');
   });
 
   it('passes on what is no matter of size', async () => {
-    await expect(open()('readPageText', undefined as never)).rejects.toThrow(TypeError);
+    await expect(open()(undefined as never)).rejects.toThrow(TypeError);
   });
 });

@@ -1,7 +1,8 @@
 /** Reads all of a page's structured data, holds them against what it shows, and makes drafts of its products. */
-import type { FieldSource, ProductFields } from '../../product.ts';
+
 import { type PageView, placeOf } from '../page/page-view.ts';
 import { compareWithShown, shownPrices, showsSoldOut } from '../page/shown-prices.ts';
+import type { FieldSource, ProductFields } from '../product.ts';
 import type { Money } from '../text/money.ts';
 import { namesAgree, wordsOf } from '../text/names.ts';
 import { readAppState } from './app-state.ts';

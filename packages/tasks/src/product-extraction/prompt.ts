@@ -1,8 +1,8 @@
 /** What the model is told about a page. The page's text is data: it is fenced and given no authority. */
-import type { Message } from '../../context.ts';
-import { fenced } from '../../fenced-text.ts';
-import { maxUrlCharacters } from '../../limits.ts';
-import type { PageView } from '../page/page-view.ts';
+
+import { maxUrlCharacters, type PageHead } from '@tally/extraction';
+import type { Message } from '../context.ts';
+import { fenced } from '../fenced-text.ts';
 
 /** More products than fit an answer of 2,000 tokens. */
 export const maxProductsAsked = 12;
@@ -20,9 +20,6 @@ availability: in_stock or out_of_stock only where the page says so; made to orde
 sku: the shop's article number. brand: the maker. Both copied, and only where the text names them.
 description: one or two sentences copied from the text, at most 200 characters.
 Use null wherever the text doesn't say. Never guess.`;
-
-/** What a message needs to know of the page that the text is from. */
-export type PageHead = Pick<PageView, 'canonicalUrl' | 'language' | 'title'>;
 
 /** The conversation that asks for the products in one part of a page. */
 export function toMessages({ canonicalUrl, language, title }: PageHead, text: string): Message[] {

@@ -1,6 +1,6 @@
 /** The page's document, parsed: its nodes, what is hidden in it, and what its head says about it. */
 import { type Cheerio, type CheerioAPI, load } from 'cheerio';
-import { maxUrlCharacters } from '../../limits.ts';
+import { maxUrlCharacters } from '../page-address.ts';
 
 type Document = ReturnType<CheerioAPI['root']> extends Cheerio<infer Root> ? Root : never;
 export type Node = Document['childNodes'][number];

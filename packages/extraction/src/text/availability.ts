@@ -1,5 +1,5 @@
 /** Reads availability from structured data's terms and from what a shop says in words. */
-import type { Availability } from '../../product.ts';
+import type { Availability } from '../product.ts';
 
 const terms: Record<string, Availability> = {
   instock: 'in_stock',

@@ -3,8 +3,8 @@
  * its fields mean, so a product counts only where the page shows its name and its price.
  */
 import type { CheerioAPI } from 'cheerio';
-import type { Availability } from '../../product.ts';
 import type { PageView } from '../page/page-view.ts';
+import type { Availability } from '../product.ts';
 import { availabilityOf } from '../text/availability.ts';
 import { currencyCode } from '../text/currency.ts';
 import type { Money } from '../text/money.ts';

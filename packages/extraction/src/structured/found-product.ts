@@ -1,5 +1,5 @@
 /** A product as one source of a page describes it, before sources are weighed against each other and the page. */
-import type { Availability } from '../../product.ts';
+import type { Availability } from '../product.ts';
 import type { Decimal } from '../text/price.ts';
 
 /** The kinds of structured data, the most reliable first. */

@@ -1,7 +1,8 @@
 /** Puts structured data and what the model read together into products. */
-import type { ExtractedProduct } from '../product.ts';
+
 import { surroundingsOf } from './page/page-images.ts';
 import type { PageView } from './page/page-view.ts';
+import type { ExtractedProduct } from './product.ts';
 import type { FoundProduct } from './structured/found-product.ts';
 import { type Draft, isComplete, type Sources, type Structured } from './structured/structured.ts';
 import { namesAgree, sameName } from './text/names.ts';

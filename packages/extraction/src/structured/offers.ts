@@ -1,5 +1,5 @@
 /** Reads what a product costs from its offers: which of several, and which of an offer's prices. */
-import type { Availability } from '../../product.ts';
+import type { Availability } from '../product.ts';
 import { availabilityOf } from '../text/availability.ts';
 import { currencyCode } from '../text/currency.ts';
 import type { Money } from '../text/money.ts';

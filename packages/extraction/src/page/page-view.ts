@@ -1,6 +1,6 @@
 /** One page, read once: the document for structured data, and what a visitor sees of it. */
 import type { CheerioAPI } from 'cheerio';
-import type { RenderedPage } from '../../page.ts';
+import type { RenderedPage } from '../page.ts';
 import { findMoney, type Money } from '../text/money.ts';
 import { collapse, folded, setsAgree, wordsOf } from '../text/names.ts';
 import { canonicalUrl, languageOf, metaOf, parseHtml } from './dom.ts';

@@ -1,7 +1,8 @@
 /** Holds a model's answer against the page: what the page doesn't say was made up, whoever says it. */
-import type { Availability } from '../../product.ts';
+
 import { isPrice, type MoneyPassage, type PageView, placeOf } from '../page/page-view.ts';
 import { passagesOf } from '../page/shown-prices.ts';
+import type { Availability } from '../product.ts';
 import { type FoundProduct, nothingFound } from '../structured/found-product.ts';
 import { saidAvailability } from '../text/availability.ts';
 import { readCurrency } from '../text/currency.ts';

@@ -5,7 +5,8 @@ import ipaddr from 'ipaddr.js';
 /** What is exempt from the rules for public addresses: `host:port` as in `EXTRACTION_ALLOW_HOSTS`, lower case. */
 export type AddressPolicy = { allowedHosts: ReadonlySet<string> };
 
-const maxUrlChars = 2_048;
+/** UTF-16 units. */
+export const maxUrlCharacters = 2_048;
 /** DNS's own limits. */
 const maxHostChars = 253;
 const maxLabelChars = 63;
@@ -46,7 +47,7 @@ const ipv4Wrappers = (
 
 /** Tenants are told what is allowed, and never what an address of theirs came to. */
 export const addressRefusals = {
-  url: `Give a complete http:// or https:// address of at most ${maxUrlChars} characters`,
+  url: `Give a complete http:// or https:// address of at most ${maxUrlCharacters} characters`,
   scheme: 'Only http:// and https:// addresses are read',
   credentials: 'Addresses with a user name or password are not read',
   port: `Only the ports ${[...allowedPorts].join(', ')} are read`,
@@ -61,7 +62,7 @@ const refuse = (rule: keyof typeof addressRefusals): TallyError =>
  * @throws TallyError `address_refused`, with a text for the tenant
  */
 export function checkPageAddress(url: string, policy: AddressPolicy): void {
-  if (url.length > maxUrlChars || !URL.canParse(url)) throw refuse('url');
+  if (url.length > maxUrlCharacters || !URL.canParse(url)) throw refuse('url');
   const { protocol, username, password, hostname, port } = new URL(url);
   if (protocol !== 'http:' && protocol !== 'https:') throw refuse('scheme');
   if (username !== '' || password !== '') throw refuse('credentials');

@@ -1,6 +1,6 @@
 /** What the model answers in. Strict mode wants every property: null stands for what the page doesn't say. */
 import { z } from 'zod';
-import { availabilities } from '../../product.ts';
+import { availabilities } from '../product.ts';
 
 export const ModelProduct = z.object({
   name: z.string(),
