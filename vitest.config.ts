@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{apps,packages}/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    globalSetup: ['test/harness/services.ts'],
+    globalSetup: ['packages/testing/src/vitest/global-setup.ts'],
     // Real services on small machines: a test that waits for a lease to run out takes its time.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -1,9 +1,10 @@
 /** An installation of Tally for one section of the bench: a database, a key prefix, accounts with knowledge. */
 import { randomBytes } from 'node:crypto';
-import { type Config, connectRedis, createLogger, hashPassword, loadConfig, newId, redisReady } from '@tally/core';
-import { connectDatabase, type Database, insertAccount, insertKnowledge, startPeriod, submitJobs } from '@tally/db';
+import { type Config, connectRedis, createLogger, loadConfig, newId, redisReady } from '@tally/core';
+import { connectDatabase, type Database, insertKnowledge, submitJobs } from '@tally/db';
 import { enqueue, openQueues, type Queues } from '@tally/queue';
 import { type AnyTask, findTask } from '@tally/tasks';
+import { newAccount } from '@tally/testing';
 import { createTokens } from '../apps/api/src/auth/tokens.ts';
 import { demoKnowledge } from '../apps/ops/src/demo-knowledge.ts';
 import { openBareQueue } from './children/bare-queue.ts';
@@ -66,31 +67,12 @@ export async function newInstallation(world: World, name: string, accountCount: 
 }
 
 async function openAccounts(db: Database, config: Config, count: number): Promise<Account[]> {
-  const passwordHash = await hashPassword(randomBytes(16).toString('hex'));
   const tokens = createTokens([config.jwtSecret]);
   const accounts: Account[] = [];
   for (let i = 0; i < count; i++) {
-    const account = await insertAccount(db, {
-      email: `bench${i}@example.com`,
-      role: 'tenant',
-      passwordHash,
-      isConfirmed: true,
-    });
-    if (account === undefined) throw new Error('an account of the bench is there already');
-    const accountId = account.id;
-    const subscriptionId = await startPeriod(db, {
-      accountId,
-      planId: 'scale',
-      tokens: tokensEach,
-      status: 'active',
-      renews: false,
-      startsAt: new Date(Date.now() - 1_000),
-      endsAt: new Date(Date.now() + 86_400_000),
-      grantedBy: null,
-    });
+    const { accountId, subscriptionId } = await newAccount({ db }, { planId: 'scale', tokens: tokensEach });
     for (const entry of demoKnowledge) await insertKnowledge(db, { accountId, ...entry });
-    const bearer = await tokens.issue({ accountId, tokenVersion: account.tokenVersion });
-    accounts.push({ accountId, subscriptionId, bearer });
+    accounts.push({ accountId, subscriptionId, bearer: await tokens.issue({ accountId, tokenVersion: 1 }) });
   }
   return accounts;
 }

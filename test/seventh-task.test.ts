@@ -2,8 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AnyTask, tasks } from '@tally/tasks';
+import type { Body } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { afterAll, expect, it } from 'vitest';
-import { type Body, startPlatform } from './harness/platform.ts';
 
 const root = join(import.meta.dirname, '..');
 const folder = mkdtempSync(join(root, 'packages/tasks/src/seventh-'));

@@ -3,7 +3,7 @@
  * them. No fault is injected; the figures depend on the machine, their ratio doesn't.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Installation, startInstallation } from '../system/installation.ts';
+import { type Installation, startInstallation } from '@tally/testing';
 import { send } from './clients/http.ts';
 import { type Account, openTenants } from './clients/tenants.ts';
 import { controlSandbox } from './sandbox.ts';

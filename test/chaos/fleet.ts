@@ -1,8 +1,7 @@
 /** The API and worker processes: each has a slot that is filled again when its process is gone. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '@tally/embedded';
-import type { Installation, Process } from '../system/installation.ts';
-import { until } from '../system/until.ts';
+import { type Installation, type Process, until } from '@tally/testing';
 import { freeze } from './freeze.ts';
 import type { Journal } from './journal.ts';
 

@@ -1,5 +1,6 @@
 /** Measures how long it takes after a fault until work goes on. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@tally/testing';
 import { send } from './clients/http.ts';
 import type { Account } from './clients/tenants.ts';
 import type { RunningJob } from './fleet.ts';
@@ -19,7 +20,7 @@ export async function canaryAnswered(world: World, account: Account, limitMs: nu
   for (let door = number; Date.now() < endsAt; door++) {
     const jobId = await submitCanary(world, account, number, door);
     if (jobId === undefined) await sleep(lookEveryMs);
-    else return waitFor(() => isCompleted(world, jobId), endsAt);
+    else return void (await until(() => isCompleted(world, jobId), endsAt - Date.now()));
   }
   throw new Error(`no API took a job within ${limitMs} ms`);
 }
@@ -47,17 +48,8 @@ export async function movedOn({ system }: World, jobs: RunningJob[], limitMs: nu
     if (still.length > 0) stuck = still;
     return still.length === 0;
   };
-  await waitFor(areAll, Date.now() + limitMs);
+  await until(areAll, limitMs);
   return stuck[0];
-}
-
-/** Asks until it is so; Postgres may be away meanwhile. @throws at `endsAt` */
-export async function waitFor(isSo: () => Promise<boolean>, endsAt: number): Promise<void> {
-  while (Date.now() < endsAt) {
-    if (await isSo().catch(() => false)) return;
-    await sleep(lookEveryMs);
-  }
-  throw new Error('not within the limit');
 }
 
 async function submitCanary(

@@ -1,5 +1,6 @@
 /** One run: traffic and faults for so long, then silence, then every check. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@tally/testing';
 import { type BookSums, checkBook, type ExtraCall } from './checks/book.ts';
 import { checkMessages, checkWebhooks } from './checks/instagram.ts';
 import { checkCharges, checkOnce, checkPromises, countOpen } from './checks/jobs.ts';
@@ -12,7 +13,6 @@ import { startTraffic } from './clients/traffic.ts';
 import type { Fault } from './faults/fault.ts';
 import type { Violation } from './journal.ts';
 import { createRandom } from './random.ts';
-import { waitFor } from './recovery.ts';
 import { playScript } from './script.ts';
 import type { Incident } from './timeline.ts';
 import type { World } from './world.ts';
@@ -57,7 +57,7 @@ export async function run(
   now = () => 'no more submissions';
   await Promise.all([traffic.stop(), meta.stop(), topUps.stop()]);
   now = () => 'the last jobs end';
-  await waitFor(async () => (await countOpen(world)) === 0, Date.now() + drainLimitMs).catch(() => undefined);
+  await until(async () => (await countOpen(world)) === 0, drainLimitMs).catch(() => undefined);
   now = () => 'checks';
   const { sums, extraCalls } = await checkAll(world, script.incidents);
   await watch.stop();

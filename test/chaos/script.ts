@@ -1,10 +1,11 @@
 /** The script of a run: which faults come in which order, and their injection one after the other. */
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@tally/testing';
 import type { Effect, Fault } from './faults/fault.ts';
 import { listRunning, type RunningJob } from './fleet.ts';
 import type { Random } from './random.ts';
-import { calm, canaryAnswered, movedOn, waitFor } from './recovery.ts';
+import { calm, canaryAnswered, movedOn } from './recovery.ts';
 import type { Incident } from './timeline.ts';
 import type { World } from './world.ts';
 
@@ -68,7 +69,7 @@ export function playScript(
   async function measure(effect: Effect, lane: Fault['lane'], running: RunningJob[], limitMs: number) {
     const sinceOver = () => Date.now() - effect.overAt;
     if (effect.isRecovered !== undefined) {
-      await waitFor(effect.isRecovered, Date.now() + limitMs);
+      await until(effect.isRecovered, limitMs);
       return { ms: sinceOver(), words: `recovered after ${inSeconds(sinceOver())}` };
     }
     const { canary, rich, instagram } = world.tenants;

@@ -1,9 +1,9 @@
 /** Everything that a run is made of: the installation, what stands around it, and who uses it. */
-import { type Installation, startInstallation } from '../system/installation.ts';
+
+import { type Installation, startInstallation, startProxy, type TcpProxy } from '@tally/testing';
 import { openTenants, type Tenants } from './clients/tenants.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { createJournal, type Journal, type Violation } from './journal.ts';
-import { startProxy, type TcpProxy } from './proxy.ts';
 import { controlSandbox, type Sandbox } from './sandbox.ts';
 
 export type World = {

@@ -1,5 +1,5 @@
 /** The OpenAPI document as attacks read it: every operation, and bodies that fit or nearly fit its schemas. */
-import type { Platform } from '../harness/platform.ts';
+import type { Platform } from '@tally/testing';
 
 export type Schema = {
   $ref?: string;

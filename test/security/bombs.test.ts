@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, constants, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { startPlatform } from '@tally/testing/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startPlatform } from '../harness/platform.ts';
 
 const spaces = Buffer.alloc(10_000_000, ' ');
 /** Ten million spaces, packed so that it may be repeated: a hundred of them unpack to a gigabyte. */

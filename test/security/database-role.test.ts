@@ -2,10 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connectDatabase, type Database, migrate } from '@tally/db';
+import { withDatabase } from '@tally/testing';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, inject, it } from 'vitest';
-import { startPlatform } from '../harness/platform.ts';
-import { withDatabase } from '../harness/services.ts';
-import { testLog } from '../harness/tally.ts';
 
 const suffix = randomBytes(4).toString('hex');
 const [owner, app, database] = [`tally_owner_${suffix}`, `tally_app_${suffix}`, `tally_roles_${suffix}`];

@@ -1,9 +1,9 @@
 /** Every way in needs a login but the few that are named here, and no spelling of an address goes around it. */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { metricsToken } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { startPlatform } from '../harness/platform.ts';
-import { metricsToken } from '../harness/tally.ts';
 import { filled, namesIn, type Operation, readOperations, sample } from './api-document.ts';
 
 const platform = await startPlatform({ worker: false });

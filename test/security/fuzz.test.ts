@@ -1,7 +1,9 @@
 /** Bodies that almost fit, made at random from the document: whatever they are, the answer is no fault of ours. */
+
+import type { Answer } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { type Answer, startPlatform } from '../harness/platform.ts';
 import { filled, namesIn, type Operation, readOperations, type Schema, sample, typesOf } from './api-document.ts';
 import { expectSound } from './sound.ts';
 import { makeThings, thingAt } from './things.ts';

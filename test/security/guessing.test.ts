@@ -1,7 +1,8 @@
 /** Guessing passwords and addresses, beyond what apps/api/test/rate-limits.test.ts holds. */
+
+import { type Answer, testPassword } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Answer, startPlatform } from '../harness/platform.ts';
-import { testPassword } from '../harness/tally.ts';
 
 const limited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '2', PROXY_HOPS: '1' } });
 const unlimited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '0' } });

@@ -1,8 +1,8 @@
 /** Tokens that prove nothing: each is 401, whatever it claims. */
 import { createHash, createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import { testPassword } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { startPlatform } from '../harness/platform.ts';
-import { testPassword } from '../harness/tally.ts';
 
 const { api, call, config, newPerson } = await startPlatform({ worker: false });
 const victim = await newPerson({ tokens: 1_000 });

@@ -1,6 +1,8 @@
 /** Statements, patterns and control characters in every field of every route, generated from the document: text stays text. */
+
+import type { Answer, CallOptions, Person } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Answer, type CallOptions, type Person, startPlatform } from '../harness/platform.ts';
 import { bodiesWith, filled, namesIn, type Operation, readOperations, sample, textFieldsOf } from './api-document.ts';
 import { expectSound } from './sound.ts';
 import { makeThings, thingAt } from './things.ts';

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inTransaction, upsertProducts } from '@tally/db';
+import type { Asked, Body, Person } from '@tally/testing';
+import { startPlatform, startScriptedModel } from '@tally/testing/vitest';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Body, type Person, startPlatform } from '../harness/platform.ts';
-import { type Asked, startScriptedModel } from '../harness/scripted-model.ts';
 
 const marker = 'Xyzzyx';
 const controls = [

@@ -1,7 +1,8 @@
 /** JSON at its edges, content types, headers and addresses that no client writes by accident. */
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { questionPath } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { questionPath, startPlatform } from '../harness/platform.ts';
 import { expectSound } from './sound.ts';
 
 // Packed before anybody is connected: it takes longer than an idle connection is kept.

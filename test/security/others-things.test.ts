@@ -1,7 +1,8 @@
 /** Another account's things do not exist, at every address and in every field that takes an id: generated from the document. */
 import { newId } from '@tally/core';
+import type { Answer, Person } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Answer, type Person, startPlatform } from '../harness/platform.ts';
 import { bodiesWith, filled, namesIn, type Operation, readOperations, sample } from './api-document.ts';
 import { makeThings, type Things, thingAt } from './things.ts';
 

@@ -1,9 +1,10 @@
 /** The two pages that browsers open, the queue board and the docs: in a real browser, under the policies that they are sent with. */
+
+import { testPassword } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { type Browser, chromium } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium } from '../../apps/worker/src/pages/chromium/find-chromium.ts';
-import { startPlatform } from '../harness/platform.ts';
-import { testPassword } from '../harness/tally.ts';
 
 const { call, newPerson, submit, url } = await startPlatform({ worker: false });
 const operator = await newPerson({ role: 'operator' });

@@ -1,11 +1,12 @@
 /** Secrets are changed while everything runs: two processes with the old and the new one side by side, and then one of them alone. */
+
+import { testPassword } from '@tally/testing';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startApi } from '../../apps/api/src/start.ts';
 import { reseal } from '../../apps/ops/src/reseal.ts';
 import { seal, unseal } from '../../packages/core/src/index.ts';
 import { sealContext, totpContext } from '../../packages/db/src/index.ts';
-import { startPlatform } from '../harness/platform.ts';
-import { testLog, testPassword } from '../harness/tally.ts';
 
 const oldSecret = 'the secret that has been in use so far';
 const newSecret = 'the secret that will be in use from now on';

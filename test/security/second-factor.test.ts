@@ -1,9 +1,10 @@
 /** A second factor, and what keys of operators may do. */
+
+import { type Answer, type Person, testPassword } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { Secret, TOTP } from 'otpauth';
 import { describe, expect, it } from 'vitest';
 import { resetSecondFactor } from '../../apps/ops/src/reset-second-factor.ts';
-import { type Answer, type Person, startPlatform } from '../harness/platform.ts';
-import { testPassword } from '../harness/tally.ts';
 
 const platform = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '5', PROXY_HOPS: '1' } });
 const { api, call, newPerson } = platform;

@@ -1,10 +1,9 @@
 /** What the log holds after everything that can go right and wrong: ids, and nothing that anybody said or keeps secret. */
 import { createHmac } from 'node:crypto';
 import { createLogger } from '@tally/core';
+import { type Body, instagramSecret, testPassword, until } from '@tally/testing';
+import { startPlatform, startScriptedModel } from '@tally/testing/vitest';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Body, instagramSecret, startPlatform, until } from '../harness/platform.ts';
-import { startScriptedModel } from '../harness/scripted-model.ts';
-import { testPassword } from '../harness/tally.ts';
 
 const lines: string[] = [];
 const log = createLogger('test', 'trace', { write: (line) => void lines.push(line) });

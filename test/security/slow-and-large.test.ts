@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { questionPath, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { questionPath, startPlatform, until } from '../harness/platform.ts';
 
 const requestMs = 1_500;
 const silenceMs = 2_500;

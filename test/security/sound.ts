@@ -1,6 +1,7 @@
 /** What every answer to an attack must be. */
+
+import type { Answer } from '@tally/testing';
 import { expect } from 'vitest';
-import type { Answer } from '../harness/platform.ts';
 
 const insides =
   /node_modules|\.[jt]s:\d+|\bselect .* from\b|\binsert into\b|relation "|syntax error at|violates|\bat \w+ \(|\/home\/|\/tmp\//i;

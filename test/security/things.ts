@@ -1,7 +1,7 @@
 /** One of everything that an account can have, by the address at which it is found: what a new route with an id needs. */
 import { inTransaction, upsertProducts } from '@tally/db';
+import type { Body, Person, Platform } from '@tally/testing';
 import { expect } from 'vitest';
-import type { Body, Person, Platform } from '../harness/platform.ts';
 
 export type Thing = {
   id: string;

@@ -3,8 +3,9 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { instagramSecret, type Person, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { instagramSecret, type Person, startPlatform, until } from '../harness/platform.ts';
 
 const { api, call, newPerson, sandbox, poll, url } = await startPlatform();
 const path = '/webhooks/instagram';

@@ -1,9 +1,8 @@
 /** An account without a plan does its worst, within every limit: others wait a little, and the database grows a little. */
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Installation, newAccount, type Process, startInstallation, testPassword } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newAccount, testPassword } from '../harness/tally.ts';
-import { type Installation, type Process, startInstallation } from '../system/installation.ts';
 import { newTenant, type Tenant } from '../system/tenant.ts';
 
 /** By hand, on a machine that does nothing else: LOAD_SECONDS=60. Among other tests only delays of another kind tell. */

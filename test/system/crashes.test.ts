@@ -1,8 +1,8 @@
 /** What survives when processes are killed and dependencies go away. Every test uses real processes and real signals. */
+
+import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Installation, type Process, startInstallation } from './installation.ts';
 import { expectSound, newTenant, type Tenant } from './tenant.ts';
-import { until } from './until.ts';
 
 let system: Installation;
 let api: Process;

@@ -2,8 +2,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { until } from '@tally/testing';
 import { afterEach, expect, it } from 'vitest';
-import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const limitMs = 180_000;

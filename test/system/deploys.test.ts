@@ -1,8 +1,8 @@
 /** A deploy under load: processes are asked to end, by SIGTERM, while they work. */
+
+import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Installation, type Process, startInstallation } from './installation.ts';
 import { expectSound, newTenant } from './tenant.ts';
-import { until } from './until.ts';
 
 let system: Installation;
 let api: Process;

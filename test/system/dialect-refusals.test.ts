@@ -1,8 +1,9 @@
 /** What each dialect's refusals mean for jobs: the same in every dialect. */
+
+import { type Person, type Platform, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
 import { dialects } from '../../apps/sandbox/src/model/dialects/dialects.ts';
-import { type Person, type Platform, startPlatform } from '../harness/platform.ts';
-import { until } from './until.ts';
 
 type CloseLater = (cleanUp: () => Promise<void>) => void;
 

@@ -2,14 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice } from '@tally/billing';
 import { leastId } from '@tally/core';
+import { type Person, type Platform, until } from '@tally/testing';
+import { newBilling, startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
 import type { BookEntry } from '../../apps/sandbox/src/book.ts';
 import type { Dialect, DialectName } from '../../apps/sandbox/src/model/dialects/dialect.ts';
 import { dialects } from '../../apps/sandbox/src/model/dialects/dialects.ts';
 import { Settings } from '../../apps/sandbox/src/settings.ts';
-import { type Person, type Platform, startPlatform } from '../harness/platform.ts';
-import { newBilling } from '../harness/tally.ts';
-import { until } from './until.ts';
 
 const jobsPerDialect = 200;
 const endLimitMs = 120_000;

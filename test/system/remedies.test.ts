@@ -1,8 +1,8 @@
 /** What an operator can do, by command, beside an installation that works: first shown, then done. */
+
+import { type Installation, type Process, readMetrics, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Installation, type Process, readMetrics, startInstallation } from './installation.ts';
 import { expectSound, newTenant, type Tenant } from './tenant.ts';
-import { until } from './until.ts';
 
 let system: Installation;
 let api: Process;

@@ -1,8 +1,8 @@
 /** What happens when more is asked than there are tokens for. */
+
+import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Installation, type Process, startInstallation } from './installation.ts';
 import { expectSound, newTenant } from './tenant.ts';
-import { until } from './until.ts';
 
 let system: Installation;
 let api: Process;

@@ -1,8 +1,8 @@
 /** At most one message to Instagram, wherever its worker is killed. Real processes, real signals, the sandbox's own record. */
+
+import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Installation, type Process, startInstallation } from './installation.ts';
 import { expectSound, newTenant, type Tenant } from './tenant.ts';
-import { until } from './until.ts';
 
 let system: Installation;
 let api: Process;

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@tally/embedded';
+import { until } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 type Run = { child: ChildProcess; output: () => string; exited: Promise<number | null> };

@@ -1,9 +1,7 @@
 /** A tenant of an installation under test: submits over HTTP, and is checked against the ledger and the model's book. */
 import { insertKnowledge } from '@tally/db';
+import { holdLeaseMs, type Installation, newAccount, testPassword, until } from '@tally/testing';
 import { expect } from 'vitest';
-import { newAccount, testPassword } from '../harness/tally.ts';
-import { holdLeaseMs, type Installation } from './installation.ts';
-import { until } from './until.ts';
 
 export type JobRow = { id: string; status: string; error_code: string | null; attempts: number; fence: number };
 

@@ -1,7 +1,7 @@
 /** A flood of webhooks, as Meta sends after an outage of its own. A real API process and its own memory. */
 import { createHmac } from 'node:crypto';
+import { type Installation, type Process, readMetrics, startInstallation } from '@tally/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Installation, type Process, readMetrics, startInstallation } from './installation.ts';
 import { newTenant } from './tenant.ts';
 
 let system: Installation;

@@ -1,10 +1,9 @@
 import { auditPage } from '@tally/billing';
 import { leastId, newId } from '@tally/core';
 import { countStrayLedgerRows } from '@tally/db';
+import { type FullAccount, newAccount, newFullAccount, readColumns, testPassword, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, vi } from 'vitest';
-import { type FullAccount, newFullAccount, readColumns } from '../../../test/harness/full-account.ts';
-import { startPlatform, until } from '../../../test/harness/platform.ts';
-import { newAccount, testPassword } from '../../../test/harness/tally.ts';
 import { eraseAccount } from '../../ops/src/erase-account.ts';
 import { continueErasures } from '../../worker/src/maintenance/erasures.ts';
 

@@ -1,8 +1,7 @@
 import { Writable } from 'node:stream';
+import { newFullAccount, readColumns, testPassword, textOf } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { newFullAccount, readColumns, textOf } from '../../../test/harness/full-account.ts';
-import { startPlatform } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 import { exportTo } from '../../ops/src/export-account.ts';
 
 const { api, call, login, newPerson } = await startPlatform({ worker: false });

@@ -1,7 +1,7 @@
+import { testPassword } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 
 const { call, login, register, newPerson, config } = await startPlatform({ worker: false });
 const profile = '/api/accounts/profile';

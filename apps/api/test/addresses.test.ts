@@ -1,7 +1,8 @@
 /** Whose an e-mail address is: links that confirm it, and plans that are given to its owner alone. */
+
+import { type Platform, testPassword, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Platform, startPlatform, until } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 
 const platform = await startPlatform({
   worker: false,

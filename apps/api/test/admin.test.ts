@@ -1,6 +1,7 @@
 import { listRenewalsDue } from '@tally/db';
+import { until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startPlatform, until } from '../../../test/harness/platform.ts';
 
 const { api, call, newPerson, poll, sandbox, submit } = await startPlatform();
 const operator = await newPerson({ role: 'operator' });

@@ -1,5 +1,5 @@
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
 
 const { api, ask, call, newPerson } = await startPlatform();
 const { email, token } = await newPerson({ tokens: 10_000 });

@@ -1,6 +1,6 @@
+import { costlyQuestion, testPassword } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { costlyQuestion, startPlatform } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 
 const { ask, api, call, newPerson } = await startPlatform();
 const operator = await newPerson({ role: 'operator' });

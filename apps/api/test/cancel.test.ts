@@ -1,9 +1,9 @@
 /** Cancelling jobs: before they run, while a worker in another process's place runs them, and after they have ended. */
 import { newId } from '@tally/core';
 import { claimJobs, settle } from '@tally/db';
+import { type Job, type Person, type Platform, until } from '@tally/testing';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Job, type Person, type Platform, startPlatform, until } from '../../../test/harness/platform.ts';
-import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 
 const platform = await startPlatform();

@@ -1,7 +1,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Body, Person } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Body, type Person, startPlatform } from '../../../test/harness/platform.ts';
 import { checkInstagramToken } from '../src/instagram/check-token.ts';
 import { subscribeToWebhooks } from '../src/instagram/webhook-subscription.ts';
 

@@ -1,5 +1,6 @@
+import { type CallOptions, questionPath } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type CallOptions, questionPath, startPlatform } from '../../../test/harness/platform.ts';
 import { readOperations } from '../../../test/security/api-document.ts';
 
 const origin = 'https://app.example';

@@ -1,6 +1,6 @@
 import { tasks } from '@tally/tasks';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
 
 const { call, newPerson } = await startPlatform({ worker: false });
 

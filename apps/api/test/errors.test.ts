@@ -1,7 +1,8 @@
 import { newId } from '@tally/core';
 import { insertAccount, startPeriod } from '@tally/db';
+import { type Answer, type CallOptions, questionPath } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Answer, type CallOptions, questionPath, startPlatform } from '../../../test/harness/platform.ts';
 
 const { api, call, newPerson, submit, url } = await startPlatform({ worker: false });
 const person = await newPerson({ tokens: 10_000 });

@@ -2,9 +2,9 @@
 import { PassThrough } from 'node:stream';
 import { TallyError } from '@tally/core';
 import { type AnyTask, defineTask } from '@tally/tasks';
+import type { Job, Platform } from '@tally/testing';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
-import type { Job, Platform } from '../../../test/harness/platform.ts';
 
 export type JobEvent = { id: string; job: Job<{ said: string }> };
 

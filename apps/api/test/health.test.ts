@@ -1,5 +1,5 @@
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
 
 const { api, call, newPerson, startWorker, submit } = await startPlatform({ worker: false });
 

@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { tasks } from '@tally/tasks';
+import { until } from '@tally/testing';
+import { ownPostgres, ownRedis, startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ownPostgres, ownRedis, startPlatform, until } from '../../../test/harness/platform.ts';
-import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 import { follow, guided, submitGuided } from './events.ts';
 

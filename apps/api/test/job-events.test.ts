@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { tasks } from '@tally/tasks';
+import { until } from '@tally/testing';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startPlatform, until } from '../../../test/harness/platform.ts';
-import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 import { follow, guided, type JobEvent, submitGuided } from './events.ts';
 

@@ -1,6 +1,7 @@
 import { tasks } from '@tally/tasks';
+import { type Body, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type Body, startPlatform, until } from '../../../test/harness/platform.ts';
 import { guided, submitGuided } from './events.ts';
 
 const platform = await startPlatform({ tasks: [...tasks, guided] });

@@ -1,5 +1,6 @@
+import { until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startPlatform, until } from '../../../test/harness/platform.ts';
 
 const { call, newPerson, poll, sandbox, submit } = await startPlatform();
 

@@ -1,7 +1,8 @@
 import { defineTask, tasks } from '@tally/tasks';
+import type { Answer } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type Answer, startPlatform } from '../../../test/harness/platform.ts';
 import {
   bodiesWith,
   filled,

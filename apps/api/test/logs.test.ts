@@ -1,7 +1,7 @@
 import { createLogger } from '@tally/core';
+import { questionPath, testPassword } from '@tally/testing';
+import { ownPostgres, startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ownPostgres, questionPath, startPlatform } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 
 /** A logger that hides nothing by its level, and everything that it wrote. */
 function capture() {

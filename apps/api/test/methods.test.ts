@@ -1,5 +1,5 @@
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
 import { filled, namesIn, readOperations } from '../../../test/security/api-document.ts';
 
 const platform = await startPlatform({ worker: false });

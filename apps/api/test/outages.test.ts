@@ -1,6 +1,6 @@
+import { questionPath, testPassword, until } from '@tally/testing';
+import { ownPostgres, ownRedis, startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ownPostgres, ownRedis, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 
 const unavailable = {
   success: false,

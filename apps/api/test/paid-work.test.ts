@@ -1,6 +1,8 @@
 /** What becomes of work that was paid for where its job does not come to its end, and how its owner goes on with it. */
+
+import { type Job, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Job, startPlatform, until } from '../../../test/harness/platform.ts';
 
 const { api, call, newPerson, poll, run, sandbox, submit } = await startPlatform();
 const operator = await newPerson({ role: 'operator' });

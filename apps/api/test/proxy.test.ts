@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { questionPath, testPassword } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { questionPath, startPlatform } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 
 const board = '/admin/queues';
 const pause = `${board}/api/queues/ask-question/pause`;

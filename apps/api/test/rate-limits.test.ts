@@ -1,6 +1,6 @@
+import { type Answer, questionPath, testPassword, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Answer, questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 
 const env = { LIMIT_SUBMISSIONS_PER_MINUTE: '3', LIMIT_READS_PER_MINUTE: '20' };
 const { call, newPerson, login } = await startPlatform({ env, worker: false });

@@ -1,6 +1,8 @@
 /** What an account is told that may not use AI, or can't pay for what it asks. */
+
+import { questionPath } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { questionPath, startPlatform } from '../../../test/harness/platform.ts';
 
 const { call, newPerson, poll } = await startPlatform();
 

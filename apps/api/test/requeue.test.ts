@@ -1,6 +1,8 @@
 /** Putting jobs back that ended badly: by an operator's request, and by Bull Board's buttons. */
+
+import { costlyQuestion, type Job, type Person, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { costlyQuestion, type Job, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
 
 const platform = await startPlatform();
 const { call, newPerson, ask, poll, sandbox } = platform;

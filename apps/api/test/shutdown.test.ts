@@ -1,8 +1,8 @@
 import { createLogger } from '@tally/core';
 import { connectDatabase } from '@tally/db';
+import { questionPath, until } from '@tally/testing';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
-import { questionPath, startPlatform, until } from '../../../test/harness/platform.ts';
-import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 
 it('a request whose client has gone ends before the connections that it needs, and is no error', async () => {

@@ -1,8 +1,9 @@
 /** What an account keeps is counted, shown and bounded. */
 import { eraseRows, expireJobs } from '@tally/db';
+import { questionPath } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { questionPath, startPlatform } from '../../../test/harness/platform.ts';
 
 const { api, call, newPerson } = await startPlatform({ worker: false });
 const { db } = api.services;

@@ -1,15 +1,9 @@
 /** Refusals of the stores that pass: what is accepted meanwhile completes, and nothing is answered with 500. */
 import { connectRedis, type RedisClient, redisReady } from '@tally/core';
+import { type Platform, questionPath, until } from '@tally/testing';
+import { ownPostgres, ownRedis, startPlatform } from '@tally/testing/vitest';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  ownPostgres,
-  ownRedis,
-  type Platform,
-  questionPath,
-  startPlatform,
-  until,
-} from '../../../test/harness/platform.ts';
 
 const together = 5;
 const rounds = 8;

@@ -2,16 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connectRedis, redisReady } from '@tally/core';
 import { announceChange } from '@tally/queue';
+import { costlyQuestion, type Job, type Platform, questionPath, until } from '@tally/testing';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  costlyQuestion,
-  type Job,
-  type Platform,
-  questionPath,
-  startPlatform,
-  until,
-} from '../../../test/harness/platform.ts';
-import { testLog } from '../../../test/harness/tally.ts';
 import { startApi } from '../src/start.ts';
 
 const platform = await startPlatform({ env: { LIMIT_SUBMISSIONS_PER_MINUTE: '0' } });
@@ -300,7 +293,7 @@ describe('Prefer: wait', () => {
     const redisUrls = idle.config.redisUrls.map((url) =>
       Object.assign(new URL(url), { username: name, password: 'quiet' }),
     );
-    await idle.startWorker({ ...idle.config, redisUrls: redisUrls.map(String) });
+    await idle.startWorker({ env: { REDIS_URL: redisUrls.map(String).join(',') } });
     const { token } = await idle.newPerson({ tokens: 10_000 });
     const startedAt = Date.now();
     const done = await post<Ended>(token, 'Did you hear?', { prefer: 'wait=30' }, idle);

@@ -1,6 +1,7 @@
 /** How many workflows and keywords an account has: every comment is held against all of them. */
+
+import { startPlatform } from '@tally/testing/vitest';
 import { expect, it } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
 import { limits } from '../src/limits.ts';
 
 const { call, newPerson } = await startPlatform({ worker: false });

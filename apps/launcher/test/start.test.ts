@@ -2,8 +2,9 @@ import { existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { servicesFile } from '@tally/core';
+import { temporaryFolder } from '@tally/testing/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ask, descendantsOf, living, servicesOf, start, startReady, temporaryFolder } from './fixtures/run.ts';
+import { ask, descendantsOf, living, servicesOf, start, startReady } from './fixtures/run.ts';
 
 describe('npm start', { timeout: 120_000 }, () => {
   test('gives API and worker every service, and lets others join while it runs', async () => {
@@ -63,7 +64,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void other.close());
     const port = (other.address() as { port: number }).port;
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
 
     const launched = await start({ PORT: String(port), DATA_DIR: dataDir });
 

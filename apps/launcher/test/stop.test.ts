@@ -2,18 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { servicesFile } from '@tally/core';
+import { until } from '@tally/testing';
+import { temporaryFolder } from '@tally/testing/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import {
-  ask,
-  descendantsOf,
-  type Launched,
-  living,
-  servicesOf,
-  start,
-  startReady,
-  temporaryFolder,
-  until,
-} from './fixtures/run.ts';
+import { ask, descendantsOf, type Launched, living, servicesOf, start, startReady } from './fixtures/run.ts';
 
 /** API, worker, sandbox, postmaster, redis-server and two guards, and what Postgres itself starts. */
 function everything(launched: Launched): number[] {
@@ -53,15 +45,12 @@ describe('stopping', { timeout: 120_000 }, () => {
     launched.process.kill('SIGKILL');
     const next = await startReady({ DATA_DIR: launched.dataDir, PORT: String(launched.port) });
 
-    await until(
-      () => living(pids).length === 0,
-      () => living(pids).join('\n'),
-    );
+    await until(() => living(pids).length === 0);
     expect((await ask(next.url)).pid).toBeGreaterThan(0);
   });
 
   test('by kill -9 of its parent is noticed', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     const pidFile = join(dataDir, 'pid');
     const script = join(import.meta.dirname, 'fixtures/launch.ts');
     const npm = spawn('/bin/sh', ['-c', `"$0" "$1" & echo $! > "$2"; wait`, process.execPath, script, pidFile], {
@@ -74,10 +63,7 @@ describe('stopping', { timeout: 120_000 }, () => {
 
     npm.kill('SIGKILL');
 
-    await until(
-      () => living(pids).length === 0,
-      () => living(pids).join('\n'),
-    );
+    await until(() => living(pids).length === 0);
     expect(existsSync(join(dataDir, 'launcher.lock'))).toBe(false);
   });
 });
@@ -121,7 +107,7 @@ describe('what dies', { timeout: 120_000 }, () => {
 
 describe('a lock', { timeout: 120_000 }, () => {
   test('of a process that is somebody else by now is no lock', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     writeFileSync(join(dataDir, 'launcher.lock'), JSON.stringify({ pid: process.pid, url: 'http://127.0.0.1:1' }));
 
     const launched = await startReady({ DATA_DIR: dataDir });

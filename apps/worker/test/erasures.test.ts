@@ -1,9 +1,9 @@
 /** An account that is erased while things happen to it. */
 import { auditPage } from '@tally/billing';
 import { leastId } from '@tally/core';
+import { type Person, testPassword, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Person, startPlatform, until } from '../../../test/harness/platform.ts';
-import { testPassword } from '../../../test/harness/tally.ts';
 import { continueErasures } from '../src/maintenance/erasures.ts';
 
 const { api, call, newPerson, sandbox } = await startPlatform();

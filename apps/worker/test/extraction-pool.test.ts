@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createLogger } from '@tally/core';
+import { startPlatform } from '@tally/testing/vitest';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
 import { createExtractionPool } from '../src/extraction-pool/pool.ts';
 import { failure, productData } from './pages/web.ts';
 

@@ -1,5 +1,6 @@
+import { type Body, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Body, startPlatform, until } from '../../../test/harness/platform.ts';
 
 const platform = await startPlatform();
 const { call, newPerson, run, shopUrl } = platform;

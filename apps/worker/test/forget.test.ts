@@ -8,10 +8,9 @@ import {
   requeueJobs,
   writePrompt,
 } from '@tally/db';
+import { newAccount, newFullAccount, until } from '@tally/testing';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { newFullAccount } from '../../../test/harness/full-account.ts';
-import { startPlatform, until } from '../../../test/harness/platform.ts';
-import { newAccount, testLog } from '../../../test/harness/tally.ts';
 import { forgetConversations, forgetting, inPages } from '../src/maintenance/forget.ts';
 import { startWorker } from '../src/start.ts';
 

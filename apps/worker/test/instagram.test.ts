@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Body, type Job, type Person, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type Body, type Job, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
 
 const platform = await startPlatform();
 const { call, newPerson, sandbox } = platform;

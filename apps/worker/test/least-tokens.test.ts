@@ -1,8 +1,8 @@
 /** The bound by which submissions are refused early: never above what a job's first call really reserves. */
 import { leastTokensOf } from '@tally/tasks';
+import { startPlatform } from '@tally/testing/vitest';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
 import { countText } from '../src/model/count.ts';
 
 it('is at most what the tokenizer counts, for any text', () => {

@@ -1,7 +1,8 @@
 /** Claims that Postgres commits and of which the worker never hears. */
+
+import { startProxy } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
-import { startProxy } from '../../../test/chaos/proxy.ts';
-import { startPlatform } from '../../../test/harness/platform.ts';
 
 it('a job whose claims lose their answers runs all the same, once, at its first attempt and before a lease ends', async () => {
   const platform = await startPlatform({ worker: false }, onTestFinished);
@@ -14,7 +15,7 @@ it('a job whose claims lose their answers runs all the same, once, at its first 
   proxy.cutAround({ statements: ['claim_jobs'], moment: 'unanswered', chosen: () => ++cuts <= 5 });
   url.host = `127.0.0.1:${proxy.port}`;
   const jobId = await platform.submit(token, 'Where is my claim?');
-  await platform.startWorker({ ...config, databaseUrl: url.href });
+  await platform.startWorker({ env: { DATABASE_URL: url.href } });
   expect(await platform.poll(token, jobId, 7_500)).toMatchObject({ status: 'completed' });
   expect(cuts).toBeGreaterThan(5);
   expect(sandbox.book.totals(accountId).requests).toBe(1);

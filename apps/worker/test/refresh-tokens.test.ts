@@ -1,8 +1,7 @@
 import { unseal } from '@tally/core';
 import { sealContext } from '@tally/db';
+import { startPlatform, testLog } from '@tally/testing/vitest';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { startPlatform } from '../../../test/harness/platform.ts';
-import { testLog } from '../../../test/harness/tally.ts';
 import { refreshTokens } from '../src/maintenance/refresh-tokens.ts';
 import { startWorker } from '../src/start.ts';
 

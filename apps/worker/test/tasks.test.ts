@@ -1,5 +1,6 @@
+import type { Body } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, test } from 'vitest';
-import { type Body, startPlatform } from '../../../test/harness/platform.ts';
 
 const platform = await startPlatform();
 const { call, run, newPerson } = platform;

@@ -1,6 +1,8 @@
 /** What meets messages to Instagram that are prepared, put off, or on their way: cancelling, putting back, their own echoes. */
+
+import { type Body, type Person, until } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { beforeEach, expect, test } from 'vitest';
-import { type Body, type Person, startPlatform, until } from '../../../test/harness/platform.ts';
 
 const platform = await startPlatform();
 const { call, newPerson, poll, sandbox } = platform;

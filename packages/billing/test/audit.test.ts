@@ -1,7 +1,8 @@
 import { newId } from '@tally/core';
 import { countStrayLedgerRows } from '@tally/db';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { auditPageTwice, type Billing, repairRedis, settle } from '../src/index.ts';
 import { keysOf } from '../src/scripts.ts';
 import { callOf, findings, goneFromRedis, hold, inPostgres, inRedis, runningJob } from './fixtures/ledger.ts';

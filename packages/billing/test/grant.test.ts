@@ -1,7 +1,8 @@
 import { newId, TallyError } from '@tally/core';
 import { carryOverRests, settleTakeBack, startPeriod, takeBackStep } from '@tally/db';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { type GrantRequest, getBalance, grantTokens, release, reserve, settle } from '../src/index.ts';
 import { callOf, findings, hold, inPostgres, inRedis, logged, requestFor, runningJob } from './fixtures/ledger.ts';
 

@@ -14,9 +14,10 @@ import {
   startPeriod,
   sweepHolds,
 } from '@tally/db';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { hydrate } from '../src/hydrate.ts';
 import { type Billing, createBilling, grantTokens, release, removeFromRedis, reserve } from '../src/index.ts';
 import { applyToRedis } from '../src/release.ts';

@@ -1,7 +1,8 @@
 import { newId } from '@tally/core';
 import { carryOverRests, listRenewalsDue, renewPeriod, startPeriod } from '@tally/db';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { getBalance, grantTokens, reserve, settle } from '../src/index.ts';
 import { callOf, findings, goneFromRedis, hold, inPostgres, requestFor, runningJob } from './fixtures/ledger.ts';
 

@@ -1,7 +1,8 @@
 import { newId } from '@tally/core';
 import { type NewPeriod, startPeriod } from '@tally/db';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { checkAccess, getBalance, release, reserve, settle } from '../src/index.ts';
 import { callOf, hold, inPostgres, inRedis, requestFor, runningJob } from './fixtures/ledger.ts';
 

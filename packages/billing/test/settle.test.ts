@@ -1,6 +1,7 @@
 import { readSteps, startPeriod } from '@tally/db';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { createBilling, release, reserve, reserveExcess, settle } from '../src/index.ts';
 import {
   callOf,

@@ -1,6 +1,7 @@
 import { newId } from '@tally/core';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { release, reserve } from '../src/index.ts';
 import { keysOf } from '../src/scripts.ts';
 import { type Granted, hold, inPostgres, requestFor } from './fixtures/ledger.ts';

@@ -1,6 +1,7 @@
 import { newId } from '@tally/core';
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { type Claim, type ClaimRequest, claimJobs, nextDispatches, settle, submitJobs } from '../src/index.ts';
 
 const { db } = await newBilling(await newConfig(), afterAll);

@@ -1,6 +1,7 @@
 /** Duties: one process at a time, on a lock that goes with its process. */
+
+import { newConfig, testLog } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
-import { newConfig, testLog } from '../../../test/harness/tally.ts';
 import { connectDatabase, onDuty } from '../src/index.ts';
 
 const { databaseUrl } = await newConfig();

@@ -1,6 +1,7 @@
 import { newId } from '@tally/core';
+import { newAccount } from '@tally/testing';
+import { newDatabase, testLog } from '@tally/testing/vitest';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { newAccount, newDatabase, testLog } from '../../../test/harness/tally.ts';
 import {
   beginSend,
   confirmSends,

@@ -1,5 +1,6 @@
+import { newAccount } from '@tally/testing';
+import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newAccount, newBilling, newConfig } from '../../../test/harness/tally.ts';
 import { deleteKnowledge, insertKnowledge, listKnowledge, searchPassages } from '../src/index.ts';
 
 const { db } = await newBilling(await newConfig(), afterAll);

@@ -4,9 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { withDatabase } from '@tally/testing';
+import { testLog } from '@tally/testing/vitest';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import { withDatabase } from '../../../test/harness/services.ts';
-import { testLog } from '../../../test/harness/tally.ts';
 import { connectDatabase, type Database, migrate } from '../src/index.ts';
 
 const files = readdirSync(new URL('../migrations/', import.meta.url)).sort();

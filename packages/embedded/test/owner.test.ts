@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '@tally/testing';
+import { temporaryFolder } from '@tally/testing/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { commandOf } from '../src/index.ts';
-import { query, startOwner, temporaryFolder, until } from './fixtures/folders.ts';
+import { query, startOwner } from './fixtures/owners.ts';
 
 const ownerScript = join(import.meta.dirname, 'fixtures', 'owner.ts');
 const root = join(import.meta.dirname, '../../..');
@@ -18,7 +20,7 @@ function traces(dataDir: string, pids: number[]): string[] {
 
 describe('services whose owner is gone', { timeout: 120_000 }, () => {
   test('end with it, though it was killed with -9, and leave no guard behind', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     const { owner, pids } = await startOwner(ownerScript, dataDir);
     expect(traces(dataDir, pids).length).toBeGreaterThanOrEqual(3);
 
@@ -29,7 +31,7 @@ describe('services whose owner is gone', { timeout: 120_000 }, () => {
   });
 
   test('end with it while they are frozen', async () => {
-    const { owner, pids } = await startOwner(ownerScript, temporaryFolder());
+    const { owner, pids } = await startOwner(ownerScript, await temporaryFolder());
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
 
     owner.kill('SIGKILL');
@@ -38,7 +40,7 @@ describe('services whose owner is gone', { timeout: 120_000 }, () => {
   });
 
   test('end with it though their guards were killed before', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     const { owner, pids } = await startOwner(ownerScript, dataDir);
     const guardsOf = (pid: number): number[] =>
       execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
@@ -55,7 +57,7 @@ describe('services whose owner is gone', { timeout: 120_000 }, () => {
   });
 
   test('make room for the next owner though their guards were killed with it', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     const { owner, url, pids } = await startOwner(ownerScript, dataDir);
     await query(url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     const guards = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
@@ -76,7 +78,7 @@ describe.runIf(process.getuid?.() === 0)(
   { timeout: 120_000 },
   () => {
     test('data and programs are laid elsewhere, stay while the folder does, and are new when it was deleted', async () => {
-      const closed = temporaryFolder();
+      const closed = await temporaryFolder();
       const script = copyProject(closed);
       chmodSync(closed, 0o700);
       const dataDir = join(closed, 'data');

@@ -1,11 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '@tally/testing';
+import { temporaryFolder } from '@tally/testing/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Postgres, type PostgresOptions, startPostgres } from '../src/index.ts';
-import { query, temporaryFolder, until } from './fixtures/folders.ts';
+import { query } from './fixtures/owners.ts';
 
 async function start(options: Partial<PostgresOptions> = {}): Promise<Postgres> {
-  const postgres = await startPostgres({ dataDir: temporaryFolder(), durable: false, ...options });
+  const postgres = await startPostgres({ dataDir: await temporaryFolder(), durable: false, ...options });
   onTestFinished(() => postgres.discard());
   return postgres;
 }
@@ -38,7 +40,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
   });
 
   test('keeps its password in a file that only its user reads', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     const postgres = await start({ dataDir });
     const file = join(dataDir, 'postgres', 'password');
 
@@ -71,7 +73,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
   });
 
   test('has its data at the next start', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     const first = await start({ dataDir });
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     await first.stop();

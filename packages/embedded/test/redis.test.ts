@@ -1,12 +1,13 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '@tally/testing';
+import { temporaryFolder } from '@tally/testing/vitest';
 import { Redis as Client } from 'ioredis';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Redis, type RedisOptions, startRedis } from '../src/index.ts';
-import { temporaryFolder, until } from './fixtures/folders.ts';
 
 async function start(options: Partial<RedisOptions> = {}): Promise<Redis> {
-  const redis = await startRedis({ dataDir: temporaryFolder(), persist: true, ...options });
+  const redis = await startRedis({ dataDir: await temporaryFolder(), persist: true, ...options });
   onTestFinished(() => redis.stop());
   return redis;
 }
@@ -28,7 +29,7 @@ describe('an embedded Redis', { timeout: 120_000 }, () => {
   });
 
   test('keeps its password in a file that only its user reads, and out of its command line', async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = await temporaryFolder();
     await start({ dataDir });
 
     expect(statSync(join(dataDir, 'redis', 'redis.conf')).mode & 0o777).toBe(0o600);

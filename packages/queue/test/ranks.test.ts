@@ -1,9 +1,9 @@
 /** Turns: whose job a queue hands out next. A real BullMQ queue, and a worker's hand that takes one job at a time. */
 import { connectRedis, newId, redisReady } from '@tally/core';
+import { testLog } from '@tally/testing/vitest';
 import { type Job, Worker } from 'bullmq';
 import fc from 'fast-check';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { testLog } from '../../../test/harness/tally.ts';
 import { enqueue, openQueues, queueOf, rankJobs, returningFlow } from '../src/index.ts';
 
 const task = 'a-task';

@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice } from '@tally/billing';
 import { leastId } from '@tally/core';
 import { countStrayLedgerRows } from '@tally/db';
-import { holdLeaseMs } from '../../system/installation.ts';
-import { until } from '../../system/until.ts';
+import { holdLeaseMs, until } from '@tally/testing';
 import type { World } from '../world.ts';
 
 /** Beyond the lease a sweep has to come by. */

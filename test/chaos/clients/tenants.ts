@@ -1,6 +1,6 @@
 /** The accounts of a run, opened over HTTP as anybody would. */
 import { findAccountByEmail, insertKnowledge, setRole } from '@tally/db';
-import type { Installation } from '../../system/installation.ts';
+import type { Installation } from '@tally/testing';
 import { send } from './http.ts';
 
 export type Account = { name: string; email: string; accountId: string; token: string };

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger, leastId } from '@tally/core';
 import { listQueuedJobs } from '@tally/db';
 import { findUnknown, openQueues } from '@tally/queue';
-import { until } from '../../system/until.ts';
+import { until } from '@tally/testing';
 import { submit } from '../clients/submit.ts';
 import type { Random } from '../random.ts';
 import { modelDelayMs, type World } from '../world.ts';

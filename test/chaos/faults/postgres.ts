@@ -1,6 +1,6 @@
 /** Postgres that crashes, hangs up at the worst moment, freezes, and rolls back. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CutMoment } from '../proxy.ts';
+import type { CutMoment } from '@tally/testing';
 import type { World } from '../world.ts';
 import type { Fault } from './fault.ts';
 

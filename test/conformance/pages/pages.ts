@@ -1,12 +1,11 @@
 /** Every page of a folder: extracted with the sandbox's model, with one that is always right, and with one that invents. */
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { dirname, join } from 'node:path';
+import { createCleanUp, startScriptedModel, startServer } from '@tally/testing';
 import { type Platform, startPlatform, type Tenant } from '../platform.ts';
 import { expectThat, type Report } from '../report.ts';
-import { type Behaviour, invented, startScriptedModel } from './scripted-model.ts';
+import { type Behaviour, invented, scriptOf } from './scripted-model.ts';
 import { differences, type TruePage, Truth } from './truth.ts';
 
 type Page = TruePage & { numbers: Set<string> };
@@ -23,7 +22,8 @@ export async function checkPages(truthFile: string, report: Report): Promise<voi
       source.match(/[A-Za-z0-9+/]{40,}={0,2}/g)?.map((text) => Buffer.from(text, 'base64').toString()) ?? [];
     return { ...page, numbers: numbersOf([source, ...packed].join('\n')) };
   });
-  const site = await serve(dirname(truthFile), pages);
+  const { closeLater, close } = createCleanUp();
+  const site = await startServer(serve(dirname(truthFile), pages), closeLater);
   const platform = await startPlatform({ EXTRACTION_ALLOW_HOSTS: new URL(site.url).host });
   try {
     const urlOf = (page: TruePage) => `${site.url}/${page.file}`;
@@ -38,7 +38,7 @@ export async function checkPages(truthFile: string, report: Report): Promise<voi
       await withScriptedModel(platform, behaviour, pages, urlOf, report);
   } finally {
     await platform.close();
-    await site.close();
+    await close();
   }
 }
 
@@ -97,7 +97,8 @@ async function withScriptedModel(
   report.section(
     behaviour === 'right' ? 'Pages, with a model that is always right' : 'Pages, with a model that invents',
   );
-  const model = await startScriptedModel(behaviour, pages);
+  const { closeLater, close } = createCleanUp();
+  const model = await startScriptedModel(scriptOf(behaviour, pages), closeLater);
   await platform.startWorker({ env: { OPENAI_BASE_URL: model.url } });
   const tenant = await platform.newTenant(`${behaviour}@example.com`);
   await inGroups(pages, (page) =>
@@ -111,7 +112,7 @@ async function withScriptedModel(
     }),
   );
   await platform.stopWorkers();
-  await model.close();
+  await close();
 }
 
 function expectNothingInvented(page: Page, products: Products): void {
@@ -139,21 +140,12 @@ async function inGroups<T>(items: T[], work: (item: T) => Promise<void>): Promis
 }
 
 /** Serves the files with their status. */
-async function serve(folder: string, pages: TruePage[]): Promise<{ url: string; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
+const serve =
+  (folder: string, pages: TruePage[]): RequestListener =>
+  (request, response) => {
     const page = pages.find(({ file }) => request.url === `/${file}`);
     // No charset: some pages name their own.
     response.setHeader('content-type', 'text/html');
     response.statusCode = page?.http_status ?? 404;
     response.end(page === undefined ? 'not found' : readFileSync(join(folder, page.file)));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-    },
   };
-}

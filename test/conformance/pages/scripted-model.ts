@@ -1,52 +1,25 @@
 /** A model whose answers are known: the right one for each page, or one that makes things up. */
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ScriptedModel } from '@tally/testing';
 import type { TruePage } from './truth.ts';
 
 export type Behaviour = 'right' | 'inventing';
-export type ScriptedModel = { url: string; close(): Promise<void> };
 
 /** What no page says. */
 export const invented = { name: 'Imaginary Widget 9000', price: 123_456.78 } as const;
 
-/** Speaks OpenAI's chat completions; which page is asked about is read from the file's name in the prompt. */
-export async function startScriptedModel(behaviour: Behaviour, pages: TruePage[]): Promise<ScriptedModel> {
-  const server = createServer(async (request, response) => {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    const body = Buffer.concat(parts).toString('utf8');
-    const { messages } = JSON.parse(body) as { messages: { role: string; content: string }[] };
+/** Which page is asked about is read from the file's name in the prompt. */
+export const scriptOf =
+  (behaviour: Behaviour, pages: TruePage[]): ScriptedModel['script'] =>
+  ({ messages }) => {
     const prompt = messages.at(-1)?.content ?? '';
     const page = pages.find(({ file }) => prompt.includes(file));
     const products = page === undefined ? [] : answerFor(behaviour, page, prompt);
-    const content = JSON.stringify({ products });
-    response.setHeader('content-type', 'application/json');
-    response.end(
-      JSON.stringify({
-        id: 'scripted',
-        object: 'chat.completion',
-        created: 0,
-        model: 'scripted',
-        choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content, refusal: null } }],
-        usage: {
-          prompt_tokens: Math.ceil(body.length / 4),
-          completion_tokens: 50,
-          total_tokens: Math.ceil(body.length / 4) + 50,
-        },
-      }),
-    );
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-    },
+    const tokens = Math.ceil(JSON.stringify(messages).length / 4);
+    return {
+      message: { content: JSON.stringify({ products }) },
+      usage: { prompt_tokens: tokens, completion_tokens: 50, total_tokens: tokens + 50 },
+    };
   };
-}
 
 function answerFor(behaviour: Behaviour, page: TruePage, prompt: string): object[] {
   const said = (name: string) => squeeze(prompt).includes(squeeze(name));

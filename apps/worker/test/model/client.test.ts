@@ -1,7 +1,8 @@
 /** Which request a server gets, and what is learnt from its refusals; over HTTP, with a server that follows a script. */
+
+import type { Scripted } from '@tally/testing';
+import { startScriptedModel, testLog } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Scripted, startScriptedModel } from '../../../../test/harness/scripted-model.ts';
-import { testLog } from '../../../../test/harness/tally.ts';
 import { createModelClient, type JsonFormat, ModelCallError } from '../../src/model/client.ts';
 import { createTraits } from '../../src/model/traits.ts';
 

@@ -1,8 +1,9 @@
 /** Each way in which a provider fails, and what the job, the ledger and the tenant see of it. */
 
 import { listAlarms } from '@tally/db';
+import type { Job } from '@tally/testing';
+import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { type Job, startPlatform } from '../../../../test/harness/platform.ts';
 import type { Fault } from '../../../sandbox/src/faults.ts';
 import { watchUnpaidUsage } from '../../src/maintenance/unpaid-usage.ts';
 

@@ -1,8 +1,8 @@
 /** Answers in the forms that servers really send, as a tenant sees what becomes of them. */
 import { readModelTraits } from '@tally/db';
+import type { Scripted } from '@tally/testing';
+import { startPlatform, startScriptedModel } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { startPlatform } from '../../../../test/harness/platform.ts';
-import { type Scripted, startScriptedModel } from '../../../../test/harness/scripted-model.ts';
 
 const model = await startScriptedModel(() => 'It costs 49.90.');
 const { api, call, newPerson, ask, run } = await startPlatform({ env: { OPENAI_BASE_URL: model.url } });

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRedis, newId, redisReady } from '@tally/core';
 import { connectDatabase, listAlarms } from '@tally/db';
 import { listenForProvider, providerKeys, readProviderRefusals } from '@tally/queue';
+import { until } from '@tally/testing';
+import { newConfig, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../../../../test/harness/platform.ts';
-import { newConfig, testLog } from '../../../../test/harness/tally.ts';
 import { ModelCallError } from '../../src/model/client.ts';
 import { createProviderGate } from '../../src/model/gate.ts';
 

@@ -1,9 +1,9 @@
 /** What becomes of jobs while the model's provider takes few calls, or none; and of the state that all workers share. */
 import { listAlarms } from '@tally/db';
 import { providerKeys } from '@tally/queue';
+import { type Scripted, until } from '@tally/testing';
+import { startPlatform, startScriptedModel } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startPlatform, until } from '../../../../test/harness/platform.ts';
-import { type Scripted, startScriptedModel } from '../../../../test/harness/scripted-model.ts';
 
 const model = await startScriptedModel(() => 'It costs 49.90.');
 const start = (env = {}) => startPlatform({ env: { OPENAI_BASE_URL: model.url, ...env } }, onTestFinished);

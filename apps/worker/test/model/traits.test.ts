@@ -1,7 +1,7 @@
 /** What is learnt of a model, by workers that share a database. */
 import { connectDatabase } from '@tally/db';
+import { newDatabase, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { newDatabase, testLog } from '../../../../test/harness/tally.ts';
 import { createTraits } from '../../src/model/traits.ts';
 
 const question = [{ role: 'user' as const, content: 'What does the lamp cost?' }];

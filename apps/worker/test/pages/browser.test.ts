@@ -1,11 +1,12 @@
 /** The life of the browser: what it may know, how it ends, and that nothing of it stays behind. */
+
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '@tally/core';
+import { until } from '@tally/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { failure, openWeb, productData } from './web.ts';
 
@@ -34,11 +35,6 @@ const slow = (_request: unknown, response: { write(text: string): void; writeHea
   response.writeHead(200, { 'content-type': 'text/html' });
   response.write('<!doctype html><p>begins');
 };
-
-async function until(what: () => boolean, limitMs = 10_000): Promise<void> {
-  for (const endsAt = Date.now() + limitMs; !what(); await sleep(50))
-    if (Date.now() > endsAt) throw new Error(`not within ${limitMs} ms: ${what}`);
-}
 
 describe('the browser', () => {
   it('is started by the first page, serves the next, and is gone after close', async () => {

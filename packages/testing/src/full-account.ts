@@ -4,7 +4,7 @@ import type { Billing } from '@tally/billing';
 import { grantTokens } from '@tally/billing';
 import { newId } from '@tally/core';
 import type { Database } from '@tally/db';
-import { newAccount } from './tally.ts';
+import { newAccount } from './accounts.ts';
 
 type Column = { name: string; type: string; is_needed: boolean };
 

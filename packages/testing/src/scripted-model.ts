@@ -1,9 +1,7 @@
 /** A model that says what a test wants it to, and remembers what it was told. */
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll } from 'vitest';
+import type { CloseLater } from './clean-up.ts';
+import { startServer } from './http-server.ts';
 
 export type Asked = { messages: { role: string; content: string }[]; [field: string]: unknown };
 export type Scripted =
@@ -23,23 +21,21 @@ export type ScriptedModel = {
   script: (request: Asked) => Scripted;
 };
 
-/** Starts a model that ends with its test file. */
-export async function startScriptedModel(script: ScriptedModel['script']): Promise<ScriptedModel> {
-  const server = createServer(async (incoming, outgoing) => {
+/** Speaks OpenAI's chat completions at `url`. */
+export async function startScriptedModel(
+  script: ScriptedModel['script'],
+  closeLater: CloseLater,
+): Promise<ScriptedModel> {
+  const model: ScriptedModel = { url: '', asked: [], script };
+  const { url } = await startServer(async (incoming, outgoing) => {
     const request = JSON.parse(await text(incoming)) as Asked;
     model.asked.push(request);
     const said = model.script(request);
     const answer = typeof said === 'string' ? completion({ message: { content: said } }) : said;
     const { status, body, type, headers }: Whole = 'status' in answer ? answer : completion(answer);
     outgoing.writeHead(status, { 'content-type': type ?? 'application/json', ...headers }).end(body);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  afterAll(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const model = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked: [] as Asked[], script };
+  }, closeLater);
+  model.url = `${url}/v1`;
   return model;
 }
 

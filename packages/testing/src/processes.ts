@@ -1,0 +1,72 @@
+/** Child processes of Tally: each says over IPC when it is ready, writes to a log file, and can be killed. */
+import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { CloseLater } from './clean-up.ts';
+
+export type Process = {
+  pid: number;
+  url: string;
+  /** SIGKILL, and gone when it resolves. */
+  kill(): Promise<void>;
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
+  exited: Promise<number | null>;
+  /** Its log so far. */
+  log(): Promise<string>;
+};
+
+/** The folder of this repository. */
+export const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Starts `node script` (relative to `from`) and resolves once it is ready. @throws with its log where it ends before */
+export async function startProcess(
+  options: { name: string; script: string; env: Record<string, string>; logFile: string; from?: string },
+  closeLater: CloseLater,
+): Promise<Process> {
+  const { name, script, env, logFile, from = root } = options;
+  const child = spawn(process.execPath, [script], {
+    cwd: from,
+    argv0: 'node',
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const log = createWriteStream(logFile);
+  child.stdout?.pipe(log, { end: false });
+  child.stderr?.pipe(log, { end: false });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  closeLater(kill);
+  const ready = await Promise.race([
+    new Promise<{ url?: string }>((resolve) =>
+      child.once('message', (message) => resolve(message as { url?: string })),
+    ),
+    exited.then(async (code) => {
+      throw new Error(`${name} ended with code ${code}: ${await readFile(logFile, 'utf8')}`);
+    }),
+  ]);
+  return {
+    pid: child.pid ?? 0,
+    url: ready.url ?? '',
+    exited,
+    kill,
+    signal: (signal) => void child.kill(signal),
+    log: () => readFile(logFile, 'utf8'),
+  };
+}
+
+/** Runs `node script …args` to its end; its exit code and everything it wrote. */
+export async function runProcess(
+  script: string,
+  args: string[],
+  env: Record<string, string>,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [script, ...args], { cwd: root, env: { PATH: process.env.PATH, ...env } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, output };
+}

@@ -1,0 +1,16 @@
+/** A platform over storage of its own, and a scripted model, that end with their test or test file. */
+import { afterAll } from 'vitest';
+import type { CloseLater } from '../clean-up.ts';
+import { type Platform, type PlatformOptions, startPlatformOver } from '../platform.ts';
+import { type ScriptedModel, startScriptedModel as startModel } from '../scripted-model.ts';
+import { newStorage, testLog } from './storage.ts';
+
+/** Ends with the test file, or with the test where `closeLater` is `onTestFinished`. */
+export const startPlatform = async (
+  options: Partial<PlatformOptions> = {},
+  closeLater: CloseLater = afterAll,
+): Promise<Platform> => startPlatformOver(await newStorage(), { log: testLog, ...options }, closeLater);
+
+/** Ends with the test file. */
+export const startScriptedModel = (script: ScriptedModel['script']): Promise<ScriptedModel> =>
+  startModel(script, afterAll);
