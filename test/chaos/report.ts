@@ -78,7 +78,7 @@ export function toText(result: RunResult): string {
     ...(Object.keys(checks) as Check[]).flatMap((check) => {
       const found = violations.filter((one) => one.check === check);
       const verdict = found.length === 0 ? 'ok  ' : 'FAIL';
-      return [`${verdict} ${checks[check]}`, ...found.slice(0, mostShown).map(({ what }) => `       ${what}`)];
+      return [`${verdict} ${checks[check]}`, ...found.slice(0, maxShown).map(({ what }) => `       ${what}`)];
     }),
     '',
     `jobs: ${jobs.join(', ')}; ${figures.promises} answers 202, ${figures.events} webhook events, ${figures.topUps} top-ups`,
@@ -89,4 +89,4 @@ export function toText(result: RunResult): string {
   ].join('\n');
 }
 
-const mostShown = 20;
+const maxShown = 20;

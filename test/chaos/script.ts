@@ -24,7 +24,7 @@ export type Script = {
 };
 
 /** Measured beyond a fault's own limit: how much too late is worth knowing. */
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 
 /** Which job was the last is interesting only where it was late. */
 const worthNamingMs = 1_000;
@@ -49,7 +49,7 @@ export function playScript(
     incident.overAt = effect.overAt;
     words[fault.lane] = `recovering from ${fault.name}`;
     try {
-      const { ms, words: how } = await measure(effect, fault.lane, running, fault.limitMs + patienceMs);
+      const { ms, words: how } = await measure(effect, fault.lane, running, fault.limitMs + timeoutMs);
       incident.recoveryMs = ms;
       world.say(`${fault.name}: ${how}`);
       if (ms > fault.limitMs)

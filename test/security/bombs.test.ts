@@ -88,13 +88,13 @@ beforeAll(async () => {
 async function readAtOnce(names: string[]) {
   const isLinux = process.platform === 'linux';
   const before = isLinux ? megabytesBelow() : 0;
-  let mostMegabytes = 0;
+  let maxMegabytes = 0;
   const watching = setInterval(() => {
-    if (isLinux) mostMegabytes = Math.max(mostMegabytes, megabytesBelow() - before);
+    if (isLinux) maxMegabytes = Math.max(maxMegabytes, megabytesBelow() - before);
   }, 50);
   const startedAt = Date.now();
   const jobs = await Promise.all(names.map(read)).finally(() => clearInterval(watching));
-  return { jobs, mostMegabytes, ms: Date.now() - startedAt };
+  return { jobs, maxMegabytes, ms: Date.now() - startedAt };
 }
 
 describe('a page that takes hundreds of megabytes', () => {
@@ -105,10 +105,10 @@ describe('a page that takes hundreds of megabytes', () => {
     [['in a stylesheet'], 2_000],
     [['in what a script allocates'], 2_000],
   ])('%j ends as too_large, in time, and takes no more than %i MB', async (names, megabytes) => {
-    const { jobs, mostMegabytes, ms } = await readAtOnce(names);
+    const { jobs, maxMegabytes, ms } = await readAtOnce(names);
     for (const [i, job] of jobs.entries())
       expect(job, names[i]).toMatchObject({ status: 'failed', error_code: 'too_large', tokens_consumed: 0 });
-    expect(mostMegabytes).toBeLessThan(megabytes);
+    expect(maxMegabytes).toBeLessThan(megabytes);
     // Each phase of a page has its own limit; this is what they add up to on a machine that is busy with more.
     expect(ms).toBeLessThan(45_000);
   });

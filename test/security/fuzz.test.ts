@@ -5,8 +5,8 @@ import { startPlatform } from '@tally/testing/vitest';
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { filled, namesIn, type Operation, readOperations, type Schema, sample, typesOf } from './api-document.ts';
+import { makeResources, resourceAt } from './resources.ts';
 import { expectSound } from './sound.ts';
-import { makeThings, thingAt } from './things.ts';
 
 const env = { LIMIT_SUBMISSIONS_PER_MINUTE: '0', LIMIT_READS_PER_MINUTE: '0', LIMIT_LOGINS: '0' };
 const platform = await startPlatform({ env });
@@ -14,7 +14,7 @@ const { call, newPerson } = platform;
 const operations = (await readOperations(platform)).filter(({ body }) => body !== undefined);
 const tenant = await newPerson({ tokens: 1_000_000 });
 const operator = await newPerson({ role: 'operator', tokens: 1_000 });
-const things = await makeThings(platform, { ...tenant, marker: 'mine' });
+const resources = await makeResources(platform, { ...tenant, marker: 'mine' });
 await platform.stopWorkers();
 
 /** Each hashes a password: as many as the others would take minutes. */
@@ -59,9 +59,9 @@ function oddFor(field: Schema): fc.Arbitrary<unknown> {
 const known: Record<string, unknown> = {
   email: (await newPerson({ tokens: 1_000 })).email,
   plan: 'starter',
-  product_id: thingAt(things, '/api/products/{id}').id,
-  conversation_id: thingAt(things, '/api/chat/conversations/{id}').id,
-  workflow_id: thingAt(things, '/api/workflows/{id}').id,
+  product_id: resourceAt(resources, '/api/products/{id}').id,
+  conversation_id: resourceAt(resources, '/api/chat/conversations/{id}').id,
+  workflow_id: resourceAt(resources, '/api/workflows/{id}').id,
 };
 
 /** Some of the fields, all fitting but for at most two, and now and then a name that means something elsewhere. */
@@ -86,7 +86,7 @@ function bodyFor(schema: Schema): fc.Arbitrary<Record<string, unknown>> {
 describe.each(operations)('$name', (operation) => {
   const ids = namesIn(operation.path).map((name) => [
     name,
-    thingAt(things, operation.path.slice(0, operation.path.indexOf(`{${name}}`) + name.length + 2)).id,
+    resourceAt(resources, operation.path.slice(0, operation.path.indexOf(`{${name}}`) + name.length + 2)).id,
   ]);
   const path = filled(operation.path, Object.fromEntries(ids));
   const { token } = operation.path.startsWith('/api/admin') ? operator : tenant;

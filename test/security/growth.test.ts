@@ -1,5 +1,5 @@
 /** What reads other people's texts takes twice as long for twice the text: each gets its worst, at its limit and at half. */
-import { leastTokensOf, maxQuestionCharacters, maxSourceCharacters } from '@tally/tasks';
+import { maxQuestionCharacters, maxSourceCharacters, minTokensOf } from '@tally/tasks';
 import { describe, expect, it } from 'vitest';
 import { createMatcher } from '../../apps/api/src/instagram/match-workflow.ts';
 import { readOptOut } from '../../apps/api/src/instagram/opting-out.ts';
@@ -10,11 +10,11 @@ import { withoutControlTokens } from '../../apps/worker/src/model/control-tokens
 import { countText } from '../../apps/worker/src/model/count.ts';
 import { readJson, wholeSentences, withoutThoughts } from '../../apps/worker/src/model/reply.ts';
 import { normalise, toPassages, toQuery } from '../../packages/db/src/search-terms.ts';
-import { fenced } from '../../packages/tasks/src/fenced-text.ts';
 import { isSupported } from '../../packages/tasks/src/product-qa/evidence.ts';
+import { delimit } from '../../packages/tasks/src/untrusted-text.ts';
 
 /** Twice as long for twice the text is 2, its square 4; what takes less than this is not worth a look. */
-const mostGrowth = 3;
+const maxGrowth = 3;
 const noticedMs = 4;
 const tries = 5;
 
@@ -32,7 +32,7 @@ function bestMs(work: (text: string) => unknown, textOf: (run: number) => string
 
 function growthOf(work: (text: string) => unknown, textOf: (characters: number, run: number) => string, most: number) {
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < tries && least > mostGrowth; i++) {
+  for (let i = 0; i < tries && least > maxGrowth; i++) {
     const half = bestMs(work, (run) => textOf(Math.floor(most / 2), run));
     const whole = bestMs(work, (run) => textOf(most, run));
     least = Math.min(least, whole < noticedMs ? 1 : whole / half);
@@ -72,8 +72,8 @@ const parsers: [string, (text: string) => unknown, number][] = [
   ['knowledge, cut for search', (text) => toPassages({ title: 'T', text }), limits.maxKnowledgeCharacters],
   ['a question to search for', toQuery, maxQuestionCharacters],
   ['the count of tokens', countText, maxSourceCharacters],
-  ['the least of tokens', leastTokensOf, maxSourceCharacters],
-  ['a fence around a text', (text) => fenced('context', text), maxSourceCharacters],
+  ['the least of tokens', minTokensOf, maxSourceCharacters],
+  ['a fence around a text', (text) => delimit('context', text), maxSourceCharacters],
   ['control tokens', (text) => withoutControlTokens([{ role: 'user', content: text }]), maxSourceCharacters],
   ['a reply for Instagram', cutReply, maxSourceCharacters],
   ['thoughts in an answer', withoutThoughts, maxSourceCharacters],
@@ -90,7 +90,7 @@ describe.each(parsers)('%s', (_name, work, most) => {
   it('takes twice as long for twice the text, whatever stands in it', { timeout: 120_000 }, () => {
     const slow = worst
       .map(({ name, textOf }) => ({ name, growth: growthOf(work, textOf, most) }))
-      .filter(({ growth }) => growth > mostGrowth);
+      .filter(({ growth }) => growth > maxGrowth);
     expect(slow).toEqual([]);
   });
 });
@@ -105,6 +105,6 @@ describe('a webhook of the largest size', () => {
   it('takes twice as long for twice the events', () => {
     const work = (text: string) => readEvents(JSON.parse(text), new Date());
     const growth = growthOf(work, (comments) => JSON.stringify(bodyOf(comments)), 10_000);
-    expect(growth).toBeLessThan(mostGrowth);
+    expect(growth).toBeLessThan(maxGrowth);
   });
 });

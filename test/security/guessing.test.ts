@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 const limited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '2', PROXY_HOPS: '1' } });
 const unlimited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '0' } });
 /** Of one address, over all accounts. */
-const mostPerAddress = 20;
+const maxPerAddress = 20;
 
 let lastAddress = 0;
 const newAddress = () => `203.0.113.${++lastAddress}`;
@@ -19,11 +19,9 @@ const statuses = (answers: Answer[]) => answers.map(({ status }) => status);
 describe('guesses from one address', () => {
   it('are counted over all accounts, also where all are made at once', async () => {
     const from = newAddress();
-    const guesses = Array.from({ length: mostPerAddress + 10 }, (_, i) =>
-      tryLogin(`nobody${i}@example.com`, 'x', from),
-    );
+    const guesses = Array.from({ length: maxPerAddress + 10 }, (_, i) => tryLogin(`nobody${i}@example.com`, 'x', from));
     const answers = statuses(await Promise.all(guesses));
-    expect(answers.filter((status) => status === 401)).toHaveLength(mostPerAddress);
+    expect(answers.filter((status) => status === 401)).toHaveLength(maxPerAddress);
     expect(answers.filter((status) => status === 429)).toHaveLength(10);
     const { email } = await limited.newPerson();
     expect((await tryLogin(email, testPassword, from)).status).toBe(429);
@@ -88,9 +86,9 @@ describe('guesses from one address', () => {
     expect(taken).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
     expect(Object.keys(taken.body).sort()).toEqual(['error', 'error_code', 'request_id', 'success']);
     const answers = statuses(
-      await Promise.all(Array.from({ length: mostPerAddress }, (_, i) => register(`new${i}@example.com`))),
+      await Promise.all(Array.from({ length: maxPerAddress }, (_, i) => register(`new${i}@example.com`))),
     );
-    expect(answers.filter((status) => status === 201)).toHaveLength(mostPerAddress - 1);
+    expect(answers.filter((status) => status === 201)).toHaveLength(maxPerAddress - 1);
     expect(answers.filter((status) => status === 429)).toHaveLength(1);
     expect((await post('/api/accounts/register', 'late@example.com', testPassword, newAddress())).status).toBe(201);
   });

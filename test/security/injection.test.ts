@@ -4,8 +4,8 @@ import type { Answer, CallOptions, Person } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
 import { bodiesWith, filled, namesIn, type Operation, readOperations, sample, textFieldsOf } from './api-document.ts';
+import { makeResources, resourceAt } from './resources.ts';
 import { expectSound } from './sound.ts';
-import { makeThings, thingAt } from './things.ts';
 
 const env = { LIMIT_SUBMISSIONS_PER_MINUTE: '0', LIMIT_READS_PER_MINUTE: '0', LIMIT_LOGINS: '0' };
 const platform = await startPlatform({ env });
@@ -13,7 +13,7 @@ const { api, call, newPerson } = platform;
 const operations = await readOperations(platform);
 const tenant = await newPerson({ tokens: 1_000_000 });
 const operator = await newPerson({ role: 'operator', tokens: 1_000 });
-const things = await makeThings(platform, { ...tenant, marker: 'mine' });
+const resources = await makeResources(platform, { ...tenant, marker: 'mine' });
 // What is queued from here on is not run: the attack is on the door.
 await platform.stopWorkers();
 
@@ -50,7 +50,10 @@ const before = await tables();
 const personFor = ({ path }: Operation): Person => (path.startsWith('/api/admin') ? operator : tenant);
 const ownIds = (path: string) =>
   Object.fromEntries(
-    namesIn(path).map((name) => [name, thingAt(things, path.slice(0, path.indexOf(`{${name}}`) + name.length + 2)).id]),
+    namesIn(path).map((name) => [
+      name,
+      resourceAt(resources, path.slice(0, path.indexOf(`{${name}}`) + name.length + 2)).id,
+    ]),
   );
 
 const send = (operation: Operation, path: string, rest: CallOptions) =>

@@ -1,7 +1,7 @@
 /** 1,000 mixed jobs over providers of five dialects; billed tokens equal the providers' own book, class by class. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice } from '@tally/billing';
-import { leastId } from '@tally/core';
+import { minId } from '@tally/core';
 import { type Person, type Platform, until } from '@tally/testing';
 import { newBilling, startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
@@ -145,7 +145,7 @@ describe('1,000 mixed jobs', { timeout: 180_000 }, () => {
         async () => (await platform.api.services.db.pool.query('select id from token_holds')).rows.length === 0,
       );
       const billing = await newBilling(platform.config, onTestFinished);
-      const audit = await auditPageTwice(billing, { afterId: leastId, limit: 10, settleMs: 500, sleep });
+      const audit = await auditPageTwice(billing, { afterId: minId, limit: 10, settleMs: 500, sleep });
       expect(audit).toMatchObject({ subscriptions: 1, findings: [] });
     },
   );

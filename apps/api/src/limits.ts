@@ -52,7 +52,7 @@ export const limits = {
   loginsPerAddressFactor: 10,
   /** Of one address: what waits for its hash, and what waits for that. */
   guessesAtATime: 4,
-  mostGuessesWaiting: 100,
+  maxGuessesWaiting: 100,
   /** Of what is stored and deleted again and again, the database has its rubbish. */
   writtenKilobytesPerMinute: 5_000,
   exportsPerHour: 5,
@@ -64,7 +64,7 @@ export const limits = {
   wrongCodesPerHour: 20,
   /** Links by e-mail that are asked for, and followed, from one network. */
   linksPerHour: 60,
-  /** What is left of an erased account after that is upkeep's. */
+  /** What is left of an erased account after that is housekeeping's. */
   eraseWithinMs: 5_000,
   tokenLifetimeSeconds: 24 * 3_600,
   recentLoginSeconds: 3_600,

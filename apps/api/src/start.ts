@@ -29,13 +29,13 @@ const redisStartMs = 10_000;
 // Requests that wait for a job may take 30 s; a deploy doesn't wait for all of that.
 const drainMs = 10_000;
 /** How long a client may take. */
-export type Patience = {
+export type ClientTimeouts = {
   /** For a whole request to arrive: who drips it in holds memory that others need. */
   requestMs: number;
   /** Without a byte in either direction: who doesn't read an answer holds it. Longer than `Prefer: wait` is silent. */
   silenceMs: number;
 };
-const defaultPatience: Patience = { requestMs: 30_000, silenceMs: 60_000 };
+const defaultClientTimeouts: ClientTimeouts = { requestMs: 30_000, silenceMs: 60_000 };
 // Node looks at the clock every 30 s by default, which would double the time for a request.
 const looksPerRequest = 6;
 
@@ -43,7 +43,7 @@ const looksPerRequest = 6;
 export async function startApi(
   config: Config,
   log: Logger,
-  options: { tasks?: readonly AnyTask[]; streams?: Partial<StreamLimits>; patience?: Patience } = {},
+  options: { tasks?: readonly AnyTask[]; streams?: Partial<StreamLimits>; clientTimeouts?: ClientTimeouts } = {},
 ): Promise<RunningApi> {
   const tasks = options.tasks ?? allTasks;
   const db = connectDatabase({ url: config.databaseUrl, name: 'api', log });
@@ -81,7 +81,7 @@ export async function startApi(
   };
   const app = createApp(services, tasks);
   const requests = countRequests(app.fetch);
-  const { server, port } = await listen(requests.fetch, config, options.patience ?? defaultPatience);
+  const { server, port } = await listen(requests.fetch, config, options.clientTimeouts ?? defaultClientTimeouts);
   address = `http://${config.host}:${port}`;
 
   async function close(): Promise<void> {
@@ -138,7 +138,7 @@ function countRequests(fetch: Api['fetch']): { fetch: Api['fetch']; ended(limitM
 async function listen(
   fetch: Api['fetch'],
   { host, port }: Config,
-  { requestMs, silenceMs }: Patience,
+  { requestMs, silenceMs }: ClientTimeouts,
 ): Promise<{ server: ServerType; port: number }> {
   const last = port ?? defaultPort + portsTried - 1;
   const serverOptions = {

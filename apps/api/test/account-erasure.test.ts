@@ -1,5 +1,5 @@
 import { auditPage } from '@tally/billing';
-import { leastId, newId } from '@tally/core';
+import { minId, newId } from '@tally/core';
 import { countStrayLedgerRows } from '@tally/db';
 import { type FullAccount, newAccount, newFullAccount, readColumns, testPassword, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -58,7 +58,7 @@ async function endOf(accountId: string): Promise<Date | null> {
 const ageErasure = (accountId: string) =>
   db.pool.query(`update accounts set erased_at = erased_at - interval '11 minutes' where id = $1`, [accountId]);
 
-const upkeep = () => continueErasures({ db, log: api.services.log });
+const housekeeping = () => continueErasures({ db, log: api.services.log });
 
 describe('erasing an account', () => {
   it('leaves no word of it in any column of any table, and its ledger and everybody else’s things as they were', async () => {
@@ -93,7 +93,7 @@ describe('erasing an account', () => {
       { id: me.endedJob, status: 'failed', error_code: 'timeout', ...gone },
       { id: me.queuedJob, status: 'cancelled', error_code: 'cancelled', ...gone },
     ]);
-    const audit = await auditPage(billing, { afterId: leastId, limit: 1_000 });
+    const audit = await auditPage(billing, { afterId: minId, limit: 1_000 });
     expect(audit.findings).toEqual([]);
     expect(await countStrayLedgerRows(db)).toEqual({ grants: 0, usage: 0 });
   });
@@ -171,10 +171,10 @@ describe('an erasure that was not finished', () => {
     );
   };
 
-  it('is finished by upkeep, which looks once more when no request from before can still be writing', async () => {
+  it('is finished by housekeeping, which looks once more when no request from before can still be writing', async () => {
     const me = await newMarked();
     await begin(me);
-    await upkeep();
+    await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
     expect(await endOf(me.accountId)).toBeNull();
     await db.pool.query(`insert into knowledge (id, account_id, title, text) values ($1, $2, $3, 'late')`, [
@@ -183,7 +183,7 @@ describe('an erasure that was not finished', () => {
       me.marker,
     ]);
     await ageErasure(me.accountId);
-    await upkeep();
+    await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
     expect(await endOf(me.accountId)).toBeInstanceOf(Date);
   });
@@ -196,7 +196,7 @@ describe('an erasure that was not finished', () => {
     );
     await begin(me);
     await ageErasure(me.accountId);
-    await upkeep();
+    await housekeeping();
     expect(await findWords([me.marker])).toEqual({ jobs: 1, job_steps: 1 });
     expect(await endOf(me.accountId)).toBeNull();
     await db.pool.query(
@@ -204,7 +204,7 @@ describe('an erasure that was not finished', () => {
        where id = $1`,
       [me.queuedJob, me.marker],
     );
-    await upkeep();
+    await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
     expect(await endOf(me.accountId)).toBeInstanceOf(Date);
   });
@@ -222,13 +222,13 @@ describe('an erasure that was not finished', () => {
     await client.query('begin');
     await client.query('select from knowledge where account_id = $1 for update', [me.accountId]);
     await ageErasure(me.accountId);
-    await upkeep();
+    await housekeeping();
     // Its passages are its own to take along.
     expect(await findWords([me.marker])).toEqual({ knowledge: 1 });
     expect(await endOf(me.accountId)).toBeNull();
     await client.query('commit');
     client.release();
-    await upkeep();
+    await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
     expect(await endOf(me.accountId)).toBeInstanceOf(Date);
   });

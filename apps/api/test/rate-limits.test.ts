@@ -8,7 +8,7 @@ const { call, newPerson, login } = await startPlatform({ env, worker: false });
 const tryLogin = (email: string, password: string) =>
   call('POST', '/api/accounts/login', { body: { email, password } });
 
-function expectRateLimited({ status, headers, body }: Answer, mostSeconds: number) {
+function expectRateLimited({ status, headers, body }: Answer, maxSeconds: number) {
   expect(status).toBe(429);
   expect(body).toEqual({
     success: false,
@@ -18,7 +18,7 @@ function expectRateLimited({ status, headers, body }: Answer, mostSeconds: numbe
   });
   const seconds = Number(headers.get('retry-after'));
   expect(seconds).toBeGreaterThan(0);
-  expect(seconds).toBeLessThanOrEqual(mostSeconds);
+  expect(seconds).toBeLessThanOrEqual(maxSeconds);
 }
 
 describe('submissions', () => {

@@ -22,15 +22,15 @@ it('have so many letters of keywords together, whether they are made or changed'
     Array.from({ length: letters / 1_000 }, (_, i) => String(i).padEnd(limits.maxKeywordCharacters, 'x')).flatMap(
       (word) => Array.from({ length: 1_000 / word.length }, (_, j) => `${j}${word}`.slice(0, word.length)),
     );
-  const mostOfOne = limits.maxKeywords * limits.maxKeywordCharacters;
-  const full = Math.floor(limits.maxKeywordLetters / mostOfOne);
+  const maxOfOne = limits.maxKeywords * limits.maxKeywordCharacters;
+  const full = Math.floor(limits.maxKeywordLetters / maxOfOne);
   const make = (words: string[]) =>
     call<{ workflow: { id: string } }>('POST', '/api/workflows', {
       token,
       body: { ig_user_id: '17841400000000001', name: 'w', keywords: words },
     });
-  for (let i = 0; i < full; i++) expect((await make(keywords(mostOfOne))).status).toBe(201);
-  const rest = limits.maxKeywordLetters - full * mostOfOne;
+  for (let i = 0; i < full; i++) expect((await make(keywords(maxOfOne))).status).toBe(201);
+  const rest = limits.maxKeywordLetters - full * maxOfOne;
   expect(await make(keywords(rest + 1_000))).toMatchObject(tooMany);
   const empty = (await make([])).body.workflow.id;
   const change = (words: string[]) => call('PATCH', `/api/workflows/${empty}`, { token, body: { keywords: words } });

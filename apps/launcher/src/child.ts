@@ -31,7 +31,7 @@ export type Child = {
 
 const startTries = 3;
 const firstPauseMs = 500;
-const longestPauseMs = 10_000;
+const maxPauseMs = 10_000;
 /** Whoever lived this long has recovered. */
 const healthyMs = 60_000;
 const wordsShown = 15;
@@ -105,7 +105,7 @@ export function keepRunning(program: Program): Child {
     pause = setTimeout(() => {
       current = start();
     }, pauseMs);
-    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    pauseMs = Math.min(pauseMs * 2, maxPauseMs);
   }
 
   function expectEnd(): void {

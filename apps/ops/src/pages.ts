@@ -1,5 +1,5 @@
 /** Going through many things in small pages, with a word every two seconds. */
-import { leastId } from '@tally/core';
+import { minId } from '@tally/core';
 
 const pageSize = 500;
 const progressEveryMs = 2_000;
@@ -14,7 +14,7 @@ export async function eachPage<Thing>(
 ): Promise<number> {
   let count = 0;
   let saidAt = performance.now();
-  for (let afterId = leastId; ; ) {
+  for (let afterId = minId; ; ) {
     const things = await options.list({ afterId, limit: pageSize });
     const last = things.at(-1);
     if (last === undefined) return count;

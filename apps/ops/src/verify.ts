@@ -1,7 +1,7 @@
 /** `npm run verify`: is every displayed number the sum of what was really used? */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, type Billing } from '@tally/billing';
-import { leastId } from '@tally/core';
+import { minId } from '@tally/core';
 import { countStrayLedgerRows } from '@tally/db';
 
 const pageSize = 500;
@@ -13,7 +13,7 @@ export async function verify(billing: Billing): Promise<number> {
   let checked = 0;
   let differences = 0;
   let saidAt = performance.now();
-  let afterId = leastId;
+  let afterId = minId;
   for (;;) {
     const page = await auditPageTwice(billing, { afterId, limit: pageSize, settleMs, sleep });
     checked += page.subscriptions;

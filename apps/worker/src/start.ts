@@ -15,7 +15,7 @@ import {
   type ClaimRequest,
   claimJobs,
   connectDatabase,
-  isOutage,
+  isUnavailable,
   type PassageQuery,
   readCurrentPrompts,
   searchPassages,
@@ -28,11 +28,11 @@ import { createExtractionPool } from './extraction-pool/pool.ts';
 import { createGraphClient } from './instagram/graph-client.ts';
 import { createSendRates } from './instagram/send-rates.ts';
 import { keepLeases } from './jobs/leases.ts';
-import { untilReachable } from './jobs/outages.ts';
 import { createProcessor, drained } from './jobs/process-job.ts';
 import { Cancelled, ShuttingDown } from './jobs/stops.ts';
-import { startMaintenance } from './maintenance/duties.ts';
-import { createUpkeepWorker } from './maintenance/upkeep.ts';
+import { untilReachable } from './jobs/until-reachable.ts';
+import { createHousekeepingWorker } from './maintenance/housekeeping.ts';
+import { startMaintenance } from './maintenance/loops.ts';
 import { createModelClient } from './model/client.ts';
 import { createProviderGate } from './model/gate.ts';
 import { createTraits } from './model/traits.ts';
@@ -73,7 +73,7 @@ export async function startWorker(
     log,
     ...(options.network && { network: options.network }),
   });
-  const retryAlone = (error: unknown) => !isOutage(error);
+  const retryAlone = (error: unknown) => !isUnavailable(error);
   const services: WorkerServices = {
     db,
     redis,
@@ -127,7 +127,7 @@ export async function startWorker(
     worker.on('error', onRedisError);
     return worker;
   });
-  const allWorkers = [...workers, createUpkeepWorker(services, consumer)];
+  const allWorkers = [...workers, createHousekeepingWorker(services, consumer)];
   await Promise.all(allWorkers.map((worker) => untilReachable(() => worker.waitUntilReady(), { log })));
   for (const worker of allWorkers) void worker.run();
 

@@ -1,6 +1,6 @@
 /** An account that is erased while things happen to it. */
 import { auditPage } from '@tally/billing';
-import { leastId } from '@tally/core';
+import { minId } from '@tally/core';
 import { type Person, testPassword, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
@@ -45,7 +45,7 @@ describe('an account that is erased while its jobs run', () => {
     expect(await readJobs(person)).toEqual([{ status: 'completed', input: null, result: null }]);
     for (const table of ['qa_pairs', 'passages']) expect(await count(table, person)).toBe(0);
     expect(await count('ai_usage_log', person)).toBe(1);
-    expect((await auditPage(billing, { afterId: leastId, limit: 100 })).findings).toEqual([]);
+    expect((await auditPage(billing, { afterId: minId, limit: 100 })).findings).toEqual([]);
   });
 
   it('pays for no further call', async () => {

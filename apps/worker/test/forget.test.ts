@@ -107,7 +107,7 @@ describe('ended jobs', () => {
     expect(await countTexts(ids)).toBe(1);
   });
 
-  it('are found by upkeep, which a worker takes from its queue', async () => {
+  it('are found by housekeeping, which a worker takes from its queue', async () => {
     const ids = await insertJobs(31);
     const worker = await startWorker(config, testLog);
     onTestFinished(() => worker.close());

@@ -1,7 +1,7 @@
 import { createLogger } from '@tally/core';
 import { ReplyError } from 'ioredis';
 import { expect, it } from 'vitest';
-import { untilReachable } from '../src/jobs/outages.ts';
+import { untilReachable } from '../src/jobs/until-reachable.ts';
 
 type Line = { level: number; code?: string; waited_ms?: number; msg: string };
 

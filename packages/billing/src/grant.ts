@@ -1,6 +1,14 @@
 /** Adding tokens to a running subscription, and taking them away: the two acts of an operator on a balance. */
 import { idFrom, TallyError } from '@tally/core';
-import { findGrant, insertGrant, isDuplicate, isOutage, readSnapshot, settleTakeBack, takeBackStep } from '@tally/db';
+import {
+  findGrant,
+  insertGrant,
+  isUnavailable,
+  isUniqueViolation,
+  readSnapshot,
+  settleTakeBack,
+  takeBackStep,
+} from '@tally/db';
 import { applyToRedis, release } from './release.ts';
 import { reserve } from './reserve.ts';
 import type { Billing } from './services.ts';
@@ -54,9 +62,9 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
   const settled = settleTakeBack(billing.db, { holdId, reason, idempotencyKey, grantedBy });
   const outcome = await settled.catch(async (error) => {
     // If it was settled all the same, Redis must not see the hold go before it hears of the fall: its lease ends it.
-    if (isOutage(error)) throw error;
+    if (isUnavailable(error)) throw error;
     await release(billing, { holdId, subscriptionId });
-    if (isDuplicate(error)) return 'taken before' as const;
+    if (isUniqueViolation(error)) return 'taken before' as const;
     throw error;
   });
   if (outcome === 'taken before') return;

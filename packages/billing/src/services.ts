@@ -6,7 +6,7 @@ import {
   type Intent,
   type IntentOutcome,
   insertHolds,
-  isOutage,
+  isUnavailable,
   readStandings,
   type Settlement,
   type SettleOutcome,
@@ -34,7 +34,7 @@ export type Billing = {
 export function createBilling(options: { db: Database; redis: RedisClient; keyPrefix: string; log: Logger }): Billing {
   const { db } = options;
   // While Postgres is away each row alone would fail as well, only more slowly.
-  const retryAlone = (error: unknown) => !isOutage(error);
+  const retryAlone = (error: unknown) => !isUnavailable(error);
   return {
     ...options,
     writes: {

@@ -20,7 +20,7 @@ export function idAfter(id: string, text: string): string {
 }
 
 /** Above every id. */
-export const greatestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+export const maxId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** Below every id: where paging by id begins. */
-export const leastId = '00000000-0000-0000-0000-000000000000';
+export const minId = '00000000-0000-0000-0000-000000000000';

@@ -10,10 +10,10 @@ const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 // Each takes a core for some hundredths of a second: half of the cores are left to other requests.
 const inTurn = pLimit(Math.max(1, Math.floor(availableParallelism() / 2)));
-const mostWaiting = 200;
+const maxWaiting = 200;
 
 function hashing<T>(work: () => Promise<T>): Promise<T> {
-  if (inTurn.pendingCount < mostWaiting) return inTurn(work);
+  if (inTurn.pendingCount < maxWaiting) return inTurn(work);
   throw new TallyError('unavailable', 'Too many passwords are being checked', { retryAfterMs: 2_000 });
 }
 

@@ -65,7 +65,7 @@ const clientMessages =
  * Whether an error is Redis' trouble rather than the fault of what was asked of it: it can't be reached, or refuses for a
  * reason that is not known to be the command's own. What was asked may have been done.
  */
-export function isRedisOutage(error: unknown): boolean {
+export function isRedisUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof ReplyError) return !commandFaults.test(error.message) || storeFaults.test(error.message);
   return isUnreachable(error) || clientMessages.test(error.message);
@@ -81,7 +81,7 @@ export function warnOfRedis(log: Logger): (err: Error) => void {
   let saidAt = Number.NEGATIVE_INFINITY;
   let unsaid = 0;
   return (err) => {
-    if (!isRedisOutage(err)) return log.warn({ err }, 'an error of Redis');
+    if (!isRedisUnavailable(err)) return log.warn({ err }, 'an error of Redis');
     unsaid++;
     if (performance.now() - saidAt < sameAgainMs) return;
     log.warn({ err, times: unsaid }, 'Redis can’t be reached');

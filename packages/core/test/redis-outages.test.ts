@@ -1,6 +1,6 @@
 import { ReplyError } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { isRedisOutage, isUnreachable } from '../src/index.ts';
+import { isRedisUnavailable, isUnreachable } from '../src/index.ts';
 
 describe('Redis’ trouble, which passes', () => {
   it.each([
@@ -25,7 +25,7 @@ describe('Redis’ trouble, which passes', () => {
     'NOSCRIPT No matching script. Please use EVAL.',
     'EXECABORT Transaction discarded because of previous errors.',
     'SOMETHINGNEW that no version of Redis says today',
-  ])('%s', (message) => expect(isRedisOutage(new ReplyError(message))).toBe(true));
+  ])('%s', (message) => expect(isRedisUnavailable(new ReplyError(message))).toBe(true));
 
   it.each([
     'Command timed out',
@@ -34,7 +34,7 @@ describe('Redis’ trouble, which passes', () => {
     "Stream isn't writeable and enableOfflineQueue options is false",
     'Failed to refresh slots cache.',
     'None of startup nodes is available',
-  ])('the client’s own: %s', (message) => expect(isRedisOutage(new Error(message))).toBe(true));
+  ])('the client’s own: %s', (message) => expect(isRedisUnavailable(new Error(message))).toBe(true));
 });
 
 describe('the fault of what was asked', () => {
@@ -46,11 +46,11 @@ describe('the fault of what was asked', () => {
     "ERR user_script:1: Script attempted to access nonexistent global variable 'nosuch' script: c843e952.",
     "ERR unknown command 'nosuch'",
     'ERR syntax error',
-  ])('%s', (message) => expect(isRedisOutage(new ReplyError(message))).toBe(false));
+  ])('%s', (message) => expect(isRedisUnavailable(new ReplyError(message))).toBe(false));
 
   it.each([new Error('Missing lock for job 1. moveToFinished'), new TypeError('x is undefined'), undefined, 'OOM'])(
     'what is no refusal of Redis: %s',
-    (error) => expect(isRedisOutage(error)).toBe(false),
+    (error) => expect(isRedisUnavailable(error)).toBe(false),
   );
 });
 

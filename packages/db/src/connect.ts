@@ -48,7 +48,7 @@ const types = {
       : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
-/** Connects lazily: a database that is down shows at the first query, as an error that {@link isOutage} knows. */
+/** Connects lazily: a database that is down shows at the first query, as an error that {@link isUnavailable} knows. */
 export function connectDatabase(options: { url: string; name: string; log: Logger; connections?: number }): Database {
   const open = (settings: string[], max: number, more: pg.PoolConfig = {}) => {
     const pool = new pg.Pool({
@@ -88,7 +88,7 @@ const statementFaults = /^(?:2[01234]|25P0[12]|27|2[BDF]|34|38|39|3B|40002|42|44
 // In the same classes, and mended by the operator: a permission that was taken away.
 const storeFaults = new Set(['42501']);
 // Serialization failure, deadlock, lock not available, and a statement cancelled because it waited too long.
-const collisionStates = new Set(['40001', '40P01', '55P03', '57014']);
+const conflictStates = new Set(['40001', '40P01', '55P03', '57014']);
 const clientMessages =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|does not support SSL/;
 
@@ -96,20 +96,20 @@ const clientMessages =
  * Whether an error is Postgres' trouble rather than the fault of what was asked of it: it can't be reached, lost the
  * connection, or refuses for a reason that is not known to be the statement's own. The outcome of a write is unknown.
  */
-export function isOutage(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   const origin = originOf(error);
   if (!(origin instanceof Error)) return false;
   if (!(origin instanceof pg.DatabaseError)) return isUnreachable(origin) || clientMessages.test(origin.message);
   const { code = '', severity = '' } = origin;
-  if (collisionStates.has(code)) return false;
+  if (conflictStates.has(code)) return false;
   // A refusal that ends the connection, or lets none be made, is about more than one statement.
   return /^(?:FATAL|PANIC)/.test(severity) || !statementFaults.test(code) || storeFaults.has(code);
 }
 
 /** Whether Postgres rolled a statement back only because it met another one: it may be run again at once. */
-export function isCollision(error: unknown): boolean {
+export function isSerializationConflict(error: unknown): boolean {
   const { code } = (originOf(error) ?? {}) as { code?: unknown };
-  return typeof code === 'string' && collisionStates.has(code);
+  return typeof code === 'string' && conflictStates.has(code);
 }
 
 /** What the driver threw, without what Drizzle wraps around it. */
@@ -118,7 +118,7 @@ function originOf(error: unknown): unknown {
 }
 
 /** Whether a write was refused because its row is there already. */
-export function isDuplicate(error: unknown): boolean {
+export function isUniqueViolation(error: unknown): boolean {
   return (originOf(error) as { code?: unknown } | null)?.code === '23505';
 }
 
@@ -155,7 +155,7 @@ export async function inRepeatedTransaction<T>(db: Database, work: (client: Tran
     try {
       return await inTransaction(db, work);
     } catch (error) {
-      if (!(isCollision(error) || isDuplicate(error)) || tries >= meetingsTolerated) throw error;
+      if (!(isSerializationConflict(error) || isUniqueViolation(error)) || tries >= meetingsTolerated) throw error;
     }
   }
 }

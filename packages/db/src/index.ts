@@ -1,6 +1,7 @@
 /** Postgres: the tables, the migrations, and one function a query. */
+
+export * from './advisory-lock.ts';
 export * from './connect.ts';
-export * from './duty.ts';
 export * from './migrate.ts';
 export * from './queries/accounts/accounts.ts';
 export * from './queries/accounts/email-links.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { type Database, isCollision } from './connect.ts';
+import { type Database, isSerializationConflict } from './connect.ts';
 
 const defaultFolder = new URL('../migrations/', import.meta.url);
 
@@ -93,7 +93,7 @@ async function patiently(work: () => Promise<unknown>): Promise<void> {
       await work();
       return;
     } catch (error) {
-      if (!isCollision(error) || tries === lockTries) throw error;
+      if (!isSerializationConflict(error) || tries === lockTries) throw error;
       await sleep(turnPollMs * (0.5 + Math.random()));
     }
   }

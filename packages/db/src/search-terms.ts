@@ -15,7 +15,7 @@ const stopWords = new Set(
     .map(normalise),
 );
 const persianSuffix = /^(.{3,}?)(?:هایی|های|هایم|هایش|ها|ترین|تر|ان|ات)$/u;
-const longestWord = 60;
+const maxWord = 60;
 
 /** The words of a text as a stored passage is searched by. */
 export function toDocumentTerms(text: string): Terms {
@@ -25,7 +25,7 @@ export function toDocumentTerms(text: string): Terms {
 
 /** A tsquery for each configuration: any word may match; empty where the text has no word worth looking for. */
 export function toQuery(text: string): Terms {
-  const { stemmed, plain } = split(normalise(text).slice(0, mostQueryCharacters));
+  const { stemmed, plain } = split(normalise(text).slice(0, maxQueryCharacters));
   const either = (terms: string[]) =>
     [...new Set(terms)]
       .slice(0, 64)
@@ -35,13 +35,13 @@ export function toQuery(text: string): Terms {
 }
 
 // Of a longer text the first words are looked for.
-const mostQueryCharacters = 20_000;
+const maxQueryCharacters = 20_000;
 
 function split(text: string): { stemmed: string[]; plain: string[] } {
   const stemmed: string[] = [];
   const plain: string[] = [];
   for (const { segment, isWordLike } of words.segment(text)) {
-    if (!isWordLike || segment.length > longestWord) continue;
+    if (!isWordLike || segment.length > maxWord) continue;
     // Many scripts write their vowels as marks.
     for (const word of segment.split(/[^\p{L}\p{N}\p{M}]+/u)) {
       if (!/[\p{L}\p{N}]/u.test(word)) continue;

@@ -1,11 +1,14 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { isCollision, isDuplicate, isOutage } from '../src/index.ts';
+import { isSerializationConflict, isUnavailable, isUniqueViolation } from '../src/index.ts';
 
 const refusal = (code: string, severity = 'ERROR') =>
   Object.assign(new pg.DatabaseError('refused', 0, 'error'), { code, severity });
-const kindOf = (error: unknown) => ({ isOutage: isOutage(error), isCollision: isCollision(error) });
+const kindOf = (error: unknown) => ({
+  isUnavailable: isUnavailable(error),
+  isSerializationConflict: isSerializationConflict(error),
+});
 
 describe('Postgres’ trouble, which passes', () => {
   it.each([
@@ -31,10 +34,12 @@ describe('Postgres’ trouble, which passes', () => {
     ['XX000', 'internal error'],
     ['XX001', 'data corrupted'],
     ['ZZ999', 'a code that no version has today'],
-  ])('%s, %s', (code) => expect(kindOf(refusal(code))).toEqual({ isOutage: true, isCollision: false }));
+  ])('%s, %s', (code) =>
+    expect(kindOf(refusal(code))).toEqual({ isUnavailable: true, isSerializationConflict: false }),
+  );
 
   it.each(['FATAL', 'PANIC'])('whatever ends the connection: %s', (severity) =>
-    expect(isOutage(refusal('22023', severity))).toBe(true),
+    expect(isUnavailable(refusal('22023', severity))).toBe(true),
   );
 
   it.each([
@@ -43,10 +48,10 @@ describe('Postgres’ trouble, which passes', () => {
     'Client has encountered a connection error and is not queryable',
     'Client was closed and is not queryable',
     'The server does not support SSL connections',
-  ])('the client’s own: %s', (message) => expect(isOutage(new Error(message))).toBe(true));
+  ])('the client’s own: %s', (message) => expect(isUnavailable(new Error(message))).toBe(true));
 
   it('a refused connection, of either family of addresses', () =>
-    expect(isOutage(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }))).toBe(true));
+    expect(isUnavailable(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }))).toBe(true));
 });
 
 describe('the fault of what was asked', () => {
@@ -64,21 +69,23 @@ describe('the fault of what was asked', () => {
     ['42703', 'no such column'],
     ['54000', 'too large for an index'],
     ['P0001', 'raised by a function of ours'],
-  ])('%s, %s', (code) => expect(kindOf(refusal(code))).toEqual({ isOutage: false, isCollision: false }));
+  ])('%s, %s', (code) =>
+    expect(kindOf(refusal(code))).toEqual({ isUnavailable: false, isSerializationConflict: false }),
+  );
 
   it.each([new TypeError('x is undefined'), undefined, '57P01'])('what is no refusal of Postgres: %s', (error) =>
-    expect(kindOf(error)).toEqual({ isOutage: false, isCollision: false }),
+    expect(kindOf(error)).toEqual({ isUnavailable: false, isSerializationConflict: false }),
   );
 });
 
 it.each(['40001', '40P01', '55P03', '57014'])('%s is a meeting with another statement', (code) =>
-  expect(kindOf(refusal(code))).toEqual({ isOutage: false, isCollision: true }),
+  expect(kindOf(refusal(code))).toEqual({ isUnavailable: false, isSerializationConflict: true }),
 );
 
 it('sees through what Drizzle wraps around a refusal', () => {
   const wrapped = (code: string) => new DrizzleQueryError('select', [], refusal(code));
-  expect(isOutage(wrapped('57P05'))).toBe(true);
-  expect(isOutage(wrapped('22P02'))).toBe(false);
-  expect(isCollision(wrapped('40P01'))).toBe(true);
-  expect(isDuplicate(wrapped('23505'))).toBe(true);
+  expect(isUnavailable(wrapped('57P05'))).toBe(true);
+  expect(isUnavailable(wrapped('22P02'))).toBe(false);
+  expect(isSerializationConflict(wrapped('40P01'))).toBe(true);
+  expect(isUniqueViolation(wrapped('23505'))).toBe(true);
 });

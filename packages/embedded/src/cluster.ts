@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnGuarded } from './guarded.ts';
-import type { Place } from './place.ts';
+import type { DataLocation } from './location.ts';
 
 /** Role and database of everything of ours. */
 export const databaseName = 'tally';
@@ -23,20 +23,20 @@ export const bareEnvironment = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: '
  * @throws with initdb's last words
  */
 export async function prepareCluster(
-  place: Place,
+  location: DataLocation,
   options: { durable: boolean; logFile: string; log: (line: string) => void },
 ): Promise<{ data: string; password: string }> {
-  const data = join(place.home, 'data');
-  const passwordFile = join(place.home, 'password');
+  const data = join(location.home, 'data');
+  const passwordFile = join(location.home, 'password');
   if (!existsSync(data)) {
     options.log('Creating the database…');
-    const unfinished = join(place.home, 'data.new');
+    const unfinished = join(location.home, 'data.new');
     rmSync(unfinished, { recursive: true, force: true });
     rmSync(passwordFile, { force: true });
     writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
-    if (place.user) chownSync(passwordFile, place.user.uid, place.user.gid);
-    await initialize(place, unfinished, passwordFile, options);
-    await createDatabase(place, unfinished, options);
+    if (location.user) chownSync(passwordFile, location.user.uid, location.user.gid);
+    await initialize(location, unfinished, passwordFile, options);
+    await createDatabase(location, unfinished, options);
     // Only a finished cluster gets the name by which it is found again.
     renameSync(unfinished, data);
   }
@@ -45,7 +45,7 @@ export async function prepareCluster(
 
 type Run = { durable: boolean; logFile: string };
 
-async function initialize(place: Place, folder: string, passwordFile: string, options: Run): Promise<void> {
+async function initialize(location: DataLocation, folder: string, passwordFile: string, options: Run): Promise<void> {
   let how = '';
   for (const characterType of characterTypes) {
     rmSync(folder, { recursive: true, force: true });
@@ -62,19 +62,19 @@ async function initialize(place: Place, folder: string, passwordFile: string, op
       '--text-search-config=simple',
       ...(options.durable ? [] : ['--no-sync']),
     ];
-    how = await runToEnd(place, 'initdb', args, options);
+    how = await runToEnd(location, 'initdb', args, options);
     if (how === 'code 0') return;
   }
   throw new Error(`initdb failed (${how}): see ${options.logFile}`);
 }
 
 /** In single-user mode, which needs no server, port or connection. */
-async function createDatabase(place: Place, folder: string, options: Run): Promise<void> {
-  const statement = join(place.home, 'create.sql');
+async function createDatabase(location: DataLocation, folder: string, options: Run): Promise<void> {
+  const statement = join(location.home, 'create.sql');
   writeFileSync(statement, `CREATE DATABASE ${databaseName}\n`);
   const settings = ['-c', 'exit_on_error=on', '-c', `fsync=${options.durable ? 'on' : 'off'}`];
   const how = await runToEnd(
-    place,
+    location,
     'postgres',
     ['--single', '-j', '-D', folder, ...settings, 'postgres'],
     options,
@@ -85,17 +85,17 @@ async function createDatabase(place: Place, folder: string, options: Run): Promi
 }
 
 async function runToEnd(
-  place: Place,
+  location: DataLocation,
   program: string,
   args: string[],
   { logFile }: Run,
   inputFile?: string,
 ): Promise<string> {
   const guarded = await spawnGuarded({
-    command: join(place.programs, 'bin', program),
+    command: join(location.programs, 'bin', program),
     args,
     env: bareEnvironment,
-    user: place.user,
+    user: location.user,
     logFile,
     endSteps: [
       { signal: 'SIGTERM', seconds: 5 },

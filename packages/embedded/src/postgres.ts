@@ -5,7 +5,7 @@ import { bareEnvironment, databaseName, prepareCluster } from './cluster.ts';
 import type { EndStep, Guarded } from './guarded.ts';
 import { launch, portTaken } from './launch.ts';
 import { endLeftover } from './leftover.ts';
-import { choosePlace } from './place.ts';
+import { chooseLocation } from './location.ts';
 import { freePort } from './ports.ts';
 import { startService } from './service.ts';
 
@@ -58,8 +58,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const dataDir = resolve(options.dataDir);
   const logFile = options.logFile ?? join(dataDir, 'logs', 'postgres.log');
   const log = options.log ?? (() => {});
-  const place = await choosePlace(dataDir);
-  const { data, password } = await prepareCluster(place, { durable: options.durable, logFile, log });
+  const location = await chooseLocation(dataDir);
+  const { data, password } = await prepareCluster(location, { durable: options.durable, logFile, log });
   const pidFile = join(data, 'postmaster.pid');
   await endLeftover(pidFile, { trait: data, signal: 'SIGINT' });
   let port = options.port || (await freePort());
@@ -69,10 +69,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     launch({
       name: 'Postgres',
       options: () => ({
-        command: join(place.programs, 'bin', 'postgres'),
+        command: join(location.programs, 'bin', 'postgres'),
         args: ['-D', data, ...settings(port, options.durable)],
         env: bareEnvironment,
-        user: place.user,
+        user: location.user,
         logFile,
         endSteps: endSteps.fast,
       }),
@@ -101,7 +101,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     },
     async discard() {
       await service.end(endSteps.immediate);
-      rmSync(place.home, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(location.home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -1,13 +1,13 @@
 /** Queueing rows that are committed, come what may: now, or as soon as Redis is back. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRedisOutage } from '@tally/core';
+import { isRedisUnavailable } from '@tally/core';
 import type { Dispatch } from '@tally/db';
 import { enqueue, type Queues } from './queues.ts';
 
 const retryEveryMs = 250;
 const retryPage = 500;
 // Beyond that, and after this process, maintenance finds what Redis lacks: some seconds later.
-const mostMissed = 20_000;
+const maxMissed = 20_000;
 
 /** Puts rows on their queues. Never throws: the row in Postgres is the promise, and its place in the queue follows it. */
 export async function enqueueSoon(queues: Queues, dispatches: Dispatch[]): Promise<void> {
@@ -16,9 +16,9 @@ export async function enqueueSoon(queues: Queues, dispatches: Dispatch[]): Promi
   } catch (err) {
     const { missed, log } = queues;
     log.warn({ err, jobs: dispatches.length }, 'jobs wait in Postgres until their queue is back');
-    if (!isRedisOutage(err)) return;
+    if (!isRedisUnavailable(err)) return;
     const isRetrying = missed.length > 0;
-    missed.push(...dispatches.slice(0, mostMissed - missed.length));
+    missed.push(...dispatches.slice(0, maxMissed - missed.length));
     if (!isRetrying) void retryMissed(queues);
   }
 }
@@ -31,7 +31,7 @@ async function retryMissed(queues: Queues): Promise<void> {
     // One that maintenance has dispatched meanwhile is a stale copy, which its claim drops.
     const isDone = await enqueue(queues, page).then(
       () => true,
-      (err) => !isRedisOutage(err),
+      (err) => !isRedisUnavailable(err),
     );
     if (isDone) missed.splice(0, page.length);
   }

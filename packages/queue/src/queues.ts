@@ -2,14 +2,14 @@
 import { type Logger, type RedisClient, TallyError, warnOfRedis } from '@tally/core';
 import type { Dispatch } from '@tally/db';
 import { Queue } from 'bullmq';
-import { rankJobs } from './ranks.ts';
+import { assignPriorities } from './priorities.ts';
 
 /** Everything a job carries through Redis; its input and result stay in Postgres. */
 export type JobData = { account_id: string };
 
 export type Queues = {
   byTask: ReadonlyMap<string, Queue<JobData>>;
-  /** Upkeep that touches no money: on a queue so that operators see when it ran, and what failed. */
+  /** Housekeeping that touches no money: on a queue so that operators see when it ran, and what failed. */
   maintenance: Queue<Record<string, never>>;
   /** For commands of our own beside BullMQ's keys. */
   redis: RedisClient;
@@ -87,7 +87,7 @@ export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<v
   const byTask = Map.groupBy(dispatches, (dispatch) => dispatch.task);
   for (const [task, ofTask] of byTask) {
     const queue = queueOf(queues, task);
-    const ranks = await rankJobs(
+    const ranks = await assignPriorities(
       queues,
       task,
       ofTask.map(({ accountId }) => accountId),

@@ -1,5 +1,5 @@
 /** Bringing back what Redis has lost: the rows in Postgres say what should be queued. */
-import { type Logger, leastId } from '@tally/core';
+import { type Logger, minId } from '@tally/core';
 import { type Database, type Dispatch, listAbandonedJobs, listQueuedJobs, nextDispatches } from '@tally/db';
 import { enqueue, findUnknown, type Queues } from './queues.ts';
 
@@ -20,7 +20,7 @@ export async function refillLostQueue(recovery: Recovery, task: string): Promise
   const sentinel = sentinelKey(recovery.queues, task);
   if ((await recovery.queues.redis.exists(sentinel)) === 1) return 0;
   let count = 0;
-  let afterId = leastId;
+  let afterId = minId;
   for (;;) {
     const page = await listQueuedJobs(recovery.db, { task, afterId, limit: refillPage, olderThanMs: 0 });
     count += await redispatch(recovery, await findUnknown(recovery.queues, page));
@@ -46,7 +46,7 @@ export async function scanQueuedJobs(recovery: Recovery, task: string, afterId: 
   const page = await listQueuedJobs(recovery.db, { task, afterId, limit: scanPage, olderThanMs: enqueueGraceMs });
   const count = await redispatch(recovery, await findUnknown(recovery.queues, page));
   if (count > 0) recovery.log.warn({ task, jobs: count }, 'queued jobs were missing from Redis');
-  return page.length < scanPage ? leastId : (page.at(-1)?.jobId ?? leastId);
+  return page.length < scanPage ? minId : (page.at(-1)?.jobId ?? minId);
 }
 
 /** Dispatches running rows whose worker is gone. Returns how many. */

@@ -4,14 +4,14 @@ import {
   type Database,
   type Dispatch,
   findIdempotencyKey,
-  isOutage,
+  isUnavailable,
   renewPeriod,
   type Submission,
   type SubmissionOutcome,
   storageFull,
   submitJobs,
 } from '@tally/db';
-import { type AnyTask, leastTokensFor } from '@tally/tasks';
+import { type AnyTask, minTokensFor } from '@tally/tasks';
 import { type Backlogs, createBacklogs } from './backlogs.ts';
 import { enqueueSoon } from './enqueue-soon.ts';
 import type { Queues } from './queues.ts';
@@ -39,7 +39,7 @@ export function createSubmitter(options: {
     log: options.log,
     backlogs: createBacklogs(options.db, options.maxQueuedJobs),
     insert: group((submissions: Submission[]) => submitJobs(options.db, submissions), {
-      retryAlone: (error) => !isOutage(error),
+      retryAlone: (error) => !isUnavailable(error),
     }),
     enqueue: group(async (dispatches: Dispatch[]) => {
       await enqueueSoon(options.queues, dispatches);
@@ -78,7 +78,7 @@ export async function submit(submitter: Submitter, request: SubmitRequest): Prom
   const jobId = newId();
   const outcome = await submitter.backlogs.submit(request.accountId, () => insert(submitter, request, jobId));
   if (outcome.outcome === 'storage_full') throw storageFull(outcome.storage);
-  if (outcome.outcome === 'refused') return { ...outcome, neededTokens: leastTokensFor(request.task, request.input) };
+  if (outcome.outcome === 'refused') return { ...outcome, neededTokens: minTokensFor(request.task, request.input) };
   if (outcome.outcome === 'key_taken') {
     const winner = await findEarlier(submitter, request);
     if (winner === undefined) throw new TallyError('unavailable', 'The idempotency key is changing hands, try again');
@@ -96,7 +96,7 @@ async function insert(submitter: Submitter, request: SubmitRequest, jobId: strin
     accountId: request.accountId,
     task: request.task.name,
     inputJson: JSON.stringify(request.input),
-    minTokens: leastTokensFor(request.task, request.input),
+    minTokens: minTokensFor(request.task, request.input),
     idempotency: request.idempotency,
   };
   for (let tries = 0; tries < 3; tries++) {

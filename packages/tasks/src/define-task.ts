@@ -26,7 +26,7 @@ export type TaskDefinition<Input extends z.ZodType = z.ZodType, Output extends z
    * What an account must have left for a job to be accepted: at most what its first call reserves at least, found without
    * a tokenizer. 1 for a task that may turn out free; by default its smallest answer.
    */
-  leastTokens?(input: z.infer<Input>): number;
+  minTokens?(input: z.infer<Input>): number;
   /** Says no to input that fits the schema, before it is accepted and again before it runs. @throws TallyError */
   check?(input: z.infer<Input>, policy: AddressPolicy): void;
   run(input: z.infer<Input>, ctx: TaskContext): Promise<z.infer<Output>>;
@@ -40,14 +40,14 @@ export function defineTask<Input extends z.ZodType, Output extends z.ZodType>(
 }
 
 /** What an account must have left for this input to be worth a try, at least 1. */
-export const leastTokensFor = (task: Pick<AnyTask, 'leastTokens' | 'outputTokens'>, input: unknown): number =>
-  Math.max(1, task.leastTokens?.(input as never) ?? task.outputTokens.min);
+export const minTokensFor = (task: Pick<AnyTask, 'minTokens' | 'outputTokens'>, input: unknown): number =>
+  Math.max(1, task.minTokens?.(input as never) ?? task.outputTokens.min);
 
 /** A task whose input type is only known to its own schema: parse before `check` and `run`. */
 export type AnyTask = {
-  [Key in keyof Omit<TaskDefinition, 'check' | 'run' | 'leastTokens'>]: TaskDefinition[Key];
+  [Key in keyof Omit<TaskDefinition, 'check' | 'run' | 'minTokens'>]: TaskDefinition[Key];
 } & {
-  leastTokens?(input: never): number;
+  minTokens?(input: never): number;
   check?(input: never, policy: AddressPolicy): void;
   run(input: never, ctx: TaskContext): Promise<unknown>;
 };

@@ -3,6 +3,6 @@ export * from './context.ts';
 export { customerChat } from './customer-chat/index.ts';
 export * from './define-task.ts';
 export { instagramDm } from './instagram-dm/index.ts';
-export * from './least-tokens.ts';
 export * from './limits.ts';
+export * from './min-tokens.ts';
 export * from './registry.ts';

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { StreamLimits } from '@tally/api/jobs/event-streams';
-import { type Patience, type RunningApi, startApi } from '@tally/api/start';
+import { type ClientTimeouts, type RunningApi, startApi } from '@tally/api/start';
 import { type Config, type Logger, loadConfig } from '@tally/core';
 import { createSandbox, type Sandbox } from '@tally/sandbox/server';
 import type { AnyTask } from '@tally/tasks';
@@ -46,7 +46,7 @@ export type PlatformOptions = {
   /** By default the registry's. */
   tasks?: readonly AnyTask[];
   /** How long the API waits for its clients. */
-  patience?: Patience;
+  clientTimeouts?: ClientTimeouts;
   /** What pages are opened over. */
   network?: Partial<Network>;
   /** Where event streams differ from production. */
@@ -58,7 +58,7 @@ const workerMain = fileURLToPath(import.meta.resolve('@tally/worker/main'));
 /** Starts a platform over `storage`, which is migrated and names a database and a Redis. */
 export async function startPlatformOver(
   storage: Record<string, string>,
-  { env = {}, modelPath = '/v1', worker = true, log, network, streams, tasks, patience }: PlatformOptions,
+  { env = {}, modelPath = '/v1', worker = true, log, network, streams, tasks, clientTimeouts }: PlatformOptions,
   closeLater: CloseLater,
 ): Promise<Platform> {
   const sandbox = createSandbox({ instagram: { appSecret: instagramSecret } });
@@ -84,7 +84,7 @@ export async function startPlatformOver(
     const api = await startApi(config, log, {
       ...(tasks && { tasks }),
       ...(streams && { streams }),
-      ...(patience && { patience }),
+      ...(clientTimeouts && { clientTimeouts }),
     });
     closeLater(() => api.close());
     return api;

@@ -118,7 +118,7 @@ function checkRow(world: World, row: LogRow, entry: BookEntry | undefined): void
       if (row[ours] !== entry[theirs])
         journal.violate('book', `${what} has ${row[ours]} ${ours}, and ${entry[theirs]} by the book`, at);
     const most = row.total_tokens;
-    const least = leastBilled(world, row, entry);
+    const least = minBilled(world, row, entry);
     if (row.billed_tokens !== 0 && (row.billed_tokens < least || row.billed_tokens > most))
       journal.violate('book', `${what} is billed ${row.billed_tokens} tokens, not ${least} to ${most}`, at);
   }
@@ -128,7 +128,7 @@ function checkRow(world: World, row: LogRow, entry: BookEntry | undefined): void
  * The whole usage; where the model broke its limit, at least what was held for the call. An account that is short of tokens
  * may have been granted less than its call wanted, which is all that the hold's row says: its input in any case.
  */
-function leastBilled({ journal, tenants }: World, row: LogRow, { fault }: BookEntry): number {
+function minBilled({ journal, tenants }: World, row: LogRow, { fault }: BookEntry): number {
   if (fault !== 'over_limit') return row.total_tokens;
   const isShort = [tenants.poor, tenants.short].some(({ accountId }) => accountId === row.account_id);
   const held = isShort ? row.input_tokens : (journal.holds.get(row.id)?.tokens ?? 0);

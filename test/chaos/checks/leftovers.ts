@@ -1,7 +1,7 @@
 /** Nothing is left of a run: no hold, no lease, no row without its subscription, no difference between the stores. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice } from '@tally/billing';
-import { leastId } from '@tally/core';
+import { minId } from '@tally/core';
 import { countStrayLedgerRows } from '@tally/db';
 import { holdLeaseMs, until } from '@tally/testing';
 import type { World } from '../world.ts';
@@ -21,7 +21,7 @@ export async function checkLeftovers({ system, journal }: World): Promise<void> 
   if (leases.rows.length > 0) journal.violate('leftovers', `${leases.rows.length} leases are left`);
   const { grants, usage } = await countStrayLedgerRows(db);
   if (grants + usage > 0) journal.violate('leftovers', `${grants} grants and ${usage} calls belong to no subscription`);
-  const audit = { afterId: leastId, limit: page, settleMs, sleep };
+  const audit = { afterId: minId, limit: page, settleMs, sleep };
   for (const { subscriptionId, where, what } of (await auditPageTwice(system.billing, audit)).findings)
     journal.violate(
       where === 'postgres' ? 'balances' : 'leftovers',

@@ -1,7 +1,7 @@
 /** Looks at the ledger all the time, past the proxy: what is wrong for a moment only must not be either. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leastId } from '@tally/core';
-import { auditSubscriptions, isOutage } from '@tally/db';
+import { minId } from '@tally/core';
+import { auditSubscriptions, isUnavailable } from '@tally/db';
 import type { World } from '../world.ts';
 import { countOpen } from './jobs.ts';
 
@@ -26,7 +26,7 @@ export function startWatch(world: World): Watch {
         if (number % foldEvery === 0) await lookAtFolds(world);
         looks++;
       } catch (error) {
-        if (!isOutage(error)) world.say(`a look at the ledger failed: ${String(error)}`);
+        if (!isUnavailable(error)) world.say(`a look at the ledger failed: ${String(error)}`);
       }
       await sleep(everyMs, undefined, { signal: stopped.signal }).catch(() => undefined);
     }
@@ -61,7 +61,7 @@ async function lookAtBalances({ system, journal }: World): Promise<void> {
 
 async function lookAtFolds({ system, journal }: World): Promise<void> {
   for (const { subscriptionId: id, balance, fold } of await auditSubscriptions(system.billing.db, {
-    afterId: leastId,
+    afterId: minId,
     limit: page,
   })) {
     if (fold.tokensConsumed > fold.tokensGranted)

@@ -12,7 +12,7 @@ export type Request = {
   limitMs?: number;
 };
 
-const patienceMs = 10_000;
+const timeoutMs = 10_000;
 
 /** Sends one request. Undefined where no answer came: nobody knows what became of it. */
 export async function send(url: string, request: Request): Promise<Answer | undefined> {
@@ -25,7 +25,7 @@ export async function send(url: string, request: Request): Promise<Answer | unde
         ...request.headers,
       },
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      signal: AbortSignal.timeout(request.limitMs ?? patienceMs),
+      signal: AbortSignal.timeout(request.limitMs ?? timeoutMs),
     });
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   } catch {

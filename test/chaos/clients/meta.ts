@@ -17,7 +17,7 @@ const messagesPerSecond = 1;
 const people = 250;
 const repeatAfterMs = 700;
 const deliverLimitMs = 90_000;
-const patienceMs = 5_000;
+const timeoutMs = 5_000;
 /** Tally has no jobs for what was said long ago; a run is far shorter than any window of Meta's. */
 const latestMs = 2_500;
 
@@ -93,7 +93,7 @@ async function fire(sandboxUrl: string, event: object): Promise<void> {
 /** The status; undefined where no answer came. */
 async function post(url: string, body: string, signature: string): Promise<number | undefined> {
   const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signature };
-  const signal = AbortSignal.timeout(patienceMs);
+  const signal = AbortSignal.timeout(timeoutMs);
   return fetch(url, { method: 'POST', headers, body, signal }).then(
     async (response) => {
       await response.arrayBuffer();

@@ -15,7 +15,7 @@ export type Submission = {
   waitSeconds?: number | undefined;
 };
 
-const mostTries = 60;
+const maxTries = 60;
 const betweenTriesMs = 500;
 const beyondWaitMs = 8_000;
 
@@ -29,7 +29,7 @@ export async function submit(
   submission: Submission,
   random: Random,
 ): Promise<string | undefined> {
-  const tries = submission.key === undefined ? 1 : mostTries;
+  const tries = submission.key === undefined ? 1 : maxTries;
   const firstDoor = random.int(0, world.fleet.apis.length - 1);
   // A client whose connection breaks at any moment, rather early.
   const breaksAfterMs = submission.key !== undefined && random.chance(0.1) ? random.int(1, 30) : undefined;
@@ -62,8 +62,8 @@ function sendOnce(
   { door, limitMs }: { door: number; limitMs: number | undefined },
 ): Promise<Answer | undefined> {
   const api = fleet.apis[door % fleet.apis.length];
-  const patienceMs = waitSeconds === undefined ? undefined : waitSeconds * 1_000 + beyondWaitMs;
-  const limit = limitMs ?? patienceMs;
+  const timeoutMs = waitSeconds === undefined ? undefined : waitSeconds * 1_000 + beyondWaitMs;
+  const limit = limitMs ?? timeoutMs;
   return send(api?.url ?? '', {
     method: 'POST',
     path,

@@ -14,11 +14,11 @@ export type Traffic = {
 };
 
 /** Stories at a time, over all tenants: in an outage nobody begins more. */
-const mostOpen = 80;
+const maxOpen = 80;
 /** Beyond that the machine has more to do than it can, and needs time to recover. */
-const mostOpenJobs = 250;
+const maxOpenJobs = 250;
 const lookEveryMs = 400;
-const longestLookMs = 30_000;
+const maxLookMs = 30_000;
 
 /** Begins `perSecond` stories a second on behalf of each tenant. */
 export function startTraffic(world: World, random: Random): Traffic {
@@ -35,7 +35,7 @@ export function startTraffic(world: World, random: Random): Traffic {
   async function keepTelling(account: Account, perSecond: number): Promise<void> {
     const own = random.fork(account.name);
     for (let number = 1; !stopped.signal.aborted; number++) {
-      if (stories.size < mostOpen && world.journal.openJobs < mostOpenJobs) {
+      if (stories.size < maxOpen && world.journal.openJobs < maxOpenJobs) {
         const story = tell(world, account, number, own.fork(String(number)), stopped.signal)
           .catch((error: unknown) => world.say(`a client failed: ${String(error)}`))
           .finally(() => stories.delete(story));
@@ -93,7 +93,7 @@ function write(account: Account, number: number, random: Random): Pick<Submissio
 
 /** Looks at a job until it has ended: it must be there, and never change once it has ended. */
 async function look({ fleet, journal }: World, account: Account, jobId: string, stopped: AbortSignal): Promise<void> {
-  const until = Date.now() + longestLookMs;
+  const until = Date.now() + maxLookMs;
   for (let door = 0; Date.now() < until && !stopped.aborted; door++) {
     const api = fleet.apis[door % fleet.apis.length];
     const answer = await send(api?.url ?? '', { method: 'GET', path: `/api/jobs/${jobId}`, token: account.token });

@@ -1,6 +1,6 @@
 /** FLUSHALL while a thousand jobs are queued: Redis has to be told of all of them again. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLogger, leastId } from '@tally/core';
+import { createLogger, minId } from '@tally/core';
 import { listQueuedJobs } from '@tally/db';
 import { findUnknown, openQueues } from '@tally/queue';
 import { until } from '@tally/testing';
@@ -10,7 +10,7 @@ import { modelDelayMs, type World } from '../world.ts';
 import type { Fault } from './fault.ts';
 
 const queuedJobs = 1_000;
-const mostJobs = 3_000;
+const maxJobs = 3_000;
 const atATime = 25;
 const task = 'ask-question';
 /** Below what a call may take (test/system/installation.ts), so that no job fails of it. */
@@ -34,7 +34,7 @@ export const flushFault: Fault = {
     return {
       overAt: Date.now(),
       async isRecovered() {
-        const queued = await listQueuedJobs(db, { task, afterId: leastId, limit: mostJobs, olderThanMs: 0 });
+        const queued = await listQueuedJobs(db, { task, afterId: minId, limit: maxJobs, olderThanMs: 0 });
         return (await findUnknown(queues, queued)).length === 0;
       },
       async after() {
@@ -51,13 +51,13 @@ async function buildUp(world: World, random: Random): Promise<void> {
   let number = 0;
   let isEnough = false;
   const submitting = Array.from({ length: atATime }, async () => {
-    while (!isEnough && number < mostJobs) {
+    while (!isEnough && number < maxJobs) {
       const mark = `(backlog ${runs}, ${++number})`;
       const input = { question: `How many days do I have to return a lamp? ${mark}` };
       await submit(world, world.tenants.rich, { path: `/api/ai/${task}`, input, key: mark }, random);
     }
   });
-  while (number < mostJobs && (await countQueued(world)) < queuedJobs) await sleep(100);
+  while (number < maxJobs && (await countQueued(world)) < queuedJobs) await sleep(100);
   isEnough = true;
   await Promise.all(submitting);
 }

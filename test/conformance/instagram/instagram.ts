@@ -6,7 +6,7 @@ import { type Handshake, Index, type Payload, type Reply, type SignatureCase } f
 import { accessToken, openScene, type Scene, type Sent } from './scene.ts';
 import { checkSequences } from './sequences.ts';
 
-const longestMs = 5_000;
+const maxMs = 5_000;
 
 export async function checkInstagram(indexFile: string, report: Report): Promise<void> {
   const folder = dirname(indexFile);
@@ -79,7 +79,7 @@ async function receive(scene: Scene, payload: Payload): Promise<void> {
   const { http_status, http_status_also_acceptable: also, reply_jobs: replies } = payload.expect;
   const { status, ms } = await scene.post(payload);
   expectThat(`status ${status}`, [http_status, ...also].includes(status));
-  expectThat(`answered after ${ms} ms`, ms < longestMs);
+  expectThat(`answered after ${ms} ms`, ms < maxMs);
   await scene.settled();
   expectReplies(scene.sent(), replies);
   await expectTexts(scene, replies);

@@ -4,7 +4,7 @@ import type { Payload, Sequence } from './index-file.ts';
 import type { Scene } from './scene.ts';
 import { endKillableWorker, isKill, newPlay, putRight, readStep, useKillableWorker } from './steps.ts';
 
-const longestMs = 5_000;
+const maxMs = 5_000;
 
 type Rule = Parameters<Scene['platform']['sandbox']['instagram']['faults']['set']>[0][number];
 
@@ -43,7 +43,7 @@ async function playSteps(scene: Scene, sequence: Sequence, wanted: Wanted): Prom
   if (sequence.steps.some(isKill)) await useKillableWorker(play);
   for (const step of sequence.steps) await readStep(step)?.(play);
   for (const { status, ms, isStorageUp } of play.posts) {
-    expectThat(`answered after ${ms} ms`, ms < longestMs);
+    expectThat(`answered after ${ms} ms`, ms < maxMs);
     expectThat(`status ${status}`, isStorageUp ? status === 200 : status >= 500);
   }
   await putRight(play);

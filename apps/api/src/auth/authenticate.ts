@@ -16,7 +16,7 @@ import {
   findAccountByEmail,
   findIdentityByKey,
   type Identity,
-  isOutage,
+  isUnavailable,
   readIdentities,
 } from '@tally/db';
 import type { Judged, Origin, RateLimits } from '../http/rate-limits.ts';
@@ -52,7 +52,7 @@ export function createAuthenticator(options: {
 }): Authenticator {
   const { db, tokens, rateLimits, sealKeys } = options;
   const readIdentity = group((accountIds: string[]) => readIdentities(db, accountIds), {
-    retryAlone: (error) => !isOutage(error),
+    retryAlone: (error) => !isUnavailable(error),
   });
   // Somebody who isn't there takes as long to refuse as somebody who is.
   const nobody = hashUnknownPassword();

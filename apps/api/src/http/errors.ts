@@ -1,8 +1,8 @@
 /** Turns every error into the one envelope that clients know. */
 import { createHash } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
-import { isRedisOutage, type Logger, TallyError } from '@tally/core';
-import { isCollision, isOutage } from '@tally/db';
+import { isRedisUnavailable, type Logger, TallyError } from '@tally/core';
+import { isSerializationConflict, isUnavailable } from '@tally/db';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -50,10 +50,10 @@ function toTallyError(error: Error): TallyError {
   // Thrown by Hono's own parts, with texts that are not ours.
   if (error instanceof HTTPException && error.status < 500)
     return new TallyError('invalid_input', 'The request is not valid');
-  if (isOutage(error)) return new TallyError('unavailable', 'The database can’t be reached');
-  if (isCollision(error))
+  if (isUnavailable(error)) return new TallyError('unavailable', 'The database can’t be reached');
+  if (isSerializationConflict(error))
     return new TallyError('unavailable', 'Somebody else changes the same thing', { retryAfterMs: 1_000 });
-  if (isRedisOutage(error)) return new TallyError('unavailable', 'The queue can’t be reached');
+  if (isRedisUnavailable(error)) return new TallyError('unavailable', 'The queue can’t be reached');
   return new TallyError('internal', 'Internal error', { cause: error });
 }
 

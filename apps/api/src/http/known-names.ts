@@ -73,7 +73,7 @@ function unknownNames(schema: z.core.$ZodType, value: unknown, path: string[] = 
     case 'array':
       return Object.entries(value).flatMap(([name, item]) => inside(def.element, name, item));
     case 'union':
-      return leastUnknown(def.options, value, path);
+      return fewestUnknown(def.options, value, path);
     case 'pipe':
       return unknownNames(def.in, value, path);
     case 'optional':
@@ -87,7 +87,7 @@ function unknownNames(schema: z.core.$ZodType, value: unknown, path: string[] = 
 }
 
 /** A union's unknown names: those of the matching option with the fewest; where none matches, of any option with some. */
-function leastUnknown(options: readonly z.core.$ZodType[], value: object, path: string[]): UnknownName[] {
+function fewestUnknown(options: readonly z.core.$ZodType[], value: object, path: string[]): UnknownName[] {
   const namesIn = (some: readonly z.core.$ZodType[]) =>
     some.map((option) => unknownNames(option, value, path)).sort((a, b) => a.length - b.length);
   const fitting = options.filter((option) => z.core.safeParse(option, value).success);

@@ -27,7 +27,7 @@ export type RateLimits = {
   /** Links that are asked for and followed from one network. @throws TallyError `rate_limited` */
   link(network: string): Promise<void>;
   /** Plans for new accounts, which cost nothing: so many a day for one network. */
-  signupPlan: { take(network: string): Promise<boolean>; giveBack(network: string): Promise<void> };
+  signupPlan: { take(network: string): Promise<boolean>; refund(network: string): Promise<void> };
   /**
    * Judges a guess at a password: undefined is a wrong one, and counts. Of one address a few are judged at a time, and none
    * once it has failed too often: a hash costs more than the refusal.
@@ -62,7 +62,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const wrongCodes = limiter('code', limits.wrongCodesPerHour, 3_600) as Limiter;
   const links = limiter('link', limits.linksPerHour, 3_600);
   const signupPlans = limiter('signup-plan', config.limits.signupPlans, 86_400);
-  const turnOf = createTurns(limits.guessesAtATime, limits.mostGuessesWaiting);
+  const turnOf = createTurns(limits.guessesAtATime, limits.maxGuessesWaiting);
   const check = async (email: string, address: string): Promise<void> => {
     const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
     const spent = [
@@ -86,7 +86,7 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
           () => true,
           () => false,
         ),
-      giveBack: async (network) => {
+      refund: async (network) => {
         await signupPlans?.reward(network);
       },
     },
@@ -118,11 +118,11 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
 }
 
 /** Runs what comes under one key a few at a time. */
-function createTurns(atATime: number, mostWaiting: number) {
+function createTurns(atATime: number, maxWaiting: number) {
   const byKey = new Map<string, ReturnType<typeof pLimit>>();
   return async <T>(key: string, work: () => Promise<T>): Promise<T> => {
     const turns = byKey.get(key) ?? pLimit(atATime);
-    if (turns.pendingCount >= mostWaiting) throw tooMany('logins at once', 1_000);
+    if (turns.pendingCount >= maxWaiting) throw tooMany('logins at once', 1_000);
     byKey.set(key, turns);
     try {
       return await turns(work);

@@ -28,7 +28,7 @@ const liveWindowMs = 10 * 60_000;
 const messageWindowMs = 24 * 3_600_000;
 
 // Of one person, whatever becomes of it: beyond that nothing is kept but that it came.
-const mostKeptADay = 1_000;
+const maxKeptADay = 1_000;
 
 const no = (outcome: string): Decision => ({ outcome });
 
@@ -43,7 +43,7 @@ export function decide(event: WebhookEvent, circumstances: Circumstances): Decis
   if (event.personId === null) return no('no_author');
   if (event.text === null || event.text.trim() === '') return no('no_text');
   if (recipient.isStorageFull) return no('storage_full');
-  if (circumstances.answered.keptADay >= mostKeptADay) return no('person_limit');
+  if (circumstances.answered.keptADay >= maxKeptADay) return no('person_limit');
   if (readOptOut(event.text) === 'stop') return no('opted_out');
   if (circumstances.isOptedOut) return no('opted_out');
   if (circumstances.isUnsent) return no('unsent');

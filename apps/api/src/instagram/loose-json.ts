@@ -8,18 +8,18 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 export const asObject = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 
-const longestId = 400;
+const maxId = 400;
 
 /** Ids exceed 2^53: a number has been rounded already, and would be somebody else's. */
 export const asId = (value: unknown): string | null =>
-  typeof value === 'string' && value !== '' && value.length <= longestId && /^[\x21-\x7e]+$/.test(value) ? value : null;
+  typeof value === 'string' && value !== '' && value.length <= maxId && /^[\x21-\x7e]+$/.test(value) ? value : null;
 
 /** As much as a task takes, and far above what Meta allows to be written. */
-const longestText = maxQuestionCharacters;
+const maxText = maxQuestionCharacters;
 
 /** A text as Postgres can keep it, its code points otherwise unchanged. */
 export const asText = (value: unknown): string | null =>
-  typeof value === 'string' ? storable(value.slice(0, longestText)) : null;
+  typeof value === 'string' ? storable(value.slice(0, maxText)) : null;
 
 const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
 
@@ -38,12 +38,12 @@ export function asTime(value: unknown, receivedAt: Date): Date {
 }
 
 const deepest = 16;
-const mostBytes = 32 * 1_024;
+const maxBytes = 32 * 1_024;
 
 /** A copy that can be stored, or null where it is deeper or larger than any real event. */
 export function boundedPayload(value: unknown): Json | null {
   const copy = copyOf(value, 0);
-  return copy === undefined || JSON.stringify(copy).length > mostBytes ? null : copy;
+  return copy === undefined || JSON.stringify(copy).length > maxBytes ? null : copy;
 }
 
 /** Undefined where it is too deep. */

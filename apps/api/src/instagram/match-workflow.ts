@@ -8,7 +8,7 @@ export type CommentText = { text: string; mediaIds: string[] };
 export function createMatcher(workflows: MatchableWorkflow[]): (comment: CommentText) => MatchableWorkflow | undefined {
   const keywords = toTrie(workflows);
   return (comment) => {
-    const said = findKeywords(keywords, normalise(comment.text).slice(0, mostCharacters));
+    const said = findKeywords(keywords, normalise(comment.text).slice(0, maxCharacters));
     const fitting = workflows.filter(
       (workflow) =>
         (workflow.mediaIds.length === 0 || workflow.mediaIds.some((id) => comment.mediaIds.includes(id))) &&
@@ -22,9 +22,9 @@ export function createMatcher(workflows: MatchableWorkflow[]): (comment: Comment
 }
 
 // Instagram takes 2,200; letters may become more when they are normalised.
-const mostCharacters = 5_000;
+const maxCharacters = 5_000;
 // "prices" says price, and «قیمتش» says قیمت; "priceless" doesn't. Of very short words an ending makes others.
-const longestEnding = 3;
+const maxEnding = 3;
 const inflectedLetters = 4;
 
 /** Keywords letter by letter, so that a text is read once however many there are. */
@@ -59,8 +59,8 @@ function findKeywords(keywords: Trie, text: string): Set<MatchableWorkflow> {
     if (joins(start)) continue;
     let node = keywords.next.get(letters[start] as string);
     for (let end = start + 1; node !== undefined; end++) {
-      const mostEnding = end - start >= inflectedLetters ? longestEnding : 0;
-      const isWord = node.workflows.length > 0 && (!joins(end) || (endings[end] ?? 0) <= mostEnding);
+      const allowedEnding = end - start >= inflectedLetters ? maxEnding : 0;
+      const isWord = node.workflows.length > 0 && (!joins(end) || (endings[end] ?? 0) <= allowedEnding);
       if (isWord && !found.has(node)) {
         found.add(node);
         for (const workflow of node.workflows) said.add(workflow);

@@ -4,8 +4,8 @@ import { asId, asObject, asText, asTime, isObject } from './loose-json.ts';
 import { readMessaging } from './read-messaging.ts';
 
 /** What doesn't fit any shape is noted, but not without end. */
-const mostInvalid = 20;
-const mostEvents = 10_000;
+const maxInvalid = 20;
+const maxEvents = 10_000;
 
 /** The events of a parsed body, in its order; empty for objects other than `instagram`. */
 export function readEvents(body: unknown, receivedAt: Date): WebhookEvent[] {
@@ -14,9 +14,9 @@ export function readEvents(body: unknown, receivedAt: Date): WebhookEvent[] {
   let invalid = 0;
   for (const entry of body.entry) {
     for (const event of readEntry(entry, receivedAt)) {
-      if (event.kind === 'invalid' && ++invalid > mostInvalid) continue;
+      if (event.kind === 'invalid' && ++invalid > maxInvalid) continue;
       events.push(event);
-      if (events.length >= mostEvents) return events;
+      if (events.length >= maxEvents) return events;
     }
   }
   return events;

@@ -35,7 +35,7 @@ const security = {
 /** Headers of public answers that contain the path prefix, which comes from the request: shared caches must not keep them. */
 export const ownAnswer = { 'cache-control': 'private, no-cache', vary: 'X-Forwarded-Prefix' };
 
-const mostPrefixes = 20;
+const maxPrefixes = 20;
 
 /** The OpenAPI document as JSON, for a path prefix. It is built once, at the first call: anybody may ask for it. */
 export function createDocument(
@@ -43,7 +43,7 @@ export function createDocument(
   info: { title: string; version: string; description: string },
 ): (prefix: string) => Uint8Array<ArrayBuffer> {
   let withoutEnd: string | undefined;
-  const documents = new LRUCache<string, Uint8Array<ArrayBuffer>>({ max: mostPrefixes });
+  const documents = new LRUCache<string, Uint8Array<ArrayBuffer>>({ max: maxPrefixes });
   return (prefix) => {
     const known = documents.get(prefix);
     if (known !== undefined) return known;

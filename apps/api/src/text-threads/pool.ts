@@ -13,9 +13,9 @@ export type TextThreads = {
 };
 
 const threads = 2;
-const mostWaiting = 500;
+const maxWaiting = 500;
 const idleMs = 60_000;
-const longestMs = 10_000;
+const maxMs = 10_000;
 const retryAfterMs = 2_000;
 
 /** Starts threads as they are needed. Calls throw TallyError `unavailable` where too many wait, or one takes too long. */
@@ -24,13 +24,13 @@ export function createTextThreads(): TextThreads {
     filename: new URL('thread.ts', import.meta.url).href,
     minThreads: 0,
     maxThreads: threads,
-    maxQueue: mostWaiting,
+    maxQueue: maxWaiting,
     idleTimeout: idleMs,
     // A log in the thread would be cut from the process's own.
     resourceLimits: { maxOldGenerationSizeMb: 256 },
   });
   async function run<T>(name: string, input: unknown): Promise<T> {
-    const signal = AbortSignal.timeout(longestMs);
+    const signal = AbortSignal.timeout(maxMs);
     try {
       return await pool.run(input, { name, signal });
     } catch (error) {

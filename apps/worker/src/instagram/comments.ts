@@ -3,7 +3,7 @@ import { idFrom, TallyError } from '@tally/core';
 import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
 import type { CommentInput, TaskContext } from '@tally/tasks';
 import type { Attempt } from '../jobs/attempt.ts';
-import { untilReachable } from '../jobs/outages.ts';
+import { untilReachable } from '../jobs/until-reachable.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
 import { toStored } from '../stored-product.ts';
 import { resumeSend, sendOnce } from './send.ts';

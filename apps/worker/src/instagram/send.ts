@@ -7,7 +7,7 @@ import {
   findSend,
   findSendingAccount,
   firstUnknownMessage,
-  isDuplicate,
+  isUniqueViolation,
   type KnownSend,
   type SendEnd,
   type SendRequest,
@@ -18,8 +18,8 @@ import {
 import type { Said } from '@tally/tasks';
 import { RateLimiterRes } from 'rate-limiter-flexible';
 import type { Attempt } from '../jobs/attempt.ts';
-import { untilReachable } from '../jobs/outages.ts';
-import { Postponed } from '../jobs/stops.ts';
+import { Snoozed } from '../jobs/stops.ts';
+import { untilReachable } from '../jobs/until-reachable.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
 import type { SendResult } from './graph-client.ts';
 import type { SendFault } from './graph-errors.ts';
@@ -38,7 +38,7 @@ const echoLookMs = 1_500;
 // Meta's clock and ours, and its seconds without fractions.
 const clockSkewMs = 5_000;
 const firstSlowMs = 2_000;
-const longestSlowMs = 600_000;
+const maxSlowMs = 600_000;
 
 // What left has left, whoever owns the job by now: neither fence nor abort may keep it from being written down.
 const note = (services: WorkerServices, job: ClaimedJob, attempt: Attempt, end: Omit<SendEnd, 'id' | 'fence'>) =>
@@ -47,7 +47,7 @@ const note = (services: WorkerServices, job: ClaimedJob, attempt: Attempt, end: 
 /**
  * What became of the message that an earlier attempt at this job sent, or may have sent; undefined where none has. To be
  * asked before anything else: whatever has changed since, what left has left.
- * @throws TallyError where it failed, `send_uncertain` where nobody can tell; Postponed while there is hope
+ * @throws TallyError where it failed, `send_uncertain` where nobody can tell; Snoozed while there is hope
  */
 export async function resumeSend(
   services: WorkerServices,
@@ -65,7 +65,7 @@ export async function resumeSend(
     await note(services, job, attempt, { state: 'sent', messageId });
     return { text: send.text, messageId };
   }
-  if (send.ageMs < echoWaitMs) throw new Postponed(echoLookMs);
+  if (send.ageMs < echoWaitMs) throw new Snoozed(echoLookMs);
   await note(services, job, attempt, { state: 'uncertain', error: send.error ?? 'no answer' });
   throw new TallyError('send_uncertain', 'Whether the message arrived can’t be told; it is not sent again');
 }
@@ -91,7 +91,7 @@ async function askInstagram(
 
 /**
  * Sends the job's message; to be called once an attempt, after {@link resumeSend}. @throws TallyError where it ends without
- * being sent; Postponed where it has to wait
+ * being sent; Snoozed where it has to wait
  */
 export async function sendOnce(
   services: WorkerServices,
@@ -109,14 +109,14 @@ export async function sendOnce(
     })
     .catch((error: unknown) => {
       // A comment has one row: another job has answered it, or is about to.
-      if (isDuplicate(error)) return { silent: 'already_answered' as const };
+      if (isUniqueViolation(error)) return { silent: 'already_answered' as const };
       throw error;
     });
   // What was to be answered has changed: the next attempt reads it anew.
-  if (start === 'changed') throw new Postponed(0);
+  if (start === 'changed') throw new Snoozed(0);
   if ('silent' in start) return start;
   if (start.verdict === 'unwanted') return { silent: start.why };
-  if (start.verdict === 'begun') throw new Postponed(echoLookMs);
+  if (start.verdict === 'begun') throw new Snoozed(echoLookMs);
 
   const waitMs = await rateWaitMs(services, send);
   if (waitMs > 0) {
@@ -144,11 +144,11 @@ async function endUnsent(
 ): Promise<never> {
   if (outcome === 'uncertain') {
     await note(services, job, attempt, { state: 'uncertain', error: detail });
-    throw new Postponed(echoLookMs);
+    throw new Snoozed(echoLookMs);
   }
   if (outcome === 'slow_down' || outcome === 'unreachable') {
     await note(services, job, attempt, { state: 'not_sent', error: detail });
-    const delayMs = Math.max(retryAfterMs ?? 0, Math.min(longestSlowMs, firstSlowMs * 2 ** (tries - 1)));
+    const delayMs = Math.max(retryAfterMs ?? 0, Math.min(maxSlowMs, firstSlowMs * 2 ** (tries - 1)));
     if (outcome === 'slow_down') await untilReachable(() => slowDown(services.db, igUserId, delayMs), attempt);
     return putOff(job, delayMs);
   }

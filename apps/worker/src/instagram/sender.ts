@@ -2,16 +2,16 @@
 import { TallyError, unseal } from '@tally/core';
 import { findSendingAccount, type SendingAccount, sealContext } from '@tally/db';
 import type { Attempt } from '../jobs/attempt.ts';
-import { untilReachable } from '../jobs/outages.ts';
-import { Postponed } from '../jobs/stops.ts';
+import { Snoozed } from '../jobs/stops.ts';
+import { untilReachable } from '../jobs/until-reachable.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
 
 // After this a job that Meta keeps putting off is given up: its 24 hours (the promise behind every 202) are nearly over.
-const longestPutOffMs = 22 * 3_600_000;
+const maxPutOffMs = 22 * 3_600_000;
 
 /**
  * The job's own tenant's account, with its token opened.
- * @throws TallyError where it is not connected, paused or needs a login; Postponed while Meta wants it slow
+ * @throws TallyError where it is not connected, paused or needs a login; Snoozed while Meta wants it slow
  */
 export async function requireSender(
   services: WorkerServices,
@@ -32,8 +32,8 @@ export async function requireSender(
 
 /** Gives the attempt back until later. @throws always */
 export function putOff(job: ClaimedJob, delayMs: number): never {
-  if (job.ageMs + delayMs > longestPutOffMs)
+  if (job.ageMs + delayMs > maxPutOffMs)
     throw new TallyError('reply_window_closed', 'Instagram took no message from this account for most of a day');
   // A little apart, or all that wait for one account come back at once.
-  throw new Postponed(Math.ceil(delayMs * (1 + Math.random() / 4)));
+  throw new Snoozed(Math.ceil(delayMs * (1 + Math.random() / 4)));
 }

@@ -6,8 +6,8 @@ import type { AnswerFormat, LlmAnswer, LlmRequest } from '@tally/tasks';
 import { plainText, type StepOutput, toJsonFormat, wholeText } from '../model/output.ts';
 import { runStep, type StepAttempt } from '../model/step.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
-import { untilReachable } from './outages.ts';
-import { FencedOut } from './stops.ts';
+import { LeaseLost } from './stops.ts';
+import { untilReachable } from './until-reachable.ts';
 
 export type Attempt = {
   /** A metered call, as {@link TaskContext.llm} describes it. */
@@ -15,7 +15,7 @@ export type Attempt = {
   llmJson<T>(step: string, request: LlmRequest, format: AnswerFormat<T>): Promise<T>;
   /**
    * Runs a transaction under the job's fence, once everything owed is settled. It is repeated after an unknown outcome,
-   * so it must be safe to repeat. @throws FencedOut where the job is no longer ours
+   * so it must be safe to repeat. @throws LeaseLost where the job is no longer ours
    */
   write<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   /** See {@link TaskContext.keep}. */
@@ -33,8 +33,8 @@ export type Attempt = {
 };
 
 // A job ends within 24 hours, also one that a store refuses for a fault of ours; its last attempts get some minutes each.
-const longestStoreWaitMs = 23 * 3_600_000;
-const leastStoreWaitMs = 600_000;
+const maxStoreWaitMs = 23 * 3_600_000;
+const minStoreWaitMs = 600_000;
 
 /** Begins an attempt under a claim. `modelTimeoutMs` bounds each model call, its reserve included. */
 export function beginAttempt(
@@ -44,7 +44,7 @@ export function beginAttempt(
 ): Attempt {
   const { signal, log } = options;
   const claimedAt = performance.now();
-  const giveUpAtMs = claimedAt + Math.max(leastStoreWaitMs, longestStoreWaitMs - job.ageMs);
+  const giveUpAtMs = claimedAt + Math.max(minStoreWaitMs, maxStoreWaitMs - job.ageMs);
   let owed: CallRecord | undefined;
   let kept: unknown;
   let steps: Map<string, unknown> | undefined;
@@ -58,7 +58,7 @@ export function beginAttempt(
     const call = owed;
     const { call: outcome } = await untilReachable(() => settle(services.billing, { call }), { log, giveUpAtMs });
     owed = undefined;
-    if (outcome?.verdict === 'fenced_out') throw new FencedOut();
+    if (outcome?.verdict === 'fenced_out') throw new LeaseLost();
   }
 
   async function storedStep(step: string): Promise<StepOutput | undefined> {
@@ -105,7 +105,7 @@ export function beginAttempt(
     async write(work) {
       await settleOwed();
       const done = await untilReachable(() => inFence(services.db, job, work), { log, signal, giveUpAtMs });
-      if (done === undefined) throw new FencedOut();
+      if (done === undefined) throw new LeaseLost();
       return done.value;
     },
     async commit(move) {
@@ -119,7 +119,7 @@ export function beginAttempt(
     },
     async abandon() {
       await settleOwed().catch((error: unknown) => {
-        if (!(error instanceof FencedOut)) throw error;
+        if (!(error instanceof LeaseLost)) throw error;
       });
     },
   };

@@ -7,13 +7,13 @@ import { requireSender } from '../instagram/sender.ts';
 import { cutReply } from '../instagram/text.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
 import type { Attempt } from './attempt.ts';
-import { untilReachable } from './outages.ts';
-import { Postponed } from './stops.ts';
+import { Snoozed } from './stops.ts';
+import { untilReachable } from './until-reachable.ts';
 
 /** People type on: a reply waits for a second of silence, at most five in all. */
 const chatLimits: ChatLimits = {
   quietMs: 1_000,
-  longestWaitMs: 5_000,
+  maxWaitMs: 5_000,
   repliesAnHour: 30,
   turnsShown: 12,
   messagesRead: 20,
@@ -44,7 +44,7 @@ export function createChat(services: WorkerServices, job: ClaimedJob, attempt: A
       if (turn.verdict === 'no_conversation') throw new TallyError('not_found', 'There is no such conversation');
       if (turn.verdict === 'undelivered' && sent === undefined)
         throw new TallyError('reply_window_closed', 'The reply to this message could not be delivered');
-      if (turn.verdict === 'wait') throw new Postponed(turn.delayMs);
+      if (turn.verdict === 'wait') throw new Snoozed(turn.delayMs);
       if (sent !== undefined && 'conversation' in turn)
         return {
           verdict: 'answered',
@@ -52,7 +52,7 @@ export function createChat(services: WorkerServices, job: ClaimedJob, attempt: A
           reply: sent.text,
           messageId: sent.messageId,
         };
-      if (turn.verdict === 'undelivered') throw new Postponed(chatLimits.quietMs);
+      if (turn.verdict === 'undelivered') throw new Snoozed(chatLimits.quietMs);
       const { conversation } = turn;
       const conversationId = conversation.id;
       if (turn.verdict === 'answered')
@@ -92,7 +92,7 @@ export function createChat(services: WorkerServices, job: ClaimedJob, attempt: A
         });
       }
       const stored = await attempt.write((client) => store(client, text));
-      if (stored === 'changed') throw new Postponed(0);
+      if (stored === 'changed') throw new Snoozed(0);
       return stored === 'stored' ? { text, messageId: null } : stored;
     },
   };

@@ -18,8 +18,8 @@ import { toStored } from '../stored-product.ts';
 import { announce } from './announce.ts';
 import type { Attempt } from './attempt.ts';
 import { createChat } from './chat.ts';
-import { untilReachable } from './outages.ts';
-import { Postponed } from './stops.ts';
+import { Snoozed } from './stops.ts';
+import { untilReachable } from './until-reachable.ts';
 
 /** The context of one attempt. */
 export function createContext(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext {
@@ -46,7 +46,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
       read: (name, input) => services.extractionPool.read(name, input, signal),
       open: async (url) => {
         const free = services.takePageShare(accountId);
-        if (free === undefined) throw new Postponed(shareWaitMs(job.waits));
+        if (free === undefined) throw new Snoozed(shareWaitMs(job.waits));
         return services.pages.open(accountId, url, { signal }).finally(free);
       },
     },

@@ -1,7 +1,7 @@
 /** Keeps this process's claims alive, in one statement for all of them. */
 import { renewLeases } from '@tally/db';
 import { jobLeaseMs, jobLeaseRenewalMs, type WorkerServices } from '../services.ts';
-import { Cancelled, FencedOut } from './stops.ts';
+import { Cancelled, LeaseLost } from './stops.ts';
 
 /** Starts renewing; the returned function stops it. An attempt that is no longer ours, or not wanted, is aborted. */
 export function keepLeases(services: WorkerServices): () => void {
@@ -16,7 +16,7 @@ export function keepLeases(services: WorkerServices): () => void {
         // One that ended while the statement ran is not lost.
         if (services.running.get(jobId)?.fence !== fence) continue;
         const lease = kept.get(jobId);
-        if (lease === undefined) abort.abort(new FencedOut());
+        if (lease === undefined) abort.abort(new LeaseLost());
         else if (lease.isCancelled) abort.abort(new Cancelled());
       }
     } catch (err) {

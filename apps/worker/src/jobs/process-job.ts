@@ -3,15 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getBalance, refusalOf, refusalText, removeFromRedis } from '@tally/billing';
 import { type ErrorCode, isAccessRefusal, type Logger, newId, TallyError } from '@tally/core';
 import { deleteHoldsBefore, type Move, nextDispatches } from '@tally/db';
-import { enqueueSoon, fromQueueId, type JobData, rankJobs, returningFlow } from '@tally/queue';
-import { type AnyTask, leastTokensFor } from '@tally/tasks';
+import { assignPriorities, enqueueSoon, fromQueueId, type JobData, returningFlow } from '@tally/queue';
+import { type AnyTask, minTokensFor } from '@tally/tasks';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import { type ClaimedJob, jobLeaseMs, type WorkerServices } from '../services.ts';
 import { announce } from './announce.ts';
 import { type Attempt, beginAttempt } from './attempt.ts';
 import { createContext } from './context.ts';
-import { untilReachable } from './outages.ts';
-import { Cancelled, FencedOut, Postponed, ProviderBusy, ShuttingDown, TokensHeld } from './stops.ts';
+import { Cancelled, LeaseLost, ProviderBusy, ShuttingDown, Snoozed, TokensHeld } from './stops.ts';
+import { untilReachable } from './until-reachable.ts';
 
 type Ending = Omit<Move, 'jobId' | 'fence'>;
 
@@ -96,7 +96,7 @@ async function run(
  * input is counted, searched for or opened. @throws TallyError the refusal
  */
 async function refuseUnpayable(services: WorkerServices, job: ClaimedJob, input: unknown): Promise<void> {
-  const neededTokens = leastTokensFor(job.task, input);
+  const neededTokens = minTokensFor(job.task, input);
   // What is stored of an earlier attempt costs nothing more, and 1 means that it may turn out free.
   if (!services.refused.has(job.accountId) || job.fence > 1 || neededTokens === 1) return;
   const standing = await getBalance(services.billing, job.accountId);
@@ -108,12 +108,12 @@ async function refuseUnpayable(services: WorkerServices, job: ClaimedJob, input:
 
 /** Where an attempt's error sends its job; undefined where it is not this worker's to say. */
 function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefined {
-  if (error instanceof FencedOut) return undefined;
+  if (error instanceof LeaseLost) return undefined;
   if (error instanceof Cancelled) return { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled' };
-  if (error instanceof ShuttingDown) return { status: 'queued', delayMs: 0, giveBack: true };
-  if (error instanceof Postponed) return { status: 'queued', delayMs: error.delayMs, giveBack: true };
+  if (error instanceof ShuttingDown) return { status: 'queued', delayMs: 0, snooze: true };
+  if (error instanceof Snoozed) return { status: 'queued', delayMs: error.delayMs, snooze: true };
   if (error instanceof ProviderBusy) return waitForProvider(error, job);
-  if (error instanceof TokensHeld) return { status: 'queued', delayMs: waitDelayMs(job.waits), giveBack: true };
+  if (error instanceof TokensHeld) return { status: 'queued', delayMs: waitDelayMs(job.waits), snooze: true };
   if (!(error instanceof TallyError)) {
     log.error({ err: error }, 'a task threw an unknown error');
     return failed('internal', 'Internal error');
@@ -129,11 +129,11 @@ function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefi
 }
 
 // A job ends within 24 hours; its last wait is short of that.
-const longestWaitMs = 23.9 * 3_600_000;
+const maxWaitMs = 23.9 * 3_600_000;
 
 function waitForProvider({ delayMs, isBlocked }: ProviderBusy, job: ClaimedJob): Ending {
-  if (job.ageMs > longestWaitMs) return failed('model_unavailable', 'The model was not available for a day');
-  return { status: 'queued', delayMs, giveBack: true, ...(isBlocked && { progress: 'waiting_for_provider' }) };
+  if (job.ageMs > maxWaitMs) return failed('model_unavailable', 'The model was not available for a day');
+  return { status: 'queued', delayMs, snooze: true, ...(isBlocked && { progress: 'waiting_for_provider' }) };
 }
 
 const failed = (errorCode: ErrorCode, error: string): Ending => ({ status: 'failed', errorCode, error });
@@ -158,7 +158,7 @@ async function delay(
   delayMs: number,
 ): Promise<void> {
   try {
-    const [priority] = await rankJobs(queues, queued.queueName, [returningFlow(queued.data.account_id)]);
+    const [priority] = await assignPriorities(queues, queued.queueName, [returningFlow(queued.data.account_id)]);
     await queued.changePriority({ priority: priority as number });
     // A little late is free; a little early costs a claim.
     await queued.moveToDelayed(Date.now() + delayMs + 5, token);

@@ -6,12 +6,12 @@ export class TokensHeld extends Error {
 }
 
 /** The job has to wait for something that is not the model's doing; its attempt is given back. */
-export class Postponed extends Error {
-  override name = 'Postponed';
+export class Snoozed extends Error {
+  override name = 'Snoozed';
   readonly delayMs: number;
 
   constructor(delayMs: number) {
-    super(`postponed by ${delayMs} ms`);
+    super(`snoozed for ${delayMs} ms`);
     this.delayMs = delayMs;
   }
 }
@@ -31,8 +31,8 @@ export class ProviderBusy extends Error {
 }
 
 /** Another worker has claimed the job since: this attempt must not write anything any more. */
-export class FencedOut extends Error {
-  override name = 'FencedOut';
+export class LeaseLost extends Error {
+  override name = 'LeaseLost';
 }
 
 /** Somebody cancelled the job: it ends, and pays for what it used. */

@@ -4,7 +4,7 @@ import { customerChat } from '@tally/tasks';
 import type { WorkerServices } from '../services.ts';
 
 const limit = 500;
-// Upkeep takes turns, and a worker that shuts down waits for the one that runs: the rest is due in a minute again.
+// Housekeeping takes turns, and a worker that shuts down waits for the one that runs: the rest is due in a minute again.
 const turnMs = 5_000;
 
 /** Repeats a page until it finds nothing, or the turn is over; returns how many rows it found. */
@@ -15,7 +15,7 @@ export async function inPages(page: () => Promise<number>): Promise<number> {
   return rows;
 }
 
-/** Upkeep that forgets one kind of thing after as many days as the settings say; 0 keep it for ever. */
+/** Housekeeping that forgets one kind of thing after as many days as the settings say; 0 keep it for ever. */
 export function forgetting(
   what: string,
   daysOf: (retention: WorkerServices['retention']) => number,

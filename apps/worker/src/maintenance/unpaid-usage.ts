@@ -1,5 +1,5 @@
 /** Raises an alarm where a model keeps using more than its calls hold and accounts can pay. */
-import { greatestId, idFrom, leastId } from '@tally/core';
+import { idFrom, maxId, minId } from '@tally/core';
 import { endAlarms, endStaleAlarms, raiseAlarm, readUnpaidUsage } from '@tally/db';
 import type { WorkerServices } from '../services.ts';
 
@@ -19,5 +19,5 @@ export async function watchUnpaidUsage({ db, log }: Pick<WorkerServices, 'db' | 
       log.error({ model, calls, unpaidTokens }, `ALARM, ${what}`);
   }
   for (const kind of ['cap_ignored', 'model_request'] as const) await endStaleAlarms(db, kind, alarmLifetimeMs);
-  await endAlarms(db, { kind: 'unpaid_usage', afterId: leastId, lastId: greatestId, stillThere: subjects });
+  await endAlarms(db, { kind: 'unpaid_usage', afterId: minId, lastId: maxId, stillThere: subjects });
 }

@@ -74,7 +74,7 @@ export type ModelClient = {
 
 type Form = Pick<ReturnType<Traits['current']>, 'jsonMode' | 'capField'>;
 // Three ways of asking for JSON, and two more for the cap: a server that refuses them in turn is not asked for ever.
-const mostForms = 5;
+const maxForms = 5;
 
 /** Told to a model whose server enforces no schema, above the schema itself. */
 export const schemaInstruction = 'Answer with JSON alone, and no other text. It must fit this JSON Schema:';
@@ -127,7 +127,7 @@ export function createModelClient(options: {
           if (deadline.aborted) throw new ModelCallError('timeout');
           if (error instanceof ModelCallError) throw error;
           const fault = readFault(error);
-          const other = forms < mostForms ? otherForm(form, fault, traits.isCapSet) : undefined;
+          const other = forms < maxForms ? otherForm(form, fault, traits.isCapSet) : undefined;
           if (other === undefined) throw toModelCallError(error, fault);
           learnt = { ...learnt, ...other };
           form = { ...form, ...other };

@@ -1,11 +1,11 @@
 /** One state for all workers of how the provider takes calls: paced by its rate limit, or blocked until a probe is answered. */
 import {
   type Config,
-  greatestId,
-  isRedisOutage,
+  isRedisUnavailable,
   type Logger,
-  leastId,
   loadScript,
+  maxId,
+  minId,
   type RedisClient,
   runScript,
 } from '@tally/core';
@@ -123,7 +123,7 @@ export function createProviderGate(options: {
     try {
       return await work();
     } catch (err) {
-      if (!isRedisOutage(err)) throw err;
+      if (!isRedisUnavailable(err)) throw err;
       log.warn({ err }, 'the state of the model’s provider can’t be reached');
       return otherwise;
     }
@@ -138,7 +138,7 @@ export function createProviderGate(options: {
         log.error({ reason: state.reason }, `ALARM, ${what}`);
       return;
     }
-    for (const _ of await endAlarms(db, { kind: 'provider', afterId: leastId, lastId: greatestId, stillThere: [] }))
+    for (const _ of await endAlarms(db, { kind: 'provider', afterId: minId, lastId: maxId, stillThere: [] }))
       log.warn('the alarm is over: the model’s provider answers again');
   }
 

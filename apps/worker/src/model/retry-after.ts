@@ -1,6 +1,6 @@
 /** Reading how long a provider asks to be left alone. */
 
-const longestMs = 3_600_000;
+const maxMs = 3_600_000;
 
 /**
  * Milliseconds from `retry-after-ms`, or from `Retry-After` in seconds or as an HTTP date (RFC 9110, 10.2.3); at most
@@ -8,13 +8,13 @@ const longestMs = 3_600_000;
  */
 export function retryAfterMs(headers: Headers | undefined, nowMs: number): number | undefined {
   const ms = Number(headers?.get('retry-after-ms') ?? Number.NaN);
-  if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, longestMs);
+  if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, maxMs);
   const value = headers?.get('retry-after')?.trim();
   if (!value) return undefined;
   const seconds = Number(value);
   const waitMs = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(value) - nowMs;
   if (Number.isNaN(waitMs)) return undefined;
-  return Math.min(Math.max(0, waitMs), longestMs);
+  return Math.min(Math.max(0, waitMs), maxMs);
 }
 
 /** Milliseconds from the `google.rpc.RetryInfo` among an error's details, such as `retryDelay: '34.07s'`. */
@@ -25,5 +25,5 @@ export function retryDelayMs(error: unknown): number | undefined {
     Number.parseFloat((detail as { retryDelay?: string } | null)?.retryDelay ?? ''),
   );
   const seconds = delays.find((delay) => delay >= 0);
-  return seconds === undefined ? undefined : Math.min(seconds * 1_000, longestMs);
+  return seconds === undefined ? undefined : Math.min(seconds * 1_000, maxMs);
 }

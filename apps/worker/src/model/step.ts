@@ -3,8 +3,8 @@ import { refusalText, release, reserve, reserveExcess } from '@tally/billing';
 import { idFrom, isAccessRefusal, type Logger, TallyError } from '@tally/core';
 import { type CallRecord, raiseAlarm, readMalformedTokens } from '@tally/db';
 import type { LlmRequest } from '@tally/tasks';
-import { untilReachable } from '../jobs/outages.ts';
 import { Cancelled, ProviderBusy, TokensHeld } from '../jobs/stops.ts';
+import { untilReachable } from '../jobs/until-reachable.ts';
 import { type ClaimedJob, holdLeaseMarginMs, maxUnbilledTokensADay, type WorkerServices } from '../services.ts';
 import { ModelCallError, type ModelReply, schemaInstruction } from './client.ts';
 import { withoutControlTokens } from './control-tokens.ts';
@@ -38,8 +38,8 @@ const deniedWaits = 4;
 const deniedWaitMs = 1_500;
 // An answer that was cut off is asked for again with this much more room, twice.
 const growth = 4;
-const mostRepeats = 2;
-const mostOutputTokens = 16_000;
+const maxRepeats = 2;
+const maxOutputTokens = 16_000;
 
 /** Runs a step; an answer that was cut off and is of no use so is asked for again, as another step with more room. */
 export async function runStep<T>(
@@ -58,8 +58,8 @@ export async function runStep<T>(
       (await attempt.stored(name)) ?? (await (cutOffAt === undefined ? call() : sayingWhy(call, cutOffAt)));
     if (!('cutOffAt' in output)) return readStored(output, format);
     cutOffAt = output.cutOffAt;
-    const max = Math.min(mostOutputTokens, cutOffAt * growth);
-    if (output.isEnd || repeats === mostRepeats || max <= cutOffAt)
+    const max = Math.min(maxOutputTokens, cutOffAt * growth);
+    if (output.isEnd || repeats === maxRepeats || max <= cutOffAt)
       throw new TallyError('model_output_invalid', `The answer was cut off at ${cutOffAt} tokens`, { isFinal: true });
     limits = { min: Math.min(max, Math.ceil(cutOffAt * 1.5)), max };
   }

@@ -26,9 +26,9 @@ const greatestFactor = 8;
 const rising = 0.15;
 const falling = 0.02;
 // The frame of a message weighs too much in shorter ones.
-const leastObserved = 50;
+const minObserved = 50;
 // Whose own factors are kept: those that have called last.
-const mostAccounts = 500;
+const maxAccounts = 500;
 const letters = /\p{L}/gu;
 const latinLetters = /\p{Script=Latin}/gu;
 
@@ -39,7 +39,7 @@ export function isLatin(messages: Message[]): boolean {
   return (text.match(latinLetters)?.length ?? 0) >= count * 0.7;
 }
 
-const newFactors = () => new LRUCache<string, number>({ max: mostAccounts });
+const newFactors = () => new LRUCache<string, number>({ max: maxAccounts });
 
 /** Without a database nothing is kept. */
 export function createTraits(options: {
@@ -118,7 +118,7 @@ export function createTraits(options: {
       return Math.ceil(countedTokens * (factors[name].get(accountId) ?? traits[name]));
     },
     observe(accountId, countedTokens, reportedTokens, messages) {
-      if (countedTokens < leastObserved) return;
+      if (countedTokens < minObserved) return;
       const name = nameOf(messages);
       const factor = factors[name].get(accountId) ?? traits[name];
       const ratio = Math.min(greatestFactor, Math.max(1, reportedTokens / countedTokens));

@@ -16,9 +16,9 @@ export type Usage = {
 };
 
 // No model takes or gives more in one call; a larger number is a fault of the provider's.
-const mostTokens = 10_000_000;
-const mostOutputTokens = 2_000_000;
-const tokens = z.number().int().min(0).max(mostTokens);
+const maxTokens = 10_000_000;
+const maxOutputTokens = 2_000_000;
+const tokens = z.number().int().min(0).max(maxTokens);
 const optional = tokens.nullish().transform((value) => value ?? 0);
 const reported = z.object({
   prompt_tokens: tokens,
@@ -73,8 +73,8 @@ function toClasses(usage: z.output<typeof reported>): Omit<Usage, 'evidence'> | 
     inputTokens > 0 &&
     cached <= inputTokens &&
     reasoningTokens <= outputTokens &&
-    inputTokens <= mostTokens &&
-    outputTokens <= mostOutputTokens;
+    inputTokens <= maxTokens &&
+    outputTokens <= maxOutputTokens;
   return isSane ? { inputTokens, cachedInputTokens: cached, outputTokens, reasoningTokens } : undefined;
 }
 

@@ -13,7 +13,7 @@ export type PageReaders = {
 // Pages of one shop often come one after the other, and a browser takes some tenths of a second to start.
 const idleMs = 10_000;
 /** More than pages that are read at once, so that a browser's end is waited for by nobody. */
-const mostBrowsers = maxPagesAtOnce + 2;
+const maxBrowsers = maxPagesAtOnce + 2;
 
 /** Starts nothing yet: a browser comes with its account's first page, and goes when it had none for a while. */
 export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>): PageReaders {
@@ -35,7 +35,7 @@ export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>):
 
   return {
     async open(accountId, ...page) {
-      if (!readers.has(accountId) && readers.size >= mostBrowsers) closeIdlest();
+      if (!readers.has(accountId) && readers.size >= maxBrowsers) closeIdlest();
       const own = readers.get(accountId) ?? { reader: createPageReader({ ...options, takeSlot }), open: 0 };
       readers.set(accountId, own);
       clearTimeout(own.idle);

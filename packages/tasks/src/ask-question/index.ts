@@ -3,8 +3,8 @@ import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import { passageKinds } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { leastTokensOf } from '../least-tokens.ts';
 import { maxQuestionCharacters } from '../limits.ts';
+import { minTokensOf } from '../min-tokens.ts';
 import { toMessages } from './prompt.ts';
 
 const passagesShown = 4;
@@ -27,7 +27,7 @@ export const askQuestion = defineTask({
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 60, max: 400 },
-  leastTokens: ({ question }) => 180 + leastTokensOf(question),
+  minTokens: ({ question }) => 180 + minTokensOf(question),
   async run({ question }, ctx) {
     const [passages, business] = await Promise.all([
       ctx.knowledge.search(question, passagesShown),

@@ -1,6 +1,6 @@
 /** What the model is told for a question. The passages are data: they are fenced, numbered, and given no authority. */
 import type { KnowledgePassage, Message } from '../context.ts';
-import { toBusiness, toContext } from '../fenced-text.ts';
+import { toBusiness, toContext } from '../untrusted-text.ts';
 
 const instructions = `You answer questions of a business's customers from the context you are given, and from nothing else.
 Answer in the language of the question, in at most five sentences. After each fact, cite the passage it comes from as [1], [2].

@@ -3,9 +3,9 @@ import { boundedText, idFrom } from '@tally/core';
 import { z } from 'zod';
 import { type ChatTurn, type Message, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { toBusiness, toContext } from '../fenced-text.ts';
-import { leastTokensOf } from '../least-tokens.ts';
 import { maxCustomerCharacters, maxQuestionCharacters } from '../limits.ts';
+import { minTokensOf } from '../min-tokens.ts';
+import { toBusiness, toContext } from '../untrusted-text.ts';
 
 const instructions = `You answer a customer of a business in a chat.
 Answer in the language of the customer's last message, friendly and short: at most four sentences, plain text.
@@ -42,7 +42,7 @@ export const customerChat = defineTask({
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 40, max: 300 },
-  leastTokens: ({ text }) => 190 + leastTokensOf(text),
+  minTokens: ({ text }) => 190 + minTokensOf(text),
   async run({ customer, text, conversation_id: conversationId }, ctx) {
     const turn = await ctx.chat.take({ conversationId, customer, text });
     const answer = {

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { describeProduct } from '../../../extraction/src/describe-product.ts';
 import { type Said, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { toBusiness, toContext } from '../fenced-text.ts';
-import { leastTokensOf } from '../least-tokens.ts';
 import { maxQuestionCharacters } from '../limits.ts';
+import { minTokensOf } from '../min-tokens.ts';
+import { toBusiness, toContext } from '../untrusted-text.ts';
 
 const instructions = `You answer, in a private message, somebody who commented on a business's post on Instagram.
 Answer in the language of the comment, friendly and short: at most three sentences, plain text, under 500 characters.
@@ -49,7 +49,7 @@ export const instagramDm = defineTask({
   }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 40, max: 300 },
-  leastTokens: ({ text }) => 200 + leastTokensOf(text),
+  minTokens: ({ text }) => 200 + minTokensOf(text),
   async run(input, ctx) {
     const comment = {
       igUserId: input.ig_user_id,

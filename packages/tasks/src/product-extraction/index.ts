@@ -33,7 +33,7 @@ export const productExtraction = defineTask({
   }),
   queue: { attempts: 4, timeoutMs: 60_000, concurrency: 4 },
   outputTokens: { min: 150, max: 2_000 },
-  leastTokens: () => 1,
+  minTokens: () => 1,
   check: (input, policy) => checkPageAddress(input.url, policy),
   async run({ url, generate_qa }, ctx) {
     await ctx.progress('opening');

@@ -2,7 +2,7 @@
 
 import { maxUrlCharacters, type PageHead } from '@tally/extraction';
 import type { Message } from '../context.ts';
-import { fenced } from '../fenced-text.ts';
+import { delimit } from '../untrusted-text.ts';
 
 /** More products than fit an answer of 2,000 tokens. */
 export const maxProductsAsked = 12;
@@ -30,6 +30,6 @@ export function toMessages({ canonicalUrl, language, title }: PageHead, text: st
   ].join('\n');
   return [
     { role: 'system', content: instructions },
-    { role: 'user', content: fenced('page', `${head}\n\n${text}`) },
+    { role: 'user', content: delimit('page', `${head}\n\n${text}`) },
   ];
 }

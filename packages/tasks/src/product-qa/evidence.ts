@@ -4,8 +4,8 @@ import { wordsOf } from '../../../extraction/src/text/names.ts';
 import { toAsciiDigits } from '../../../extraction/src/text/price.ts';
 import type { QaPair } from '../context.ts';
 
-const longestQuestion = 500;
-const longestAnswer = 2_000;
+const maxQuestion = 500;
+const maxAnswer = 2_000;
 // Shorter words are articles and particles, which every sentence has.
 const tellingLetters = 4;
 const supportedShare = 0.6;
@@ -15,8 +15,7 @@ const supportedShare = 0.6;
  * by their first letters, so that inflected forms count.
  */
 export function isSupported({ question, answer }: QaPair, source: string): boolean {
-  if (question === '' || answer === '' || question.length > longestQuestion || answer.length > longestAnswer)
-    return false;
+  if (question === '' || answer === '' || question.length > maxQuestion || answer.length > maxAnswer) return false;
   const numbers = new Set(numbersOf(source));
   if (numbersOf(`${question} ${answer}`).some((number) => !numbers.has(number))) return false;
   const known = new Set(wordsOf(source).map(stemOf));

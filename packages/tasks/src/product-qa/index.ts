@@ -4,13 +4,13 @@ import { checkPageAddress, describeProduct, maxUrlCharacters } from '@tally/extr
 import { z } from 'zod';
 import type { QaPair, QaSource, TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { leastTokensOf } from '../least-tokens.ts';
 import { maxSourceCharacters } from '../limits.ts';
+import { minTokensOf } from '../min-tokens.ts';
 import { isSupported } from './evidence.ts';
 import { toMessages } from './prompt.ts';
 import { cutSource, pieceCharacters } from './source.ts';
 
-const mostPairs = 30;
+const maxPairs = 30;
 const Pairs = z.object({ pairs: z.array(z.object({ question: z.string(), answer: z.string() })) });
 
 const Result = z.object({
@@ -32,7 +32,7 @@ export const productQa = defineTask({
       product_id: z.uuid().optional(),
       url: z.string().trim().min(1).max(maxUrlCharacters).optional(),
       text: boundedText(maxSourceCharacters).optional(),
-      count: z.int().min(1).max(mostPairs).default(8),
+      count: z.int().min(1).max(maxPairs).default(8),
     })
     .refine(
       ({ product_id, url, text }) => [product_id, url, text].filter((source) => source !== undefined).length === 1,
@@ -47,7 +47,7 @@ export const productQa = defineTask({
   check({ url }, policy) {
     if (url !== undefined) checkPageAddress(url, policy);
   },
-  leastTokens: ({ text }) => 360 + leastTokensOf((text ?? '').slice(0, pieceCharacters / 2)),
+  minTokens: ({ text }) => 360 + minTokensOf((text ?? '').slice(0, pieceCharacters / 2)),
   async run(input, ctx) {
     const source = toSource(input);
     const whole = await readSource(source, ctx);

@@ -1,6 +1,6 @@
 /** What the model is told for pairs: the source is data, fenced and without authority. */
 import type { Message } from '../context.ts';
-import { fenced } from '../fenced-text.ts';
+import { delimit } from '../untrusted-text.ts';
 
 const instructions = `You write questions that customers ask about what the source describes, with their answers.
 Use the source's language. Each question stands for itself: it names what it is about. Each answer is one or two sentences in the
@@ -20,7 +20,7 @@ export function toMessages(source: string, wanted: number, existing: string[]): 
     { role: 'system', content: instructions },
     {
       role: 'user',
-      content: `Write at most ${wanted} pairs.\n\n${fenced('existing', known.join('\n'))}\n\n${fenced('source', source)}`,
+      content: `Write at most ${wanted} pairs.\n\n${delimit('existing', known.join('\n'))}\n\n${delimit('source', source)}`,
     },
   ];
 }

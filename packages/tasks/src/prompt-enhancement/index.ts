@@ -3,9 +3,9 @@ import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import type { Message } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { fenced } from '../fenced-text.ts';
-import { leastTokensOf } from '../least-tokens.ts';
 import { maxQuestionCharacters } from '../limits.ts';
+import { minTokensOf } from '../min-tokens.ts';
+import { delimit } from '../untrusted-text.ts';
 
 const instructions = `You write the instructions by which an assistant answers a business's customers.
 From the business's own rough prompt and the facts about it, write one clear prompt that says: the assistant's role; its tone;
@@ -31,7 +31,7 @@ export const promptEnhancement = defineTask({
   output: z.object({ prompt: z.string(), version: z.int() }),
   queue: { attempts: 5, timeoutMs: 60_000 },
   outputTokens: { min: 150, max: 800 },
-  leastTokens: ({ prompt, business }) => 325 + leastTokensOf(`${prompt}\n${toFacts(business) ?? ''}`),
+  minTokens: ({ prompt, business }) => 325 + minTokensOf(`${prompt}\n${toFacts(business) ?? ''}`),
   async run({ prompt, business }, ctx) {
     const enhanced = await ctx.llmJson(
       'prompt',
@@ -52,9 +52,9 @@ function toFacts(business: string | Record<string, string> | undefined): string 
 }
 
 function toMessages(prompt: string, facts: string | undefined): Message[] {
-  const business = facts === undefined ? '' : `\n\n${fenced('business', facts)}`;
+  const business = facts === undefined ? '' : `\n\n${delimit('business', facts)}`;
   return [
     { role: 'system', content: instructions },
-    { role: 'user', content: `${fenced('prompt', prompt)}${business}` },
+    { role: 'user', content: `${delimit('prompt', prompt)}${business}` },
   ];
 }

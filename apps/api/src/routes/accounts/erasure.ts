@@ -36,9 +36,9 @@ export function accountErasureRoutes(services: ApiServices) {
       throw new TallyError('conflict', 'This is the last operator: make somebody else one first');
     if (start.outcome === 'no_account') throw new TallyError('unauthenticated', 'The account is gone');
     log.info({ account_id: accountId }, 'account is being erased');
-    // The account is shut already: whatever goes wrong from here on, upkeep finishes it.
+    // The account is shut already: whatever goes wrong from here on, housekeeping finishes it.
     const pass = await eraseRows(db, accountId, { limitMs: limits.eraseWithinMs }).catch((err): ErasurePass => {
-      log.warn({ err, account_id: accountId }, 'left to upkeep');
+      log.warn({ err, account_id: accountId }, 'left to housekeeping');
       return { removed: {}, cancelledJobs: 0, isClean: false };
     });
     const { removed, cancelledJobs } = pass;

@@ -113,7 +113,7 @@ export function signInRoutes(services: ApiServices) {
     const mayHavePlan = planId !== undefined && (await rateLimits.signupPlan.take(network));
     const plan = mayHavePlan ? { ...(await termsOf(db, { planId, status: 'active' })), grantedBy: null } : undefined;
     const followed = await followEmailLink(db, { ...rest, tokenHash: hashLinkToken(token) }, plan);
-    if (mayHavePlan && followed?.hasPlan !== true) await rateLimits.signupPlan.giveBack(network);
+    if (mayHavePlan && followed?.hasPlan !== true) await rateLimits.signupPlan.refund(network);
     if (followed === undefined) throw linkGone();
     log.info({ account_id: followed.accountId, plan: followed.hasPlan }, 'address confirmed');
     return followed;

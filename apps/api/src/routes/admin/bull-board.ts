@@ -30,7 +30,7 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
       new BullMQAdapter(services.queues.maintenance, {
         readOnlyMode: true,
         displayName: 'Maintenance',
-        description: 'Upkeep by the clock: tokens refreshed, old keys forgotten',
+        description: 'Housekeeping by the clock: tokens refreshed, old keys forgotten',
       }),
     ],
     serverAdapter: adapter,

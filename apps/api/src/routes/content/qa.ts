@@ -1,7 +1,7 @@
 /** An account's question/answer pairs: what was written about its products, and its owner's corrections. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
-import { correctQaPair, deleteQaPair, isDuplicate, listQaPairs, type QaRow } from '@tally/db';
+import { correctQaPair, deleteQaPair, isUniqueViolation, listQaPairs, type QaRow } from '@tally/db';
 import { limits } from '../../limits.ts';
 import {
   bearer,
@@ -73,7 +73,7 @@ export function qaRoutes({ db }: ApiServices) {
     .openapi(correct, async (c) => {
       const { id } = c.req.valid('param');
       const pair = await correctQaPair(db, c.get('identity').accountId, id, c.req.valid('json')).catch((error) => {
-        if (isDuplicate(error)) throw new TallyError('conflict', 'That question exists already');
+        if (isUniqueViolation(error)) throw new TallyError('conflict', 'That question exists already');
         throw error;
       });
       if (pair === undefined) throw new TallyError('not_found', 'There is no such pair');

@@ -186,7 +186,7 @@ export function instagramRoutes({ db, config, log }: ApiServices) {
         accessToken: seal(sealKeys, sealContext(input.ig_user_id), input.access_token),
         selfIgScopedId: input.self_ig_scoped_id,
         autoReply: input.auto_reply,
-        mostAccounts: limits.maxInstagramAccounts,
+        maxAccounts: limits.maxInstagramAccounts,
       });
       if (account === undefined)
         throw new TallyError('conflict', 'This Instagram account is connected elsewhere, or too many are');

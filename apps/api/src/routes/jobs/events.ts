@@ -1,7 +1,15 @@
 /** Following a job: its state now and after every change, as server-sent events. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
-import { findJob, findJobState, isCollision, isEnded, isOutage, type JobState, type JobView } from '@tally/db';
+import {
+  findJob,
+  findJobState,
+  isEnded,
+  isSerializationConflict,
+  isUnavailable,
+  type JobState,
+  type JobView,
+} from '@tally/db';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { bearerOf } from '../../auth/require.ts';
 import { tagOf } from '../../jobs/tag.ts';
@@ -99,7 +107,7 @@ async function readWhole({ db }: ApiServices, accountId: string, state: JobState
   try {
     return await findJob(db, accountId, state.id);
   } catch (error) {
-    if (isOutage(error) || isCollision(error)) return undefined;
+    if (isUnavailable(error) || isSerializationConflict(error)) return undefined;
     throw error;
   }
 }

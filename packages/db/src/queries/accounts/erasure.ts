@@ -1,5 +1,5 @@
 /** Erasing an account: all that it brought in goes, the ledger stays. Begun at once, finished in pages, safe to repeat. */
-import { leastId } from '@tally/core';
+import { minId } from '@tally/core';
 import { type Database, inTransaction } from '../../connect.ts';
 import { endSubscription } from '../ledger/subscriptions.ts';
 
@@ -129,7 +129,7 @@ async function eraseJobs(
   isTime: () => boolean,
 ): Promise<{ erased: number; cancelled: number }> {
   const total = { erased: 0, cancelled: 0 };
-  for (let afterId: string | null = leastId; afterId !== null && isTime(); ) {
+  for (let afterId: string | null = minId; afterId !== null && isTime(); ) {
     const page: JobsPage = await eraseJobsPage(db, accountId, afterId);
     total.erased += page.erased;
     total.cancelled += page.cancelled;

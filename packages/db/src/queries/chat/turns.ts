@@ -8,7 +8,7 @@ export type ChatLimits = {
   /** A reply waits until the customer has been silent for so long… */
   quietMs: number;
   /** …but no longer than this after the first unanswered message. */
-  longestWaitMs: number;
+  maxWaitMs: number;
   /** How many replies a conversation on Instagram may get within an hour: two bots would talk for ever. */
   repliesAnHour: number;
   /** How many earlier turns the model sees. */
@@ -228,7 +228,7 @@ async function isReplying(client: Transaction, conversationId: string): Promise<
 function quietIn(open: OpenMessage[], limits: ChatLimits): number {
   const ages = open.map(({ ageMs }) => ageMs);
   const untilQuiet = limits.quietMs - Math.min(...ages);
-  const untilImpatient = limits.longestWaitMs - Math.max(...ages);
+  const untilImpatient = limits.maxWaitMs - Math.max(...ages);
   return Math.max(0, Math.ceil(Math.min(untilQuiet, untilImpatient)));
 }
 

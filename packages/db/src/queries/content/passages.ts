@@ -45,7 +45,7 @@ export type Passage = { kind: PassageKind; id: string; title: string; text: stri
 export type PassageQuery = { accountId: string; question: string; limit: number };
 
 // To rank one takes some microseconds.
-const mostRanked = 5_000;
+const maxRanked = 5_000;
 
 /** For each query, in order, its account's passages that fit best, best first; none where no word of it occurs. */
 export async function searchPassages(db: Database, queries: PassageQuery[]): Promise<Passage[][]> {
@@ -63,7 +63,7 @@ export async function searchPassages(db: Database, queries: PassageQuery[]): Pro
       from wanted w cross join lateral (
         select p.kind, p.source_id as id, p.title, p.text, p.position, ts_rank(p.search, w.query, 1) as rank
         from (
-          select * from passages where account_id = w.account_id and search @@ w.query limit ${mostRanked}
+          select * from passages where account_id = w.account_id and search @@ w.query limit ${maxRanked}
         ) p
         order by rank desc, p.source_id, p.position limit w.most
       ) f

@@ -102,7 +102,7 @@ export async function listQaPairs(
 
 /**
  * Writes the owner's words over a pair; undefined where the account has no such pair.
- * @throws a duplicate (see isDuplicate) where its source has that question already
+ * @throws a duplicate (see isUniqueViolation) where its source has that question already
  */
 export async function correctQaPair(
   db: Database,

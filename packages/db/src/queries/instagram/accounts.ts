@@ -53,7 +53,7 @@ export async function connectInstagram(
     accessToken: string;
     selfIgScopedId?: string | undefined;
     autoReply: boolean;
-    mostAccounts: number;
+    maxAccounts: number;
   },
 ): Promise<InstagramAccount | undefined> {
   return inTransaction(db, async (client) => {
@@ -76,7 +76,7 @@ export async function connectInstagram(
         input.accessToken,
         input.selfIgScopedId ?? null,
         input.autoReply,
-        input.mostAccounts,
+        input.maxAccounts,
       ],
     );
     return rows[0];

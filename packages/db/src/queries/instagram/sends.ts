@@ -36,7 +36,7 @@ export type SendStart =
 
 /**
  * Writes down that a job is about to send. To be called under the job's fence, once an attempt.
- * @throws a duplicate (see isDuplicate) where another job has answered this comment, or is about to
+ * @throws a duplicate (see isUniqueViolation) where another job has answered this comment, or is about to
  */
 export async function beginSend(client: Transaction, send: SendRequest): Promise<SendStart> {
   const why = await unwantedBecause(client, send);

@@ -46,7 +46,7 @@ export type Move = {
   /** For `queued`: how long to wait before the next claim. */
   delayMs?: number;
   /** For `queued`: the attempt did not count, tokens were only held by others. */
-  giveBack?: boolean;
+  snooze?: boolean;
   /** For `queued`: what it waits for, shown to clients. */
   progress?: 'waiting_for_provider';
 };
@@ -160,7 +160,7 @@ function toMoveJson(move: Move) {
     error: move.error ?? null,
     error_code: move.errorCode ?? null,
     delay_ms: move.delayMs ?? 0,
-    give_back: move.giveBack ?? false,
+    give_back: move.snooze ?? false,
     progress: move.progress ?? null,
   };
 }

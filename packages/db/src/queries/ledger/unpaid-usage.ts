@@ -3,7 +3,7 @@ import type { Database } from '../../connect.ts';
 
 export type UnpaidUsage = { model: string; calls: number; unpaidTokens: number };
 
-const mostRead = 10_000;
+const maxRead = 10_000;
 
 /** Usage of the last hour that was billed in part, by model: of the latest 10,000 calls where there are more. */
 export async function readUnpaidUsage(db: Database): Promise<UnpaidUsage[]> {
@@ -13,7 +13,7 @@ export async function readUnpaidUsage(db: Database): Promise<UnpaidUsage[]> {
        where billed_tokens > 0 and billed_tokens < total_tokens and created_at > now() - interval '1 hour'
        order by created_at desc limit $1) latest
      group by model order by model`,
-    [mostRead],
+    [maxRead],
   );
   return rows;
 }
@@ -28,7 +28,7 @@ export async function readUnbilledUsage(db: Database): Promise<UnbilledUsage[]> 
        where billed_tokens = 0 and total_tokens > 0 and created_at > now() - interval '1 hour'
        order by created_at desc limit $1) latest
      group by model, outcome order by model, outcome`,
-    [mostRead],
+    [maxRead],
   );
   return rows;
 }

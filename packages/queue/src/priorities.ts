@@ -1,13 +1,13 @@
 /** Whose job is next: every account gets an equal share of a queue, however long its backlog. */
 import { loadScript, type RedisClient, runScript } from '@tally/core';
 
-const script = loadScript(new URL('lua/rank.lua', import.meta.url));
+const script = loadScript(new URL('lua/priority.lua', import.meta.url));
 
 /**
  * BullMQ priorities (1 to 2,097,151, the lowest first) for jobs about to be queued, in order. `flows` says whose each one
  * is: jobs of one flow keep their order, and the flows take turns. @throws what Redis throws when it is away
  */
-export async function rankJobs(
+export async function assignPriorities(
   queues: { redis: RedisClient; prefix: string },
   task: string,
   flows: string[],

@@ -2,7 +2,7 @@
 
 import { newConfig, testLog } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
-import { connectDatabase, onDuty } from '../src/index.ts';
+import { connectDatabase, withAdvisoryLock } from '../src/index.ts';
 
 const { databaseUrl } = await newConfig();
 
@@ -17,8 +17,8 @@ const pidOf = async ({ locks }: ReturnType<typeof newProcess>) =>
 it('a duty that one process does is left alone by another until it is done', async () => {
   const [mine, theirs] = [newProcess(), newProcess()];
   const tries: boolean[] = [];
-  const attempt = async () => tries.push(await onDuty(theirs, 'sweep', async () => undefined));
-  expect(await onDuty(mine, 'sweep', async () => void (await attempt()))).toBe(true);
+  const attempt = async () => tries.push(await withAdvisoryLock(theirs, 'sweep', async () => undefined));
+  expect(await withAdvisoryLock(mine, 'sweep', async () => void (await attempt()))).toBe(true);
   await attempt();
   expect(tries).toEqual([false, true]);
 });
@@ -26,19 +26,19 @@ it('a duty that one process does is left alone by another until it is done', asy
 it('twenty duties at once leave the ordinary connections to their work, be it only one', async () => {
   const db = newProcess();
   const work = async () => void (await db.pool.query('select'));
-  const done = await Promise.all(Array.from({ length: 20 }, (_, i) => onDuty(db, `duty ${i}`, work)));
+  const done = await Promise.all(Array.from({ length: 20 }, (_, i) => withAdvisoryLock(db, `duty ${i}`, work)));
   expect(done).toEqual(Array(20).fill(true));
 });
 
 it('a duty whose work fails is free again, and so is one whose connection has broken', async () => {
   const [mine, theirs] = [newProcess(), newProcess()];
-  const failing = onDuty(mine, 'audit', () => Promise.reject(new Error('no luck')));
+  const failing = withAdvisoryLock(mine, 'audit', () => Promise.reject(new Error('no luck')));
   await expect(failing).rejects.toThrow('no luck');
-  expect(await onDuty(theirs, 'audit', async () => undefined)).toBe(true);
+  expect(await withAdvisoryLock(theirs, 'audit', async () => undefined)).toBe(true);
   const pid = await pidOf(mine);
-  await onDuty(mine, 'audit', async () => {
+  await withAdvisoryLock(mine, 'audit', async () => {
     await theirs.pool.query('select pg_terminate_backend($1, 5000)', [pid]);
-    expect(await onDuty(theirs, 'audit', async () => undefined)).toBe(true);
+    expect(await withAdvisoryLock(theirs, 'audit', async () => undefined)).toBe(true);
   });
-  expect(await onDuty(mine, 'audit', async () => undefined)).toBe(true);
+  expect(await withAdvisoryLock(mine, 'audit', async () => undefined)).toBe(true);
 });

@@ -1,12 +1,20 @@
 /** The duties that keep the house in order; any number of workers may run them, and each is done by one at a time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
-import { greatestId, leastId } from '@tally/core';
-import { carryOverRests, endAlarms, listRenewalsDue, onDuty, raiseAlarm, renewPeriod, sweepHolds } from '@tally/db';
+import { maxId, minId } from '@tally/core';
+import {
+  carryOverRests,
+  endAlarms,
+  listRenewalsDue,
+  raiseAlarm,
+  renewPeriod,
+  sweepHolds,
+  withAdvisoryLock,
+} from '@tally/db';
 import { recoverAbandonedJobs, refillLostQueue, scanQueuedJobs } from '@tally/queue';
 import type { WorkerServices } from '../services.ts';
+import { scheduleHousekeeping } from './housekeeping.ts';
 import { watchUnpaidUsage } from './unpaid-usage.ts';
-import { scheduleUpkeep } from './upkeep.ts';
 
 type Duty = { name: string; everyMs: number; run: () => Promise<void> };
 
@@ -19,9 +27,9 @@ const auditSettleMs = 1_000;
 function listDuties(services: WorkerServices): Duty[] {
   const { db, billing, log } = services;
   const recovery = { db, queues: services.queues, log };
-  let auditedUpTo = leastId;
+  let auditedUpTo = minId;
   const taskNames = [...services.queues.byTask.keys()];
-  const scannedUpTo = new Map(taskNames.map((name) => [name, leastId]));
+  const scannedUpTo = new Map(taskNames.map((name) => [name, minId]));
   return [
     {
       name: 'recover',
@@ -36,7 +44,7 @@ function listDuties(services: WorkerServices): Duty[] {
       everyMs: 4_000,
       run: async () => {
         for (const name of taskNames)
-          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? leastId));
+          scannedUpTo.set(name, await scanQueuedJobs(recovery, name, scannedUpTo.get(name) ?? minId));
       },
     },
     {
@@ -67,9 +75,9 @@ function listDuties(services: WorkerServices): Duty[] {
     { name: 'watch-provider', everyMs: 10_000, run: () => services.gate.watch() },
     { name: 'watch-unpaid-usage', everyMs: 10_000, run: () => watchUnpaidUsage(services) },
     {
-      name: 'schedule-upkeep',
+      name: 'schedule-housekeeping',
       everyMs: 30_000,
-      run: () => scheduleUpkeep(services),
+      run: () => scheduleHousekeeping(services),
     },
   ];
 }
@@ -99,10 +107,10 @@ async function auditNextPage(services: WorkerServices, afterId: string): Promise
     if (await raiseAlarm(db, { kind: 'ledger', subject, what }))
       log.fatal({ subscription_id: subject }, `ALARM, ledger differs: ${what}`);
   }
-  const page = { afterId, lastId: lastId ?? greatestId };
+  const page = { afterId, lastId: lastId ?? maxId };
   for (const subject of await endAlarms(db, { kind: 'ledger', ...page, stillThere: [...wrong.keys()] }))
     log.warn({ subscription_id: subject }, 'the alarm is over: the ledger agrees with its rows');
-  return lastId ?? leastId;
+  return lastId ?? minId;
 }
 
 /** Starts the duties; the returned function stops them and waits for those that run. */
@@ -110,7 +118,9 @@ export function startMaintenance(services: WorkerServices): () => Promise<void> 
   const stop = new AbortController();
   const loops = listDuties(services).map(async ({ name, everyMs, run }) => {
     while (!stop.signal.aborted) {
-      await onDuty(services.db, name, run).catch((err) => services.log.warn({ err, duty: name }, 'a duty failed'));
+      await withAdvisoryLock(services.db, name, run).catch((err) =>
+        services.log.warn({ err, duty: name }, 'a duty failed'),
+      );
       await sleep(everyMs * (0.75 + Math.random() / 2), undefined, { signal: stop.signal }).catch(() => undefined);
     }
   });

@@ -1,4 +1,4 @@
-/** Upkeep on the maintenance queue: what no balance depends on, since Redis may forget when it is due. */
+/** Housekeeping on the maintenance queue: what no balance depends on, since Redis may forget when it is due. */
 import { deleteOldEvents, deleteOldIdempotencyKeys, expireJobs } from '@tally/db';
 import { maintenanceQueue, queuePrefix } from '@tally/queue';
 import { type ConnectionOptions, Worker } from 'bullmq';
@@ -7,13 +7,13 @@ import { continueErasures } from './erasures.ts';
 import { forgetConversations, forgetting, inPages } from './forget.ts';
 import { refreshTokens } from './refresh-tokens.ts';
 
-type Upkeep = { name: string; everyMs: number; run: (services: WorkerServices) => Promise<unknown> };
+type HousekeepingJob = { name: string; everyMs: number; run: (services: WorkerServices) => Promise<unknown> };
 
 const page = 500;
 // Each is a request to somebody else.
 const tokenPage = 50;
 
-const upkeep: readonly Upkeep[] = [
+const housekeeping: readonly HousekeepingJob[] = [
   { name: 'refresh Instagram tokens', everyMs: 60_000, run: (services) => refreshTokens(services, tokenPage) },
   {
     name: 'forget idempotency keys',
@@ -31,8 +31,8 @@ const upkeep: readonly Upkeep[] = [
 ];
 
 /** Says what is to be done how often; again and again, for Redis may have lost it. */
-export async function scheduleUpkeep({ queues }: WorkerServices): Promise<void> {
-  for (const { name, everyMs } of upkeep)
+export async function scheduleHousekeeping({ queues }: WorkerServices): Promise<void> {
+  for (const { name, everyMs } of housekeeping)
     await queues.maintenance.upsertJobScheduler(
       name,
       { every: everyMs },
@@ -40,12 +40,12 @@ export async function scheduleUpkeep({ queues }: WorkerServices): Promise<void> 
     );
 }
 
-/** Takes upkeep from the queue, one at a time. */
-export function createUpkeepWorker(services: WorkerServices, connection: ConnectionOptions): Worker {
+/** Takes housekeeping from the queue, one at a time. */
+export function createHousekeepingWorker(services: WorkerServices, connection: ConnectionOptions): Worker {
   const worker = new Worker(
     maintenanceQueue,
     async ({ name }) => {
-      await upkeep.find((one) => one.name === name)?.run(services);
+      await housekeeping.find((one) => one.name === name)?.run(services);
     },
     {
       connection,
@@ -56,6 +56,6 @@ export function createUpkeepWorker(services: WorkerServices, connection: Connect
     },
   );
   worker.on('error', services.onRedisError);
-  worker.on('failed', (job, err) => services.log.warn({ err, upkeep: job?.name }, 'upkeep failed'));
+  worker.on('failed', (job, err) => services.log.warn({ err, housekeeping: job?.name }, 'housekeeping failed'));
   return worker;
 }

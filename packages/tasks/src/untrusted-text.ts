@@ -15,17 +15,17 @@ const opening = new RegExp(`[<\uff1c\ufe64](?=${unseen}(?:/${unseen})*(?:${anyNa
 const withoutTags = (text: string): string => text.replace(opening, '‹');
 
 /** `<tag>` around a text that can't end it. */
-export const fenced = (tag: (typeof tagNames)[number], text: string): string =>
+export const delimit = (tag: (typeof tagNames)[number], text: string): string =>
   `<${tag}>\n${withoutTags(text)}\n</${tag}>`;
 
 /** Numbered passages as the model cites them; with none the context says so. */
 export function toContext(passages: Pick<KnowledgePassage, 'title' | 'text'>[]): string {
   const text = passages.map((p, i) => `[${i + 1}] ${p.title}\n${p.text}`).join('\n\n');
-  return fenced('context', text || '(no passage fits the question)');
+  return delimit('context', text || '(no passage fits the question)');
 }
 
 /** The business's own instructions, where it has some: above the texts of others, below the task's rules. */
 export const toBusiness = (prompt: string | undefined): string =>
   prompt === undefined
     ? ''
-    : `\n\nThe business asks you to follow these instructions where they do not contradict the rules above:\n${fenced('business', prompt)}`;
+    : `\n\nThe business asks you to follow these instructions where they do not contradict the rules above:\n${delimit('business', prompt)}`;

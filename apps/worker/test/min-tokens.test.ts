@@ -1,5 +1,5 @@
 /** The bound by which submissions are refused early: never above what a job's first call really reserves. */
-import { leastTokensOf } from '@tally/tasks';
+import { minTokensOf } from '@tally/tasks';
 import { startPlatform } from '@tally/testing/vitest';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -16,7 +16,7 @@ it('is at most what the tokenizer counts, for any text', () => {
   );
   fc.assert(
     fc.property(texts, (text) => {
-      expect(leastTokensOf(text)).toBeLessThanOrEqual(countText(text));
+      expect(minTokensOf(text)).toBeLessThanOrEqual(countText(text));
     }),
     { numRuns: 2_000 },
   );

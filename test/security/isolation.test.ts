@@ -4,7 +4,7 @@ import type { Answer, Person } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
 import { bodiesWith, filled, namesIn, type Operation, readOperations, sample } from './api-document.ts';
-import { makeThings, type Things, thingAt } from './things.ts';
+import { makeResources, type Resources, resourceAt } from './resources.ts';
 
 const platform = await startPlatform();
 const { call, newPerson, poll } = platform;
@@ -14,16 +14,16 @@ const stranger = await newPerson({ tokens: 50_000 });
 const operator = await newPerson({ role: 'operator', tokens: 50_000 });
 const marker = 'Wilhelmina';
 const [theirs, own] = await Promise.all([
-  makeThings(platform, { ...owner, marker }),
-  makeThings(platform, { ...stranger, marker: 'mine' }),
+  makeResources(platform, { ...owner, marker }),
+  makeResources(platform, { ...stranger, marker: 'mine' }),
 ]);
 
 /** What is said, but for what differs from request to request. */
 const said = ({ status, body }: Answer) => ({ status, body: { ...body, request_id: '' } });
 /** `/api/a/{id}/b/{x}` up to and with `{x}`: where the thing that x names is found. */
 const placeOf = (path: string, name: string) => path.slice(0, path.indexOf(`{${name}}`) + name.length + 2);
-const idsOf = (things: Things, path: string) =>
-  Object.fromEntries(namesIn(path).map((name) => [name, thingAt(things, placeOf(path, name)).id]));
+const idsOf = (resources: Resources, path: string) =>
+  Object.fromEntries(namesIn(path).map((name) => [name, resourceAt(resources, placeOf(path, name)).id]));
 const send = (operation: Operation, path: string, person?: Person, body = operation.body && sample(operation.body)) =>
   call(operation.method, path, { ...(person && { token: person.token }), ...(body !== undefined && { body }) });
 
@@ -33,8 +33,8 @@ describe.each(operations.filter(({ path }) => path.includes('{') && !path.starts
     const { path, name } = operation;
 
     it('says 404 of another account’s id as of one that nothing has, and leaves it as it is', async () => {
-      const all = namesIn(path).map((one) => thingAt(theirs, placeOf(path, one)));
-      const before = await Promise.all(all.map((thing) => thing.look()));
+      const all = namesIn(path).map((one) => resourceAt(theirs, placeOf(path, one)));
+      const before = await Promise.all(all.map((resource) => resource.look()));
       const nobodys = Object.fromEntries(namesIn(path).map((one) => [one, newId()]));
       for (const person of [stranger, operator]) {
         const nothing = await send(operation, filled(path, nobodys), person);
@@ -42,7 +42,7 @@ describe.each(operations.filter(({ path }) => path.includes('{') && !path.starts
         for (const ids of mixed(path))
           expect(said(await send(operation, filled(path, ids), person))).toEqual(said(nothing));
       }
-      expect(await Promise.all(all.map((thing) => thing.look()))).toEqual(before);
+      expect(await Promise.all(all.map((resource) => resource.look()))).toEqual(before);
     });
 
     it('says 401 to nobody, whether the id is somebody’s or not', async () => {
@@ -78,14 +78,16 @@ const places: Record<string, string | null> = {
 };
 
 /** The value of an id field that names one of these things; undefined where it names nothing that an account has. */
-async function valueFor(field: string, things: Things): Promise<string | undefined> {
+async function valueFor(field: string, resources: Resources): Promise<string | undefined> {
   const place = places[field];
   if (place === undefined)
-    throw new Error(`what does the field ${field} name? Add it to the places in test/security/others-things.test.ts`);
+    throw new Error(
+      `what does the field ${field} name? Add it to the places in test/security/others-resources.test.ts`,
+    );
   if (place === null) return undefined;
-  const thing = thingAt(things, place);
-  if (field !== 'ig_user_id') return thing.id;
-  return ((await thing.look()) as { ig_user_id: string }).ig_user_id;
+  const resource = resourceAt(resources, place);
+  if (field !== 'ig_user_id') return resource.id;
+  return ((await resource.look()) as { ig_user_id: string }).ig_user_id;
 }
 
 /** Whoever has an Instagram account's token connects it, which one account at a time can: that one is taken shows. */
@@ -132,7 +134,7 @@ describe.each(idFields.filter((one) => !isClaim(one)))('the field $field of $nam
     if (theirValue === undefined) return;
     const nobodys = operation.field === 'ig_user_id' ? '17841499999999999' : newId();
     const path = filled(operation.path, idsOf(own, operation.path));
-    const before = await Promise.all([...theirs.values()].map((thing) => thing.look()));
+    const before = await Promise.all([...theirs.values()].map((resource) => resource.look()));
     const outcomes = await Promise.all(
       [theirValue, nobodys].map(async (value) => {
         const bodies = await ownBodies(operation, value);
@@ -141,12 +143,12 @@ describe.each(idFields.filter((one) => !isClaim(one)))('the field $field of $nam
     );
     expect(outcomes[0]).toEqual(outcomes[1]);
     expect(JSON.stringify(outcomes)).not.toContain(marker);
-    expect(await Promise.all([...theirs.values()].map((thing) => thing.look()))).toEqual(before);
+    expect(await Promise.all([...theirs.values()].map((resource) => resource.look()))).toEqual(before);
   });
 });
 
 it('an Instagram account that is connected elsewhere stays there', async () => {
-  const account = thingAt(theirs, '/api/instagram/accounts/{id}');
+  const account = resourceAt(theirs, '/api/instagram/accounts/{id}');
   const before = await account.look();
   const claim = { ig_user_id: await valueFor('ig_user_id', theirs), username: 'mine', access_token: 'my-token' };
   const refused = await call('POST', '/api/instagram/accounts', { token: stranger.token, body: claim });

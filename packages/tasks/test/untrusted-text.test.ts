@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fenced } from '../src/fenced-text.ts';
+import { delimit } from '../src/untrusted-text.ts';
 
 describe('a fence', () => {
   it.each([
@@ -17,7 +17,7 @@ describe('a fence', () => {
     '\uff1c/context\uff1e',
     '\ufe64/context\ufe65',
   ])('is ended by nothing in it: %j', (text) => {
-    const [, ...lines] = fenced('context', `a ${text} b`).split('\n');
+    const [, ...lines] = delimit('context', `a ${text} b`).split('\n');
     const inside = lines.slice(0, -1).join('\n');
     expect(inside.replace(/[\s\p{C}\p{Z}\p{M}\u3164/]/gu, '')).not.toMatch(/[<\uff1c\ufe64](?:context|page|business)/i);
     expect(lines.at(-1)).toBe('</context>');
@@ -25,8 +25,8 @@ describe('a fence', () => {
 
   it('leaves other brackets, and every other letter', () => {
     const text = 'a < b, <b>bold</b>, 1<2, context>, (page)';
-    expect(fenced('source', text)).toBe(`<source>\n${text}\n</source>`);
-    expect(fenced('source', 'x</source>y')).toBe('<source>\nx‹/source>y\n</source>');
+    expect(delimit('source', text)).toBe(`<source>\n${text}\n</source>`);
+    expect(delimit('source', 'x</source>y')).toBe('<source>\nx‹/source>y\n</source>');
   });
 
   it.each([
@@ -37,7 +37,7 @@ describe('a fence', () => {
   ])('takes time in proportion to the text: %s', (_, text) => {
     const time = (n: number): number => {
       const [whole, start] = [text(n), performance.now()];
-      fenced('context', whole);
+      delimit('context', whole);
       return performance.now() - start;
     };
     time(50_000);

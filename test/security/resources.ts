@@ -3,7 +3,7 @@ import { inTransaction, upsertProducts } from '@tally/db';
 import type { Body, Person, Platform } from '@tally/testing';
 import { expect } from 'vitest';
 
-export type Thing = {
+export type Resource = {
   id: string;
   /** What its owner sees of it. */
   look(): Promise<unknown>;
@@ -11,9 +11,9 @@ export type Thing = {
 type Owner = Person & {
   /** Stands in every text that is made: where it turns up, somebody's text was shown. */ marker: string;
 };
-type Maker = (platform: Platform, owner: Owner, made: Things) => Promise<Thing>;
+type Maker = (platform: Platform, owner: Owner, made: Resources) => Promise<Resource>;
 /** By the path up to and with the parameter that is its id. */
-export type Things = Map<string, Thing>;
+export type Resources = Map<string, Resource>;
 
 /** In an order in which the later may need the earlier. */
 const makers: Record<string, Maker> = {
@@ -79,7 +79,7 @@ const makers: Record<string, Maker> = {
     await platform.poll(token, id);
     return found(platform, token, '/api/jobs', id);
   },
-  '/api/admin/jobs/{id}': async (_platform, _owner, made) => thingAt(made, '/api/jobs/{id}'),
+  '/api/admin/jobs/{id}': async (_platform, _owner, made) => resourceAt(made, '/api/jobs/{id}'),
 };
 
 const product = {
@@ -101,21 +101,21 @@ let igIds = 0;
 const newIgId = () => `178414000002${String(++igIds).padStart(5, '0')}`;
 
 /** Makes one of each for an account that has tokens. */
-export async function makeThings(platform: Platform, owner: Owner): Promise<Things> {
-  const made: Things = new Map();
+export async function makeResources(platform: Platform, owner: Owner): Promise<Resources> {
+  const made: Resources = new Map();
   for (const [path, make] of Object.entries(makers)) {
-    const thing = await make(platform, owner, made);
-    expect(thing.id, path).toMatch(/^[0-9a-f-]{36}$/);
-    made.set(path, thing);
+    const resource = await make(platform, owner, made);
+    expect(resource.id, path).toMatch(/^[0-9a-f-]{36}$/);
+    made.set(path, resource);
   }
   return made;
 }
 
 /** The thing whose id stands at `path`. @throws an error that says what to add where none is made yet */
-export function thingAt(things: Things, path: string): Thing {
-  const thing = things.get(path);
-  if (thing !== undefined) return thing;
-  throw new Error(`no test can make what ${path} is about: add a maker for it to test/security/things.ts`);
+export function resourceAt(resources: Resources, path: string): Resource {
+  const resource = resources.get(path);
+  if (resource !== undefined) return resource;
+  throw new Error(`no test can make what ${path} is about: add a maker for it to test/security/resources.ts`);
 }
 
 async function create(platform: Platform, token: string, path: string, body: object): Promise<string | undefined> {
@@ -126,7 +126,7 @@ async function create(platform: Platform, token: string, path: string, body: obj
 }
 
 /** A thing that has an address of its own. */
-async function found(platform: Platform, token: string, path: string, id = ''): Promise<Thing> {
+async function found(platform: Platform, token: string, path: string, id = ''): Promise<Resource> {
   const look = async () => {
     const answer = await platform.call('GET', `${path}/${id}`, { token });
     expect(answer.status, answer.text).toBe(200);
@@ -137,12 +137,12 @@ async function found(platform: Platform, token: string, path: string, id = ''): 
 }
 
 /** A thing that only a list shows. */
-async function listed(platform: Platform, token: string, path: string, key: string, id = ''): Promise<Thing> {
+async function listed(platform: Platform, token: string, path: string, key: string, id = ''): Promise<Resource> {
   const look = async () => {
     const answer = await platform.call<Record<string, Body[]>>('GET', path, { token });
-    const thing = answer.body[key]?.find((one) => one.id === id);
-    expect(thing, `${path} shows ${id}`).toBeDefined();
-    return thing;
+    const resource = answer.body[key]?.find((one) => one.id === id);
+    expect(resource, `${path} shows ${id}`).toBeDefined();
+    return resource;
   };
   await look();
   return { id, look };

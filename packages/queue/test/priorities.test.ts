@@ -4,7 +4,7 @@ import { testLog } from '@tally/testing/vitest';
 import { type Job, Worker } from 'bullmq';
 import fc from 'fast-check';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { enqueue, openQueues, queueOf, rankJobs, returningFlow } from '../src/index.ts';
+import { assignPriorities, enqueue, openQueues, queueOf, returningFlow } from '../src/index.ts';
 
 const task = 'a-task';
 
@@ -101,9 +101,9 @@ describe('a queue', () => {
   it('takes attempts that were given back as a flow of their own, and begins anew once nothing waits', async () => {
     const { queues, add, take } = await newQueue();
     await add(...times(50, 'a'));
-    expect(await rankJobs(queues, task, times(3, returningFlow('a')))).toEqual([1, 2, 3]);
+    expect(await assignPriorities(queues, task, times(3, returningFlow('a')))).toEqual([1, 2, 3]);
     await take(50);
-    expect(await rankJobs(queues, task, ['a', 'b', 'a'])).toEqual([1, 1, 2]);
+    expect(await assignPriorities(queues, task, ['a', 'b', 'a'])).toEqual([1, 1, 2]);
   });
 
   it('lets nobody overtake an attempt that is to come back, also where nothing else waits', async () => {
@@ -111,10 +111,10 @@ describe('a queue', () => {
     await add(...times(50, 'a'));
     await take(49);
     const job = (await worker.getNextJob('token', { block: false })) as Job;
-    const [again = 0] = await rankJobs(queues, task, [returningFlow('a')]);
+    const [again = 0] = await assignPriorities(queues, task, [returningFlow('a')]);
     await job.changePriority({ priority: again });
     await job.moveToDelayed(Date.now() + 60_000, 'token');
-    expect((await rankJobs(queues, task, ['b']))[0]).toBeGreaterThanOrEqual(again);
+    expect((await assignPriorities(queues, task, ['b']))[0]).toBeGreaterThanOrEqual(again);
   });
 
   it('does not turn its clock back for those who come back with old ranks', async () => {

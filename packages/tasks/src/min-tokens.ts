@@ -4,4 +4,4 @@
 const pieces = /[\p{L}\p{M}'’]+|\p{N}{1,3}/gu;
 
 /** At most the tokens of a text: its words, and its digits by threes. Linear. */
-export const leastTokensOf = (text: string): number => text.match(pieces)?.length ?? 0;
+export const minTokensOf = (text: string): number => text.match(pieces)?.length ?? 0;

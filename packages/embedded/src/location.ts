@@ -26,7 +26,7 @@ import type { User } from './guarded.ts';
 import { endLeftover } from './leftover.ts';
 import { findNative, type Native } from './native.ts';
 
-export type Place = {
+export type DataLocation = {
   /** Holds `bin`, `lib` and `share`. */
   programs: string;
   /** The folder of the cluster and its password; belongs to `user`. */
@@ -38,7 +38,7 @@ const outside = '/var/lib/tally';
 const ownDatabase = 'set DATABASE_URL to a Postgres of your own';
 
 /** Settles on a place for the data of `dataDir`, and makes the folders. @throws where there is none */
-export async function choosePlace(dataDir: string): Promise<Place> {
+export async function chooseLocation(dataDir: string): Promise<DataLocation> {
   const native = findNative();
   const inside = join(dataDir, 'postgres');
   const pointer = join(dataDir, 'postgres-elsewhere.json');

@@ -1,10 +1,10 @@
 /** Waiting for Postgres and Redis to come back, so that an outage costs time and never a job. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRedisOutage, isUnreachable, type Logger } from '@tally/core';
-import { isCollision, isOutage } from '@tally/db';
+import { isRedisUnavailable, isUnreachable, type Logger } from '@tally/core';
+import { isSerializationConflict, isUnavailable } from '@tally/db';
 
 // What waits goes on this much later at most once the dependency is back.
-const longestMs = 250;
+const maxMs = 250;
 const alarmAfterMs = 60_000;
 
 /** When each kind of refusal was last told as an alarm, by this process. */
@@ -33,13 +33,13 @@ export async function untilReachable<T>(work: () => Promise<T>, options: Waiting
     try {
       return await work();
     } catch (err) {
-      if (!isOutage(err) && !isRedisOutage(err) && !isCollision(err)) throw err;
+      if (!isUnavailable(err) && !isRedisUnavailable(err) && !isSerializationConflict(err)) throw err;
       if (performance.now() > giveUpAtMs && !isUnreachable(err)) throw err;
       if (tries === 0) log.warn({ err }, 'waiting for a dependency');
       tellLongWait(err, performance.now() - startedAt, options);
-      const delayMs = isCollision(err)
+      const delayMs = isSerializationConflict(err)
         ? Math.random() * 20
-        : Math.min(longestMs, 100 * 2 ** tries) * (0.5 + Math.random() / 2);
+        : Math.min(maxMs, 100 * 2 ** tries) * (0.5 + Math.random() / 2);
       await sleep(delayMs, undefined, signal && { signal }).catch(() => undefined);
     }
   }
