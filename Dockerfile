@@ -13,8 +13,10 @@ COPY packages/billing/package.json packages/billing/
 COPY packages/core/package.json packages/core/
 COPY packages/db/package.json packages/db/
 COPY packages/embedded/package.json packages/embedded/
+COPY packages/extraction/package.json packages/extraction/
 COPY packages/queue/package.json packages/queue/
 COPY packages/tasks/package.json packages/tasks/
+COPY packages/testing/package.json packages/testing/
 # The image brings Node 24, and Postgres and Redis are containers of their own: no install script is needed.
 RUN npm install --omit=dev --no-save --ignore-scripts --no-audit --no-fund
 COPY packages packages

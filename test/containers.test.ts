@@ -1,8 +1,9 @@
 /** The container files can't be run everywhere; what they refer to can be checked anywhere. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { loadWorkerConfig, readSettings } from '@tally/core';
+import { listSettings, loadWorkerConfig, readSettings } from '@tally/core';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { renderDocuments } from '../scripts/documents.ts';
 
 type Service = {
   environment?: Record<string, string>;
@@ -87,9 +88,13 @@ describe('the Dockerfile', () => {
   });
 });
 
-describe('.env.example', () => {
-  it('names only variables that something reads', () => {
-    const known = `${read('packages/core/src/config.ts')}\n${read('docker-compose.yml')}`;
+describe('the documents', () => {
+  it.each(renderDocuments())('list every setting as it is declared: $file (npm run docs)', ({ now, wanted }) => {
+    expect(now).toBe(wanted);
+  });
+
+  it('name only variables that something reads', () => {
+    const known = `${listSettings().map(({ variable }) => variable)} ${read('docker-compose.yml')}`;
     const named = [...read('.env.example').matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name ?? '');
     expect(named.length).toBeGreaterThan(10);
     for (const name of named) expect(known, name).toContain(name);

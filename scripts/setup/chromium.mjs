@@ -14,7 +14,7 @@ export function chromiumFound() {
 /** Asks the code that will start it. @returns {string} the path, or `noChromium` */
 export function chromiumPath() {
   const script = `
-    import { findChromium } from './apps/worker/src/pages/find-chromium.ts';
+    import { findChromium } from './apps/worker/src/pages/chromium/find-chromium.ts';
     console.log((await findChromium(process.env.CHROMIUM_PATH)) ?? '${noChromium}');`;
   const { stdout, stderr } = spawnSync(node24, ['--input-type=module', '--eval', script], {
     cwd: root,

@@ -12,4 +12,5 @@ export * from './path-prefix.ts';
 export * from './redis.ts';
 export * from './redis-script.ts';
 export * from './sealed.ts';
+export { listSettings, type Setting } from './settings.ts';
 export * from './unreachable.ts';
