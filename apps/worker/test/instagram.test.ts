@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Body, type Job, type Person, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -73,7 +72,11 @@ describe('a comment', () => {
     const job = await lastJob();
     await fire(comment);
     expect(job).toMatchObject({ status: 'completed', task: 'instagram-dm', result: { sent: true } });
-    await sleep(300);
+    // The second announcement has been taken in, and caused no job.
+    const { rows } = await platform.api.services.db.pool.query('select status from jobs where account_id = $1', [
+      owner.accountId,
+    ]);
+    expect(rows).toEqual([{ status: 'completed' }]);
     expect(sends()).toMatchObject([{ recipient: { comment_id: '17870000000000001' }, delivered: true }]);
     expect(sends()[0]?.text).toContain(`${extracted.price}`);
   });

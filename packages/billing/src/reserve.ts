@@ -35,9 +35,6 @@ type Decision = 'GRANTED' | 'WAIT' | 'EXHAUSTED' | 'HYDRATE';
 
 const noSnapshot: Snapshot = { tokensGranted: 0, tokensConsumed: 0, version: 0 };
 const hydrationTries = 100;
-// How long an account that was told to wait asks Redis alone, before Postgres is looked at again.
-const waitMemoryMs = 2_000;
-const waitMemoryAccounts = 10_000;
 
 /**
  * Holds tokens for one model call under a new hold id. Where it doesn't answer `granted`, nothing is held any more.
@@ -60,7 +57,7 @@ export async function reserve(billing: Billing, request: ReserveRequest): Promis
   await release(billing, { holdId, subscriptionId });
   if (decision[0] === 'EXHAUSTED')
     return { outcome: 'refused', reason: 'no_tokens_remaining', remainingTokens: decision[1] };
-  rememberWaiting(billing, request.accountId, subscriptionId);
+  billing.waiting.set(request.accountId, subscriptionId);
   return { outcome: 'wait' };
 }
 
@@ -118,17 +115,10 @@ async function decide(
 
 /** An account known to be waiting asks Redis first, so that its jobs don't write and delete a hold row each time. */
 async function isStillWaiting(billing: Billing, request: ReserveRequest): Promise<boolean> {
-  const known = billing.waiting.get(request.accountId);
-  if (known === undefined) return false;
-  if (known.untilMs > Date.now()) {
-    const [decision] = await decide(billing, known.subscriptionId, '', request, noSnapshot);
-    if (decision === 'WAIT') return true;
-  }
+  const subscriptionId = billing.waiting.get(request.accountId);
+  if (subscriptionId === undefined) return false;
+  const [decision] = await decide(billing, subscriptionId, '', request, noSnapshot);
+  if (decision === 'WAIT') return true;
   billing.waiting.delete(request.accountId);
   return false;
-}
-
-function rememberWaiting(billing: Billing, accountId: string, subscriptionId: string): void {
-  if (billing.waiting.size >= waitMemoryAccounts) billing.waiting.clear();
-  billing.waiting.set(accountId, { subscriptionId, untilMs: Date.now() + waitMemoryMs });
 }

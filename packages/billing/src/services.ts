@@ -13,6 +13,11 @@ import {
   type Standing,
   settle,
 } from '@tally/db';
+import { LRUCache } from 'lru-cache';
+
+// How long an account that was told to wait asks Redis alone, before Postgres is looked at again.
+const waitMemoryMs = 2_000;
+const waitMemoryAccounts = 10_000;
 
 export type Billing = {
   db: Database;
@@ -26,8 +31,8 @@ export type Billing = {
     settle: (settlement: Settlement) => Promise<SettleOutcome>;
   };
   readStanding: (accountId: string) => Promise<Standing>;
-  /** Accounts that were told to wait a moment ago, with the subscription that keeps them waiting. */
-  waiting: Map<string, { subscriptionId: string; untilMs: number }>;
+  /** Accounts that were told to wait a moment ago, and for a while ask Redis alone; with their subscription. */
+  waiting: LRUCache<string, string>;
 };
 
 /** Builds the services; connections belong to the caller. */
@@ -49,6 +54,6 @@ export function createBilling(options: { db: Database; redis: RedisClient; keyPr
       settle: group((settlements: Settlement[]) => settle(db, settlements), { retryAlone, maxBatch: 64 }),
     },
     readStanding: group((accountIds: string[]) => readStandings(db, accountIds), { retryAlone }),
-    waiting: new Map(),
+    waiting: new LRUCache({ max: waitMemoryAccounts, ttl: waitMemoryMs }),
   };
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** One signal, and how long it may take to work before the next one is tried. */
 export type EndStep = { signal: NodeJS.Signals; seconds: number };
@@ -73,7 +74,7 @@ export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
       child.kill(signal);
       child.kill('SIGCONT');
       const limit = new AbortController();
-      await Promise.race([exited, sleepUnlessAborted(seconds * 1_000, limit.signal)]);
+      await Promise.race([exited, sleep(seconds * 1_000, undefined, { signal: limit.signal }).catch(() => undefined)]);
       limit.abort();
     }
     await exited;
@@ -106,14 +107,4 @@ function keepGuard(pid: number, steps: EndStep[]): { release(): void } {
       guard.stdin?.end('over\n');
     },
   };
-}
-
-function sleepUnlessAborted(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

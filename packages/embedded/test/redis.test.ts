@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '@tally/testing';
 import { temporaryFolder } from '@tally/testing/vitest';
 import { Redis as Client } from 'ioredis';
@@ -50,7 +51,7 @@ describe('an embedded Redis', { timeout: 120_000 }, () => {
     const redis = await start();
     const client = clientOf(redis);
     await client.set('key', 'value');
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await sleep(1_100);
 
     await redis.kill();
     await redis.restart();

@@ -1,6 +1,8 @@
 /** Everything that a folder says of Instagram's webhooks: handshakes, signatures, payloads and sequences. */
+
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ConfigError } from '@tally/core';
 import { expectSame, expectThat, type Report } from '../report.ts';
 import { type Handshake, Index, type Payload, type Reply, type SignatureCase } from './index-file.ts';
 import { accessToken, openScene, type Scene, type Sent } from './scene.ts';
@@ -29,7 +31,7 @@ export async function checkInstagram(indexFile: string, report: Report): Promise
   }
 }
 
-/** A server with other settings, where a case wants one; undefined where it refuses to start. */
+/** A server with other settings, where a case wants one; undefined where it refuses these settings. */
 async function serverFor(scene: Scene, config: Record<string, string> | undefined): Promise<string | undefined> {
   if (config === undefined) return scene.platform.api.url;
   const names: Record<string, string> = {
@@ -38,12 +40,16 @@ async function serverFor(scene: Scene, config: Record<string, string> | undefine
     META_APP_SECRET: 'META_APP_SECRET',
   };
   const env = Object.fromEntries(Object.entries(config).map(([name, value]) => [names[name] ?? name, value]));
-  return scene.platform.startApi(env).catch(() => undefined);
+  return scene.platform.startApi(env).catch((error) => {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  });
 }
 
 async function handshake(scene: Scene, { query, server_config, expect }: Handshake): Promise<void> {
   const url = await serverFor(scene, server_config);
-  if (url === undefined) return;
+  // A server that takes no such settings answers nobody, which is as good as a refusal and no more.
+  if (url === undefined) return expectThat('the settings are refused', expect.status !== 200);
   const response = await fetch(`${url}/webhooks/instagram?${query}`);
   const text = await response.text();
   expectThat(`status ${response.status}`, [expect.status, ...expect.also].includes(response.status));
@@ -57,8 +63,9 @@ async function handshake(scene: Scene, { query, server_config, expect }: Handsha
 }
 
 async function signature(scene: Scene, bodyFile: string, one: SignatureCase): Promise<void> {
+  const wanted = typeof one.expect === 'number' ? one.expect : Number(/\d{3}/.exec(one.expect)?.[0] ?? 401);
   const url = await serverFor(scene, one.server_config);
-  if (url === undefined) return;
+  if (url === undefined) return expectThat('the settings are refused', wanted !== 200);
   const response = await fetch(`${url}/webhooks/instagram`, {
     method: 'POST',
     headers: {
@@ -69,7 +76,6 @@ async function signature(scene: Scene, bodyFile: string, one: SignatureCase): Pr
     body: new Uint8Array(readFileSync(bodyFile)),
   });
   const text = await response.text();
-  const wanted = typeof one.expect === 'number' ? one.expect : Number(/\d{3}/.exec(one.expect)?.[0] ?? 401);
   expectThat(`status ${response.status}`, [wanted, ...one.also].includes(response.status));
   expectThat('a refusal shows a signature', !/[0-9a-f]{64}/i.test(text));
 }

@@ -1,8 +1,9 @@
 /** One request to the Graph API, and what its answer says; which host it is tells the kind of login that the app uses. */
+import { readBounded } from '@tally/core';
 import { asObject } from './loose-json.ts';
 
 const timeoutMs = 10_000;
-const maxAnswerCharacters = 64 * 1_024;
+const maxAnswerBytes = 64 * 1_024;
 
 export type GraphAnswer =
   | { kind: 'json'; status: number; body: Record<string, unknown> }
@@ -22,7 +23,7 @@ export async function askGraph(
       redirect: 'manual',
       signal: AbortSignal.timeout(request.timeoutMs ?? timeoutMs),
     });
-    const text = (await response.text()).slice(0, maxAnswerCharacters);
+    const text = await readBounded(response, maxAnswerBytes);
     const body = readJson(text);
     if (body !== undefined) return { kind: 'json', status: response.status, body };
     const isRedirect = response.status >= 300 && response.status < 400;

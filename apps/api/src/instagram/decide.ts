@@ -1,4 +1,5 @@
 /** What becomes of an event: a job that answers, or the reason why nothing does. */
+import { metaWindowsMs } from '@tally/core';
 import type { Answered, MatchableWorkflow, Recipient } from '@tally/db';
 import type { WebhookEvent } from './event.ts';
 import { readOptOut } from './opting-out.ts';
@@ -8,7 +9,24 @@ export type Decision =
       outcome: 'queued';
       answer: { kind: 'comment'; workflowId: string; productId: string | null } | { kind: 'message' };
     }
-  | { outcome: Exclude<string, 'queued'>; answer?: undefined };
+  | { outcome: Silence; answer?: undefined };
+
+/** Why nothing answers: what kind of event it is, or a reason. */
+type Silence =
+  | Exclude<WebhookEvent['kind'], 'comment' | 'message' | 'postback'>
+  | 'unknown_account'
+  | 'own_comment'
+  | 'no_author'
+  | 'no_text'
+  | 'storage_full'
+  | 'person_limit'
+  | 'opted_out'
+  | 'unsent'
+  | 'account_paused'
+  | 'needs_login'
+  | 'auto_reply_off'
+  | 'too_late'
+  | 'no_workflow';
 
 /** What is known beside the event itself. */
 export type Circumstances = {
@@ -22,21 +40,19 @@ export type Circumstances = {
   now: Date;
 };
 
-// Meta: a private reply within 7 days, to a live comment while the broadcast runs; a message within 24 hours.
-const commentWindowMs = 7 * 86_400_000;
+// To a live comment, while the broadcast runs.
 const liveWindowMs = 10 * 60_000;
-const messageWindowMs = 24 * 3_600_000;
 
 // Of one person, whatever becomes of it: beyond that nothing is kept but that it came.
 const maxKeptADay = 1_000;
 
-const no = (outcome: string): Decision => ({ outcome });
+const no = (outcome: Silence): Decision => ({ outcome });
 
 /** Decides about one event; answers only comments, messages and postbacks of other people to connected accounts. */
 export function decide(event: WebhookEvent, circumstances: Circumstances): Decision {
   const { recipient } = circumstances;
   const isComment = event.kind === 'comment';
-  if (!isComment && event.kind !== 'message' && event.kind !== 'postback') return no(event.kind);
+  if (event.kind !== 'comment' && event.kind !== 'message' && event.kind !== 'postback') return no(event.kind);
   if (recipient === undefined) return no('unknown_account');
   if (isComment && isOwnComment(event, recipient)) return no('own_comment');
   // Without an author it can't be shown not to be our own.
@@ -50,7 +66,8 @@ export function decide(event: WebhookEvent, circumstances: Circumstances): Decis
   if (recipient.state !== 'active') return no(recipient.state === 'paused' ? 'account_paused' : 'needs_login');
   if (!recipient.autoReply) return no('auto_reply_off');
   const ageMs = circumstances.now.getTime() - event.happenedAt.getTime();
-  if (ageMs > (isComment ? (event.isLive ? liveWindowMs : commentWindowMs) : messageWindowMs)) return no('too_late');
+  if (ageMs > (isComment ? (event.isLive ? liveWindowMs : metaWindowsMs.comment) : metaWindowsMs.message))
+    return no('too_late');
   const { workflow, answered } = circumstances;
   if (isComment && workflow === undefined) return no('no_workflow');
   const isTooMany = isComment

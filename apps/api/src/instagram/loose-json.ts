@@ -1,4 +1,5 @@
 /** Reading JSON whose shape nobody promises: each look gives a value of the right kind, or none. */
+import { storable } from '@tally/core';
 import { maxQuestionCharacters } from '@tally/tasks';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -20,8 +21,6 @@ const maxText = maxQuestionCharacters;
 /** A text as Postgres can keep it, its code points otherwise unchanged. */
 export const asText = (value: unknown): string | null =>
   typeof value === 'string' ? storable(value.slice(0, maxText)) : null;
-
-const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
 
 const firstMs = 1e12;
 

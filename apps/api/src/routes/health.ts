@@ -1,5 +1,6 @@
 /** Whether the process lives, whether the platform works, and what it counts. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TallyError } from '@tally/core';
 import { countWorkers, providerKeys, readProviderState } from '@tally/queue';
 import { Hono } from 'hono';
@@ -60,6 +61,6 @@ const answers = async (probe: Promise<unknown>): Promise<boolean> => (await soon
 
 /** What a probe answers, where it does soon. */
 async function soon<T>(probe: Promise<T>): Promise<T | undefined> {
-  const tooLate = new Promise<undefined>((resolve) => setTimeout(resolve, probeMs, undefined).unref());
+  const tooLate = sleep(probeMs, undefined, { ref: false });
   return Promise.race([probe.catch(() => undefined), tooLate]);
 }

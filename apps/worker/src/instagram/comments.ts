@@ -1,5 +1,5 @@
 /** A job's part in answering a comment in private: may it, with what, and the one reply. */
-import { idFrom, TallyError } from '@tally/core';
+import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
 import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
 import type { CommentInput, TaskContext } from '@tally/tasks';
 import type { Attempt } from '../jobs/attempt.ts';
@@ -10,8 +10,6 @@ import { resumeSend, sendOnce } from './send.ts';
 import { requireSender } from './sender.ts';
 import { cutReply } from './text.ts';
 
-// Meta: a private reply within 7 days; to a live comment during the broadcast, for which minutes stand in.
-const replyWindowMs = 7 * 86_400_000;
 const liveWindowMs = 10 * 60_000;
 
 /** Private replies as one attempt may make them. */
@@ -27,7 +25,7 @@ export function createCommentReplies(
   async function requireWindow({ igUserId, commentId }: CommentInput): Promise<void> {
     const facts = await read(() => findComment(db, accountId, igUserId, commentId));
     const ageMs = facts === undefined ? job.ageMs : Date.now() - facts.happenedAt.getTime();
-    if (ageMs < (facts?.isLive ? liveWindowMs : replyWindowMs)) return;
+    if (ageMs < (facts?.isLive ? liveWindowMs : metaWindowsMs.comment)) return;
     throw new TallyError('reply_window_closed', 'The comment is too old to be answered in private');
   }
 

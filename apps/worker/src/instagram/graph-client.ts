@@ -1,5 +1,6 @@
 /** The Graph API, as far as Tally speaks to it: one request a call, never repeated here. */
 
+import { readBounded } from '@tally/core';
 import { z } from 'zod';
 import { retryAfterMs } from '../model/retry-after.ts';
 import { classifyAnswer, type SendFault } from './graph-errors.ts';
@@ -72,7 +73,7 @@ export function createGraphClient(options: { baseUrl: string; fetch?: typeof fet
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     });
-    const text = (await response.text()).slice(0, maxAnswerBytes);
+    const text = await readBounded(response, maxAnswerBytes);
     return { status: response.status, body: readJson(text), retryAfterMs: retryAfterMs(response.headers, Date.now()) };
   }
 

@@ -1,4 +1,5 @@
 /** What fits into one message on Instagram. */
+import { storable } from '@tally/core';
 
 /** Meta's limit for a text message, in UTF-8 bytes. */
 export const maxMessageBytes = 1_000;
@@ -11,7 +12,7 @@ const ellipsis = '…';
  * character), at a space where one is near, and ended with an ellipsis.
  */
 export function cutReply(text: string): string {
-  const whole = text.replaceAll('\0', '').toWellFormed().trim();
+  const whole = storable(text).trim();
   if (Buffer.byteLength(whole) <= maxMessageBytes) return whole;
   let room = maxMessageBytes - Buffer.byteLength(ellipsis);
   let cut = '';

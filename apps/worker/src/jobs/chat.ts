@@ -1,5 +1,5 @@
 /** A job's part in a conversation: waiting for its turn, and the one reply to what it took. */
-import { idFrom, TallyError } from '@tally/core';
+import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
 import { type ChatLimits, type Conversation, lastHeardAt, storeReply, type Transaction, takeTurn } from '@tally/db';
 import type { Said, TaskContext } from '@tally/tasks';
 import { resumeSend, sendOnce } from '../instagram/send.ts';
@@ -21,9 +21,6 @@ const chatLimits: ChatLimits = {
   waitMs: (waits) => Math.round(Math.min(5_000, 300 * 1.4 ** waits) * (0.75 + Math.random() / 2)),
 };
 
-/** Meta: a reply may be sent within 24 hours of the customer's last message. */
-const replyWindowMs = 24 * 3_600_000;
-
 /** The conversation as one attempt at a chat job sees it. */
 export function createChat(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext['chat'] {
   const { db } = services;
@@ -33,7 +30,7 @@ export function createChat(services: WorkerServices, job: ClaimedJob, attempt: A
 
   async function requireWindow({ id }: Conversation): Promise<void> {
     const heardAt = await untilReachable(() => lastHeardAt(db, id), attempt);
-    if (heardAt !== undefined && Date.now() - heardAt.getTime() < replyWindowMs) return;
+    if (heardAt !== undefined && Date.now() - heardAt.getTime() < metaWindowsMs.message) return;
     throw new TallyError('reply_window_closed', 'The customer’s last message is more than 24 hours old');
   }
 

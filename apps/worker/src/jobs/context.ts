@@ -1,5 +1,5 @@
 /** What a running task gets of the world: each verb one query, one call or one write under the job's fence. */
-import { idAfter, TallyError } from '@tally/core';
+import { idAfter, storableStrings, TallyError } from '@tally/core';
 import {
   findProduct,
   insertJobs,
@@ -83,8 +83,4 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
 const shareWaitMs = (waits: number): number =>
   Math.round(Math.min(5_000, 300 * 1.5 ** waits) * (0.75 + Math.random() / 2));
 
-/** Postgres takes no NUL and no half surrogates, which pages may hold. */
-const toRow = (product: ExtractedProduct): ExtractedProduct =>
-  JSON.parse(JSON.stringify(product), (_key, value: unknown) =>
-    typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value,
-  );
+const toRow = (product: ExtractedProduct): ExtractedProduct => JSON.parse(JSON.stringify(product), storableStrings);

@@ -1,5 +1,5 @@
 /** What a paid step gives its task: read from the reply, stored for replay, and read again. */
-import { TallyError } from '@tally/core';
+import { storableStrings, TallyError } from '@tally/core';
 import type { AnswerFormat, LlmAnswer } from '@tally/tasks';
 import { z } from 'zod';
 import type { JsonFormat, ModelReply } from './client.ts';
@@ -36,7 +36,7 @@ export function toJsonFormat<T>({ name, schema }: AnswerFormat<T>): Format<T> {
   const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema);
   return {
     jsonSchema: { name, jsonSchema },
-    read: ({ text }) => schema.safeParse(readJson(text, storable)).data,
+    read: ({ text }) => schema.safeParse(readJson(text, storableStrings)).data,
   };
 }
 
@@ -47,7 +47,7 @@ export function toStepOutput(
   call: { maxOutputTokens: number; outputTokens: number },
 ): StepOutput | undefined {
   if (reply.refusal) return { refused: true };
-  const output = { text: storable('', reply.text ?? '') as string, cutOff: reply.cutOff };
+  const output = { text: storableStrings('', reply.text ?? '') as string, cutOff: reply.cutOff };
   if (reply.text !== null && isReadable(output, format)) return output;
   // A reasoning model may spend all of its cap on thinking, and send no text at all.
   if (!reply.cutOff) return undefined;
@@ -62,10 +62,6 @@ function isReadable(answer: LlmAnswer, format: Format<unknown>): boolean {
     return false;
   }
 }
-
-/** Postgres keeps neither NUL nor half a surrogate pair; an answer that has them is paid for, and used without. */
-const storable = (_key: string, value: unknown): unknown =>
-  typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value;
 
 export function readStored<T>(output: Exclude<StepOutput, { cutOffAt: number }>, format: Format<T>): T {
   if ('refused' in output) throw new TallyError('model_refused', 'The model refused to answer');

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { addressRefusals } from '@tally/extraction';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Guard, openGuard } from '../../src/pages/proxy/guard.ts';
@@ -140,7 +141,7 @@ describe('the guard', () => {
     await Promise.race(visits.slice(50));
     for (let rounds = 0; asked.length < 30 && rounds < 200; rounds++) {
       answers.shift()?.();
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     expect(most).toBe(8);
     expect(narrow.failureAt('http://n99.test/')).toMatchObject({ code: 'unavailable' });

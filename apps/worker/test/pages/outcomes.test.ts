@@ -194,7 +194,6 @@ describe('a page that takes too long', () => {
   it('leaves its place to the next', async () => {
     const { pages, open } = await quick;
     pages.set('shop.test/small', `<!doctype html>${productData}`);
-    await sleep(200);
     expect((await open('http://shop.test/small')).status).toBe(200);
   });
 });

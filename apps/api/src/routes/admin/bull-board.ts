@@ -9,6 +9,7 @@ import { fromQueueId, queueOf, requeue } from '@tally/queue';
 import type { AnyTask } from '@tally/tasks';
 import type { Job } from 'bullmq';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { auth as basicAuth } from 'hono/utils/basic-auth';
 import { LRUCache } from 'lru-cache';
 import type { Caller } from '../../auth/authenticate.ts';
 import { bearerOf, requireOperator } from '../../auth/require.ts';
@@ -142,15 +143,10 @@ function withCode(given: string): { password: string; code?: string } {
   return password === undefined || code === undefined ? { password: given } : { password, code };
 }
 
+/** Postgres can't look for a NUL. */
 function basicOf(c: Context<ApiEnv>): { email: string; password: string } | undefined {
-  const encoded = /^Basic +([A-Za-z0-9+/=]{1,1024})$/i.exec(c.req.header('authorization') ?? '')?.[1];
-  if (encoded === undefined) return undefined;
-  const decoded = Buffer.from(encoded, 'base64').toString('utf8');
-  const colon = decoded.indexOf(':');
-  // Postgres can't look for a NUL.
-  return colon < 1 || decoded.includes('\0')
-    ? undefined
-    : { email: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+  const { username = '', password = '' } = basicAuth(c.req.raw) ?? {};
+  return username === '' || `${username}${password}`.includes('\0') ? undefined : { email: username, password };
 }
 
 const isReading = (c: Context<ApiEnv>) => c.req.method === 'GET' || c.req.method === 'HEAD';

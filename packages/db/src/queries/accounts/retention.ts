@@ -67,10 +67,10 @@ export async function deleteOldConversations(
        where not exists (select from messages m join jobs j on j.id = m.id
            where m.conversation_id = o.id and j.status in ('queued', 'running'))
          -- A message that has not come into its conversation yet is only its job's input.
-         and o.id::text not in (select input ->> 'conversation_id' from jobs
-           where task = $3 and status = 'queued' and input ? 'conversation_id')
-         and o.id::text not in (select input ->> 'conversation_id' from jobs
-           where task = $3 and status = 'running' and input ? 'conversation_id')
+         and not exists (select from jobs
+           where task = $3 and status = 'queued' and input ->> 'conversation_id' = o.id::text)
+         and not exists (select from jobs
+           where task = $3 and status = 'running' and input ->> 'conversation_id' = o.id::text)
      ), silenced as (
        delete from messages where id in (
          select m.id from messages m where m.conversation_id in (select id from due) limit $2)

@@ -1,4 +1,5 @@
 /** Settling model calls and moving jobs on: one grouped round trip over the SQL function settle(). */
+import { storableStrings } from '@tally/core';
 import type { Database } from '../../connect.ts';
 import type { JobStatus } from '../../schema.ts';
 import type { Snapshot } from './holds.ts';
@@ -113,12 +114,10 @@ export async function settle(db: Database, settlements: Settlement[]): Promise<S
 
 // jsonb takes neither NUL nor half a surrogate pair. A model's answer may have both, and is paid for all the same.
 const refusedByJsonb = /\\u(?:0000|d[89a-f])/;
-const acceptable = (_key: string, value: unknown) =>
-  typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value;
 
 function toJson(value: object): string {
   const json = JSON.stringify(value);
-  return refusedByJsonb.test(json) ? JSON.stringify(value, acceptable) : json;
+  return refusedByJsonb.test(json) ? JSON.stringify(value, storableStrings) : json;
 }
 
 function toCallJson(call: CallRecord, move: Move | undefined): object {

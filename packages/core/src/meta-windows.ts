@@ -1,0 +1,7 @@
+/** How long Meta lets a business answer (developers.facebook.com/docs/instagram-platform, Messaging and Private Replies). */
+export const metaWindowsMs = {
+  /** A private reply, after the comment. */
+  comment: 7 * 86_400_000,
+  /** A message, after the customer's last one. */
+  message: 24 * 3_600_000,
+};

@@ -1,0 +1,7 @@
+/** Text as Postgres can store it: without NUL and without half surrogates. */
+
+export const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+
+/** For `JSON.stringify` and `JSON.parse`: makes every string storable. */
+export const storableStrings = (_name: string, value: unknown): unknown =>
+  typeof value === 'string' ? storable(value) : value;
