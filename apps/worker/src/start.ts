@@ -39,7 +39,7 @@ import { createTraits } from './model/traits.ts';
 import { maxPagesOfOneAccount } from './pages/limits.ts';
 import { createPageReaders } from './pages/page-readers.ts';
 import type { Network } from './pages/proxy/dial.ts';
-import { createShares } from './pages/shares.ts';
+import { createShares } from './pages/slots.ts';
 import { drainMs, queueRetryMs, refusedMemoryMs, type WorkerServices } from './services.ts';
 
 const redisStartMs = 1_000;

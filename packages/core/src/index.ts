@@ -1,5 +1,6 @@
 /** What every part of Tally shares: errors, settings, logs, ids, grouping. Imports nothing of ours. */
 export * from './api-keys.ts';
+export * from './bare-environment.ts';
 export * from './bounded-text.ts';
 export * from './config.ts';
 export * from './errors.ts';

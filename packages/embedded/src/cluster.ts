@@ -1,7 +1,9 @@
 /** Makes a database cluster: what `initdb` and `CREATE DATABASE` do, all or nothing. */
+
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bareEnvironment } from '@tally/core';
 import { spawnGuarded } from './guarded.ts';
 import type { DataLocation } from './location.ts';
 
@@ -14,8 +16,8 @@ export const databaseName = 'tally';
  */
 const characterTypes = ['C.UTF-8', 'en_US.UTF-8', 'C'];
 
-/** The Postgres programs read no variable of ours: PGDATA, PGPORT and the like would lead them elsewhere. */
-export const bareEnvironment = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+/** The cluster's messages are read, so they must be in English. */
+export const postgresEnvironment = { ...bareEnvironment, LC_ALL: 'C' };
 
 /**
  * Makes the cluster of `place` unless it is there already.
@@ -94,7 +96,7 @@ async function runToEnd(
   const guarded = await spawnGuarded({
     command: join(location.programs, 'bin', program),
     args,
-    env: bareEnvironment,
+    env: postgresEnvironment,
     user: location.user,
     logFile,
     endSteps: [

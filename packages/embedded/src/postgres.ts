@@ -1,7 +1,7 @@
 /** Runs a PostgreSQL of our own: 127.0.0.1 only, password-protected, its data in a folder. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { bareEnvironment, databaseName, prepareCluster } from './cluster.ts';
+import { databaseName, postgresEnvironment, prepareCluster } from './cluster.ts';
 import type { EndStep, Guarded } from './guarded.ts';
 import { launch, portTaken } from './launch.ts';
 import { endLeftover } from './leftover.ts';
@@ -71,7 +71,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       options: () => ({
         command: join(location.programs, 'bin', 'postgres'),
         args: ['-D', data, ...settings(port, options.durable)],
-        env: bareEnvironment,
+        env: postgresEnvironment,
         user: location.user,
         logFile,
         endSteps: endSteps.fast,

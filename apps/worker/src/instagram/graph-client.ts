@@ -4,7 +4,6 @@ import { readBounded } from '@tally/core';
 import { z } from 'zod';
 import { retryAfterMs } from '../model/retry-after.ts';
 import { classifyAnswer, type SendFault } from './graph-errors.ts';
-import { isUnsentRequest } from './unsent-request.ts';
 
 export type Outgoing = {
   igUserId: string;
@@ -153,4 +152,23 @@ function readJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+const neverConnected = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** True only where no connection was made, so that nothing of the request can have been read. */
+function isUnsentRequest(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { code?: unknown };
+    if (typeof code === 'string' && neverConnected.has(code)) return true;
+    if (cause instanceof AggregateError && cause.errors.length > 0) return cause.errors.every(isUnsentRequest);
+  }
+  return false;
 }

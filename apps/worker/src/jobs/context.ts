@@ -14,11 +14,11 @@ import { enqueueSoon } from '@tally/queue';
 import { findTask, type TaskContext } from '@tally/tasks';
 import { createCommentReplies } from '../instagram/comments.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
-import { toStored } from '../stored-product.ts';
 import { announce } from './announce.ts';
 import type { Attempt } from './attempt.ts';
 import { createChat } from './chat.ts';
 import { Snoozed } from './stops.ts';
+import { toStored } from './stored-product.ts';
 import { untilReachable } from './until-reachable.ts';
 
 /** The context of one attempt. */

@@ -1,4 +1,4 @@
-/** Lets only so many do something at the same time, in the order of their asking. */
+/** Limits on what happens at the same time: over all, and for each account. */
 
 /** Returns a function that waits for a free slot and hands out what frees it again. @throws the signal's reason */
 export function createSlots(count: number): (signal: AbortSignal) => Promise<() => void> {
@@ -32,5 +32,20 @@ export function createSlots(count: number): (signal: AbortSignal) => Promise<() 
       signal.addEventListener('abort', aborted, { once: true });
     });
     return release;
+  };
+}
+
+/** Returns a function that takes one of an account's places, and hands out what frees it again; undefined where it has none. */
+export function createShares(most: number): (accountId: string) => (() => void) | undefined {
+  const taken = new Map<string, number>();
+  return (accountId) => {
+    const before = taken.get(accountId) ?? 0;
+    if (before >= most) return undefined;
+    taken.set(accountId, before + 1);
+    return () => {
+      const now = (taken.get(accountId) ?? 1) - 1;
+      if (now === 0) taken.delete(accountId);
+      else taken.set(accountId, now);
+    };
   };
 }

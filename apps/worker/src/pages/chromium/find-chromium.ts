@@ -1,7 +1,9 @@
 /** Finds the Chromium of this machine; the set-up asks it too, so that both look in the same places. */
+
 import { execFile } from 'node:child_process';
 import { homedir, tmpdir } from 'node:os';
 import { promisify } from 'node:util';
+import { bareEnvironment } from '@tally/core';
 import { chromium } from 'playwright';
 
 const installed = [
@@ -16,11 +18,10 @@ const installed = [
 
 /** All that Chromium is told of the environment: the worker's own holds its secrets. */
 export const chromiumEnvironment = {
-  PATH: '/usr/local/bin:/usr/bin:/bin',
+  ...bareEnvironment,
   HOME: homedir(),
   TMPDIR: tmpdir(),
   LANG: 'C.UTF-8',
-  TZ: 'UTC',
 };
 
 /**
