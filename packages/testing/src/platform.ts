@@ -12,6 +12,7 @@ import { type RunningWorker, startWorker } from '@tally/worker/start';
 import { type NewAccount, newAccount } from './accounts.ts';
 import type { CloseLater } from './clean-up.ts';
 import { type Client, createClient } from './client.ts';
+import { processEnvironment } from './processes.ts';
 import { instagramSecret, testSettings } from './settings.ts';
 
 export type Person = { accountId: string; email: string; token: string };
@@ -116,7 +117,7 @@ export async function startPlatformOver(
     startApi: async (own) => (await openApi(configWith(own))).url,
     startWorker: start,
     startWorkerProcess: async () => {
-      const child = fork(workerMain, { env: { PATH: process.env.PATH, ...variables }, stdio: 'ignore' });
+      const child = fork(workerMain, { env: { ...processEnvironment, ...variables }, stdio: 'ignore' });
       const exited = once(child, 'exit');
       const kill = async () => {
         child.kill('SIGKILL');

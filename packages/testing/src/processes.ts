@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CloseLater } from './clean-up.ts';
 
@@ -19,6 +21,12 @@ export type Process = {
 /** The folder of this repository. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
+/** What every process of ours is told. Compiled sources are kept, which takes a third off the start of each. */
+export const processEnvironment = {
+  PATH: process.env.PATH ?? '',
+  NODE_COMPILE_CACHE: join(tmpdir(), 'tally-compile-cache'),
+};
+
 /** Starts `node script` (relative to `from`) and resolves once it is ready. @throws with its log where it ends before */
 export async function startProcess(
   options: { name: string; script: string; env: Record<string, string>; logFile: string; from?: string },
@@ -28,7 +36,7 @@ export async function startProcess(
   const child = spawn(process.execPath, [script], {
     cwd: from,
     argv0: 'node',
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...processEnvironment, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const log = createWriteStream(logFile);
