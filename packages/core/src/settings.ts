@@ -146,13 +146,13 @@ export const settings = {
     appSecret: setting(
       'INSTAGRAM_APP_SECRET',
       z.string().min(16, 'must have at least 16 characters').optional(),
-      'webhooks signed with it are Meta’s; with none of the two, in production, no webhook is accepted',
+      'verifies webhooks; in production, webhooks are refused unless this or `META_APP_SECRET` is set',
       { shown: 'the stand-in’s' },
     ),
     metaAppSecret: setting(
       'META_APP_SECRET',
       z.string().min(16, 'must have at least 16 characters').optional(),
-      'a second such secret: that of the Facebook app',
+      'a second accepted secret: that of a Facebook app',
     ),
     verifyToken: setting(
       'INSTAGRAM_VERIFY_TOKEN',
@@ -238,7 +238,7 @@ export const settings = {
       limit(20_000),
       'jobs that an account may have queued, webhooks’ excepted; 0: any number',
     ),
-    signupPlans: setting('LIMIT_SIGNUP_PLANS', limit(5), 'plans for new accounts, a network and day; 0: any number'),
+    signupPlans: setting('LIMIT_SIGNUP_PLANS', limit(5), 'sign-up plans given per network and day; 0: any number'),
   },
   retention: {
     jobsDays: setting(
