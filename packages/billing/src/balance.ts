@@ -51,3 +51,15 @@ export function refusalOf(standing: Standing, estimatedTokens: number): AccessRe
   if (standing.refusal !== null) return standing.refusal;
   return standing.balance.remainingTokens < Math.max(1, estimatedTokens) ? 'no_tokens_remaining' : null;
 }
+
+/** What is left of a period's tokens and of its time, in percent: rounded down to two decimals, 0 without a subscription. */
+export function remainingPercent({ balance, subscription }: Standing): { tokens: number; days: number } {
+  const { startsAt, endsAt } = subscription ?? { startsAt: new Date(0), endsAt: new Date(0) };
+  return {
+    tokens: floorPercent(balance.remainingTokens, balance.grantedTokens),
+    days: floorPercent(endsAt.getTime() - Date.now(), endsAt.getTime() - startsAt.getTime()),
+  };
+}
+
+const floorPercent = (part: number, whole: number): number =>
+  whole <= 0 ? 0 : Math.max(0, Math.min(100, Math.floor((part / whole) * 10_000) / 100));

@@ -1,6 +1,6 @@
 /** What an account sees of itself. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { getBalance } from '@tally/billing';
+import { getBalance, remainingPercent } from '@tally/billing';
 import { TallyError } from '@tally/core';
 import { findAccount, type Standing } from '@tally/db';
 import { bearer, Created, errorResponses, jsonResponse, Subscription, toSubscription } from '../../schemas.ts';
@@ -51,8 +51,8 @@ export function profileRoutes({ db, billing }: ApiServices) {
           email: account.email,
           email_confirmed: account.emailConfirmedAt !== null,
           role: account.role,
-          token_usage_remaining: tokensLeftPercent(standing),
-          subscription_remaining: daysLeftPercent(standing, Date.now()),
+          token_usage_remaining: remainingPercent(standing).tokens,
+          subscription_remaining: remainingPercent(standing).days,
           created_at: account.createdAt.toISOString(),
         },
         200,
@@ -63,23 +63,10 @@ export function profileRoutes({ db, billing }: ApiServices) {
       return c.json(
         {
           success: true as const,
-          token_usage_remaining: tokensLeftPercent(standing),
+          token_usage_remaining: remainingPercent(standing).tokens,
           current_subscription: toSubscription(standing),
         },
         200,
       );
     });
-}
-
-// Rounded down to two decimals: a page never shows more than there is.
-const floorPercent = (part: number, whole: number): number =>
-  whole <= 0 ? 0 : Math.max(0, Math.min(100, Math.floor((part / whole) * 10_000) / 100));
-
-const tokensLeftPercent = ({ balance }: Standing): number =>
-  floorPercent(balance.remainingTokens, balance.grantedTokens);
-
-function daysLeftPercent({ subscription }: Standing, nowMs: number): number {
-  if (subscription === undefined) return 0;
-  const { startsAt, endsAt } = subscription;
-  return floorPercent(endsAt.getTime() - nowMs, endsAt.getTime() - startsAt.getTime());
 }
