@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance, remainingPercent } from '@tally/billing';
 import { TallyError } from '@tally/core';
-import { findAccount, type Standing } from '@tally/db';
+import { findAccount } from '@tally/db';
 import { bearer, Created, errorResponses, jsonResponse, Subscription, toSubscription } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 
