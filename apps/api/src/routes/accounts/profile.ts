@@ -1,4 +1,4 @@
-/** What an account sees of itself. */
+/** Routes on an account's own profile and overview. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance } from '@tally/billing';
 import { TallyError } from '@tally/core';
@@ -71,7 +71,7 @@ export function profileRoutes({ db, billing }: ApiServices) {
     });
 }
 
-// Rounded down to two decimals: a page never shows more than there is.
+// Rounded down to two decimals, so that no page shows more than is left.
 const floorPercent = (part: number, whole: number): number =>
   whole <= 0 ? 0 : Math.max(0, Math.min(100, Math.floor((part / whole) * 10_000) / 100));
 
