@@ -97,25 +97,25 @@ describe('readEvents', () => {
     ['unsupported message', { message: { mid: 'm', is_unsupported: true } }, 'unsupported_message', null],
     ['echo', { message: { mid: 'm', text: 'ours', is_echo: true } }, 'echo', 'ours'],
     [
-      'echo that does not say so',
+      'echo without is_echo',
       { sender: { id: shop }, recipient: { id: '5' }, message: { mid: 'm', text: 'ours' } },
       'echo',
       'ours',
     ],
-    ['message to ourselves', { message: { mid: 'm', text: 'note', is_self: true } }, 'echo', 'note'],
+    ['message from the account to itself', { message: { mid: 'm', text: 'note', is_self: true } }, 'echo', 'note'],
     ['reaction', { reaction: { mid: 'm', action: 'react' } }, 'reaction', null],
     ['read receipt', { read: { mid: 'm' } }, 'read', null],
     ['referral', { referral: { ref: 'x' } }, 'referral', null],
     ['handover', { pass_thread_control: { new_owner_app_id: '1' } }, 'handover', null],
-    ['kind of next year', { hologram: { mid: 'm' } }, 'unhandled', null],
+    ['unknown kind', { hologram: { mid: 'm' } }, 'unhandled', null],
     [
-      'message for somebody else',
+      'message for another account',
       { recipient: { id: '17841400000000002' }, message: { mid: 'm', text: 'hi' } },
       'invalid',
       null,
     ],
     ['message without an id', { message: { text: 'hi' } }, 'invalid', null],
-  ])('knows a %s', (_, item, kind, text) => {
+  ])('reads %s', (_, item, kind, text) => {
     expect(read(messaging(item))).toMatchObject([{ kind, text }]);
   });
 

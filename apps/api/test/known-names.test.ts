@@ -189,7 +189,7 @@ describe('nested input', () => {
     [{ address: null, lines: [] }],
     [{ source: { url: 'x' } }],
     [{ shelves: { top: { height: 1 }, bottom: { height: 2 } } }],
-  ])('%j is taken', async (body) => {
+  ])('%j is accepted', async (body) => {
     expect((await send(body)).status).toBe(202);
   });
 

@@ -36,7 +36,7 @@ async function expectNothingLost(platform: Platform, fault: { begin(): Promise<u
   );
 }
 
-describe('no accepted job is lost while Redis', () => {
+describe('a temporary fault of Redis', () => {
   let platform: Platform;
   let admin: RedisClient;
   let password: string;
@@ -64,14 +64,14 @@ describe('no accepted job is lost while Redis', () => {
       }),
     ],
     [
-      'takes a permission away (NOPERM)',
+      'revokes a permission (NOPERM)',
       () => ({
         begin: () => admin.acl('SETUSER', 'default', '-evalsha', '-eval'),
         end: () => admin.acl('SETUSER', 'default', '+@all'),
       }),
     ],
     [
-      'takes a permission of scripts away (ERR The user executing the script)',
+      'revokes a script’s permission (ERR The user executing the script)',
       () => ({
         begin: () => admin.acl('SETUSER', 'default', '-hset', '-zadd', '-hincrby'),
         end: () => admin.acl('SETUSER', 'default', '+@all'),
@@ -90,7 +90,7 @@ describe('no accepted job is lost while Redis', () => {
   ])('loses no job where it %s', (_, fault) => expectNothingLost(platform, fault()), 60_000);
 });
 
-describe('no accepted job is lost while Postgres', () => {
+describe('a temporary fault of Postgres', () => {
   let platform: Platform;
   let admin: pg.Client;
   let password: string;
@@ -132,14 +132,14 @@ describe('no accepted job is lost while Postgres', () => {
       }),
     ],
     [
-      'lets the role not log in (28000)',
+      'forbids the role to log in (28000)',
       () => ({
         begin: sql('alter role tally nologin', dropConnections),
         end: sql('alter role tally login'),
       }),
     ],
     [
-      'takes no connections to the database (55000)',
+      'allows no connections to the database (55000)',
       () => ({
         begin: sql('alter database tally allow_connections false', dropConnections),
         end: sql('alter database tally allow_connections true'),
