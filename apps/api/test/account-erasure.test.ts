@@ -46,7 +46,7 @@ async function readRows(accountId: string, tables?: string[]): Promise<Record<st
   return all;
 }
 
-async function endOf(accountId: string): Promise<Date | null> {
+async function erasureEndedAt(accountId: string): Promise<Date | null> {
   const { rows } = await db.pool.query<{ at: Date | null }>(
     'select erasure_ended_at as at from accounts where id = $1',
     [accountId],
@@ -176,7 +176,7 @@ describe('an interrupted erasure', () => {
     await begin(me);
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeNull();
+    expect(await erasureEndedAt(me.accountId)).toBeNull();
     await db.pool.query(`insert into knowledge (id, account_id, title, text) values ($1, $2, $3, 'late')`, [
       newId(),
       me.accountId,
@@ -185,7 +185,7 @@ describe('an interrupted erasure', () => {
     await ageErasure(me.accountId);
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeInstanceOf(Date);
+    expect(await erasureEndedAt(me.accountId)).toBeInstanceOf(Date);
   });
 
   it('waits for a running job and erases its result', async () => {
@@ -198,7 +198,7 @@ describe('an interrupted erasure', () => {
     await ageErasure(me.accountId);
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({ jobs: 1, job_steps: 1 });
-    expect(await endOf(me.accountId)).toBeNull();
+    expect(await erasureEndedAt(me.accountId)).toBeNull();
     await db.pool.query(
       `update jobs set status = 'completed', result = to_jsonb($2::text), lease_expires_at = null, finished_at = now()
        where id = $1`,
@@ -206,7 +206,7 @@ describe('an interrupted erasure', () => {
     );
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeInstanceOf(Date);
+    expect(await erasureEndedAt(me.accountId)).toBeInstanceOf(Date);
   });
 
   it('continues in pages past a locked row', async () => {
@@ -225,12 +225,12 @@ describe('an interrupted erasure', () => {
     await housekeeping();
     // The locked entry's passages are erased with the entry.
     expect(await findWords([me.marker])).toEqual({ knowledge: 1 });
-    expect(await endOf(me.accountId)).toBeNull();
+    expect(await erasureEndedAt(me.accountId)).toBeNull();
     await client.query('commit');
     client.release();
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeInstanceOf(Date);
+    expect(await erasureEndedAt(me.accountId)).toBeInstanceOf(Date);
   });
 });
 

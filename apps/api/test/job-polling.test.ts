@@ -47,10 +47,10 @@ describe('GET /api/jobs/{id} with If-None-Match', () => {
     const expectChange = async (...fields: string[]) => {
       await until(async () => (await read(token, id, before.tag)).status === 200);
       const after = await read(token, id, before.tag);
-      const differing = Object.keys(after.body.job).filter(
+      const differentFields = Object.keys(after.body.job).filter(
         (field) => JSON.stringify(after.body.job[field]) !== JSON.stringify(before.body.job[field]),
       );
-      expect(differing).toEqual(fields);
+      expect(differentFields).toEqual(fields);
       expect(tags).not.toContain(after.tag);
       tags.add(after.tag);
       for (const field of fields) changed.add(field);

@@ -80,7 +80,7 @@ describe('the log', () => {
     const body = { email: 'broken@example.com', password: 'whatever' };
     const broken = await call('POST', '/api/accounts/login', { body });
     expect(broken.status).toBe(500);
-    const told = lines.map((line) => JSON.parse(line)).find((line) => line.msg === 'request failed');
-    expect(told).toMatchObject({ request_id: broken.body.request_id, err: { stack: expect.any(String) } });
+    const logged = lines.map((line) => JSON.parse(line)).find((line) => line.msg === 'request failed');
+    expect(logged).toMatchObject({ request_id: broken.body.request_id, err: { stack: expect.any(String) } });
   });
 });

@@ -77,11 +77,11 @@ describe('the answer to a question', () => {
     const empty = await ask(token, 'Do you sell boats?');
     expect(empty.result).toMatchObject({ known: false, sources: [] });
     await addKnowledge(token, 'Returns', 'You have 30 days from delivery to return a lamp.');
-    const unfit = await ask(token, 'Do you sell boats?');
-    expect(unfit.result).toMatchObject({ known: false, sources: [] });
+    const unmatched = await ask(token, 'Do you sell boats?');
+    expect(unmatched.result).toMatchObject({ known: false, sources: [] });
     const { answered, total_tokens } = sandbox.book.totals(accountId);
     expect(answered).toBe(2);
-    expect(empty.tokens_consumed + unfit.tokens_consumed).toBe(total_tokens);
+    expect(empty.tokens_consumed + unmatched.tokens_consumed).toBe(total_tokens);
   });
 
   it('is in Persian for a Persian question', async () => {

@@ -159,7 +159,7 @@ async function decideAll(
       workflow: workflows.get(event),
       now,
     });
-    answered.set(personKey, withOneMore(answeredLately, decision));
+    answered.set(personKey, countDecision(answeredLately, decision));
     return { event: read, recipient, decision, id: newId() };
   });
 }
@@ -172,7 +172,7 @@ const notAnswered: Answered = {
   keptADay: 0,
 };
 
-function withOneMore(lately: Answered, { outcome, answer }: Decision): Answered {
+function countDecision(lately: Answered, { outcome, answer }: Decision): Answered {
   const [comments, messages] = [answer?.kind === 'comment' ? 1 : 0, answer?.kind === 'message' ? 1 : 0];
   return {
     commentsAnHour: lately.commentsAnHour + comments,

@@ -32,8 +32,8 @@ export function healthRoutes({ db, redis, config, authenticator }: ApiServices, 
         );
       // Still ready: jobs are accepted while the provider is blocked, and wait.
       const state = await withTimeout(readProviderState(redis, provider.state));
-      const trouble = state?.mode === 'blocked' ? { provider: `waiting: ${state.reason}` } : {};
-      return c.json({ success: true, ready: true, checks, ...trouble });
+      const blockedProvider = state?.mode === 'blocked' ? { provider: `waiting: ${state.reason}` } : {};
+      return c.json({ success: true, ready: true, checks, ...blockedProvider });
     })
     .get('/metrics', async (c) => {
       const bearer = bearerOf(c);
