@@ -17,7 +17,7 @@ export function readMessaging(item: unknown, { igUserId, at, receivedAt, rawTime
     const echo = { ...event, kind: 'echo' as const, personId: recipient, externalId: mid, text: asText(message.text) };
     return mid === null ? echo : { ...echo, dedupeKey: `echo:${igUserId}:${mid}` };
   }
-  // Neither sender nor recipient is this account.
+  // Neither sender nor recipient is this account, so its owner is unknown.
   if (recipient !== igUserId) return invalidEvent(igUserId, item, receivedAt);
   const known = { ...event, personId: sender };
   if (isObject(item.message)) return readMessage(known, message, item);

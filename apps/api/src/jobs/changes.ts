@@ -47,7 +47,7 @@ export function createJobChanges(options: {
   async function readRequested(): Promise<void> {
     if (isReading) return;
     isReading = true;
-    // One microtask later, so that jobs requested for in the same tick are read together.
+    // One microtask later, so that jobs requested in the same tick are read together.
     await null;
     while (requested.size > 0) {
       const jobIds = [...requested].slice(0, jobsAtOnce);
