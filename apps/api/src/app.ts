@@ -1,4 +1,4 @@
-/** Composes the HTTP interface: what every request passes, then who may go where. */
+/** Builds the HTTP app: shared middleware, public routes, then authenticated and operator routes. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { newId, TallyError } from '@tally/core';
 import { type AnyTask, tasks as allTasks } from '@tally/tasks';
@@ -29,7 +29,7 @@ import { knowledgeRoutes } from './routes/content/knowledge.ts';
 import { productRoutes } from './routes/content/products.ts';
 import { promptRoutes } from './routes/content/prompt.ts';
 import { qaRoutes } from './routes/content/qa.ts';
-import { createDocument, docsRoutes, ownAnswer } from './routes/docs.ts';
+import { createDocument, docsRoutes, privateCacheHeaders } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { instagramRoutes } from './routes/instagram/accounts.ts';
 import { webhookRoutes } from './routes/instagram/webhooks.ts';
@@ -44,12 +44,12 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   const app: Api = new OpenAPIHono<ApiEnv>({ strict: false });
   const metrics = createMetrics(services);
   app.onError(createErrorHandler(services.log));
-  app.notFound((c) => sendError(c, nothingThere()));
+  app.notFound((c) => sendError(c, pageNotFound()));
   app.use(async (c, next) => {
     const requestId = newId();
     c.set('requestId', requestId);
     c.set('prefix', pathPrefixOf(c, services.config));
-    // Set before the answer is made: to add a header to a finished one, Hono builds it a second time.
+    // Set before the response exists: Hono copies a finished response to add a header to it.
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
     c.header('x-frame-options', 'SAMEORIGIN');
@@ -57,9 +57,9 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     await next();
   });
   app.use(metrics.middleware);
-  // Pages get the whole set.
+  // HTML pages get the full set of security headers.
   app.use('/docs/*', secureHeaders());
-  app.use('/admin/queues/*', secureHeaders({ contentSecurityPolicy: ownFilesOnly }));
+  app.use('/admin/queues/*', secureHeaders({ contentSecurityPolicy: sameOriginPolicy }));
   const { corsOrigins } = services.config;
   if (corsOrigins.length > 0) app.use('/api/*', allowOrigins(corsOrigins));
   app.use(knownMethodsOnly(app, (path) => !path.startsWith(bullBoardPath)));
@@ -69,19 +69,19 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   app.route('/', bullBoardRoutes(services, tasks));
   app.route('/', webhookRoutes(services));
 
-  // Of strangers, only these read a body.
+  // The only JSON routes that read a body before authentication, hence with a smaller limit.
   for (const path of signInPaths) app.use(path, limitBody(limits.maxCredentialsBytes), readableJson);
   mount(app, signInRoutes(services));
   app.use('/api/*', requireAccount(services.authenticator));
   app.use('/api/admin/*', requireOperator(services.config));
   app.use('/api/*', limitBody(limits.maxBodyBytes), readableJson);
-  // These check names themselves, after the account's tokens.
+  // Task routes check unknown names themselves, after the token check.
   app.route('/', taskRoutes(services, tasks));
-  // Submissions have a limit of their own; everything else counts as a read.
+  // Submissions have their own rate limit; every other request counts as a read.
   app.use('/api/*', async (c, next) => {
     const { accountId } = c.get('identity');
     await services.rateLimits.read(accountId);
-    // Read, and kept, by the check of its form.
+    // The JSON check has read the body already, and Hono caches it.
     const bytes = Number(c.req.header('content-length') ?? (await c.req.text()).length);
     if (bytes > 0) await services.rateLimits.written(accountId, bytes);
     await next();
@@ -112,17 +112,17 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
   const documentAt = createDocument(app, { title: 'Tally', version: '0.1.0', description });
   app.get('/openapi.json', async (c) => {
     await services.rateLimits.document(networkOf(c, services.config));
-    return c.body(documentAt(c.get('prefix')), 200, { ...ownAnswer, 'content-type': 'application/json' });
+    return c.body(documentAt(c.get('prefix')), 200, { ...privateCacheHeaders, 'content-type': 'application/json' });
   });
   return app;
 }
 
-/** Adds routes; a body, query or header that doesn't fit its schema becomes `invalid_input` with where and why. */
+/** Adds routes; a body, query or header that doesn't match its schema is `invalid_input` with path and reason. */
 function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
   routes.defaultHook = (result) => {
     if (result.success) return;
-    // An id that can't be one is an id that nothing has.
-    if (result.target === 'param') throw nothingThere();
+    // A malformed id is answered like an unknown one.
+    if (result.target === 'param') throw pageNotFound();
     throw invalidInput(result.error);
   };
   for (const definition of routes.openAPIRegistry.definitions)
@@ -133,13 +133,13 @@ function mount(app: Api, routes: OpenAPIHono<ApiEnv>): void {
   app.route('/', routes);
 }
 
-// Bull Board's page asks a font server for its letters; an operator's visit is nobody else's business.
-const ownFilesOnly = {
+// Bull Board's page loads fonts from an external server; this policy keeps operators' visits from it.
+const sameOriginPolicy = {
   defaultSrc: ["'self'"],
   scriptSrc: ["'self'"],
   styleSrc: ["'self'", "'unsafe-inline'"],
   imgSrc: ["'self'", 'data:'],
-  // These three are not what default-src falls back to.
+  // default-src does not cover these three.
   baseUri: ["'self'"],
   formAction: ["'self'"],
   frameAncestors: ["'self'"],
@@ -150,4 +150,4 @@ const description = `AI tasks from a queue, every token counted exactly once.
 A query parameter or body field that a route doesn’t know is refused (400 \`invalid_input\`), as is another method (405, with
 \`Allow\`). Addresses in answers begin with the server’s path.`;
 
-const nothingThere = () => new TallyError('not_found', 'There is nothing at this address');
+const pageNotFound = () => new TallyError('not_found', 'There is nothing at this address');

@@ -1,7 +1,7 @@
-/** Every limit of the HTTP door (DESIGN section 6); the rates come from the configuration. */
+/** Every fixed limit of the HTTP API; configurable rates are settings. */
 export const limits = {
   maxBodyBytes: 256 * 1024,
-  /** Of strangers: an address and a password, however they are escaped. */
+  /** Unauthenticated bodies: fits an e-mail address and a password with every character escaped. */
   maxCredentialsBytes: 8 * 1024,
   maxJsonDepth: 32,
   maxPasswordCharacters: 200,
@@ -12,18 +12,18 @@ export const limits = {
   maxProductTextCharacters: 5_000,
   maxImages: 50,
   maxKeywords: 50,
-  /** Every comment on an account is held against all of its workflows, while Meta waits for its 200. */
+  /** Per account: each comment is matched against all of its workflows before Meta gets its 200. */
   maxWorkflows: 100,
-  /** Of all of them together. */
+  /** Over all workflows of an account. */
   maxKeywordLetters: 50_000,
   maxInstagramAccounts: 50,
   maxKeywordCharacters: 100,
   maxAccessTokenCharacters: 4_000,
-  /** Meta sends up to 1,000 updates in one body. */
+  /** Meta batches up to 1,000 updates in one body. */
   maxWebhookBytes: 4 * 1024 * 1024,
-  /** Of all webhooks that are on their way in: who signed them is known only when they are whole. */
+  /** All webhook bodies in flight together: a signature can be checked only on a complete body. */
   maxArrivingWebhookBytes: 96 * 1024 * 1024,
-  /** A webhook that takes longer makes room for others where room is short. */
+  /** At that limit, the body in flight for longest is dropped once it is older than this. */
   webhookGraceMs: 1_000,
   eventsShown: 20,
   messagesShown: 200,
@@ -32,39 +32,39 @@ export const limits = {
   maxIdempotencyKeyCharacters: 200,
   maxApiKeys: 50,
   maxPageSize: 100,
-  /** A page of texts ends with the entry that reaches this. */
+  /** A page of texts ends with the entry that reaches this size. */
   maxPageTextBytes: 1024 * 1024,
   maxWaitSeconds: 30,
-  /** Event streams, at one API process; each may hold one event for a slow reader. */
+  /** Event streams per API process; each may buffer one event for a slow reader. */
   streams: {
     maxStreams: 2_000,
     maxStreamsPerAccount: 100,
     heartbeatMs: 15_000,
     lifetimeMs: 10 * 60_000,
-    /** A login that has ended since ends its streams within that. */
+    /** How soon the streams of an ended login are closed. */
     recheckMs: 2_000,
   },
   loginWindowSeconds: 15 * 60,
   /**
-   * Failed logins from one address, over all accounts, as a multiple of the limit for one account; and registrations,
-   * each of which costs a password's hash and says whether an address is taken.
+   * Failed logins per client address over all accounts, as a multiple of the limit per account. Registrations per
+   * network have the same limit: each costs a password hash and reveals whether an e-mail address is taken.
    */
   loginsPerAddressFactor: 10,
-  /** Of one address: what waits for its hash, and what waits for that. */
-  guessesAtATime: 4,
-  maxGuessesWaiting: 100,
-  /** Of what is stored and deleted again and again, the database has its rubbish. */
+  /** Per network: password checks that run at a time, and those that wait behind them. */
+  maxConcurrentPasswordChecks: 4,
+  maxWaitingPasswordChecks: 100,
+  /** Per account, in request bodies: rows that are written and deleted repeatedly leave dead tuples in Postgres. */
   writtenKilobytesPerMinute: 5_000,
   exportsPerHour: 5,
-  /** A fifth of a megabyte each. */
+  /** The OpenAPI document has about 200 KB. */
   documentsPerMinute: 300,
-  /** To one address. */
+  /** Per recipient. */
   mailsPerHour: 5,
-  /** Of a second factor, after the right password. */
+  /** Second-factor codes sent with the right password, per account. */
   wrongCodesPerHour: 20,
-  /** Links by e-mail that are asked for, and followed, from one network. */
+  /** E-mail links requested or followed, per network. */
   linksPerHour: 60,
-  /** What is left of an erased account after that is housekeeping's. */
+  /** How long the request erases rows itself; housekeeping removes the rest. */
   eraseWithinMs: 5_000,
   tokenLifetimeSeconds: 24 * 3_600,
   recentLoginSeconds: 3_600,

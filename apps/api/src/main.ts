@@ -1,12 +1,12 @@
-/** The API process. */
+/** Entry point of the API process. */
 import { setFlagsFromString } from 'node:v8';
 import { createLogger, loadConfig, onShutdown, reportReady } from '@tally/core';
 import { startApi } from './start.ts';
 
 const shutdownLimitMs = 15_000;
 
-// V8 lets garbage grow to a multiple of what lives. A flood of webhooks would leave hundreds of megabytes behind for as
-// long as the process lives; collecting at twice what lives keeps that to tens.
+// V8 lets the heap grow to a multiple of the live data, so a burst of webhooks would leave hundreds of megabytes
+// allocated for the life of the process. Collecting at twice the live data keeps that to tens of megabytes.
 setFlagsFromString('--heap-growing-percent=100');
 
 try {

@@ -1,4 +1,4 @@
-/** The shapes that several routes answer with. */
+/** Zod schemas and row mappers that several routes share. */
 import { z } from '@hono/zod-openapi';
 import { refusalOf } from '@tally/billing';
 import type { Standing } from '@tally/db';
@@ -41,7 +41,7 @@ export const Subscription = z
   })
   .openapi('Subscription');
 
-/** The three token numbers as every page names them. */
+/** The three token counts, under the names that every endpoint uses. */
 export function toAiUsage({ balance }: Standing): z.infer<typeof AiUsage> {
   return {
     total_tokens_consumed: balance.consumedTokens,
@@ -50,7 +50,7 @@ export function toAiUsage({ balance }: Standing): z.infer<typeof AiUsage> {
   };
 }
 
-/** The running subscription; an account without one has status `none` and zeros. */
+/** The current subscription; without one, status `none` and zeros. */
 export function toSubscription(standing: Standing): z.infer<typeof Subscription> {
   const { subscription, balance } = standing;
   return {
@@ -144,7 +144,7 @@ const descriptions: Record<number, string> = {
   503: 'A dependency is away; see `Retry-After`',
 };
 
-/** Documents which errors a route may answer with, beside those of every route. */
+/** OpenAPI responses for a route's error statuses; 400, 429 and 503 are always included. */
 export function errorResponses(...statuses: number[]) {
   return Object.fromEntries(
     [...new Set([400, ...statuses, 429, 503])].map((status) => [
@@ -157,7 +157,7 @@ export function errorResponses(...statuses: number[]) {
   );
 }
 
-/** A route's answer of `{success: true, …}`. */
+/** OpenAPI response for a `{success: true, …}` body. */
 export function jsonResponse<Shape extends z.ZodRawShape>(description: string, shape: Shape) {
   return {
     description,
@@ -170,35 +170,35 @@ export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
   return { body: { required: true, content: { 'application/json': { schema } } } };
 }
 
-/** The query of a route that lists by page. */
+/** The query of a paginated list. */
 export const PageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(limits.maxPageSize).default(20),
   cursor: z.uuid().optional(),
 });
 
-/** What to send as `cursor` for the page after these rows. */
+/** The `cursor` of the page after these rows. */
 export const cursorAfter = (rows: { id: string }[]): string | null => rows.at(-1)?.id ?? null;
 
-/** The same where a page that is shorter than its limit is the last; null after that. */
+/** The `cursor` of the next page; null where these rows don't fill the page, which makes it the last. */
 export const nextCursor = (rows: { id: string }[], limit: number): string | null =>
   rows.length === limit ? cursorAfter(rows) : null;
 
-/** Upper-case letters are the same id, and are not compared as text anywhere. */
+/** A UUID in any case; lower case is the stored form. */
 export const IdParam = z.object({ id: z.uuid().toLowerCase() });
 
-/** An id of Instagram's: a string, for it exceeds 2^53. */
+/** An Instagram id: a string, since it can exceed 2^53. */
 export const IgId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits');
 
 const isPasswordLength = (text: string) => text.length <= limits.maxPasswordCharacters;
 
-/** A new password; its NFKC form is counted and hashed. */
+/** A new password; its NFKC form is measured and hashed. */
 export const NewPassword = z
   .string()
   .normalize('NFKC')
   .min(limits.minPasswordCharacters)
   .max(limits.maxPasswordCharacters);
 
-/** A password to check, as typed; its length or that of its NFKC form is within the limit. */
+/** A password to check, as typed; either this form or its NFKC form must be within the length limit. */
 export const GivenPassword = z
   .string()
   .min(1)
@@ -206,8 +206,8 @@ export const GivenPassword = z
     message: `must have at most ${limits.maxPasswordCharacters} characters`,
   });
 
-/** Six digits of an app, or a recovery code. */
+/** A six-digit authenticator code, or a recovery code. */
 export const Code = z.string().trim().min(6).max(40).openapi({ example: '123456' });
 
-/** Every route but the public ones needs a bearer token or an API key. */
+/** OpenAPI security of authenticated routes: a bearer token or an API key. */
 export const bearer = [{ bearer: [] }];

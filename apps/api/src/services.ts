@@ -1,4 +1,4 @@
-/** What the API is made of, and the names that requests carry through it. */
+/** The services of an API process, and the variables of a request context. */
 import type { HttpBindings } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Billing } from '@tally/billing';
@@ -25,7 +25,7 @@ export type ApiServices = {
   eventStreams: EventStreams;
   textThreads: TextThreads;
   mailer: Mailer;
-  /** Where this process listens. */
+  /** The URL that this process listens on; '' before it does. */
   ownAddress(): string;
   log: Logger;
 };
@@ -34,7 +34,7 @@ export type ApiEnv = {
   Variables: {
     requestId: string;
     identity: Caller;
-    /** The path that a proxy strips, which every address in an answer begins with; '' without one. */
+    /** The path prefix that a proxy strips, which every URL in a response needs; '' without one. */
     prefix: string;
   };
   Bindings: HttpBindings;

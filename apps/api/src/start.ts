@@ -1,4 +1,4 @@
-/** Builds an API process from its settings: connections, services, the app, and a server on a free port if need be. */
+/** Starts an API process from its settings: connections, services, app and HTTP server. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
@@ -26,18 +26,18 @@ export type RunningApi = { url: string; app: Api; services: ApiServices; close()
 const defaultPort = 8_000;
 const portsTried = 100;
 const redisStartMs = 10_000;
-// Requests that wait for a job may take 30 s; a deploy doesn't wait for all of that.
+// `Prefer: wait` requests may take 30 s; a deploy does not wait for all of it.
 const drainMs = 10_000;
-/** How long a client may take. */
+/** Timeouts against slow clients. */
 export type ClientTimeouts = {
-  /** For a whole request to arrive: who drips it in holds memory that others need. */
+  /** Slowloris timeout: for a whole request to arrive, since a partial one holds memory. */
   requestMs: number;
-  /** Without a byte in either direction: who doesn't read an answer holds it. Longer than `Prefer: wait` is silent. */
+  /** Without a byte in either direction: an unread response holds memory. Longer than `Prefer: wait` stays silent. */
   silenceMs: number;
 };
 const defaultClientTimeouts: ClientTimeouts = { requestMs: 30_000, silenceMs: 60_000 };
-// Node looks at the clock every 30 s by default, which would double the time for a request.
-const looksPerRequest = 6;
+// Node checks request timeouts every 30 s by default, which would double `requestMs`.
+const checksPerRequest = 6;
 
 /** Connects and listens. @throws Error where the port is taken or Redis doesn't answer within 10 s */
 export async function startApi(
@@ -94,7 +94,7 @@ export async function startApi(
         clearInterval(idle);
         resolve();
       });
-      // Those that finish their request from now on are idle afterwards, and would stay for seconds.
+      // Connections that finish their request during the shutdown would stay open idle for seconds.
       const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), 50);
     });
     await requests.ended(drainMs);
@@ -108,16 +108,16 @@ export async function startApi(
   return { url: address, app, services, close };
 }
 
-/** Everybody knows their password. @throws Error where one exists */
+/** The demo accounts' password is public. @throws Error where a demo account exists */
 async function refuseDemoAccounts(db: Database): Promise<void> {
-  const there = await listDemoAccounts(db);
-  if (there.length === 0) return;
+  const existing = await listDemoAccounts(db);
+  if (existing.length === 0) return;
   throw new Error(
-    `The demo accounts exist in this database (${there.join(', ')}), and their password is in the README. Listen on loopback without PUBLIC_URL, or erase them first: npm run ops -- erase EMAIL (make an operator of your own before the last one)`,
+    `The demo accounts exist in this database (${existing.join(', ')}), and their password is in the README. Listen on loopback without PUBLIC_URL, or erase them first: npm run ops -- erase EMAIL (make an operator of your own before the last one)`,
   );
 }
 
-/** Knows which requests are still worked on, those whose client has gone included: no connection of theirs says so. */
+/** Tracks requests in progress, including those whose client has disconnected, which no open connection shows. */
 function countRequests(fetch: Api['fetch']): { fetch: Api['fetch']; ended(limitMs: number): Promise<void> } {
   const open = new Set<Promise<unknown>>();
   return {
@@ -134,7 +134,7 @@ function countRequests(fetch: Api['fetch']): { fetch: Api['fetch']; ended(limitM
   };
 }
 
-/** Listens on the configured port or, where none is configured, on the first from 8000 up that is free. */
+/** Listens on the configured port or, where none is configured, on the first free one from 8000. */
 async function listen(
   fetch: Api['fetch'],
   { host, port }: Config,
@@ -144,7 +144,7 @@ async function listen(
   const serverOptions = {
     requestTimeout: requestMs,
     headersTimeout: requestMs,
-    connectionsCheckingInterval: Math.ceil(requestMs / looksPerRequest),
+    connectionsCheckingInterval: Math.ceil(requestMs / checksPerRequest),
   };
   for (let candidate = port ?? defaultPort; ; candidate++) {
     const server = serve({ fetch, hostname: host, port: candidate, serverOptions });

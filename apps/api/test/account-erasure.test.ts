@@ -13,12 +13,12 @@ await newAccount(billing, { role: 'operator', email: 'operator@example.com' });
 
 const path = '/api/accounts/erase';
 const body = { password: testPassword };
-/** Numbers alone. */
+/** Tables that hold numbers and no text. */
 const ledger = ['token_grants', 'ai_usage_log', 'token_holds', 'subscriptions', 'account_storage'];
 let count = 0;
 const newMarked = () => newFullAccount(billing, `marked${++count}x`);
 
-/** Tables with the number of their rows that hold one of these words, as text or as bytes. */
+/** Rows per table that contain one of these words, as text or as bytes. */
 async function findWords(words: string[]): Promise<Record<string, number>> {
   const patterns = words.flatMap((word) => [`%${word}%`, `%${Buffer.from(word).toString('hex')}%`]);
   const found: Record<string, number> = {};
@@ -32,7 +32,7 @@ async function findWords(words: string[]): Promise<Record<string, number>> {
   return found;
 }
 
-/** Every row that carries an account's id, as text. */
+/** Every row with this account id, as text. */
 async function readRows(accountId: string, tables?: string[]): Promise<Record<string, string[]>> {
   const all: Record<string, string[]> = {};
   for (const [table, columns] of await readColumns(db)) {
@@ -46,7 +46,7 @@ async function readRows(accountId: string, tables?: string[]): Promise<Record<st
   return all;
 }
 
-async function endOf(accountId: string): Promise<Date | null> {
+async function erasureEndedAt(accountId: string): Promise<Date | null> {
   const { rows } = await db.pool.query<{ at: Date | null }>(
     'select erasure_ended_at as at from accounts where id = $1',
     [accountId],
@@ -54,14 +54,14 @@ async function endOf(accountId: string): Promise<Date | null> {
   return rows[0]?.at ?? null;
 }
 
-/** As if it had been begun so long ago that no request from before can still be under way. */
+/** Backdates an erasure so far that no earlier request can still be running. */
 const ageErasure = (accountId: string) =>
   db.pool.query(`update accounts set erased_at = erased_at - interval '11 minutes' where id = $1`, [accountId]);
 
 const housekeeping = () => continueErasures({ db, log: api.services.log });
 
-describe('erasing an account', () => {
-  it('leaves no word of it in any column of any table, and its ledger and everybody else’s things as they were', async () => {
+describe('POST /api/accounts/erase', () => {
+  it('erases all text of the account and only that, keeps its ledger', async () => {
     const me = await newMarked();
     const other = await newMarked();
     const words = [me.marker, me.email];
@@ -98,7 +98,7 @@ describe('erasing an account', () => {
     expect(await countStrayLedgerRows(db)).toEqual({ grants: 0, usage: 0 });
   });
 
-  it('shuts the door at once: neither token nor key nor password, and the address is free again', async () => {
+  it('revokes all access at once and frees the address', async () => {
     const { accountId, email } = await newAccount(billing, { tokens: 100 });
     const token = await login(email);
     const made = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
@@ -113,7 +113,7 @@ describe('erasing an account', () => {
     await register(email);
   });
 
-  it('ends the subscription, which is never renewed', async () => {
+  it('ends the subscription without renewal', async () => {
     const { accountId, email, subscriptionId } = await newAccount(billing, { tokens: 100 });
     await call('POST', path, { token: await login(email), body });
     const { rows } = await db.pool.query(
@@ -128,7 +128,7 @@ describe('erasing an account', () => {
     });
   });
 
-  it('asks for the password, and a wrong one changes nothing', async () => {
+  it('changes nothing without the right password', async () => {
     const { token } = await newPerson();
     for (const wrong of [{ password: 'wrong' }, {}, { password: testPassword, more: 1 }]) {
       const { status } = await call('POST', path, { token, body: wrong });
@@ -137,10 +137,10 @@ describe('erasing an account', () => {
     expect((await call('GET', '/api/accounts/profile', { token })).status).toBe(200);
   });
 
-  it('is refused to the last operator, also where the last two erase each other at the same time', async () => {
+  it('keeps one operator when the last two erase themselves at once', async () => {
     await db.pool.query(`update accounts set role = 'tenant'`);
     const two = await Promise.all([newPerson({ role: 'operator' }), newPerson({ role: 'operator' })]);
-    // Both are under way before either can go on.
+    // The lock holds both requests until both have started.
     const client = await db.pool.connect();
     await client.query('begin');
     await client.query('select from accounts for update');
@@ -154,7 +154,7 @@ describe('erasing an account', () => {
     expect(left.rowCount).toBe(1);
   });
 
-  it('lets nobody register an address that an erased account gets', async () => {
+  it('refuses to register an erased account’s placeholder address', async () => {
     const taken = await call('POST', '/api/accounts/register', {
       body: { email: `Erased-${newId()}@ERASED.invalid`, password: testPassword },
     });
@@ -162,21 +162,21 @@ describe('erasing an account', () => {
   });
 });
 
-describe('an erasure that was not finished', () => {
+describe('an interrupted erasure', () => {
   const begin = async (me: FullAccount) => {
-    // What a process leaves that dies right after its first transaction.
+    // The state that a process leaves when it dies right after its first transaction.
     await db.pool.query(
       `update accounts set erased_at = now(), email = 'erased-' || id, suspended_reason = null where id = $1`,
       [me.accountId],
     );
   };
 
-  it('is finished by housekeeping, which looks once more when no request from before can still be writing', async () => {
+  it('is finished by housekeeping, with a pass after late writes', async () => {
     const me = await newMarked();
     await begin(me);
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeNull();
+    expect(await erasureEndedAt(me.accountId)).toBeNull();
     await db.pool.query(`insert into knowledge (id, account_id, title, text) values ($1, $2, $3, 'late')`, [
       newId(),
       me.accountId,
@@ -185,10 +185,10 @@ describe('an erasure that was not finished', () => {
     await ageErasure(me.accountId);
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeInstanceOf(Date);
+    expect(await erasureEndedAt(me.accountId)).toBeInstanceOf(Date);
   });
 
-  it('waits for a running job, and takes what that leaves', async () => {
+  it('waits for a running job and erases its result', async () => {
     const me = await newMarked();
     await db.pool.query(
       `update jobs set status = 'running', lease_expires_at = now() + interval '1 hour' where id = $1`,
@@ -198,7 +198,7 @@ describe('an erasure that was not finished', () => {
     await ageErasure(me.accountId);
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({ jobs: 1, job_steps: 1 });
-    expect(await endOf(me.accountId)).toBeNull();
+    expect(await erasureEndedAt(me.accountId)).toBeNull();
     await db.pool.query(
       `update jobs set status = 'completed', result = to_jsonb($2::text), lease_expires_at = null, finished_at = now()
        where id = $1`,
@@ -206,10 +206,10 @@ describe('an erasure that was not finished', () => {
     );
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeInstanceOf(Date);
+    expect(await erasureEndedAt(me.accountId)).toBeInstanceOf(Date);
   });
 
-  it('goes on in pages past a row that somebody holds on to', async () => {
+  it('continues in pages past a locked row', async () => {
     const me = await newMarked();
     await db.pool.query(
       `insert into messages (id, conversation_id, account_id, role, text, said_at)
@@ -223,50 +223,50 @@ describe('an erasure that was not finished', () => {
     await client.query('select from knowledge where account_id = $1 for update', [me.accountId]);
     await ageErasure(me.accountId);
     await housekeeping();
-    // Its passages are its own to take along.
+    // The locked entry's passages are erased with the entry.
     expect(await findWords([me.marker])).toEqual({ knowledge: 1 });
-    expect(await endOf(me.accountId)).toBeNull();
+    expect(await erasureEndedAt(me.accountId)).toBeNull();
     await client.query('commit');
     client.release();
     await housekeeping();
     expect(await findWords([me.marker])).toEqual({});
-    expect(await endOf(me.accountId)).toBeInstanceOf(Date);
+    expect(await erasureEndedAt(me.accountId)).toBeInstanceOf(Date);
   });
 });
 
-describe('the operator’s command', () => {
-  /** What a command says, and its exit code. */
-  async function run(emailOrId: string, options?: { dryRun: boolean }): Promise<{ code: number; said: string }> {
-    const said: unknown[] = [];
+describe('npm run ops -- erase', () => {
+  /** Output and exit code of the command. */
+  async function run(emailOrId: string, options?: { dryRun: boolean }): Promise<{ code: number; output: string }> {
+    const output: unknown[] = [];
     const spies = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error')];
-    for (const spy of spies) spy.mockImplementation((line) => void said.push(line));
+    for (const spy of spies) spy.mockImplementation((line) => void output.push(line));
     try {
-      return { code: await eraseAccount(db, emailOrId, options), said: said.join('\n') };
+      return { code: await eraseAccount(db, emailOrId, options), output: output.join('\n') };
     } finally {
       for (const spy of spies) spy.mockRestore();
     }
   }
 
-  it('says what it would do, does it, and by the id does it again', async () => {
+  it('reports a dry run, erases, and can be repeated by id', async () => {
     const me = await newMarked();
     const before = await readRows(me.accountId);
     const dry = await run(me.email, { dryRun: true });
-    expect(dry).toMatchObject({ code: 0, said: expect.stringMatching(/Would erase.*messages: 1.*passages: 1/s) });
+    expect(dry).toMatchObject({ code: 0, output: expect.stringMatching(/Would erase.*messages: 1.*passages: 1/s) });
     expect(await readRows(me.accountId)).toEqual(before);
     const done = await run(me.email);
     expect(done).toMatchObject({
       code: 0,
-      said: expect.stringMatching(/messages: 1.*1 queued jobs.*Nothing is left/s),
+      output: expect.stringMatching(/messages: 1.*1 queued jobs.*Nothing is left/s),
     });
     expect(await findWords([me.marker, me.email])).toEqual({});
     await expect(run(me.email)).rejects.toThrow('There is no account');
-    expect(await run(me.accountId)).toMatchObject({ code: 0, said: expect.stringContaining('  nothing') });
+    expect(await run(me.accountId)).toMatchObject({ code: 0, output: expect.stringContaining('  nothing') });
   });
 
   it('refuses the last operator', async () => {
     await db.pool.query(`update accounts set role = 'tenant'`);
     const { email } = await newAccount(billing, { role: 'operator' });
-    expect(await run(email)).toMatchObject({ code: 1, said: expect.stringContaining('last operator') });
+    expect(await run(email)).toMatchObject({ code: 1, output: expect.stringContaining('last operator') });
     await login(email);
   });
 });

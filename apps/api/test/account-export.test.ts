@@ -21,7 +21,7 @@ const token = await login(me.email, testPassword);
 const answer = await call('GET', path, { token });
 const lines = toLines(answer.text);
 
-/** Which kind of line a table's rows become. */
+/** The `kind` of the lines that a table's rows become. */
 const kinds: Record<string, string> = {
   api_keys: 'api_key',
   subscriptions: 'subscription',
@@ -40,7 +40,7 @@ const kinds: Record<string, string> = {
   webhook_events: 'event',
   instagram_sends: 'instagram_message',
 };
-/** Tables whose rows are nobody's to take along, and why. */
+/** Tables that are not exported, and why. */
 const notExported: Record<string, string> = {
   account_storage: 'the bytes of what is exported',
   email_links: 'hashes of links that were sent, for two days',
@@ -49,7 +49,7 @@ const notExported: Record<string, string> = {
   idempotency_keys: 'fingerprints of requests, for a day',
   token_holds: 'what a call that runs right now may use, for seconds',
 };
-/** Columns that only we can read, or that are secrets. */
+/** Columns that are secret or internal. */
 const withheld = [
   'api_keys.key_hash',
   'instagram_accounts.access_token',
@@ -59,8 +59,8 @@ const withheld = [
   'webhook_events.dedupe_key',
 ];
 
-describe('the export of an account', () => {
-  it('is JSON lines with everything of every table that belongs to accounts', async () => {
+describe('GET /api/accounts/export', () => {
+  it('returns every row of every account table as JSON lines', async () => {
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toBe('application/x-ndjson');
     const columns = await readColumns(db);
@@ -81,7 +81,7 @@ describe('the export of an account', () => {
     expect(lines.at(-1)).toEqual({ kind: 'end', lines: lines.length - 1 });
   });
 
-  it('holds every text of theirs but what is secret, and nothing of anybody else', async () => {
+  it('contains the account’s texts, no secrets, no other account', async () => {
     for (const [table, columns] of await readColumns(db))
       for (const { name } of columns.filter(({ type }) => ['text', 'jsonb', 'bytea', 'ARRAY'].includes(type))) {
         const text = textOf(me.marker, table, name);
@@ -89,15 +89,19 @@ describe('the export of an account', () => {
           `select exists (select from ${table} t where position($1 in t::text) + position($2 in t::text) > 0) as has`,
           [text, Buffer.from(text).toString('hex')],
         );
-        const isDue = rows[0]?.has === true && !(table in notExported) && !withheld.includes(`${table}.${name}`);
-        expect({ table, name, isExported: answer.text.includes(text) }).toEqual({ table, name, isExported: isDue });
+        const isExpected = rows[0]?.has === true && !(table in notExported) && !withheld.includes(`${table}.${name}`);
+        expect({ table, name, isExported: answer.text.includes(text) }).toEqual({
+          table,
+          name,
+          isExported: isExpected,
+        });
       }
     expect(answer.text).not.toContain(other.marker);
     expect(answer.text).not.toContain(other.accountId);
     expect(answer.text).not.toMatch(/argon2|password|access_token|key_hash/);
   });
 
-  it('comes in pages that leave nothing out and say nothing twice', async () => {
+  it('pages through large tables without gaps or duplicates', async () => {
     const person = await newPerson();
     for (const sql of [
       `insert into jobs (id, account_id, task, status, input)
@@ -107,7 +111,7 @@ describe('the export of an account', () => {
          where account_id = $2`,
       `insert into webhook_events (id, dedupe_key, account_id, ig_user_id, kind, outcome, happened_at)
          select gen_random_uuid(), 'page ' || n, $1, n % 3, 'comment', 'ignored', now() from generate_series(1, 61) n`,
-      // At the same instant, as a statement that settles several calls leaves them.
+      // One created_at for all, as after a statement that settles several calls.
       `insert into ai_usage_log (id, account_id, subscription_id, job_id, step, fence, task, model, input_tokens,
          cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, billed_tokens, evidence, outcome, latency_ms)
          select gen_random_uuid(), $1, subscription_id, gen_random_uuid(), 'answer', 1, 'ask-question', 'sandbox', 0, 0, 0,
@@ -125,7 +129,7 @@ describe('the export of an account', () => {
     await db.pool.query('delete from messages where account_id = $1', [person.accountId]);
   });
 
-  it('is the same from the operator’s command line', async () => {
+  it('equals the export from the operator’s command line', async () => {
     let text = '';
     const out = new Writable({
       write(chunk, _, done) {
@@ -138,7 +142,7 @@ describe('the export of an account', () => {
     await expect(exportTo(out, db, 'nobody@example.com')).rejects.toThrow('There is no account nobody@example.com');
   });
 
-  it('is given a few times an hour', async () => {
+  it('returns 429 after five exports in an hour', async () => {
     const person = await newPerson();
     for (let i = 0; i < 5; i++) expect((await call('GET', path, { token: person.token })).status).toBe(200);
     const refused = await call('GET', path, { token: person.token });
@@ -146,7 +150,7 @@ describe('the export of an account', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_000);
   });
 
-  it('reads on only as fast as its reader does', async () => {
+  it('reads the database only as fast as the client reads', async () => {
     const person = await newPerson();
     await db.pool.query(
       `insert into knowledge (id, account_id, title, text)
@@ -157,7 +161,7 @@ describe('the export of an account', () => {
     onTestFinished(() => queries.mockRestore());
     const pagesRead = () => queries.mock.calls.filter(([sql]) => String(sql).includes('from knowledge t')).length;
     const response = await fetch(`${api.url}${path}`, { headers: { authorization: `Bearer ${person.token}` } });
-    // Time enough to read everything, if it didn't wait for its reader: 20 pages of 2 MB.
+    // Long enough to read all 20 pages of 2 MB if the export did not wait for its reader.
     for (let i = 0; i < 100; i++) await call('GET', '/api/accounts/profile', { token: person.token });
     expect(pagesRead()).toBeLessThan(15);
     expect(toLines(await response.text()).filter(({ kind }) => kind === 'knowledge')).toHaveLength(400);

@@ -10,8 +10,8 @@ const person = await newPerson();
 type ApiKeys = { api_keys: { id: string; name: string; hint: string; key?: string }[] };
 type NewApiKey = { api_key: { id: string; name: string; hint: string; key: string } };
 
-describe('registering and logging in', () => {
-  it('opens an account, and lets it in by the token that came with it', async () => {
+describe('registration and login', () => {
+  it('opens an account and returns a valid token', async () => {
     const { status, body } = await call('POST', '/api/accounts/register', {
       body: { email: 'New@Example.com', password: testPassword },
     });
@@ -41,7 +41,7 @@ describe('registering and logging in', () => {
     expect(me.body).toMatchObject({ email: 'new@example.com', role: 'tenant' });
   });
 
-  it('takes an e-mail address once, in whatever case', async () => {
+  it('refuses a taken e-mail address in any case', async () => {
     await newPerson({ email: 'twice@example.com' });
     const again = await call('POST', '/api/accounts/register', {
       body: { email: 'TWICE@example.com', password: testPassword },
@@ -49,14 +49,14 @@ describe('registering and logging in', () => {
     expect(again).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
   });
 
-  it('opens one account where ten ask for the same address at once', async () => {
+  it('opens one account for ten concurrent registrations', async () => {
     const body = { email: 'race@example.com', password: testPassword };
     const all = await Promise.all(Array.from({ length: 10 }, () => call('POST', '/api/accounts/register', { body })));
-    // The others wait for a link to that address, as anybody who claims it.
+    // The others get 202: a claim on an unconfirmed address waits for its e-mail link.
     expect(all.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(202)]);
   });
 
-  it('refuses short passwords and addresses that are none', async () => {
+  it('refuses invalid addresses and password lengths', async () => {
     for (const body of [
       { email: 'short@example.com', password: 'seven77' },
       { email: 'no address', password: testPassword },
@@ -65,7 +65,7 @@ describe('registering and logging in', () => {
       expect((await call('POST', '/api/accounts/register', { body })).status).toBe(400);
   });
 
-  it('takes a password in every Unicode form', async () => {
+  it('accepts a password in every Unicode normal form', async () => {
     const typed = 'Schlüssel ﬁn';
     const forms = ['NFC', 'NFD', 'NFKC', 'NFKD'].map((form) => typed.normalize(form));
     for (const [i, form] of forms.entries()) {
@@ -75,10 +75,10 @@ describe('registering and logging in', () => {
     }
   });
 
-  it('counts the characters of a password in the form that is compared', async () => {
+  it('measures a password in its NFKC form', async () => {
     const send = (path: string, password: string) =>
       call('POST', `/api/accounts/${path}`, { body: { email: 'length@example.com', password } });
-    // U+FDFA is 18 characters in NFKC, a letter with its accent one instead of two.
+    // In NFKC, U+FDFA is 18 characters, and a letter with its combining accent is one instead of two.
     expect((await send('register', '\ufdfa'.repeat(12))).status).toBe(400);
     expect((await send('register', 'e\u0301'.repeat(7))).status).toBe(400);
     const longest = 'e\u0301'.repeat(200);
@@ -93,7 +93,7 @@ describe('registering and logging in', () => {
     expect((await call('GET', profile, { token: await login(email.toUpperCase()) })).body).toMatchObject({ email });
   });
 
-  it('says the same of an unknown address as of a wrong password', async () => {
+  it('answers an unknown address like a wrong password', async () => {
     const { email } = await newPerson();
     const known = await call('POST', '/api/accounts/login', { body: { email, password: 'wrong' } });
     const unknown = await call('POST', '/api/accounts/login', {
@@ -105,8 +105,8 @@ describe('registering and logging in', () => {
   });
 });
 
-describe('changing the password', () => {
-  it('ends every older token at once, and gives one that works', async () => {
+describe('POST /api/accounts/password', () => {
+  it('revokes every older token and returns a new one', async () => {
     const { email, token } = await newPerson();
     const other = await login(email);
     const changed = await call('POST', '/api/accounts/password', {
@@ -120,7 +120,7 @@ describe('changing the password', () => {
     await login(email, 'another password');
   });
 
-  it('needs the current one', async () => {
+  it('requires the current password', async () => {
     const { email, token } = await newPerson();
     const body = { current_password: 'a wrong guess', new_password: 'another password' };
     expect((await call('POST', '/api/accounts/password', { token, body })).status).toBe(401);
@@ -130,7 +130,7 @@ describe('changing the password', () => {
 });
 
 describe('API keys', () => {
-  it('are shown once, work like a token, and are refused once revoked', async () => {
+  it('are shown once, authenticate, and can be revoked', async () => {
     const { token } = await newPerson();
     const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'shop' } });
     expect(made.status).toBe(201);
@@ -146,19 +146,19 @@ describe('API keys', () => {
     expect((await call<ApiKeys>('GET', '/api/accounts/api-keys', { token })).body.api_keys).toEqual([]);
   });
 
-  it('are not made, nor is a password changed, by a login that ended while the request was under way', async () => {
+  it('are not created by a login that ends during the request', async () => {
     const { email, token } = await newPerson();
-    const outs = await Promise.all([
+    const answers = await Promise.all([
       call('POST', '/api/accounts/logout-everywhere', { token, body: { end_api_keys: true } }),
       ...Array.from({ length: 20 }, () => call('POST', '/api/accounts/api-keys', { token, body: { name: 'late' } })),
     ]);
-    expect(outs[0]?.status).toBe(200);
+    expect(answers[0]?.status).toBe(200);
     const again = await login(email);
     const { body } = await call<ApiKeys>('GET', '/api/accounts/api-keys', { token: again });
     expect(body.api_keys).toEqual([]);
   });
 
-  it('open every door that a token opens', async () => {
+  it('authenticate wherever a token does', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'all' } });
     const { key } = made.body.api_key;
@@ -168,7 +168,7 @@ describe('API keys', () => {
     expect((await call('POST', '/api/ai/ask-question', question)).status).toBe(202);
   });
 
-  it('of another account are not there', async () => {
+  it('of another account return 404', async () => {
     const mine = await newPerson();
     const theirs = await newPerson();
     const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token: theirs.token, body: { name: 'x' } });
@@ -178,7 +178,7 @@ describe('API keys', () => {
     expect((await call('GET', profile, { token: key })).body).toMatchObject({ email: theirs.email });
   });
 
-  it('are at most fifty, also where a hundred are made at once', async () => {
+  it('are at most 50, also for 100 concurrent requests', async () => {
     const { token } = await newPerson();
     const make = () => call('POST', '/api/accounts/api-keys', { token, body: { name: 'one of many' } });
     const all = await Promise.all(Array.from({ length: 100 }, make));
@@ -187,7 +187,7 @@ describe('API keys', () => {
     expect((await call<ApiKeys>('GET', '/api/accounts/api-keys', { token })).body.api_keys).toHaveLength(50);
   });
 
-  it('make no keys, end none, and take nothing along: that wants a login of the last hour', async () => {
+  it('and old logins cannot manage keys or export data', async () => {
     const { accountId, token } = await newPerson();
     const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'found' } });
     const { id, key } = made.body.api_key;
@@ -219,7 +219,7 @@ describe('API keys', () => {
       });
   });
 
-  it('go on after a change of the password, which says so, or end with it', async () => {
+  it('survive a password change unless end_api_keys is set', async () => {
     const { token } = await newPerson();
     const make = async (bearer: string) =>
       (await call<NewApiKey>('POST', '/api/accounts/api-keys', { token: bearer, body: { name: 'shop' } })).body.api_key
@@ -241,13 +241,13 @@ describe('API keys', () => {
   });
 });
 
-describe('logging out everywhere', () => {
-  it('ends every token, and keys where that is wanted', async () => {
+describe('POST /api/accounts/logout-everywhere', () => {
+  it('revokes every token, and API keys on request', async () => {
     const { email, token } = await newPerson();
     const made = await call<NewApiKey>('POST', '/api/accounts/api-keys', { token, body: { name: 'shop' } });
     const other = await login(email);
-    const out = await call('POST', '/api/accounts/logout-everywhere', { token: other, body: {} });
-    expect(out).toMatchObject({ status: 200, body: { api_keys_kept: 1 } });
+    const loggedOut = await call('POST', '/api/accounts/logout-everywhere', { token: other, body: {} });
+    expect(loggedOut).toMatchObject({ status: 200, body: { api_keys_kept: 1 } });
     for (const bearer of [token, other]) expect((await call('GET', profile, { token: bearer })).status).toBe(401);
     expect((await call('GET', profile, { token: made.body.api_key.key })).status).toBe(200);
     const again = await login(email);
@@ -270,7 +270,7 @@ describe('a bearer token', () => {
 
   const statusWith = async (token: string) => (await call('GET', profile, { token })).status;
 
-  it('made with our secret, algorithm, issuer and audience is taken: the refusals below have one reason each', async () => {
+  it('with the right secret, algorithm, issuer and audience is valid', async () => {
     expect(await statusWith(await forge())).toBe(200);
   });
 
@@ -279,9 +279,9 @@ describe('a bearer token', () => {
     ['another key', { key: 'another secret that is long enough to be one' }],
     ['another audience', { audience: 'somebody-else' }],
     ['another issuer', { issuer: 'somebody-else' }],
-    ['an end in the past', { expires: '-1s' }],
-    ['an account that is unknown', { subject: '019a0000-0000-7000-8000-000000000000' }],
-    ['a subject that is no id', { subject: "'; drop table accounts" }],
+    ['an expiry in the past', { expires: '-1s' }],
+    ['an unknown account', { subject: '019a0000-0000-7000-8000-000000000000' }],
+    ['a malformed subject', { subject: "'; drop table accounts" }],
   ])('with %s is refused', async (_, forgery) => {
     expect(await statusWith(await forge(forgery))).toBe(401);
   });
@@ -296,7 +296,7 @@ describe('a bearer token', () => {
     expect(await statusWith(unsigned)).toBe(401);
   });
 
-  it('is refused when a part of it was changed, also after it was taken unchanged', async () => {
+  it('with a changed payload or signature is refused', async () => {
     expect(await statusWith(person.token)).toBe(200);
     const [header, , signature] = person.token.split('.');
     const claims = { sub: (await newPerson()).accountId, ver: 1, iss: 'tally', aud: 'tally-api', exp: 9_999_999_999 };
@@ -311,7 +311,7 @@ describe('a bearer token', () => {
     expect(await statusWith(await signed.sign(new TextEncoder().encode(config.jwtSecret)))).toBe(401);
   });
 
-  it('is asked for with WWW-Authenticate', async () => {
+  it('that is missing or malformed gets WWW-Authenticate', async () => {
     for (const authorization of ['', 'Bearer', 'Bearer x y', 'Basic eDp5', 'bearer tally_unknown']) {
       const { status, headers } = await call('GET', profile, { headers: { authorization } });
       expect(status).toBe(401);
@@ -321,7 +321,7 @@ describe('a bearer token', () => {
 });
 
 describe('a new account', () => {
-  it('has no plan where SIGNUP_PLAN is not set: its tasks are refused', async () => {
+  it('without SIGNUP_PLAN has no plan and gets 402', async () => {
     const token = await register('no-plan@example.com');
     const refused = await call('POST', '/api/ai/ask-question', { token, body: { question: 'Anything?' } });
     expect(refused).toMatchObject({ status: 402, body: { error_code: 'no_subscription' } });

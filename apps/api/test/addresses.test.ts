@@ -1,4 +1,4 @@
-/** Whose an e-mail address is: links that confirm it, and plans that are given to its owner alone. */
+/** Ownership of e-mail addresses: confirmation, claims, plans for new accounts, password resets. */
 
 import { type Platform, testPassword, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -14,11 +14,11 @@ const operator = await newPerson({ role: 'operator' });
 let count = 0;
 const newAddress = () => `owner${++count}@example.com`;
 let networks = 0;
-/** Each from a network of its own, unless one is given. */
+/** Each request comes from another network unless `from` is given. */
 const post = <Shape = Record<string, unknown>>(path: string, body: object, from = `198.51.${++networks % 250}.7`) =>
   call<Shape>('POST', path, { body, headers: { 'x-forwarded-for': from } });
 
-/** The token of the latest link that was sent to an address. */
+/** The token of the latest link sent to an address. */
 async function linkTo(email: string, purpose: 'confirm' | 'reset', at: Platform = platform): Promise<string> {
   const find = () =>
     at.sandbox.mailbox
@@ -35,8 +35,8 @@ const tokensOf = async (token: string) =>
   (await call<{ actual_tokens_remaining: number }>('GET', '/api/billing/overview', { token })).body
     .actual_tokens_remaining;
 
-describe('an address', () => {
-  it('is confirmed by the link that is sent there, once, and the plan for new accounts begins with that', async () => {
+describe('an e-mail address', () => {
+  it('is confirmed once by its link, which starts the signup plan', async () => {
     const email = newAddress();
     const token = await register(email);
     expect(await tokensOf(token)).toBe(0);
@@ -48,7 +48,7 @@ describe('an address', () => {
     expect((await confirm(email)).status).toBe(404);
   });
 
-  it('is not taken from links that are too old, or nobody’s', async () => {
+  it('is not confirmed by an expired or unknown link', async () => {
     const email = newAddress();
     await register(email);
     const token = await linkTo(email, 'confirm');
@@ -58,7 +58,7 @@ describe('an address', () => {
     expect((await followLink('x')).status).toBe(400);
   });
 
-  it('is confirmed with the password that it was registered with: nobody confirms what a stranger opened', async () => {
+  it('needs the registration password to be confirmed', async () => {
     const email = newAddress();
     const squatter = await register(email, 'the squatter’s own');
     const link = await linkTo(email, 'confirm');
@@ -70,7 +70,7 @@ describe('an address', () => {
     expect((await followLink(link, 'the squatter’s own')).status).toBe(200);
   });
 
-  it('that somebody has registered and not confirmed goes to its owner, without what that one left there', async () => {
+  it('goes to the owner who confirms, without the squatter’s data', async () => {
     const email = newAddress();
     const squatter = await register(email, 'the squatter’s own');
     const made = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
@@ -81,7 +81,7 @@ describe('an address', () => {
     const claimed = await post('/api/accounts/register', { email, password: testPassword });
     expect(claimed).toMatchObject({ status: 202, body: { confirmation: 'sent' } });
     expect(claimed.body).not.toHaveProperty('access_token');
-    // Nothing has changed until the owner follows the link.
+    // The claim has no effect until the owner follows the link.
     expect((await call('GET', '/api/accounts/profile', { token: squatter })).status).toBe(200);
     const confirmed = await confirm(email);
     for (const token of [squatter, made.body.api_key.key])
@@ -92,7 +92,7 @@ describe('an address', () => {
     expect(await tokensOf(confirmed.body.access_token)).toBe(100_000);
   });
 
-  it('that is confirmed is nobody else’s any more, whatever links they had', async () => {
+  it('can’t be claimed by older links once it is confirmed', async () => {
     const email = newAddress();
     await register(email);
     await post('/api/accounts/register', { email, password: 'another one’s own' });
@@ -106,7 +106,7 @@ describe('an address', () => {
     await login(email);
   });
 
-  it('gets no more than a few letters an hour', async () => {
+  it('gets at most five e-mails an hour', async () => {
     const email = newAddress();
     const token = await register(email);
     const again = () => call('POST', '/api/accounts/confirmation', { token });
@@ -116,7 +116,7 @@ describe('an address', () => {
 });
 
 describe('the plan for new accounts', () => {
-  it('is given once to a mailbox, whatever is added to its address, and also after its account was erased', async () => {
+  it('starts once per mailbox, also for aliases and after erasure', async () => {
     const first = await register('only.once@gmail.com');
     expect((await confirm('only.once@gmail.com')).body.plan_started).toBe(true);
     for (const email of ['only.once+2@gmail.com', 'onlyonce@googlemail.com', 'ONLYONCE+3@gmail.com']) {
@@ -131,7 +131,7 @@ describe('the plan for new accounts', () => {
     expect((await confirm('only.once@gmail.com')).body.plan_started).toBe(false);
   });
 
-  it('is given five times a day to one network, of IPv6 to a /48', async () => {
+  it('starts five times a day per network (IPv6 /48)', async () => {
     const given: boolean[] = [];
     for (let i = 0; i < 7; i++) {
       const email = newAddress();
@@ -143,25 +143,28 @@ describe('the plan for new accounts', () => {
   });
 });
 
-describe('an operator who names an address', () => {
-  const act = (path: string, body: object) => call('POST', `/api/admin/${path}`, { token: operator.token, body });
+describe('an operator’s request by e-mail address', () => {
+  const administer = (path: string, body: object) =>
+    call('POST', `/api/admin/${path}`, { token: operator.token, body });
 
-  it('sells nothing to one that nobody has confirmed, unless that is said', async () => {
+  it('refuses unconfirmed addresses without allow_unconfirmed', async () => {
     const email = newAddress();
     const token = await register(email);
-    const refused = await act('subscriptions', { email, plan: 'scale' });
+    const refused = await administer('subscriptions', { email, plan: 'scale' });
     expect(refused).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
     expect(refused.body.error).toContain('allow_unconfirmed');
-    expect((await act('subscriptions', { email, plan: 'starter', allow_unconfirmed: true })).status).toBe(201);
-    expect((await act('grants', { email, tokens: 5, reason: 'A gift' })).status).toBe(409);
-    expect((await act('grants', { email, tokens: 5, reason: 'A gift', allow_unconfirmed: true })).status).toBe(201);
-    expect((await act('grants', { email, tokens: -5, reason: 'A mistake' })).status).toBe(201);
+    expect((await administer('subscriptions', { email, plan: 'starter', allow_unconfirmed: true })).status).toBe(201);
+    expect((await administer('grants', { email, tokens: 5, reason: 'A gift' })).status).toBe(409);
+    expect((await administer('grants', { email, tokens: 5, reason: 'A gift', allow_unconfirmed: true })).status).toBe(
+      201,
+    );
+    expect((await administer('grants', { email, tokens: -5, reason: 'A mistake' })).status).toBe(201);
     expect(await tokensOf(token)).toBe(10_000);
   });
 });
 
-describe('a forgotten password', () => {
-  it('is set anew by a link, once; every login ends, and who asks learns nothing', async () => {
+describe('a password reset', () => {
+  it('works once by link, ends logins, and reveals no accounts', async () => {
     const email = newAddress();
     const token = await register(email);
     await confirm(email);
@@ -182,7 +185,7 @@ describe('a forgotten password', () => {
     expect(sandbox.mailbox.list('nobody-has-this@example.com')).toEqual([]);
   });
 
-  it('gives nobody a login without the code where a second factor is on', async () => {
+  it('returns no token where a second factor is enabled', async () => {
     const { email, accountId } = await newPerson();
     await api.services.db.pool.query('update accounts set totp_enabled_at = now() where id = $1', [accountId]);
     await post('/api/accounts/password/forgot', { email });
@@ -192,7 +195,7 @@ describe('a forgotten password', () => {
     expect(done.body).not.toHaveProperty('access_token');
   });
 
-  it('of an address that was never confirmed makes it its owner’s', async () => {
+  it('confirms an unconfirmed address and ends earlier logins', async () => {
     const email = newAddress();
     const squatter = await register(email, 'the squatter’s own');
     await post('/api/accounts/password/forgot', { email });
@@ -211,7 +214,7 @@ describe('a password', () => {
     ['one of the most common', 'Password123'],
     ['the address', 'pooraddress@example.com'],
     ['what stands before its @', 'pooraddress'],
-  ])('that is %s is refused, when it is chosen and when it is changed', async (_, password) => {
+  ])('that is %s is refused at registration and change', async (_, password) => {
     const email = 'pooraddress@example.com';
     expect((await post('/api/accounts/register', { email, password })).status).toBe(400);
     const { token } = await newPerson({ email: `${Math.random()}${email}` });
@@ -221,8 +224,8 @@ describe('a password', () => {
   });
 });
 
-describe('the pages of links', () => {
-  it('have a button, keep the token out of every address, and run nothing else', async () => {
+describe('the pages of e-mail links', () => {
+  it('have a form, a strict CSP, and no inline script', async () => {
     for (const purpose of ['confirm', 'reset']) {
       const page = await call('GET', `/account/${purpose}`);
       expect(page.status).toBe(200);
@@ -234,8 +237,8 @@ describe('the pages of links', () => {
   });
 });
 
-describe('an installation that sends no e-mail', () => {
-  it('says so, and lets accounts be opened all the same', async () => {
+describe('an installation without SMTP_URL', () => {
+  it('opens accounts and reports that no e-mail was sent', async () => {
     const silent = await startPlatform({ worker: false, env: { SMTP_URL: '' } });
     const body = { email: newAddress(), password: testPassword };
     const opened = await silent.call('POST', '/api/accounts/register', { body });

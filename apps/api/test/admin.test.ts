@@ -27,8 +27,8 @@ const balanceOf = async (token: string) =>
   (await call<{ actual_tokens_remaining: number }>('GET', '/api/billing/overview', { token })).body
     .actual_tokens_remaining;
 
-describe('operators’ calls', () => {
-  it('are forbidden to tenants, by token and by API key, whatever they send', async () => {
+describe('operators’ routes', () => {
+  it('return 403 to tenants’ tokens and API keys', async () => {
     const { email, token } = await newPerson({ tokens: 100 });
     const { body } = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
       token,
@@ -47,7 +47,7 @@ describe('operators’ calls', () => {
     expect(await balanceOf(token)).toBe(100);
   });
 
-  it('say where they don’t fit: address, plan, tokens, reason, dates', async () => {
+  it('name the invalid field: address, plan, tokens, reason, date', async () => {
     const { email } = await newPerson({ tokens: 100 });
     const unknown = { email: 'nobody@example.com', tokens: 1, reason: 'x' };
     expect(await administer('grants', unknown)).toMatchObject({ status: 404, body: { error_code: 'not_found' } });
@@ -82,7 +82,7 @@ describe('operators’ calls', () => {
 });
 
 describe('a grant', () => {
-  it('adds to the running subscription, and a negative one takes away what is free', async () => {
+  it('adds tokens; a negative grant takes away free tokens', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const added = await grant(email.toUpperCase(), 500);
     expect(added).toMatchObject({
@@ -96,7 +96,7 @@ describe('a grant', () => {
     });
   });
 
-  it('takes nothing where not all of it is free, also while jobs hold it', async () => {
+  it('takes nothing unless all of it is free and not on hold', async () => {
     const { accountId, email, token } = await newPerson({ tokens: 1_000 });
     expect(await grant(email, -1_001)).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
     expect(await balanceOf(token)).toBe(1_000);
@@ -115,23 +115,20 @@ describe('a grant', () => {
     for (const tokens of [5, -5]) expect(await grant(email, tokens)).toMatchObject({ status: 409 });
   });
 
-  it.each([700, -700])(
-    'of %d with a key is made once, and later repeated calls get the first answer',
-    async (tokens) => {
-      const { email, token } = await newPerson({ tokens: 1_000 });
-      const key = { 'idempotency-key': 'once' };
-      const first = await grant(email, tokens, key);
-      expect(first.status).toBe(201);
-      expect(await grant(email, tokens, key)).toMatchObject({ status: 201, body: first.body });
-      expect(await balanceOf(token)).toBe(1_000 + tokens);
-      expect(await grant(email, tokens + 1, key)).toMatchObject({
-        status: 409,
-        body: { error_code: 'idempotency_conflict' },
-      });
-    },
-  );
+  it.each([700, -700])('of %d with a key applies once and repeats the first response', async (tokens) => {
+    const { email, token } = await newPerson({ tokens: 1_000 });
+    const key = { 'idempotency-key': 'once' };
+    const first = await grant(email, tokens, key);
+    expect(first.status).toBe(201);
+    expect(await grant(email, tokens, key)).toMatchObject({ status: 201, body: first.body });
+    expect(await balanceOf(token)).toBe(1_000 + tokens);
+    expect(await grant(email, tokens + 1, key)).toMatchObject({
+      status: 409,
+      body: { error_code: 'idempotency_conflict' },
+    });
+  });
 
-  it.each([300, -300])('of %d with a key is made once also when ten come at once', async (tokens) => {
+  it.each([300, -300])('of %d with a key applies once for ten concurrent requests', async (tokens) => {
     const { email, token } = await newPerson({ tokens: 5_000 });
     const all = await Promise.all(
       Array.from({ length: 10 }, () => grant(email, tokens, { 'idempotency-key': 'race' })),
@@ -142,7 +139,7 @@ describe('a grant', () => {
     expect(await balanceOf(token)).toBe(5_000 + tokens);
   });
 
-  it('without a key is made each time', async () => {
+  it('without a key applies each time', async () => {
     const { email, token } = await newPerson({ tokens: 100 });
     await Promise.all([grant(email, 10), grant(email, 10), grant(email, 10)]);
     expect(await balanceOf(token)).toBe(130);
@@ -157,14 +154,14 @@ describe('a grant', () => {
     expect(await balanceOf(token)).toBe(0);
   });
 
-  it('has a key that no key of the tenant’s own can be in the way of', async () => {
+  it('has a key independent of the tenant’s own keys', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     for (const key of ['may', 'admin may', 'admin\\nmay'])
       await submit(token, 'Is this key taken?', { 'idempotency-key': key });
     expect((await grant(email, 10, { 'idempotency-key': 'may' })).status).toBe(201);
   });
 
-  it('has a key of its target: the same one may be used for another account', async () => {
+  it('has a key per account', async () => {
     const [one, two] = [await newPerson({ tokens: 1 }), await newPerson({ tokens: 1 })];
     for (const { email, token } of [one, two]) {
       expect((await grant(email, 9, { 'idempotency-key': 'both' })).status).toBe(201);
@@ -174,7 +171,7 @@ describe('a grant', () => {
 });
 
 describe('a new subscription', () => {
-  it('starts now with its plan’s tokens and days, unless told otherwise', async () => {
+  it('starts now with the plan’s tokens and days by default', async () => {
     const { email } = await newPerson();
     const { status, body } = await administer('subscriptions', { email, plan: 'growth' });
     expect(status).toBe(201);
@@ -185,10 +182,10 @@ describe('a new subscription', () => {
     expect(small.body.subscription.tokens_remaining).toBe(5);
   });
 
-  it('ends the running one with its tokens; top-ups that are left move over', async () => {
+  it('ends the running one and keeps unused top-ups', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     await grant(email, 400);
-    // Taken from the top-up, of which 300 are left.
+    // Taken from the top-up, which leaves 300.
     await grant(email, -100);
     const { body } = await administer('subscriptions', { email, plan: 'starter' });
     expect(body.subscription).toMatchObject({
@@ -198,7 +195,7 @@ describe('a new subscription', () => {
     expect(await balanceOf(token)).toBe(10_300);
   });
 
-  it('while a job runs costs the old one what the job uses, and moves the rest of the top-ups when it is done', async () => {
+  it('lets a running job settle on the old one before top-ups move', async () => {
     const { accountId, email, token } = await newPerson({ tokens: 0 });
     await grant(email, 2_000);
     sandbox.faults.set([{ kind: 'slow', delay_ms: 1_000, match: { user: accountId } }]);
@@ -216,27 +213,27 @@ describe('a new subscription', () => {
     ['over', { ends_at: '2024-01-01T00:00:00Z' }, 'subscription_expired'],
     ['of the year 0', { starts_at: '0000-01-01T00:00:00Z', ends_at: '0000-01-02T00:00:00Z' }, 'subscription_expired'],
     ['yet to come', { starts_at: '9998-01-01T00:00:00+03:30' }, 'subscription_inactive'],
-  ])('that is %s refuses with its reason', async (_, more, code) => {
+  ])('that is %s refuses tasks with its reason', async (_, more, code) => {
     const { email, token } = await newPerson();
     expect((await administer('subscriptions', { email, plan: 'starter', ...more })).status).toBe(201);
     const refused = await call('POST', '/api/ai/ask-question', { token, body: { question: 'May I?' } });
     expect(refused).toMatchObject({ status: 402, body: { error_code: code } });
   });
 
-  it('with a key starts once, also when ten come at once', async () => {
+  it('with a key starts once for ten concurrent requests', async () => {
     const { email, token } = await newPerson({ tokens: 0 });
     await grant(email, 100);
     const start = () => administer('subscriptions', { email, plan: 'starter' }, { 'idempotency-key': 'new period' });
     const all = await Promise.all(Array.from({ length: 10 }, start));
     expect(all.some(({ status }) => status === 201)).toBe(true);
     await grant(email, -50);
-    // Started again, it would be 10,100 once more.
+    // A second start would reset the balance to 10,100.
     expect(await start()).toMatchObject({ status: 201, body: { subscription: { tokens_remaining: 10_100 } } });
     expect(await balanceOf(token)).toBe(10_050);
   });
 });
 
-describe('a subscription that begins later', () => {
+describe('a booked subscription', () => {
   const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString();
   const begin = (accountId: string) =>
     api.services.db.pool.query(
@@ -244,7 +241,7 @@ describe('a subscription that begins later', () => {
       [accountId],
     );
 
-  it('leaves the running one alone until it begins, and is shown', async () => {
+  it('is shown and leaves the running one alone', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const starts_at = tomorrow();
     const { status, body } = await administer('subscriptions', { email, plan: 'growth', starts_at });
@@ -259,7 +256,7 @@ describe('a subscription that begins later', () => {
     expect(asked.status).toBe(202);
   });
 
-  it.each(['submission', 'page'])('begins by the first %s that meets it, with top-ups moved over', async (what) => {
+  it.each(['submission', 'page'])('starts with the first %s after its time, with top-ups', async (what) => {
     const { accountId, email, token } = await newPerson({ tokens: 1_000 });
     await grant(email, 400);
     await administer('subscriptions', { email, plan: 'growth', starts_at: tomorrow() });
@@ -270,7 +267,7 @@ describe('a subscription that begins later', () => {
     expect(body.ai_usage).toMatchObject({ original_tokens_included: 100_400 });
   });
 
-  it('begins by itself where nobody looks', async () => {
+  it('starts by itself without requests', async () => {
     const { accountId, email } = await newPerson({ tokens: 1_000 });
     await administer('subscriptions', { email, plan: 'growth', starts_at: tomorrow() });
     await begin(accountId);
@@ -281,7 +278,7 @@ describe('a subscription that begins later', () => {
     });
   });
 
-  it('is taken back by one that starts at once', async () => {
+  it('is cancelled by a subscription that starts now', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     await administer('subscriptions', { email, plan: 'growth', starts_at: tomorrow() });
     await administer('subscriptions', { email, plan: 'scale' });
@@ -289,7 +286,7 @@ describe('a subscription that begins later', () => {
     expect(body).toMatchObject({ plan: { id: 'scale' }, booked: null });
   });
 
-  it('is booked once where the same call comes ten times at once', async () => {
+  it('is booked once for ten concurrent requests', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const input = { email, plan: 'growth', starts_at: tomorrow() };
     const key = { 'idempotency-key': 'booked at once' };
@@ -299,7 +296,7 @@ describe('a subscription that begins later', () => {
     expect(body).toMatchObject({ plan: { id: 'starter' }, booked: { plan: 'growth' } });
   });
 
-  it('is replaced by another one, and taken back', async () => {
+  it('is replaced by another booking and can be deleted', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const key = { 'idempotency-key': 'booked' };
     for (const plan of ['growth', 'scale'])
@@ -314,8 +311,8 @@ describe('a subscription that begins later', () => {
   });
 });
 
-describe('an operator’s call whose answer was lost', () => {
-  it('starts no second period when it is repeated, also after its key was forgotten', async () => {
+describe('an operator’s repeated request', () => {
+  it('starts no second period, also after its key has expired', async () => {
     const { accountId, email, token } = await newPerson({ tokens: 0 });
     const start = () => administer('subscriptions', { email, plan: 'starter' }, { 'idempotency-key': 'lost' });
     expect((await start()).status).toBe(201);
@@ -339,7 +336,7 @@ describe('a suspended account', () => {
   const resume = (email: string) => administer('accounts/resume', { email });
   const ask = (token: string) => call('POST', '/api/ai/ask-question', { token, body: { question: 'May I?' } });
 
-  it('uses nothing, and keeps its period, balance and numbers', async () => {
+  it('gets 402 and keeps its period and balance', async () => {
     const { accountId, email, token } = await newPerson({ tokens: 1_000 });
     const { tokens_consumed } = await poll(token, await submit(token, 'Before?'));
     const read = async () => (await call<Shown>('GET', '/api/billing/subscription', { token })).body;
@@ -360,7 +357,7 @@ describe('a suspended account', () => {
     expect(rows).toHaveLength(1);
   });
 
-  it('is renewed only when it is resumed', async () => {
+  it('is renewed only once it is resumed', async () => {
     const { accountId, email, token } = await newPerson({ tokens: 1_000 });
     const { db } = api.services;
     await suspend(email);
@@ -372,7 +369,7 @@ describe('a suspended account', () => {
     expect(await balanceOf(token)).toBeGreaterThan(0);
   });
 
-  it('is an operator’s act', async () => {
+  it('can be suspended and resumed only by operators', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     for (const path of ['suspend', 'resume'])
       expect(await call('POST', `/api/admin/accounts/${path}`, { token, body: { email, reason: 'x' } })).toMatchObject({

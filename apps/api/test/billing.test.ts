@@ -24,7 +24,7 @@ const subscription = {
   ai_usage: aiUsage,
 };
 
-describe('what an account sees of itself has these fields and no others', () => {
+describe('the exact response fields of', () => {
   it.each<[string, object]>([
     [
       '/api/accounts/profile',
@@ -70,8 +70,8 @@ describe('what an account sees of itself has these fields and no others', () => 
   });
 });
 
-describe('what is left', () => {
-  it('is a percentage of tokens and of days, rounded down', async () => {
+describe('the remaining percentages', () => {
+  it('count tokens and days, rounded down', async () => {
     const operator = await newPerson({ role: 'operator' });
     const person = await newPerson();
     const body = {
@@ -91,8 +91,8 @@ describe('what is left', () => {
   });
 });
 
-describe('usage', () => {
-  it('is told by day, task and model, and sums up to what was consumed', async () => {
+describe('GET /api/billing/usage', () => {
+  it('sums to the consumed tokens by day, task and model', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const jobs = [await ask(person.token, 'First?'), await ask(person.token, 'Second?')];
     const { body } = await call('GET', '/api/billing/usage', { token: person.token });
@@ -112,7 +112,7 @@ describe('usage', () => {
     });
   });
 
-  it('of a day is the same however many days are asked for', async () => {
+  it('returns whole UTC days for any number of days', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const { rows } = await api.services.db.pool.query<{ day: string }>(
       `insert into ai_usage_log (id, account_id, subscription_id, job_id, step, fence, task, model, input_tokens,
@@ -142,7 +142,7 @@ describe('usage', () => {
     }
   });
 
-  it('is the account’s own', async () => {
+  it('returns only the account’s own usage', async () => {
     const other = await newPerson({ tokens: 1_000 });
     expect((await call('GET', '/api/billing/usage?days=366', { token: other.token })).body).toMatchObject({
       usage: [],

@@ -12,8 +12,8 @@ const basic = (email: string, password = testPassword) => ({
   authorization: `Basic ${Buffer.from(`${email}:${password}`).toString('base64')}`,
 });
 
-describe('the queue board', () => {
-  it('asks strangers to sign in, on every page', async () => {
+describe('Bull Board', () => {
+  it('requires a login on every page', async () => {
     for (const path of [board, `${board}/`, queues, `${board}/static/favicon.ico`, `${board}/queue/ask-question`]) {
       const answer = await call('GET', path);
       expect(answer).toMatchObject({ status: 401, body: { success: false, error_code: 'unauthenticated' } });
@@ -21,7 +21,7 @@ describe('the queue board', () => {
     }
   });
 
-  it('is not fooled by other spellings of its address', async () => {
+  it('requires a login under other spellings of its path', async () => {
     for (const path of [
       '//admin/queues/api/queues',
       '/admin//queues',
@@ -33,7 +33,7 @@ describe('the queue board', () => {
       expect([401, 404]).toContain((await call('GET', path)).status);
   });
 
-  it('takes no wrong password, no broken header, no tenant', async () => {
+  it('refuses wrong passwords, malformed headers and tenants', async () => {
     for (const headers of [
       basic(operator.email, 'wrong'),
       basic('nobody@example.com'),
@@ -48,7 +48,7 @@ describe('the queue board', () => {
       expect(await call('GET', queues, options)).toMatchObject({ status: 403, body: { error_code: 'forbidden' } });
   });
 
-  it('lets operators in by e-mail and password, or by their token, and loads its own files', async () => {
+  it('accepts operators by Basic or bearer, and serves its files', async () => {
     for (const options of [{ headers: basic(operator.email) }, { token: operator.token }]) {
       const page = await call('GET', board, options);
       expect(page.status).toBe(200);
@@ -61,7 +61,7 @@ describe('the queue board', () => {
     }
   });
 
-  it('ends a browser’s session with the old password', async () => {
+  it('refuses the old password after a password change', async () => {
     const other = await newPerson({ role: 'operator' });
     expect((await call('GET', board, { headers: basic(other.email) })).status).toBe(200);
     const body = { current_password: testPassword, new_password: 'another password' };
@@ -70,7 +70,7 @@ describe('the queue board', () => {
     expect((await call('GET', board, { headers: basic(other.email, 'another password') })).status).toBe(200);
   });
 
-  it('shows jobs by their ids, and no text of a question or an answer', async () => {
+  it('shows job ids and no questions or answers', async () => {
     const text = 'Where did Wilhelmina hide the marzipan?';
     const job = await ask(tenant.token, text);
     const id = `${job.id}_1`;
@@ -82,7 +82,7 @@ describe('the queue board', () => {
     expect(shown.text + listed.text).not.toMatch(/Wilhelmina|marzipan/i);
   });
 
-  it('shows why a job failed by its code', async () => {
+  it('shows the error code of a failed job', async () => {
     const poor = await newPerson({ tokens: costlyQuestion.tokens });
     const job = await ask(poor.token, costlyQuestion.question);
     const shown = await call('GET', `${board}/api/queues/ask-question/${job.id}_1`, { token: operator.token });
@@ -91,10 +91,10 @@ describe('the queue board', () => {
 
   it.each([
     ['another origin', { origin: 'https://evil.example' }],
-    ['an origin that is none', { origin: 'null' }],
+    ['a null origin', { origin: 'null' }],
     ['another site’s page', { 'sec-fetch-site': 'cross-site' }],
     ['a page of a sibling host', { 'sec-fetch-site': 'same-site' }],
-  ])('refuses what %s makes a browser send', async (_, headers) => {
+  ])('refuses requests from %s', async (_, headers) => {
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
       const path = `${board}/api/queues/ask-question/pause`;
       const answer = await call(method, path, { headers: { ...basic(operator.email), ...headers } });
@@ -102,11 +102,11 @@ describe('the queue board', () => {
     }
   });
 
-  it('does nothing that Postgres would undo, not even for an operator on its own page', async () => {
+  it('refuses operators’ actions that Postgres would undo', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
-    const somebody = await idle.newPerson({ tokens: 1_000 });
+    const owner = await idle.newPerson({ tokens: 1_000 });
     const { token } = await idle.newPerson({ role: 'operator' });
-    const jobId = await idle.submit(somebody.token, 'Still there?');
+    const jobId = await idle.submit(owner.token, 'Still there?');
     const queue = `${board}/api/queues/ask-question`;
     const own = { origin: idle.url, 'sec-fetch-site': 'same-origin' };
     for (const [method, path] of [
@@ -128,6 +128,6 @@ describe('the queue board', () => {
     expect(await kept?.isPaused()).toBe(false);
     expect(await kept?.getJobCounts('wait', 'delayed', 'prioritized')).toMatchObject({ prioritized: 1 });
     const [job] = (await kept?.getJobs('prioritized')) ?? [];
-    expect(job).toMatchObject({ id: `${jobId}_1`, data: { account_id: somebody.accountId } });
+    expect(job).toMatchObject({ id: `${jobId}_1`, data: { account_id: owner.accountId } });
   });
 });

@@ -1,4 +1,4 @@
-/** Cancelling jobs: before they run, while a worker in another process's place runs them, and after they have ended. */
+/** Cancellation of queued, running and ended jobs. */
 import { newId } from '@tally/core';
 import { claimJobs, settle } from '@tally/db';
 import { type Job, type Person, type Platform, until } from '@tally/testing';
@@ -15,7 +15,7 @@ const cancel = (person: Person, jobId: string, headers = {}) =>
     headers,
   });
 
-/** A question whose model call takes for ever, once the call is under way. */
+/** Submits a question whose model call hangs, and waits for the call to start. */
 async function askSlowly(person: Person, at: Platform = platform): Promise<string> {
   at.sandbox.faults.set([{ kind: 'hang', match: { user: person.accountId } }]);
   const jobId = await at.submit(person.token, 'How many days do I have?');
@@ -38,7 +38,7 @@ const holds = async (person: Person) =>
     .rows;
 
 describe('a queued job', () => {
-  it('is cancelled at once, leaves the queue, and never runs', async () => {
+  it('is cancelled at once, leaves the queue and never runs', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const person = await idle.newPerson({ tokens: 1_000 });
     const jobId = await idle.submit(person.token, 'Never mind?');
@@ -53,11 +53,11 @@ describe('a queued job', () => {
     await idle.startWorker();
     expect((await idle.ask(person.token, 'And now?')).status).toBe('completed');
     expect(idle.sandbox.book.totals(person.accountId).requests).toBe(1);
-    // Again is no error: it is what was wanted.
+    // Cancelling again succeeds: the job is already in the requested state.
     expect((await idle.call('DELETE', path, { token: person.token })).status).toBe(200);
   });
 
-  it('wakes up whoever waits for it', async () => {
+  it('ends a request that waits for it', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const person = await idle.newPerson({ tokens: 1_000 });
     const waiting = idle.call<{ job: Job }>('POST', '/api/ai/ask-question', {
@@ -74,7 +74,7 @@ describe('a queued job', () => {
 });
 
 describe('a running job', () => {
-  it('has its model call aborted, pays for the input that it sent, and gives its hold back', async () => {
+  it('aborts its model call, bills the input, releases its hold', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const jobId = await askSlowly(person);
     const answer = await cancel(person, jobId);
@@ -92,7 +92,7 @@ describe('a running job', () => {
     await until(() => entry?.outcome === 'aborted');
   });
 
-  it('is answered when it has ended, where the client prefers to wait', async () => {
+  it('is returned once it has ended with Prefer: wait', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const answer = await cancel(person, await askSlowly(person), { prefer: 'wait=10' });
     expect(answer).toMatchObject({ status: 200, body: { job: { status: 'cancelled' } } });
@@ -111,30 +111,30 @@ describe('a running job', () => {
     expect((await poll(person.token, jobId, 3_000)).status).toBe('cancelled');
   });
 
-  it('is cancelled within a lease’s renewal where the news is lost', async () => {
+  it('is cancelled at lease renewal when the announcement is lost', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const jobId = await askSlowly(person);
-    // What the request writes down, without the news.
+    // What the request stores, without its announcement.
     await platform.api.services.db.pool.query('update jobs set cancel_requested_at = now() where id = $1', [jobId]);
     expect((await poll(person.token, jobId, 6_000)).status).toBe('cancelled');
     expect((await calls(person)).map(({ outcome }) => outcome)).toEqual(['cancelled']);
   });
 
-  it('never goes back to the queue: not for another try, and not after a crash', async () => {
+  it('is not requeued for a retry or after a crash', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const { db } = idle.api.services;
     const person = await idle.newPerson({ tokens: 10_000 });
     const claimed = async (leaseMs: number) => {
       const jobId = await idle.submit(person.token, 'Never mind?');
       await claimJobs(db, [{ claimId: newId(), jobId, dispatch: 1, leaseMs }]);
-      // What a request writes down of which no worker hears.
+      // What a request stores, without its announcement to workers.
       await db.pool.query('update jobs set cancel_requested_at = now() where id = $1', [jobId]);
       return jobId;
     };
     const [repeated, crashed] = [await claimed(60_000), await claimed(1)];
     await settle(db, [{ move: { jobId: repeated, fence: 1, status: 'queued', delayMs: 0 } }]);
     expect((await idle.poll(person.token, repeated, 100)).status).toBe('cancelled');
-    // Nor does it end otherwise, and be put back one day with all the others.
+    // A cancelled job must not end as failed either: failed jobs can be requeued.
     const failed = await claimed(60_000);
     await settle(db, [{ move: { jobId: failed, fence: 1, status: 'failed', errorCode: 'model_unavailable' } }]);
     expect(await idle.poll(person.token, failed, 100)).toMatchObject({ status: 'cancelled', error_code: 'cancelled' });
@@ -144,7 +144,7 @@ describe('a running job', () => {
     expect(idle.sandbox.book.totals(person.accountId).requests).toBe(0);
   });
 
-  it('that is waiting for tokens of others ends when it is cancelled', async () => {
+  it('that waits for tokens on hold ends when it is cancelled', async () => {
     const person = await newPerson({ tokens: 600 });
     const holder = await askSlowly(person);
     const waiter = await submit(person.token, 'And I?');
@@ -159,15 +159,15 @@ describe('a running job', () => {
   });
 });
 
-describe('a job that has ended', () => {
-  it('can’t be cancelled any more, and stays what it is', async () => {
+describe('an ended job', () => {
+  it('returns 409 and stays as it is', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const job = await platform.ask(person.token, 'Done?');
     expect(await cancel(person, job.id)).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
     expect(await poll(person.token, job.id)).toEqual(job);
   });
 
-  it('of somebody else does not exist', async () => {
+  it('of another account returns 404', async () => {
     const [person, other] = [await newPerson({ tokens: 10_000 }), await newPerson()];
     const jobId = await askSlowly(person);
     expect(await cancel(other, jobId)).toMatchObject({ status: 404, body: { error_code: 'not_found' } });

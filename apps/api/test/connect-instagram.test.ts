@@ -9,8 +9,8 @@ import { subscribeToWebhooks } from '../src/instagram/webhook-subscription.ts';
 const igUserId = '17841405309211844';
 const path = '/api/instagram/accounts';
 
-describe('a token is accepted on Instagram’s clear yes only', () => {
-  /** A Graph API that answers what a test says. */
+describe('checkInstagramToken', () => {
+  /** Sends the test's response for the fake Graph API. */
   let respond: (response: ServerResponse) => void;
   const server = createServer((_, response) => respond(response)).listen(0, '127.0.0.1');
   afterAll(() => {
@@ -33,7 +33,7 @@ describe('a token is accepted on Instagram’s clear yes only', () => {
   it.each([
     ['as user_id', { id: '2601', user_id: igUserId, username: 'lamps' }],
     ['as id', { id: igUserId, username: 'lamps' }],
-  ])('the account itself, %s', async (_, body) => {
+  ])('accepts the account’s id %s', async (_, body) => {
     answer(200, body);
     await check();
   });
@@ -41,21 +41,21 @@ describe('a token is accepted on Instagram’s clear yes only', () => {
   it.each([
     ['a 404 without a code', 404, { error: { message: 'Not found' } }],
     ['a 404 without a body', 404, ''],
-    ['a page', 200, '<!doctype html><title>Log in</title>'],
-    ['a page that is not there', 404, '<h1>Not found</h1>'],
-    ['a redirect to an answer that would do', 302, { id: igUserId, username: 'lamps' }],
+    ['an HTML page', 200, '<!doctype html><title>Log in</title>'],
+    ['an HTML 404', 404, '<h1>Not found</h1>'],
+    ['a redirect with a valid body', 302, { id: igUserId, username: 'lamps' }],
     ['an empty 200', 200, ''],
     ['an empty object', 200, {}],
     ['a list', 200, [igUserId]],
     ['another account', 200, { id: '2601', user_id: '17841400000000009', username: 'lamps' }],
-    ['an id that was rounded', 200, `{"user_id":${igUserId},"username":"lamps"}`],
+    ['a numeric id', 200, `{"user_id":${igUserId},"username":"lamps"}`],
     ['no username', 200, { user_id: igUserId }],
     ['an empty username', 200, { user_id: igUserId, username: '' }],
     ['the account with a status other than 200', 201, { user_id: igUserId, username: 'lamps' }],
-    ['a token that is not valid', 401, { error: { code: 190 } }],
+    ['an invalid token', 401, { error: { code: 190 } }],
     ['a missing permission', 403, { error: { code: 10 } }],
-    ['an object that is not there', 400, { error: { code: 100, error_subcode: 33 } }],
-  ])('%s refuses it', async (_, status, body) => {
+    ['an unknown object', 400, { error: { code: 100, error_subcode: 33 } }],
+  ])('refuses the token on %s', async (_, status, body) => {
     answer(status, body, { location: '/elsewhere' });
     await expect(check()).rejects.toMatchObject({
       code: 'invalid_input',
@@ -64,25 +64,25 @@ describe('a token is accepted on Instagram’s clear yes only', () => {
   });
 
   it.each([
-    ['a 500 with a page', 502, '<h1>Bad Gateway</h1>'],
+    ['a 502 with an HTML page', 502, '<h1>Bad Gateway</h1>'],
     ['Meta’s temporary error', 500, { error: { code: 2 } }],
     ['a transient error with another status', 400, { error: { code: 100, is_transient: true } }],
-    ['a limit of the app’s', 400, { error: { code: 4 } }],
+    ['the app’s rate limit', 400, { error: { code: 4 } }],
     ['a 429', 429, ''],
-  ])('%s is asked again later', async (_, status, body) => {
+  ])('is retryable after %s', async (_, status, body) => {
     answer(status, body);
     await expect(check()).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: expect.any(Number) });
   });
 
   it.each([
-    ['a connection that breaks', (response: ServerResponse) => void response.socket?.destroy()],
-    ['no answer in time', () => undefined],
-  ])('%s is asked again later', async (_, how) => {
+    ['a broken connection', (response: ServerResponse) => void response.socket?.destroy()],
+    ['a timeout', () => undefined],
+  ])('is retryable after %s', async (_, how) => {
     respond = how;
     await expect(check(200)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('a body that breaks off subscribes nothing', async () => {
+  it('subscribes nothing on a truncated body', async () => {
     respond = (response) => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('{"success":true');
@@ -93,7 +93,7 @@ describe('a token is accepted on Instagram’s clear yes only', () => {
   });
 });
 
-describe('connecting', async () => {
+describe('POST /api/instagram/accounts', async () => {
   const { call, newPerson, sandbox } = await startPlatform({ worker: false });
   const { instagram } = sandbox;
   type Account = { id: string; webhooks: { subscribed: boolean; fields: string[]; reason: string | null } };
@@ -116,7 +116,7 @@ describe('connecting', async () => {
   };
   const fields = ['comments', 'live_comments', 'messages'];
 
-  it('subscribes the account to the app’s webhooks and says so', async () => {
+  it('subscribes the account to webhooks and shows the fields', async () => {
     const { status, body } = await connect();
     expect({ status, webhooks: body.account.webhooks }).toEqual({
       status: 201,
@@ -133,7 +133,7 @@ describe('connecting', async () => {
     [{ kind: 'html', status: 404 } as const, /404 with something other than JSON/],
     [{ kind: 'invalid_json' } as const, /200 with something other than JSON/],
     [{ kind: 'reset' } as const, /does not answer/],
-  ])('stores the account where Meta does not subscribe it, with the reason: %j', async (fault, reason) => {
+  ])('stores the account with Meta’s refusal of webhooks: %j', async (fault, reason) => {
     instagram.faults.set([{ ...fault, match: { call: 'subscribed_apps' } }]);
     const { status, body } = await connect();
     expect(status).toBe(201);
@@ -145,20 +145,20 @@ describe('connecting', async () => {
     expect((await shown())?.webhooks).toEqual({ subscribed: true, fields, reason: null });
   });
 
-  it('stores nothing and subscribes nothing where the token is refused', async () => {
+  it('stores and subscribes nothing where the token is refused', async () => {
     instagram.faults.set([{ kind: 'error', code: 190, match: { call: 'account' } }]);
     expect(await connect()).toMatchObject({ status: 400, body: { error_code: 'invalid_input' } });
     expect(await shown()).toBeUndefined();
     expect(instagram.subscriptions.size).toBe(0);
   });
 
-  it('ends the webhooks of an account that is disconnected', async () => {
+  it('ends the webhooks of a disconnected account', async () => {
     const { body } = await connect();
     expect((await call('DELETE', `${path}/${body.account.id}`, { token: owner.token })).status).toBe(200);
     expect(instagram.subscriptions.size).toBe(0);
   });
 
-  it('disconnects also where Meta does not end the webhooks', async () => {
+  it('disconnects also where Meta refuses to end the webhooks', async () => {
     const { body } = await connect();
     instagram.faults.set([{ kind: 'error', code: 190, match: { call: 'subscribed_apps' } }]);
     const gone = await call<Body>('DELETE', `${path}/${body.account.id}`, { token: owner.token });
@@ -166,11 +166,11 @@ describe('connecting', async () => {
     expect(await shown()).toBeUndefined();
   });
 
-  it('subscribes nothing for an account that another tenant has', async () => {
+  it('subscribes nothing for another tenant’s account', async () => {
     await connect();
     instagram.subscriptions.clear();
-    const stranger = await newPerson();
-    expect((await call('POST', path, { token: stranger.token, body: account })).status).toBe(409);
+    const otherTenant = await newPerson();
+    expect((await call('POST', path, { token: otherTenant.token, body: account })).status).toBe(409);
     expect(instagram.subscriptions.size).toBe(0);
   });
 });

@@ -27,7 +27,7 @@ const preflight = (path: string, headers: Record<string, string> = {}) =>
 const words = (list: string | undefined) => (list ?? '').toLowerCase().split(/, ?/);
 
 describe('a preflight', () => {
-  it('is answered for every route of the document before the login', async () => {
+  it('is answered for every documented route before login', async () => {
     for (const { method, path } of operations) {
       const answer = await preflight(path.replaceAll(/\{\w+\}/g, '1'), { 'access-control-request-method': method });
       expect([answer.status, answer.text]).toEqual([204, '']);
@@ -60,13 +60,13 @@ describe('a preflight', () => {
     'http://localhost',
     '*',
     '',
-  ])('of %j allows nothing', async (other) => {
+  ])('from %j allows nothing', async (other) => {
     const answer = await preflight(questionPath, { origin: other });
     expect(corsOf(answer.headers)).toEqual({});
     expect(answer.headers.get('vary')).toContain('Origin');
   });
 
-  it('does not count against an account’s rates', async () => {
+  it('does not count against rate limits', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     for (let i = 0; i < 10; i++)
       expect((await preflight('/api/jobs', { authorization: `Bearer ${token}` })).status).toBe(204);
@@ -74,8 +74,8 @@ describe('a preflight', () => {
   });
 });
 
-describe('an answer to a page of that origin', () => {
-  it('can be read with its headers, without credentials mode', async () => {
+describe('a response to an allowed origin', () => {
+  it('exposes its headers, without credentials mode', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const ask = (headers = {}) =>
       call<{ job: { id: string } }>('POST', questionPath, {
@@ -101,7 +101,7 @@ describe('an answer to a page of that origin', () => {
     expect(events.text).toContain('completed');
   });
 
-  it('can be read where it is an error', async () => {
+  it('has CORS headers for every error status', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const poor = await newPerson();
     const ask = (options: CallOptions) => ['POST', questionPath, options] as const;
@@ -127,7 +127,7 @@ describe('an answer to a page of that origin', () => {
     }
   });
 
-  it('has no CORS headers for another origin or none', async () => {
+  it('has no CORS headers for other origins or none', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, {}] as Record<string, string>[]) {
       const answer = await call('GET', '/api/accounts/profile', { token, headers });
@@ -137,7 +137,7 @@ describe('an answer to a page of that origin', () => {
   });
 });
 
-describe('CORS is never allowed', () => {
+describe('CORS is not allowed', () => {
   it.each([
     '/webhooks/instagram',
     '/admin/queues',
@@ -147,7 +147,7 @@ describe('CORS is never allowed', () => {
     '/health',
     '/metrics',
     '/',
-  ])('at %s', async (path) => {
+  ])('on %s', async (path) => {
     const { token } = await newPerson({ role: 'operator' });
     for (const answer of [
       await preflight(path),
@@ -158,21 +158,21 @@ describe('CORS is never allowed', () => {
       expect(corsOf(answer.headers)).toEqual({});
   });
 
-  it('without the setting; a preflight is answered with Allow', async () => {
-    const shut = await startPlatform({ worker: false }, onTestFinished);
+  it('without CORS_ORIGINS, where a preflight gets Allow', async () => {
+    const withoutCors = await startPlatform({ worker: false }, onTestFinished);
     const headers = {
       origin,
       'access-control-request-method': 'POST',
       'access-control-request-headers': 'authorization',
     };
-    const asked = await shut.call('OPTIONS', questionPath, { headers });
+    const asked = await withoutCors.call('OPTIONS', questionPath, { headers });
     expect([asked.status, asked.headers.get('allow'), corsOf(asked.headers)]).toEqual([204, 'POST, OPTIONS', {}]);
-    const { token } = await shut.newPerson({ tokens: 1_000 });
-    const answer = await shut.call('GET', '/api/jobs', { token, headers: { origin } });
+    const { token } = await withoutCors.newPerson({ tokens: 1_000 });
+    const answer = await withoutCors.call('GET', '/api/jobs', { token, headers: { origin } });
     expect([answer.headers.get('vary'), corsOf(answer.headers)]).toEqual([null, {}]);
   });
 
-  it('by a plain OPTIONS', async () => {
+  it('for OPTIONS without preflight headers', async () => {
     const answer = await call('OPTIONS', questionPath);
     expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'POST, OPTIONS']);
   });

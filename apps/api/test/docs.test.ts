@@ -31,7 +31,7 @@ const hasNoBody = (status: string) => status === '204' || status === '304';
 const open = ['POST /api/accounts/register', 'POST /api/accounts/login'];
 
 describe('/openapi.json', () => {
-  it('lists every route of the API, and each task of the registry', () => {
+  it('lists every route and every task', () => {
     const names = operations.map(({ name }) => name);
     expect(names).toEqual(
       expect.arrayContaining([
@@ -63,14 +63,14 @@ describe('/openapi.json', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('is OpenAPI 3.1 that a generator can follow: references resolve, path parameters are declared, answers described', () => {
+  it('is valid OpenAPI 3.1: references, parameters, responses', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(document.info).toMatchObject({ title: expect.any(String), version: expect.any(String) });
     expect(document.components.securitySchemes.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)];
     expect(references.length).toBeGreaterThan(0);
     for (const [, name] of references) expect(Object.keys(document.components.schemas)).toContain(name);
-    // 3.0's word, which 3.1 replaced by a type of null.
+    // OpenAPI 3.0's keyword, which 3.1 replaced by type null.
     expect(JSON.stringify(document)).not.toContain('"nullable"');
     for (const { path, operation } of operations) {
       expect(operation.summary).toBeTruthy();
@@ -86,7 +86,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('says of a task what it takes, and what it may answer', () => {
+  it('documents a task’s input and responses', () => {
     const { operation } = operations.find(({ path }) => path === '/api/ai/ask-question') ?? {};
     expect(Object.keys(operation?.responses ?? {})).toEqual(
       expect.arrayContaining(['200', '202', '400', '401', '402', '409', '413', '429', '503']),
@@ -98,7 +98,7 @@ describe('/openapi.json', () => {
     expect(operation?.parameters?.map(({ name }) => name).sort()).toEqual(['idempotency-key', 'prefer']);
   });
 
-  it('says of a job’s events that they are a stream', () => {
+  it('documents a job’s events as a stream', () => {
     const { operation } = operations.find(({ name }) => name === 'GET /api/jobs/{id}/events') ?? {};
     expect(Object.keys(operation?.responses ?? {})).toEqual(['200', '204', '400', '401', '404', '429', '503']);
     expect(Object.keys(operation?.responses['200']?.content ?? {})).toEqual(['text/event-stream']);
@@ -108,7 +108,7 @@ describe('/openapi.json', () => {
   const readings = operations.filter(
     ({ method, operation }) => method === 'get' && operation.responses['200']?.content?.['application/json'],
   );
-  it.each(readings)('$name answers in the shape it promises', async ({ path, operation }) => {
+  it.each(readings)('documents the response shape of $name', async ({ path, operation }) => {
     const { token } = await newPerson({ tokens: 1_000 });
     const { status, body } = await call('GET', path.replace('{id}', '1'), { token });
     const schema = operation.responses[status]?.content?.['application/json']?.schema as {
@@ -123,7 +123,7 @@ describe('/openapi.json', () => {
 });
 
 describe('/docs', () => {
-  it('is a page that loads what it needs from here, and may load nothing else', async () => {
+  it('loads its files from this origin only', async () => {
     const page = await call('GET', '/docs');
     expect(page.status).toBe(200);
     expect(page.headers.get('content-type')).toContain('text/html');

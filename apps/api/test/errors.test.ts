@@ -12,7 +12,7 @@ const { token } = person;
 const ask = (options: CallOptions) => call('POST', questionPath, { token, ...options });
 const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 
-/** The envelope, the whole envelope, and nothing but the envelope. */
+/** Compares the whole error envelope. */
 function expectError(answer: Answer, status: number, code: string, more: Record<string, unknown> = {}) {
   expect({ status: answer.status, body: answer.body }).toEqual({
     status,
@@ -23,14 +23,14 @@ function expectError(answer: Answer, status: number, code: string, more: Record<
 
 const details = expect.arrayContaining([{ path: expect.any(String), message: expect.any(String) }]);
 
-describe('a body that can’t be read is 400', () => {
+describe('a malformed body is 400', () => {
   it.each<[string, CallOptions]>([
-    ['no JSON', { raw: '{"question": ' }],
+    ['not JSON', { raw: '{"question": ' }],
     ['empty', { raw: '' }],
     ['missing', {}],
-    ['JSON by another name', { raw: '{"question":"x"}', headers: { 'content-type': 'text/plain' } }],
+    ['with another content type', { raw: '{"question":"x"}', headers: { 'content-type': 'text/plain' } }],
     ['a form', { raw: 'question=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
-    ['with a content type that is cut short', { body: {}, headers: { 'content-type': 'application/json;' } }],
+    ['with a truncated content type', { body: {}, headers: { 'content-type': 'application/json;' } }],
     ['with a content type like JSON', { body: {}, headers: { 'content-type': 'application/jsonx' } }],
     ['with a NUL', { raw: '{"question":"a\\u0000b"}' }],
     ['with half a surrogate pair', { raw: '{"question":"a\\ud800b"}' }],
@@ -41,7 +41,7 @@ describe('a body that can’t be read is 400', () => {
   ])('%s', async (_, options) => expectError(await ask(options), 400, 'invalid_input'));
 });
 
-describe('a body that doesn’t fit is 400 and says where', () => {
+describe('a body of the wrong shape is 400 with the field', () => {
   it.each<[string, unknown]>([
     ['null', null],
     ['an array', []],
@@ -61,7 +61,7 @@ describe('a body that doesn’t fit is 400 and says where', () => {
     expect(body.details).toEqual([{ path: 'question', message: expect.any(String) }]);
   });
 
-  it('a prototype is no substitute for a field', async () => {
+  it('__proto__ does not provide a missing field', async () => {
     expectError(await ask({ raw: '{"__proto__":{"question":"x"}}' }), 400, 'invalid_input', { details });
     const added = await ask({ raw: '{"question":"x","__proto__":{"polluted":true},"constructor":1}' });
     expectError(added, 400, 'invalid_input', { details });
@@ -69,7 +69,7 @@ describe('a body that doesn’t fit is 400 and says where', () => {
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
   });
 
-  it('8,000 characters are taken, and content types as clients write them', async () => {
+  it('8,000 characters and common content types are accepted', async () => {
     expect((await ask({ body: { question: 'x'.repeat(8_000) } })).status).toBe(202);
     for (const type of ['application/json; charset=utf-8', 'Application/JSON', 'application/vnd.api+json'])
       expect((await ask({ body: { question: 'x' }, headers: { 'content-type': type } })).status).toBe(202);
@@ -86,7 +86,7 @@ describe('a body that doesn’t fit is 400 and says where', () => {
     '/api/billing/usage?days=1e9',
   ])('%s', async (path) => expectError(await call('GET', path, { token }), 400, 'invalid_input', { details }));
 
-  it('an idempotency key of 201 characters, or of none', async () => {
+  it('an idempotency key of 201 characters, or empty', async () => {
     for (const key of ['x'.repeat(201), ''])
       expectError(await ask({ body: { question: 'x' }, headers: { 'idempotency-key': key } }), 400, 'invalid_input', {
         details,
@@ -94,7 +94,7 @@ describe('a body that doesn’t fit is 400 and says where', () => {
   });
 });
 
-describe('what is not there is 404', () => {
+describe('an unknown resource is 404', () => {
   it.each([
     ['GET', '/nothing'],
     ['GET', '/api/nothing'],
@@ -108,7 +108,7 @@ describe('what is not there is 404', () => {
     expectError(await call(method, path, { token }), 404, 'not_found');
   });
 
-  it('another account’s job and knowledge, and an id that nothing has or that is none', async () => {
+  it('another account’s resources, unknown ids, malformed ids', async () => {
     const other = await newPerson({ tokens: 1_000 });
     const jobId = await submit(other.token, 'Whose job is this?');
     const entry = { title: 'Theirs', text: 'Their text.' };
@@ -125,13 +125,13 @@ describe('what is not there is 404', () => {
     expect((await call('DELETE', knowledgePath, { token: other.token })).status).toBe(200);
   });
 
-  it('also for operators: their role opens no tenant’s jobs', async () => {
+  it('a tenant’s job, also for operators', async () => {
     const jobId = await submit(token, 'Is this private?');
     expectError(await call('GET', `/api/jobs/${jobId}`, { token: operator.token }), 404, 'not_found');
   });
 });
 
-describe('a stranger', () => {
+describe('a request without a login', () => {
   it.each([
     ['GET', '/api/jobs'],
     ['GET', '/api/nothing'],
@@ -139,7 +139,7 @@ describe('a stranger', () => {
     ['HEAD', '/api/jobs'],
     ['POST', '/api/admin/grants'],
     ['POST', questionPath],
-  ])('gets 401 for %s %s before anything else is looked at', async (method, path) => {
+  ])('gets 401 for %s %s before any other check', async (method, path) => {
     const answer = await call(method, path, method === 'POST' ? { raw: 'no JSON' } : {});
     if (method === 'HEAD') expect(answer.status).toBe(401);
     else expectError(answer, 401, 'unauthenticated');
@@ -151,25 +151,25 @@ describe('a body over 256 KB is 413', () => {
   const chunks = (text: string) =>
     ReadableStream.from([text.slice(0, 1_000), text.slice(1_000)].map((part) => Buffer.from(part)));
 
-  it('with its length announced, and in chunks without', async () => {
+  it('with Content-Length, and chunked without', async () => {
     expectError(await ask({ raw: large }), 413, 'payload_too_large');
     expectError(await ask({ raw: chunks(large) }), 413, 'payload_too_large');
     expect((await ask({ raw: chunks('{"question":"In chunks?"}'.padEnd(2_000)) })).status).toBe(202);
   });
 
-  it('also at the doors that need no login', async () => {
+  it('also on routes without a login', async () => {
     for (const path of ['/api/accounts/login', '/api/accounts/register'])
       expectError(await call('POST', path, { raw: large }), 413, 'payload_too_large');
   });
 
-  it('however large it is: the client hears the answer, and its next request is served', async () => {
+  it('and the client’s next request succeeds', async () => {
     const huge = 'x'.repeat(8_000_000);
     for (const raw of [() => huge, () => chunks(huge)]) {
       expectError(await ask({ raw: raw() }), 413, 'payload_too_large');
       expectError(await call('POST', questionPath, { raw: raw() }), 401, 'unauthenticated');
     }
-    // The server reads what is left of a body for half a second, and then closes the connection under whatever comes next:
-    // clients ask again on another one.
+    // The server drains a refused body for half a second and then closes the connection, which may break the next
+    // request: clients retry on another connection.
     const unread = [large, huge].flatMap((text) => [() => text, () => chunks(text)]);
     const nexts = unread.map(async (raw) => {
       await ask({ raw: raw() });
@@ -204,7 +204,7 @@ describe('an account that may not use AI gets 402', () => {
     ['subscription_expired', { endsInDays: -1 }, 5_000],
     ['subscription_inactive', { status: 'inactive' }, 5_000],
     ['no_tokens_remaining', { tokens: 59 }, 59],
-  ])('%s, with its three numbers and nothing else', async (code, subscription, original) => {
+  ])('%s with the three token counts', async (code, subscription, original) => {
     const refused = await accountWith(subscription);
     for (const path of [questionPath, `${questionPath}/`])
       for (const options of [{}, { 'idempotency-key': 'refused' }]) {
@@ -216,8 +216,8 @@ describe('an account that may not use AI gets 402', () => {
   });
 });
 
-describe('every answer', () => {
-  it('has a request id of its own and the usual security headers, errors too', async () => {
+describe('every response', () => {
+  it('has a request id and security headers, also for errors', async () => {
     const answers = [
       await call('GET', '/health'),
       await call('GET', '/nothing'),
@@ -243,13 +243,13 @@ describe('every answer', () => {
     }
   });
 
-  it('to HEAD is that to GET without a body', async () => {
+  it('to HEAD equals that to GET, without a body', async () => {
     const answer = await call('HEAD', '/api/jobs', { token });
     expect(answer).toMatchObject({ status: 200, text: '' });
   });
 
-  it('to a fault of our own is fixed text under a request id', async () => {
-    // An account without a password hash that argon2 can read: nothing that a client could cause.
+  it('to an internal error is fixed text with a request id', async () => {
+    // A password hash that argon2 can't parse, as an internal fault that no client can cause.
     await insertAccount(api.services.db, {
       email: 'broken@example.com',
       passwordHash: 'not a hash',
@@ -263,7 +263,7 @@ describe('every answer', () => {
     expect(broken.body.error).toBe('Internal error');
   });
 
-  it('comes over HTTP from the address that the process reports', async () => {
+  it('comes from the URL that the process reports', async () => {
     expect(await (await fetch(`${url}/health`)).json()).toEqual({ success: true, status: 'ok' });
   });
 });

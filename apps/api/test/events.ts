@@ -1,4 +1,4 @@
-/** A client's hands on a job's event stream, and a task that goes where a test sends it. */
+/** A client of a job's event stream, and a task whose steps a test scripts. */
 import { PassThrough } from 'node:stream';
 import { TallyError } from '@tally/core';
 import { type AnyTask, defineTask } from '@tally/tasks';
@@ -11,24 +11,24 @@ export type JobEvent = { id: string; job: Job<{ said: string }> };
 export type Feed = {
   status: number;
   headers: Headers;
-  /** The next event; undefined where the server has ended the stream. */
+  /** The next event; undefined once the server has ended the stream. */
   next(): Promise<JobEvent | undefined>;
-  /** All that follow, until the server ends the stream. */
+  /** All remaining events until the server ends the stream. */
   rest(): Promise<JobEvent[]>;
-  /** All that has been read, comments included. */
+  /** All text read so far, including comments. */
   received(): string;
-  hangUp(): void;
+  disconnect(): void;
 };
 
 /** Opens the stream of a job's events; it ends with the test. */
 export async function follow(url: string, token: string, jobId: string, lastEventId?: string): Promise<Feed> {
-  const gone = newClient();
+  const controller = newClient();
   const answer = await fetch(`${url}/api/jobs/${jobId}/events`, {
     headers: {
       authorization: `Bearer ${token}`,
       ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
     },
-    signal: gone.signal,
+    signal: controller.signal,
   });
   const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
   let received = '';
@@ -60,22 +60,22 @@ export async function follow(url: string, token: string, jobId: string, lastEven
       return all;
     },
     received: () => received,
-    hangUp: () => gone.abort(),
+    disconnect: () => controller.abort(),
   };
 }
 
-// Apart, so that what a client has read is kept no longer than the client.
+// A separate function, so that onTestFinished's closure does not keep what the client has read in memory.
 function newClient(): AbortController {
-  const gone = new AbortController();
-  onTestFinished(() => gone.abort());
-  return gone;
+  const controller = new AbortController();
+  onTestFinished(() => controller.abort());
+  return controller;
 }
 
 type Order = { progress: string } | { ask: string } | { fail: string };
 const orders = new Map<string, PassThrough>();
 export const guidedPath = '/api/test/guided';
 
-/** A task that shows progress, asks the model and fails as it is told, and completes when there are no more orders. */
+/** A task that reports progress, calls the model and fails as ordered, and completes once its orders end. */
 export const guided: AnyTask = defineTask({
   name: 'guided',
   path: guidedPath,
@@ -96,7 +96,7 @@ export const guided: AnyTask = defineTask({
 
 let jobs = 0;
 
-/** Submits a guided job; what is written to `orders` it obeys in turn, also what was written before it ran. */
+/** Submits a guided job, which executes `orders` in turn, also those written before it runs. */
 export async function submitGuided(
   { call }: Pick<Platform, 'call'>,
   token: string,
@@ -104,7 +104,7 @@ export async function submitGuided(
   const key = `job ${++jobs}`;
   const written = new PassThrough({ objectMode: true });
   orders.set(key, written);
-  // A worker that shuts down waits for its jobs.
+  // Lets the job end: a worker that shuts down waits for its jobs.
   onTestFinished(() => void written.end());
   const { status, body, text } = await call<{ job_id: string }>('POST', guidedPath, { token, body: { key } });
   if (status !== 202) throw new Error(`not accepted: ${status} ${text}`);

@@ -4,13 +4,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 const { api, call, newPerson, startWorker, submit } = await startPlatform({ worker: false });
 
 describe('GET /health', () => {
-  it('says that the process lives', async () => {
+  it('returns 200', async () => {
     expect(await call('GET', '/health')).toMatchObject({ status: 200, body: { success: true, status: 'ok' } });
   });
 });
 
 describe('GET /ready', () => {
-  it('is 503 without a worker and says what is missing, and 200 with one', async () => {
+  it('returns 503 with what is missing, and 200 with a worker', async () => {
     const without = await call('GET', '/ready');
     expect(without.status).toBe(503);
     expect(without.body).toEqual({
@@ -27,7 +27,7 @@ describe('GET /ready', () => {
     });
   });
 
-  it('is 503 again once the last worker has shut down', async () => {
+  it('returns 503 again once the last worker has shut down', async () => {
     const other = await startPlatform({}, onTestFinished);
     expect((await other.call('GET', '/ready')).status).toBe(200);
     await other.stopWorkers();
@@ -38,7 +38,7 @@ describe('GET /ready', () => {
 describe('GET /metrics', () => {
   const metrics = async () => (await call('GET', '/metrics')).text;
 
-  it('counts requests by the route that answered, never by the address that was asked for', async () => {
+  it('labels requests by route pattern, not by path', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     for (const path of ['/api/jobs/1', '/api/no-such-thing', '/no-such-thing', '/admin/no-such-thing'])
       await call('GET', path, { token });
@@ -52,7 +52,7 @@ describe('GET /metrics', () => {
     expect(text).not.toContain('route=""');
   });
 
-  it('has the length of each queue and the process’s own numbers', async () => {
+  it('has queue lengths and process metrics', async () => {
     const { headers } = await call('GET', '/metrics');
     expect(headers.get('content-type')).toContain('text/plain');
     const text = await metrics();

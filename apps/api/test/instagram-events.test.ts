@@ -14,8 +14,8 @@ const messaging = (item: object) => ({
   messaging: [{ sender: { id: '5' }, recipient: { id: shop }, timestamp: now.getTime() - 400, ...item }],
 });
 
-describe('the body of a webhook', () => {
-  it('is read whatever it is: never an error, and each event says where it belongs', () => {
+describe('readEvents', () => {
+  it('never throws, and gives each event its account', () => {
     const loose = fc.letrec((tie) => ({
       value: fc.oneof(
         { depthSize: 'small' },
@@ -60,13 +60,13 @@ describe('the body of a webhook', () => {
     );
   });
 
-  it('of 20,000 nested arrays is read without running out of stack', () => {
+  it('reads 20,000 nested arrays without a stack overflow', () => {
     const nested = JSON.parse(`${'['.repeat(20_000)}${']'.repeat(20_000)}`) as unknown;
     expect(read(nested)).toMatchObject([{ kind: 'invalid', payload: null }]);
     expect(read({ id: shop, changes: [{ field: 'new', value: { nested } }] })).toMatchObject([{ payload: null }]);
   });
 
-  it('takes seconds, milliseconds, and both as text; anything else is the moment of receipt', () => {
+  it('reads seconds and milliseconds, otherwise the time of receipt', () => {
     const at = (time: unknown) => read({ id: shop, time, field: 'x', value: {} })[0]?.happenedAt.toISOString();
     expect(at(1_795_000_000)).toBe('2026-11-18T11:06:40.000Z');
     expect(at(1_795_000_000_000)).toBe('2026-11-18T11:06:40.000Z');
@@ -75,7 +75,7 @@ describe('the body of a webhook', () => {
     for (const nonsense of ['soon', -1, 9e15, null, {}, '']) expect(at(nonsense)).toBe(now.toISOString());
   });
 
-  it('has ids that are strings: a number has been rounded already', () => {
+  it('refuses numeric ids, which parsing has rounded', () => {
     const number = JSON.parse('17841405309211845') as number;
     expect(read({ id: number, field: 'comments', value: {} })[0]?.kind).toBe('invalid');
     expect(read({ id: shop, field: 'comments', value: { id: number } })[0]?.kind).toBe('invalid');
@@ -97,29 +97,29 @@ describe('the body of a webhook', () => {
     ['unsupported message', { message: { mid: 'm', is_unsupported: true } }, 'unsupported_message', null],
     ['echo', { message: { mid: 'm', text: 'ours', is_echo: true } }, 'echo', 'ours'],
     [
-      'echo that does not say so',
+      'echo without is_echo',
       { sender: { id: shop }, recipient: { id: '5' }, message: { mid: 'm', text: 'ours' } },
       'echo',
       'ours',
     ],
-    ['message to ourselves', { message: { mid: 'm', text: 'note', is_self: true } }, 'echo', 'note'],
+    ['message from the account to itself', { message: { mid: 'm', text: 'note', is_self: true } }, 'echo', 'note'],
     ['reaction', { reaction: { mid: 'm', action: 'react' } }, 'reaction', null],
     ['read receipt', { read: { mid: 'm' } }, 'read', null],
     ['referral', { referral: { ref: 'x' } }, 'referral', null],
     ['handover', { pass_thread_control: { new_owner_app_id: '1' } }, 'handover', null],
-    ['kind of next year', { hologram: { mid: 'm' } }, 'unhandled', null],
+    ['unknown kind', { hologram: { mid: 'm' } }, 'unhandled', null],
     [
-      'message for somebody else',
+      'message for another account',
       { recipient: { id: '17841400000000002' }, message: { mid: 'm', text: 'hi' } },
       'invalid',
       null,
     ],
     ['message without an id', { message: { text: 'hi' } }, 'invalid', null],
-  ])('knows a %s', (_, item, kind, text) => {
+  ])('reads %s', (_, item, kind, text) => {
     expect(read(messaging(item))).toMatchObject([{ kind, text }]);
   });
 
-  it('is the same at every delivery, also where Meta’s clock is ahead of ours', () => {
+  it('gives redeliveries one dedupe key, also with clock skew', () => {
     const later = new Date(now.getTime() + 60_000);
     for (const item of [
       { postback: { title: 'Start' } },
@@ -135,34 +135,37 @@ describe('the body of a webhook', () => {
     expect(edit(1)).not.toBe(edit(2));
   });
 
-  it('is kept without what Postgres can’t store, in its keys too', () => {
+  it('strips what Postgres can’t store, also from keys', () => {
     const [event] = read({ id: shop, field: 'new', value: { 'a\0b': 'c\0d', e: '\ud800' } });
     expect(event?.payload).toEqual({ field: 'new', value: { ab: 'cd', e: '\ufffd' } });
   });
 
-  it('keeps code points as they are, but for what can’t be kept', () => {
+  it('keeps all code points that Postgres can store', () => {
     const text = 'سلام\u200c قیمت؟ İıŞ 南部鉄器 👩‍👩‍👧‍👦 \u2067۱۲۳\u2069';
     expect(read(messaging({ message: { mid: 'm', text: `${text}\0\ud83d` } }))[0]?.text).toBe(`${text}\ufffd`);
   });
 });
 
-describe('a stop word', () => {
-  it.each(['stop', 'STOP!', ' Stop. ', 'لغو', 'توقف', 'لغو 🙏', 'Unsubscribe', '停止', 'İptal'])('is %s', (text) => {
-    expect(readOptOut(text)).toBe('stop');
-  });
-  it.each(['start', 'شروع', 'Başla'])('is lifted by %s', (text) => {
+describe('readOptOut', () => {
+  it.each(['stop', 'STOP!', ' Stop. ', 'لغو', 'توقف', 'لغو 🙏', 'Unsubscribe', '停止', 'İptal'])(
+    'reads %s as stop',
+    (text) => {
+      expect(readOptOut(text)).toBe('stop');
+    },
+  );
+  it.each(['start', 'شروع', 'Başla'])('reads %s as start', (text) => {
     expect(readOptOut(text)).toBe('start');
   });
   it.each(['please stop by our shop', 'when do you start?', 'don’t stop', 'لغو سفارش چطور است؟', ''])(
-    'is not %s',
+    'reads %s as neither',
     (text) => {
       expect(readOptOut(text)).toBeUndefined();
     },
   );
 });
 
-/** What a matcher finds, found the slow way. */
-function saysAlone(text: string, keyword: string): boolean {
+/** Reference implementation of the keyword match, one keyword at a time. */
+function containsKeyword(text: string, keyword: string): boolean {
   if (keyword === '') return false;
   const isSpaced = (letter: string | undefined) =>
     letter !== undefined &&
@@ -179,7 +182,7 @@ function saysAlone(text: string, keyword: string): boolean {
   });
 }
 
-describe('a workflow', () => {
+describe('createMatcher', () => {
   const flow = (id: string, keywords: string[], mediaIds: string[] = []) => ({
     id,
     keywords: keywords.map(normalise),
@@ -189,7 +192,7 @@ describe('a workflow', () => {
   const match = (text: string, flows: ReturnType<typeof flow>[], mediaIds: string[] = ['1']) =>
     createMatcher(flows)({ text, mediaIds })?.id;
 
-  it('is found by its words, in any case and letter form, and only as words', () => {
+  it('matches whole words in any case and letter form', () => {
     expect(match('PRICE please', [flow('a', ['price'])])).toBe('a');
     expect(match('قيمت؟', [flow('a', ['قیمت'])])).toBe('a');
     expect(match('nice prices!', [flow('a', ['price'])])).toBe('a');
@@ -201,13 +204,13 @@ describe('a workflow', () => {
     expect(match('İNDİRİM var mı', [flow('a', ['indirim'])])).toBe('a');
   });
 
-  it('is the one that looking for each keyword by itself would find', () => {
+  it('agrees with a search for each keyword by itself', () => {
     const letters = fc.constantFrom('a', 'b', 'é', ' ', 'ب', '漢', 'か', '!', '1', '\u0301', '😀', 'ก');
     const word = fc.array(letters, { minLength: 1, maxLength: 5 }).map((all) => all.join(''));
     const comment = fc.array(letters, { maxLength: 24 }).map((all) => all.join(''));
     fc.assert(
       fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), comment, (words, text) => {
-        const expected = words.map(normalise).some((keyword) => saysAlone(normalise(text), keyword.trim()));
+        const expected = words.map(normalise).some((keyword) => containsKeyword(normalise(text), keyword.trim()));
         expect(
           match(text, [
             flow(
@@ -221,7 +224,7 @@ describe('a workflow', () => {
     );
   });
 
-  it('for this post comes before one for every post, and one for this word before one for every word', () => {
+  it('prefers workflows for the post, then those for the keyword', () => {
     const flows = [flow('all', []), flow('word', ['price']), flow('post', [], ['7']), flow('both', ['price'], ['7'])];
     expect(match('price', flows, ['7'])).toBe('both');
     expect(match('hello', flows, ['7'])).toBe('post');

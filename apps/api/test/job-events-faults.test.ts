@@ -12,8 +12,8 @@ import { follow, guided, submitGuided } from './events.ts';
 
 const options = { tasks: [...tasks, guided] };
 
-describe('an event stream goes on', () => {
-  it('while Redis is away', async () => {
+describe('an event stream continues', () => {
+  it('while Redis is unavailable', async () => {
     const redis = await ownRedis();
     const platform = await startPlatform({ ...options, env: { REDIS_URL: redis.url } }, onTestFinished);
     const { token } = await platform.newPerson({ tokens: 1_000 });
@@ -33,7 +33,7 @@ describe('an event stream goes on', () => {
     expect((await (await follow(platform.url, token, after.id)).rest()).at(-1)?.job.status).toBe('completed');
   });
 
-  it('when Postgres is back, and stays open until then', async () => {
+  it('after a Postgres outage, and stays open during it', async () => {
     const postgres = await ownPostgres();
     const platform = await startPlatform(
       { ...options, env: { DATABASE_URL: postgres.url }, streams: { heartbeatMs: 50 } },
@@ -56,8 +56,8 @@ describe('an event stream goes on', () => {
   });
 });
 
-describe('many event streams', () => {
-  it('hear of the same changes, 200 at once, and leave no memory behind', async () => {
+describe('200 event streams', () => {
+  it('receive the same changes and free their memory', async () => {
     const platform = await startPlatform(options, onTestFinished);
     const { eventStreams } = platform.api.services;
     const people = [await platform.newPerson({ tokens: 1_000 }), await platform.newPerson({ tokens: 1_000 })];
@@ -75,8 +75,8 @@ describe('many event streams', () => {
           while ((await feed.next())?.job.progress?.length !== 10_000);
         }),
       );
-      // Half of them see the end, half go before.
-      for (const feed of feeds.slice(0, 100)) feed.hangUp();
+      // Half of them disconnect, half read to the end.
+      for (const feed of feeds.slice(0, 100)) feed.disconnect();
       for (const { orders } of followed) orders.end();
       for (const feed of feeds.slice(100)) expect((await feed.rest()).at(-1)?.job.status).toBe('completed');
       await until(() => eventStreams.count() === 0);
@@ -93,13 +93,13 @@ describe('many event streams', () => {
     for (let i = 0; i < 3; i++) await round();
     const before = await heap();
     for (let i = 0; i < 4; i++) await round();
-    // 800 streams, of 10 KB each if they were kept.
+    // 800 streams of 10 KB each would be 8 MB if they were kept.
     expect((await heap()) - before).toBeLessThan(4_000_000);
   });
 });
 
 describe('a client that does not read', () => {
-  it('costs no memory: it misses what came in between, and gets the end', async () => {
+  it('costs no memory: it skips intermediate events, gets the last', async () => {
     const platform = await startPlatform(options, onTestFinished);
     const { token } = await platform.newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(platform, token);
@@ -126,8 +126,8 @@ describe('a client that does not read', () => {
   });
 });
 
-describe('a shutdown', () => {
-  it('ends open streams, and does not wait for their connections to be used again', async () => {
+describe('an API shutdown', () => {
+  it('ends open streams without waiting for their connections', async () => {
     const platform = await startPlatform(options, onTestFinished);
     const { token } = await platform.newPerson({ tokens: 1_000 });
     const { id } = await submitGuided(platform, token);
@@ -141,7 +141,7 @@ describe('a shutdown', () => {
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
-  it('by SIGTERM takes less than its limit with every kind of client', async () => {
+  it('by SIGTERM stays within its limit with every kind of client', async () => {
     const platform = await startPlatform(options, onTestFinished);
     const { config } = platform;
     const { token } = await platform.newPerson({ tokens: 1_000 });
@@ -175,7 +175,7 @@ describe('a shutdown', () => {
     expect(await feed.rest()).toEqual([]);
     expect(performance.now() - startedAt).toBeLessThan(2_000);
     expect(await once(child, 'exit')).toEqual([0, null]);
-    // The one that does not read is cut off: the API waits ten seconds for nobody else either.
+    // The connection of the client that does not read is destroyed, before the drain limit of 10 s.
     expect(performance.now() - startedAt).toBeLessThan(8_000);
   });
 });

@@ -16,8 +16,8 @@ const seen = (events: (JobEvent | undefined)[]) => events.map((event) => [event?
 const show = async (token: string, id: string) =>
   (await call<{ job: JobEvent['job'] }>('GET', `/api/jobs/${id}`, { token })).body.job;
 
-describe('the events of a job', () => {
-  it('are its state at once, each change of it, and last its end, each as the job itself is shown', async () => {
+describe('GET /api/jobs/{id}/events', () => {
+  it('sends the state at once, each change, and last the end', async () => {
     const idle = await startPlatform({ ...options, worker: false }, onTestFinished);
     const { token } = await idle.newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(idle, token);
@@ -49,7 +49,7 @@ describe('the events of a job', () => {
     expect(new Set(events.map((event) => event?.id)).size).toBe(events.length);
   });
 
-  it('come through proxies at once, and say when to come back', async () => {
+  it('disables proxy buffering and sets a reconnect delay', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(platform, token);
     const feed = await follow(url, token, id);
@@ -65,14 +65,14 @@ describe('the events of a job', () => {
     expect(feed.received()).toMatch(/\nevent: job\ndata: \{.*"said":"done job \d+".*\}\nid: [\w-]{22}\n\n$/);
   });
 
-  it('go on at another API process where the client was, and not from the beginning', async () => {
+  it('resumes after Last-Event-ID at another API process', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(platform, token);
     orders.write({ progress: 'first' });
     const feed = await follow(url, token, id);
     let last = await feed.next();
     while (last?.job.progress !== 'first') last = await feed.next();
-    feed.hangUp();
+    feed.disconnect();
     const other = await startApi(platform.config, testLog, options);
     onTestFinished(() => other.close());
     const same = await follow(other.url, token, id, last.id);
@@ -84,7 +84,7 @@ describe('the events of a job', () => {
     expect(seen(await same.rest())).toEqual([['completed', 'second']]);
   });
 
-  it('of an ended job are its end, and 204 to the client that has it: an EventSource comes back no more', async () => {
+  it('returns 204 to a client that has the last event', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(platform, token);
     orders.end();
@@ -95,7 +95,7 @@ describe('the events of a job', () => {
     await closed();
   });
 
-  it('arrive as they happen, and not by and by', async () => {
+  it('sends changes as they happen', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(platform, token);
     const feed = await follow(url, token, id);
@@ -104,11 +104,11 @@ describe('the events of a job', () => {
       orders.write({ progress: `step ${i}` });
       while ((await feed.next())?.job.progress !== `step ${i}`);
     }
-    // Without news they would be found once a second.
+    // The recheck alone would find one change per second: 20 s for all.
     expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
-  it('arrive also where no news does', async () => {
+  it('sends changes whose announcement was lost', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const { id } = await submitGuided(platform, token);
     const feed = await follow(url, token, id);
@@ -116,13 +116,13 @@ describe('the events of a job', () => {
     const { pool } = platform.api.services.db;
     await pool.query('update jobs set progress = $2 where id = $1', [id, 'unheard']);
     expect(seen([await feed.next()])).toEqual([['running', 'unheard']]);
-    // One that is gone altogether ends the stream: whoever comes back gets a 404.
+    // A deleted job ends the stream, and a reconnect gets a 404.
     await pool.query('delete from jobs where id = $1', [id]);
     expect(await feed.next()).toBeUndefined();
     expect((await follow(url, token, id)).status).toBe(404);
   });
 
-  it('are for the job’s own account', async () => {
+  it('returns 404 to other accounts', async () => {
     const [mine, theirs] = [await newPerson({ tokens: 1_000 }), await newPerson({ tokens: 1_000 })];
     const { id, orders } = await submitGuided(platform, theirs.token);
     const path = `/api/jobs/${id}/events`;
@@ -148,13 +148,13 @@ describe('an event stream', () => {
     expect((await all).at(-1)?.job.status).toBe('completed');
   });
 
-  it('leaves nothing behind when its client goes, however early, or only asks for the head', async () => {
+  it('is released when its client disconnects or sends HEAD', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const { id } = await submitGuided(platform, token);
     const feed = await follow(url, token, id);
     await feed.next();
     expect(eventStreams.count()).toBe(1);
-    feed.hangUp();
+    feed.disconnect();
     await closed();
     expect(await call('HEAD', `/api/jobs/${id}/events`, { token })).toMatchObject({ status: 200, text: '' });
     await closed();
@@ -168,7 +168,7 @@ describe('an event stream', () => {
     await closed();
   });
 
-  it('ends soon after the login or the key that opened it', async () => {
+  it('ends soon after its login or API key is revoked', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const { id } = await submitGuided(platform, token);
     const made = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
@@ -183,47 +183,47 @@ describe('an event stream', () => {
     expect(email).not.toBe('');
   });
 
-  it('makes room for another account where one has the most of a full process', async () => {
-    const few = await startPlatform(
+  it('is evicted at the process limit if its account has the most', async () => {
+    const limited = await startPlatform(
       { ...options, streams: { maxStreamsPerAccount: 3, maxStreams: 3 } },
       onTestFinished,
     );
-    const [greedy, other] = [await few.newPerson({ tokens: 1_000 }), await few.newPerson({ tokens: 1_000 })];
-    const jobs = [await submitGuided(few, greedy.token), await submitGuided(few, other.token)] as const;
+    const [greedy, other] = [await limited.newPerson({ tokens: 1_000 }), await limited.newPerson({ tokens: 1_000 })];
+    const jobs = [await submitGuided(limited, greedy.token), await submitGuided(limited, other.token)] as const;
     const feeds = [];
-    for (let i = 0; i < 3; i++) feeds.push(await follow(few.url, greedy.token, jobs[0].id));
-    const late = await follow(few.url, other.token, jobs[1].id);
+    for (let i = 0; i < 3; i++) feeds.push(await follow(limited.url, greedy.token, jobs[0].id));
+    const late = await follow(limited.url, other.token, jobs[1].id);
     expect(late.status).toBe(200);
     await feeds[0]?.rest();
-    const second = await follow(few.url, other.token, jobs[1].id);
+    const second = await follow(limited.url, other.token, jobs[1].id);
     expect(second.status).toBe(503);
     for (const { orders } of jobs) orders.end();
     expect((await late.rest()).at(-1)?.job.status).toBe('completed');
     expect((await feeds[2]?.rest())?.at(-1)?.job.status).toBe('completed');
   });
 
-  it('is one of as many as an account and a process may have', async () => {
-    const few = await startPlatform(
+  it('is limited per account and per process', async () => {
+    const limited = await startPlatform(
       { ...options, streams: { maxStreamsPerAccount: 2, maxStreams: 3 } },
       onTestFinished,
     );
-    const [one, two] = [await few.newPerson({ tokens: 1_000 }), await few.newPerson({ tokens: 1_000 })];
-    const ones = await submitGuided(few, one.token);
-    const twos = await submitGuided(few, two.token);
-    const open = await follow(few.url, one.token, ones.id);
-    await follow(few.url, one.token, ones.id);
-    const refusal = await few.call('GET', `/api/jobs/${ones.id}/events`, { token: one.token });
+    const [one, two] = [await limited.newPerson({ tokens: 1_000 }), await limited.newPerson({ tokens: 1_000 })];
+    const ones = await submitGuided(limited, one.token);
+    const twos = await submitGuided(limited, two.token);
+    const open = await follow(limited.url, one.token, ones.id);
+    await follow(limited.url, one.token, ones.id);
+    const refusal = await limited.call('GET', `/api/jobs/${ones.id}/events`, { token: one.token });
     expect(refusal).toMatchObject({ status: 429, body: { error_code: 'rate_limited' } });
     expect(Number(refusal.headers.get('retry-after'))).toBeGreaterThan(0);
-    await follow(few.url, two.token, twos.id);
-    const full = await few.call('GET', `/api/jobs/${twos.id}/events`, { token: two.token });
+    await follow(limited.url, two.token, twos.id);
+    const full = await limited.call('GET', `/api/jobs/${twos.id}/events`, { token: two.token });
     expect(full).toMatchObject({ status: 503, body: { error_code: 'unavailable' } });
-    expect((await few.call('GET', '/metrics')).text).toContain('\ntally_event_streams 3\n');
-    open.hangUp();
-    await until(async () => (await follow(few.url, one.token, ones.id)).status === 200);
+    expect((await limited.call('GET', '/metrics')).text).toContain('\ntally_event_streams 3\n');
+    open.disconnect();
+    await until(async () => (await follow(limited.url, one.token, ones.id)).status === 200);
   });
 
-  it('ends after its time, so that a login that has ended is noticed', async () => {
+  it('ends after its lifetime', async () => {
     const brief = await startPlatform({ ...options, streams: { lifetimeMs: 500 } }, onTestFinished);
     const { email, token } = await brief.newPerson({ tokens: 1_000 });
     const { id, orders } = await submitGuided(brief, token);

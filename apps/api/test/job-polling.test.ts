@@ -16,8 +16,8 @@ const read = async (token: string, id: string, ifNoneMatch?: string) => {
   return { ...answer, tag: answer.headers.get('etag') ?? '' };
 };
 
-describe('asking for a job again', () => {
-  it('is answered 304 without a body as long as nothing has changed, and the result stays where it is', async () => {
+describe('GET /api/jobs/{id} with If-None-Match', () => {
+  it('returns 304 without reading the result if nothing changed', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { id } = await ask(token, 'Anything new?');
     const first = await read(token, id);
@@ -37,7 +37,7 @@ describe('asking for a job again', () => {
       expect(await read(token, id, other)).toMatchObject({ status: 200, body: first.body, tag: first.tag });
   });
 
-  it('says with every change of what is shown, and only then, that it has changed', async () => {
+  it('changes the ETag with every visible field, and only then', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { id, orders } = await submitGuided(platform, token);
     await until(async () => (await read(token, id)).body.job.status === 'running');
@@ -47,10 +47,10 @@ describe('asking for a job again', () => {
     const expectChange = async (...fields: string[]) => {
       await until(async () => (await read(token, id, before.tag)).status === 200);
       const after = await read(token, id, before.tag);
-      const differing = Object.keys(after.body.job).filter(
+      const differentFields = Object.keys(after.body.job).filter(
         (field) => JSON.stringify(after.body.job[field]) !== JSON.stringify(before.body.job[field]),
       );
-      expect(differing).toEqual(fields);
+      expect(differentFields).toEqual(fields);
       expect(tags).not.toContain(after.tag);
       tags.add(after.tag);
       for (const field of fields) changed.add(field);
@@ -58,7 +58,7 @@ describe('asking for a job again', () => {
     };
     orders.write({ progress: 'asking' });
     await expectChange('progress');
-    // What a call cost is settled with the next write: nothing else changes.
+    // The call's usage settles with the next write, here an unchanged progress, so only tokens_consumed changes.
     orders.write({ ask: 'How much?' });
     orders.write({ progress: 'asking' });
     await expectChange('tokens_consumed');
@@ -79,14 +79,14 @@ describe('asking for a job again', () => {
     expect((await read(token, id, before.tag)).status).toBe(304);
     await set(`status = 'completed'`);
     await expectChange('status');
-    // As when an old job's texts are erased.
+    // As when the texts of an old job are erased.
     await set('result = null');
     await expectChange('result');
     const constant = ['id', 'task', 'created_at'];
     expect([...changed, ...constant].sort()).toEqual(Object.keys(before.body.job).sort());
   });
 
-  it('is hinted at only while there is something to come', async () => {
+  it('sends Retry-After only until the job has ended', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { id, orders } = await submitGuided(platform, token);
     const running = await read(token, id);
@@ -96,7 +96,7 @@ describe('asking for a job again', () => {
     expect((await read(token, id)).headers.get('retry-after')).toBeNull();
   });
 
-  it('gives away nothing of somebody else’s job', async () => {
+  it('returns 404 for another account’s job', async () => {
     const [mine, theirs] = [await newPerson({ tokens: 10_000 }), await newPerson({ tokens: 10_000 })];
     const { id } = await ask(theirs.token, 'Whose?');
     const { tag } = await read(theirs.token, id);

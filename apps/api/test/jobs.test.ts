@@ -9,7 +9,7 @@ type Page = {
   next_cursor: string | null;
 };
 
-describe('the list of jobs', () => {
+describe('GET /api/jobs', () => {
   const listAll = async (token: string, query: string): Promise<Page['jobs']> => {
     const all: Page['jobs'] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
@@ -22,7 +22,7 @@ describe('the list of jobs', () => {
     return all;
   };
 
-  it('goes by cursor from the newest to the oldest, each once, also while more arrive', async () => {
+  it('pages from newest to oldest, also while jobs arrive', async () => {
     const { token } = await newPerson({ tokens: 100_000 });
     const ids: string[] = [];
     for (let i = 0; i < 25; i++) ids.push(await submit(token, `Question ${i}?`));
@@ -35,7 +35,7 @@ describe('the list of jobs', () => {
     expect(seen).toEqual(ids.toReversed().slice(0, 20));
   });
 
-  it('shows what each is, without result or cost, which the job itself has', async () => {
+  it('omits result, progress and cost', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const id = await submit(token, 'What am I?');
     const job = await poll(token, id);
@@ -44,9 +44,9 @@ describe('the list of jobs', () => {
     expect(body).toEqual({ success: true, jobs: [summary], next_cursor: null });
   });
 
-  it('can be of one status', async () => {
+  it('filters by status', async () => {
     const { token } = await newPerson({ tokens: 500 });
-    // 500 tokens are enough for one of these questions and not for the other.
+    // 500 tokens pay for the short question and not for the long one.
     const done = await submit(token, 'Short?');
     await poll(token, done);
     const rejected = await submit(token, '¶·'.repeat(1_000));
@@ -56,7 +56,7 @@ describe('the list of jobs', () => {
     expect(await listAll(token, 'status=failed')).toEqual([]);
   });
 
-  it('is the account’s own', async () => {
+  it('returns only the account’s own jobs', async () => {
     const [mine, theirs] = [await newPerson({ tokens: 10_000 }), await newPerson({ tokens: 10_000 })];
     const id = await submit(theirs.token, 'Whose?');
     expect(await listAll(mine.token, 'limit=10')).toEqual([]);
@@ -66,7 +66,7 @@ describe('the list of jobs', () => {
 });
 
 describe('a job', () => {
-  it('is seen as running while the model works, with its times', async () => {
+  it('is running while the model works, with its times', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
     sandbox.faults.set([{ kind: 'slow', delay_ms: 700, match: { user: accountId } }]);
     onTestFinished(() => sandbox.faults.clear());
@@ -80,7 +80,7 @@ describe('a job', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
   });
 
-  it('that fails for good says why by a code, and costs nothing', async () => {
+  it('that fails for good has an error code and costs nothing', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
     sandbox.faults.set([{ kind: 'bad_request', match: { user: accountId } }]);
     onTestFinished(() => sandbox.faults.clear());

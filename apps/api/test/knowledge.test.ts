@@ -9,8 +9,8 @@ type Page = { knowledge: Entry[]; next_cursor: string | null };
 const add = (token: string, title: string, text: string) =>
   call<{ success: true; knowledge: Entry }>('POST', '/api/knowledge', { token, body: { title, text } });
 
-describe('knowledge', () => {
-  it('is kept as it was sent, trimmed, in any script', async () => {
+describe('/api/knowledge', () => {
+  it('stores trimmed text in any script', async () => {
     const { token } = await newPerson();
     const text = 'چراغ را بازگردانید. 🏮 It costs 129 € – “really”.\n\nSecond paragraph.';
     const { status, body } = await add(token, ' شرایط ', `\n${text} `);
@@ -23,7 +23,7 @@ describe('knowledge', () => {
     expect(listed.body).toEqual({ success: true, knowledge: [body.knowledge], next_cursor: null });
   });
 
-  it('is listed by cursor, newest first, each once', async () => {
+  it('pages newest first, each entry once', async () => {
     const { token } = await newPerson();
     const ids: string[] = [];
     for (let i = 0; i < 12; i++) ids.push((await add(token, `Entry ${i}`, 'Text.')).body.knowledge.id);
@@ -37,10 +37,10 @@ describe('knowledge', () => {
     expect(seen).toEqual(ids.toReversed());
   });
 
-  it('comes in pages that end early where its texts are large, and the cursor leads through all of them', async () => {
+  it('ends a page early at 1 MiB of text, without losing entries', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const ids: string[] = [];
-    // Three bytes a character in UTF-8: the entry that reaches 1 MiB is the 5th.
+    // At three bytes per character in UTF-8, the fifth entry reaches 1 MiB.
     const large = '€'.repeat(70_000);
     for (let i = 0; i < 8; i++) ids.push((await add(token, `Entry ${i}`, large)).body.knowledge.id);
     const first = (await call<Page>('GET', '/api/knowledge?limit=100', { token })).body;
@@ -50,7 +50,7 @@ describe('knowledge', () => {
     expect(rest.body.next_cursor).toBe(null);
   });
 
-  it('is gone once deleted, and deleting it twice is 404', async () => {
+  it('deletes once, then returns 404', async () => {
     const { token } = await newPerson();
     const { id } = (await add(token, 'Short-lived', 'Text.')).body.knowledge;
     expect(await call('DELETE', `/api/knowledge/${id}`, { token })).toMatchObject({
@@ -61,13 +61,13 @@ describe('knowledge', () => {
     expect((await call<Page>('GET', '/api/knowledge', { token })).body.knowledge).toEqual([]);
   });
 
-  it('is the account’s own', async () => {
+  it('returns only the account’s own entries', async () => {
     const [mine, theirs] = [await newPerson(), await newPerson()];
     await add(theirs.token, 'Theirs', 'Text.');
     expect((await call<Page>('GET', '/api/knowledge', { token: mine.token })).body.knowledge).toEqual([]);
   });
 
-  it('has limits: a title, 100,000 characters, and text worth keeping', async () => {
+  it('requires a title and text of at most 100,000 characters', async () => {
     const { token } = await newPerson();
     expect((await add(token, 'Long', 'word '.repeat(20_000).trim())).status).toBe(201);
     for (const [title, text] of [
@@ -80,7 +80,7 @@ describe('knowledge', () => {
       expect((await add(token, title ?? '', text ?? '')).status).toBe(400);
   });
 
-  it('may hold words that mean something to a search', async () => {
+  it('accepts text with search and SQL syntax', async () => {
     const { token } = await newPerson();
     for (const text of ["'; drop table knowledge; --", "a & b | !c <-> 'd' :*", "\\ \\' %", '💥'.repeat(1_000)])
       expect((await add(token, text.slice(0, 100), text)).status).toBe(201);

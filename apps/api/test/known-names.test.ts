@@ -12,7 +12,7 @@ import {
   sample,
 } from '../../../test/security/api-document.ts';
 
-/** A task whose input nests in every way that schemas do. */
+/** A task whose input has every kind of schema nesting. */
 const nested = defineTask({
   name: 'nested',
   path: '/api/test/nested',
@@ -82,7 +82,7 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
   const sent = base === undefined ? {} : { body: base };
   const queryNames = parameters.filter((one) => one.in === 'query').map(({ name }) => name);
 
-  it('refuses an unknown query parameter and names the nearest one', async () => {
+  it('refuses an unknown query parameter with the nearest name', async () => {
     for (const name of queryNames) {
       const wrong = misspelt(name);
       const answer = await call(method, `${address}?${wrong}=1`, { token: operator.token, ...sent });
@@ -95,7 +95,7 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
 
   const hasBody = body !== undefined;
   if (hasBody)
-    it('refuses an unknown body field and names the nearest one', async () => {
+    it('refuses an unknown body field with the nearest name', async () => {
       for (const name of fieldsOf(body ?? {})) {
         const wrong = misspelt(name);
         const answer = await call(method, address, { token: operator.token, body: { ...base, [wrong]: 'x' } });
@@ -112,7 +112,7 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
     });
 
   if (isTask)
-    it('answers 402 first to an account without tokens', async () => {
+    it('returns 402 first to an account without tokens', async () => {
       const input = { ...base, zzz: 1 };
       for (const [query, sentBody] of [
         ['', input],
@@ -125,14 +125,14 @@ describe.each(operations)('$name', ({ method, path, parameters, body, needsLogin
     });
 
   if (needsLogin)
-    it('is 401 without a login, whatever the names', async () => {
+    it('returns 401 without a login, whatever the names', async () => {
       const answer = await call(method, `${address}?zzz=1`, { body: undefined, ...(body && { body: { zzz: 1 } }) });
       expect(answer.status).toBe(401);
     });
 });
 
 type Place = { inner: Schema; put: (value: unknown) => unknown };
-/** The objects with known names inside a schema, and how to put a value in their place into a whole body. */
+/** The objects with known names inside a schema, each with a function that builds a body with a value in its place. */
 function* placesIn(schema: Schema, put: Place['put'] = (value) => value): Generator<Place> {
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
     const base = sample({ ...schema, required: schema.required ?? [] }) as object;
@@ -152,7 +152,7 @@ function* placeAt(schema: Schema, put: Place['put']): Generator<Place> {
 describe('nested input', () => {
   const send = (body: object) => call('POST', nested.path, { token: operator.token, body: { text: 'x', ...body } });
 
-  it('is checked in every nested object of the document', async () => {
+  it('is checked in every nested object of the OpenAPI document', async () => {
     const places = operations.flatMap(({ method, path, body }) =>
       [...placesIn(body ?? {})].map((place) => ({ method, path, ...place })),
     );
@@ -189,18 +189,18 @@ describe('nested input', () => {
     [{ address: null, lines: [] }],
     [{ source: { url: 'x' } }],
     [{ shelves: { top: { height: 1 }, bottom: { height: 2 } } }],
-  ])('%j is taken', async (body) => {
+  ])('%j is accepted', async (body) => {
     expect((await send(body)).status).toBe(202);
   });
 
-  it('takes any names in prompt-enhancement’s business record', async () => {
+  it('may have any names in prompt-enhancement’s business record', async () => {
     const body = { prompt: 'be nice', business: { 'Opening hours': '10 to 19', nmae: 'Lamps' } };
     expect((await call('POST', '/api/web-knowledge/generate-prompt', { token: operator.token, body })).status).toBe(
       202,
     );
   });
 
-  it('lists the known names where none is near, twenty faults at most', async () => {
+  it('gets the known names if none is near, at most 20 faults', async () => {
     const far = await call('POST', '/api/knowledge', {
       token: operator.token,
       body: { title: 'x', text: 'y', category: 1 },
@@ -210,7 +210,7 @@ describe('nested input', () => {
     expect(((await send(many)).body as Details).details).toHaveLength(20);
   });
 
-  it('is cut where a long unknown name is repeated', async () => {
+  it('has long unknown names shortened in the error', async () => {
     const answer = await send({ [`${'x'.repeat(63)}😀${'y'.repeat(100_000)}`]: 1 });
     expect(answer.status).toBe(400);
     expect(answer.text.length).toBeLessThan(1_000);
@@ -218,7 +218,7 @@ describe('nested input', () => {
   });
 
   it.each(['toString', 'constructor', '__proto__', 'hasOwnProperty'])(
-    'does not take %s for a known name',
+    'does not accept %s as a known name',
     async (name) => {
       const raw = `{"text":"x","${name}":{"a":1}}`;
       const answer = await call('POST', nested.path, { token: operator.token, raw });
@@ -229,9 +229,9 @@ describe('nested input', () => {
   );
 });
 
-describe('pages and webhooks', () => {
+describe('routes without schemas', () => {
   it.each(['/health?v=1', '/ready?v=1', '/metrics?v=1', '/docs?v=1', '/openapi.json?v=1'])(
-    'take any query: %s',
+    'accept any query: %s',
     async (path) => {
       expect([200, 503]).toContain((await call('GET', path)).status);
     },

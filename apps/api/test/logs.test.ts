@@ -3,7 +3,7 @@ import { questionPath, testPassword } from '@tally/testing';
 import { ownPostgres, startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-/** A logger that hides nothing by its level, and everything that it wrote. */
+/** A logger at level trace, and everything that it wrote. */
 function capture() {
   const lines: string[] = [];
   const log = createLogger('test', 'trace', { write: (line) => void lines.push(line) });
@@ -13,7 +13,7 @@ function capture() {
 const secretText = 'Wilhelmina hid the marzipan';
 
 describe('the log', () => {
-  it('follows a job by ids, and holds no password, token, key, question or answer', async () => {
+  it('contains job ids and no secrets, questions or answers', async () => {
     const { log, lines, all } = capture();
     const { call, newPerson, poll, register, submit, config } = await startPlatform({ log }, onTestFinished);
     const { accountId, email, token } = await newPerson({ tokens: 20_000 });
@@ -53,7 +53,7 @@ describe('the log', () => {
       expect(all()).not.toContain(secret);
   });
 
-  it('holds none either when a statement fails with its values in hand', async () => {
+  it('contains no values of a failed SQL statement', async () => {
     const { log, all } = capture();
     const postgres = await ownPostgres();
     const { call, newPerson } = await startPlatform(
@@ -71,7 +71,7 @@ describe('the log', () => {
       expect(all()).not.toContain(secret);
   });
 
-  it('has the request id that the client was shown, for a fault of our own', async () => {
+  it('has the client’s request id for an internal error', async () => {
     const { log, lines } = capture();
     const { api, call } = await startPlatform({ log, worker: false }, onTestFinished);
     await api.services.db.pool.query(
@@ -80,7 +80,7 @@ describe('the log', () => {
     const body = { email: 'broken@example.com', password: 'whatever' };
     const broken = await call('POST', '/api/accounts/login', { body });
     expect(broken.status).toBe(500);
-    const told = lines.map((line) => JSON.parse(line)).find((line) => line.msg === 'request failed');
-    expect(told).toMatchObject({ request_id: broken.body.request_id, err: { stack: expect.any(String) } });
+    const logged = lines.map((line) => JSON.parse(line)).find((line) => line.msg === 'request failed');
+    expect(logged).toMatchObject({ request_id: broken.body.request_id, err: { stack: expect.any(String) } });
   });
 });

@@ -7,7 +7,7 @@ const { call, newPerson, submit } = platform;
 const operations = await readOperations(platform);
 const anyId = '0198a000-0000-7000-8000-000000000000';
 
-/** Every address of the document, and its methods. */
+/** Every path of the OpenAPI document, with its methods. */
 const addresses = [...Map.groupBy(operations, ({ path }) => path)].map(([path, ofPath]) => ({
   path,
   address: filled(path, Object.fromEntries(namesIn(path).map((name) => [name, anyId]))),
@@ -25,7 +25,7 @@ const others = [
 const allowedBy = (headers: Headers) => headers.get('allow')?.split(', ').sort();
 
 describe.each([...addresses, ...others])('$address', ({ address, methods }) => {
-  it('refuses other methods by 405 with Allow, before the login', async () => {
+  it('refuses other methods with 405 and Allow before login', async () => {
     const wrong = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => !methods.includes(method));
     for (const method of wrong)
       for (const end of ['', '/'])
@@ -45,15 +45,15 @@ describe.each([...addresses, ...others])('$address', ({ address, methods }) => {
         }
   });
 
-  it('answers OPTIONS by 204 with Allow, without CORS headers', async () => {
+  it('answers OPTIONS with 204 and Allow, without CORS headers', async () => {
     const answer = await call('OPTIONS', address, { headers: { origin: 'https://app.example' } });
     expect([answer.status, answer.text, allowedBy(answer.headers)]).toEqual([204, '', [...methods, 'OPTIONS'].sort()]);
     expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
   });
 });
 
-describe('a method that is not allowed', () => {
-  it('does not tell which ids exist', async () => {
+describe('an unsupported method', () => {
+  it('does not reveal which ids exist', async () => {
     const { token } = await newPerson({ tokens: 1_000 });
     const mine = await submit(token, 'Whose?');
     const answers = await Promise.all(
@@ -67,14 +67,14 @@ describe('a method that is not allowed', () => {
     expect(new Set(shown).size).toBe(2);
   });
 
-  it('does not count against an account’s rates', async () => {
+  it('does not count against rate limits', async () => {
     const limited = await startPlatform({ worker: false, env: { LIMIT_READS_PER_MINUTE: '2' } });
     const { token } = await limited.newPerson({ tokens: 1_000 });
     for (let i = 0; i < 5; i++) expect((await limited.call('PUT', '/api/jobs', { token, body: {} })).status).toBe(405);
     expect((await limited.call('GET', '/api/jobs', { token })).status).toBe(200);
   });
 
-  it('is 401 on the queue board before the login', async () => {
+  it('is 401 on Bull Board without a login', async () => {
     for (const method of ['OPTIONS', 'POST', 'DELETE'])
       for (const path of ['/admin/queues', '/admin/queues/api/queues']) {
         const answer = await call(method, path);
@@ -83,7 +83,7 @@ describe('a method that is not allowed', () => {
   });
 
   it.each(['/nothing', '/api/jobs/1/nothing', '/docs/a/b', '/webhooks/tiktok'])(
-    'is 404 at an unknown address: %s',
+    'is 404 at an unknown path: %s',
     async (path) => {
       const { token } = await newPerson();
       for (const method of ['GET', 'PUT', 'OPTIONS']) {
@@ -96,7 +96,7 @@ describe('a method that is not allowed', () => {
 
 describe('HEAD', () => {
   it.each(addresses.filter(({ methods, path }) => methods.includes('GET') && namesIn(path).length === 0))(
-    'of $address has the status of its GET, and no body',
+    '$address has the status of GET and no body',
     async ({ address }) => {
       const { token } = await newPerson({ tokens: 1_000 });
       const [got, head] = [await call('GET', address, { token }), await call('HEAD', address, { token })];

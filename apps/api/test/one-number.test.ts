@@ -16,7 +16,7 @@ type BillingOverview = {
 type Plans = { plans: { id: string; tokens: number }[]; current: { tokens_remaining: number; ai_usage: AiUsage } };
 type Usage = { usage: { tokens_billed: number; calls: number; task: string; model: string; day: string }[] };
 
-async function readEverywhere(token: string) {
+async function readAllEndpoints(token: string) {
   const get = async <Shape>(path: string) => (await call<Shape>('GET', path, { token })).body;
   const [overview, billing, subscription, plans, usage] = await Promise.all([
     get<Overview>('/api/accounts/overview'),
@@ -28,9 +28,9 @@ async function readEverywhere(token: string) {
   return { overview, billing, subscription, plans, usage };
 }
 
-/** Checks that every page shows the same counts, and returns them. */
-async function expectOneNumber(token: string) {
-  const { overview, billing, subscription, plans, usage } = await readEverywhere(token);
+/** Checks that every endpoint returns the same counts, and returns them. */
+async function expectSameCounts(token: string) {
+  const { overview, billing, subscription, plans, usage } = await readAllEndpoints(token);
   const remaining = billing.actual_tokens_remaining;
   const consumed = billing.ai_tokens_total;
   expect([
@@ -57,26 +57,26 @@ async function expectOneNumber(token: string) {
   return { remaining, consumed, held: billing.tokens_held };
 }
 
-describe('the number of tokens', () => {
-  it('is the same on every page before, during and after jobs, and moves by what the model really used', async () => {
+describe('token counts', () => {
+  it('agree on all endpoints and change by the model’s usage', async () => {
     const { accountId, token } = await newPerson({ tokens: 9_000 });
-    expect(await expectOneNumber(token)).toEqual({ remaining: 9_000, consumed: 0, held: 0 });
+    expect(await expectSameCounts(token)).toEqual({ remaining: 9_000, consumed: 0, held: 0 });
 
     sandbox.faults.set([{ kind: 'slow', delay_ms: 1_500, match: { user: accountId } }]);
     onTestFinished(() => sandbox.faults.clear());
     const jobIds = await Promise.all([1, 2, 3].map((i) => submit(token, `Question ${i}?`)));
     await until(() => sandbox.book.list({ user: accountId }).length === 3);
-    const during = await expectOneNumber(token);
+    const during = await expectSameCounts(token);
     expect(during).toMatchObject({ remaining: 9_000, consumed: 0 });
     expect(during.held).toBeGreaterThan(3 * 400);
 
     const jobs = await Promise.all(jobIds.map((id) => poll(token, id)));
     const used = sandbox.book.totals(accountId).total_tokens;
     expect(jobs.reduce((sum, job) => sum + job.tokens_consumed, 0)).toBe(used);
-    expect(await expectOneNumber(token)).toEqual({ remaining: 9_000 - used, consumed: used, held: 0 });
+    expect(await expectSameCounts(token)).toEqual({ remaining: 9_000 - used, consumed: used, held: 0 });
   });
 
-  it('is never seen to rise, or to differ from what was granted less what was consumed, while jobs end', async () => {
+  it('remain granted minus consumed, and never rise, while jobs end', async () => {
     const { accountId, token } = await newPerson({ tokens: 50_000 });
     const jobs = Array.from({ length: 20 }, (_, i) => ask(token, `Question ${i}?`));
     let isOver = false;
@@ -92,31 +92,31 @@ describe('the number of tokens', () => {
     }
     await all;
     expect(seen).toEqual(seen.toSorted((a, b) => b - a));
-    const { consumed } = await expectOneNumber(token);
+    const { consumed } = await expectSameCounts(token);
     expect(consumed).toBe(sandbox.book.totals(accountId).total_tokens);
   });
 
-  it('is the same after grants and a new subscription, too', async () => {
+  it('agree after grants and a new subscription', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const operator = await newPerson({ role: 'operator' });
     const administer = (path: string, body: object) =>
       call('POST', `/api/admin/${path}`, { token: operator.token, body: { email, ...body } });
     await administer('grants', { tokens: 500, reason: 'a gift' });
-    expect(await expectOneNumber(token)).toMatchObject({ remaining: 1_500 });
+    expect(await expectSameCounts(token)).toMatchObject({ remaining: 1_500 });
     await administer('grants', { tokens: -200, reason: 'taken back' });
-    expect(await expectOneNumber(token)).toMatchObject({ remaining: 1_300, consumed: 0 });
-    // Unused top-ups move over, less what was taken back.
+    expect(await expectSameCounts(token)).toMatchObject({ remaining: 1_300, consumed: 0 });
+    // Unused top-ups move over, minus what was taken back.
     await administer('subscriptions', { plan: 'growth' });
-    const { overview } = await readEverywhere(token);
+    const { overview } = await readAllEndpoints(token);
     expect(overview.current_subscription.tokens_remaining).toBe(100_300);
     const ask = await submit(token, 'And now?');
     await poll(token, ask);
     expect(overview.current_subscription.ai_usage.original_tokens_included).toBe(100_300);
   });
 
-  it('is 0 for an account without a subscription', async () => {
+  it('are 0 without a subscription', async () => {
     const { token } = await newPerson();
-    const { overview, billing, subscription, plans, usage } = await readEverywhere(token);
+    const { overview, billing, subscription, plans, usage } = await readAllEndpoints(token);
     const none = { total_tokens_consumed: 0, original_tokens_included: 0, actual_tokens_remaining: 0 };
     expect(overview).toMatchObject({ token_usage_remaining: 0, current_subscription: { status: 'none', plan: null } });
     expect(billing).toMatchObject({ ai_tokens_total: 0, actual_tokens_remaining: 0, tokens_held: 0 });

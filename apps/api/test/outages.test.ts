@@ -9,8 +9,8 @@ const unavailable = {
   request_id: expect.any(String),
 };
 
-describe('while Postgres is away', () => {
-  it('every door answers 503 with Retry-After, says nothing of why, and opens again by itself', async () => {
+describe('while Postgres is unavailable', () => {
+  it('every route returns 503 without the cause, and recovers', async () => {
     const postgres = await ownPostgres();
     const { call, newPerson, submit } = await startPlatform(
       { env: { DATABASE_URL: postgres.url }, worker: false },
@@ -42,8 +42,8 @@ describe('while Postgres is away', () => {
   });
 });
 
-describe('while Redis is away', () => {
-  it('the queue board answers 503 with Retry-After, and says nothing of why', async () => {
+describe('while Redis is unavailable', () => {
+  it('Bull Board returns 503 with Retry-After, without the cause', async () => {
     const redis = await ownRedis();
     const { call, newPerson } = await startPlatform({ env: { REDIS_URL: redis.url }, worker: false }, onTestFinished);
     const { token } = await newPerson({ role: 'operator' });
@@ -59,7 +59,7 @@ describe('while Redis is away', () => {
     }
   });
 
-  it('submissions are accepted and once, the rest works, and the jobs run when it is back, having lost all', async () => {
+  it('submissions are accepted once and run after total data loss', async () => {
     const redis = await ownRedis();
     const { call, login, newPerson, poll, sandbox, submit } = await startPlatform(
       { env: { REDIS_URL: redis.url, LIMIT_SUBMISSIONS_PER_MINUTE: '4' } },
@@ -77,20 +77,20 @@ describe('while Redis is away', () => {
     expect(queued.body).toMatchObject({ job: { status: 'queued' } });
     await login(email);
     expect(await call('GET', '/ready')).toMatchObject({ status: 503, body: { details: { redis: false } } });
-    // Limits are kept by this process alone meanwhile: three of four were taken above.
+    // Rate limits are counted in this process meanwhile: three of four submissions were made above.
     await submit(token, 'The fourth?');
     expect((await call('POST', questionPath, { token, body: { question: 'The fifth?' } })).status).toBe(429);
     await redis.restart({ keepData: false });
     for (const id of during) expect(await poll(token, id)).toMatchObject({ status: 'completed' });
     await until(() => sandbox.book.totals(accountId).answered === 4);
-    // The last answer is settled a moment after it was given.
+    // The last answer settles shortly after it is given.
     await until(async () => {
       const { body } = await call<{ ai_tokens_total: number }>('GET', '/api/billing/overview', { token });
       return body.ai_tokens_total === sandbox.book.totals(accountId).total_tokens;
     });
   });
 
-  it('what was accepted meanwhile is queued as soon as the API has its connection back, whoever else is there', async () => {
+  it('accepted jobs are queued as soon as the API reconnects', async () => {
     const redis = await ownRedis();
     const env = { REDIS_URL: redis.url };
     const { api, newPerson, submit } = await startPlatform({ env, worker: false }, onTestFinished);
@@ -103,7 +103,7 @@ describe('while Redis is away', () => {
     for (const id of jobs) await until(() => isQueued(id), 5_000);
   });
 
-  it('a request that waits for its job hears of the end once Redis is back', async () => {
+  it('a request that waits for its job ends once Redis is back', async () => {
     const redis = await ownRedis();
     const { call, newPerson } = await startPlatform({ env: { REDIS_URL: redis.url } }, onTestFinished);
     const { token } = await newPerson({ tokens: 10_000 });

@@ -1,4 +1,4 @@
-/** What becomes of work that was paid for where its job does not come to its end, and how its owner goes on with it. */
+/** Billed steps of jobs that don't complete: their results are kept, and a retry doesn't bill them again. */
 
 import { type Job, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -15,7 +15,7 @@ type Pairs = {
 };
 const path = '/api/web-knowledge/generate-qa';
 
-/** Lamps, each with a price of its own: some 100,000 characters in 13 pieces, and a last sentence to be found. */
+/** Lamps with distinct prices: about 100,000 characters in 13 chunks, with a last sentence to match on. */
 const lamps = Array.from(
   { length: 1_800 },
   (_, i) => `The Aurora lamp ${i} costs ${100 + i} EUR. Its guarantee is 5 years.\n`,
@@ -30,8 +30,8 @@ const storedPairs = async (token: string) =>
   (await call<{ qa: object[] }>('GET', '/api/qa?limit=100', { token })).body.qa.length;
 const callsOf = (user: string) => sandbox.book.list({ user }).length;
 
-describe('a job of several calls', () => {
-  it('that runs out of tokens has the results of the calls it paid for, and pays only for the rest after a top-up', async () => {
+describe('a job with several model calls', () => {
+  it('that runs out of tokens keeps paid results, resumes on top-up', async () => {
     const { accountId, email, token } = await newPerson({ tokens: 12_000 });
     const first = await run<Pairs>(token, path, { text: longText, count: 30 });
     expect(first).toMatchObject({ status: 'rejected', error_code: 'no_tokens_remaining' });
@@ -53,13 +53,13 @@ describe('a job of several calls', () => {
     expect(second.result?.pairs.slice(0, kept.length)).toEqual(kept);
     expect(second.result).toMatchObject({ characters: longText.length, characters_read: longText.length });
     expect(await storedPairs(token)).toBe(second.result?.pairs.length);
-    // Every call was made once, and all of them are paid for.
+    // Every call was made once, and all of them are billed.
     expect(callsOf(accountId)).toBeLessThanOrEqual(9);
     expect(callsOf(accountId) - before).toBeLessThan(callsOf(accountId));
     expect(second.tokens_consumed).toBe(sandbox.book.totals(accountId).total_tokens);
   });
 
-  it('whose last call the model refuses has the results of the others', async () => {
+  it('whose last call is refused has the results of the others', async () => {
     const { accountId, token } = await newPerson({ tokens: 100_000 });
     sandbox.faults.set([{ kind: 'refusal', match: { user: accountId, contains: 'Returns are taken back' } }]);
     onTestFinished(() => sandbox.faults.clear());
@@ -70,7 +70,7 @@ describe('a job of several calls', () => {
     expect(await storedPairs(token)).toBe(job.result?.pairs.length);
   });
 
-  it('that is cancelled in the middle has the results of the calls that were answered', async () => {
+  it('that is cancelled has the results of its answered calls', async () => {
     const { accountId, token } = await newPerson({ tokens: 100_000 });
     sandbox.faults.set([{ kind: 'hang', match: { user: accountId, contains: 'Returns are taken back' } }]);
     onTestFinished(() => sandbox.faults.clear());
@@ -84,7 +84,7 @@ describe('a job of several calls', () => {
 });
 
 describe('a long text', () => {
-  it.each([1, 3, 30])('is read to its end, also for %i pairs, which come from all of it', async (count) => {
+  it.each([1, 3, 30])('is read to its end for %i pairs, which cover all of it', async (count) => {
     const { accountId, token } = await newPerson({ tokens: 200_000 });
     const text = `${lamps.join('').slice(0, 95_000)}\nReturns are taken back within thirty days, says the last line.`;
     const job = await run<Pairs>(token, path, { text, count });
@@ -104,7 +104,7 @@ describe('a long text', () => {
 });
 
 describe('a retry', () => {
-  it('is for the owner’s failed and rejected jobs alone', async () => {
+  it('is allowed for the account’s own failed and rejected jobs', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
     const other = await newPerson({ tokens: 10_000 });
     const done = await poll(token, await submit(token, 'Is it done?'));
@@ -120,7 +120,7 @@ describe('a retry', () => {
     expect(await retry(token, failed.id)).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
   });
 
-  it('is refused with a 402 while the account has nothing', async () => {
+  it('returns 402 while the account has no tokens', async () => {
     const { accountId, email, token } = await newPerson({ tokens: 5_000 });
     sandbox.faults.set([{ kind: 'refusal', match: { user: accountId }, times: 1 }]);
     onTestFinished(() => sandbox.faults.clear());

@@ -20,7 +20,7 @@ const basic = (email: string) => ({
   authorization: `Basic ${Buffer.from(`${email}:${testPassword}`).toString('base64')}`,
 });
 
-/** What the board's pause button does behind a proxy that sends a Host of its own. */
+/** Sends the request of the board's pause button, behind a proxy that sets its own Host. */
 async function press(on: keyof typeof platforms, headers: Record<string, string>) {
   const answer = await platforms[on].call('PUT', pause, { headers: { ...basic(operators[on].email), ...headers } });
   return answer.status;
@@ -28,26 +28,18 @@ async function press(on: keyof typeof platforms, headers: Record<string, string>
 const browser = { origin: 'https://tally.example', 'sec-fetch-site': 'same-origin' };
 const forwarded = { 'x-forwarded-host': 'tally.example', 'x-forwarded-proto': 'https' };
 
-describe('the queue board’s buttons', () => {
+describe('Bull Board’s buttons', () => {
   it.each<[string, keyof typeof platforms, Record<string, string>]>([
-    ['a browser that says same-origin, whatever Host the proxy sends', 'direct', browser],
+    ['a same-origin browser with any Host', 'direct', browser],
+    ['a browser without Sec-Fetch-Site, by X-Forwarded-Host', 'proxied', { origin: browser.origin, ...forwarded }],
     [
-      'a browser that says nothing of the page’s site, by X-Forwarded-Host with PROXY_HOPS',
-      'proxied',
-      { origin: browser.origin, ...forwarded },
-    ],
-    [
-      'the same with the port that its scheme implies',
+      'the same with the default port',
       'proxied',
       { origin: browser.origin, ...forwarded, 'x-forwarded-host': 'tally.example:443' },
     ],
-    [
-      'the same where the proxy says no scheme',
-      'proxied',
-      { origin: browser.origin, 'x-forwarded-host': 'tally.example' },
-    ],
+    ['the same without X-Forwarded-Proto', 'proxied', { origin: browser.origin, 'x-forwarded-host': 'tally.example' }],
     ['a page of PUBLIC_URL', 'configured', { origin: 'https://host.example' }],
-    ['a program, which says neither', 'direct', {}],
+    ['a program without either header', 'direct', {}],
   ])('work for %s', async (_, on, headers) => {
     expect(await press(on, headers)).toBe(200);
   });
@@ -55,15 +47,15 @@ describe('the queue board’s buttons', () => {
   it.each<[string, keyof typeof platforms, Record<string, string>]>([
     ['cross-site, even from our own origin', 'proxied', { ...browser, ...forwarded, 'sec-fetch-site': 'cross-site' }],
     ['same-site', 'proxied', { ...browser, ...forwarded, 'sec-fetch-site': 'same-site' }],
-    ['with a word that no browser says', 'direct', { ...browser, 'sec-fetch-site': 'same-origin, same-origin' }],
+    ['with an invalid Sec-Fetch-Site', 'direct', { ...browser, 'sec-fetch-site': 'same-origin, same-origin' }],
     ['from another origin than X-Forwarded-Host', 'proxied', { origin: 'https://evil.example', ...forwarded }],
     ['over another scheme than X-Forwarded-Proto', 'proxied', { origin: 'http://tally.example', ...forwarded }],
     ['from another port', 'proxied', { origin: 'https://tally.example:8443', ...forwarded }],
-    ['from no origin', 'proxied', { origin: 'null', ...forwarded }],
+    ['from a null origin', 'proxied', { origin: 'null', ...forwarded }],
     ['by X-Forwarded-Host without PROXY_HOPS', 'direct', { origin: browser.origin, ...forwarded }],
     ['from another origin than PUBLIC_URL', 'configured', { origin: 'http://host.example' }],
     [
-      'with an X-Forwarded-Host that is none',
+      'with a malformed X-Forwarded-Host',
       'proxied',
       { origin: 'https://evil.example', 'x-forwarded-host': 'x@evil.example/' },
     ],
@@ -138,7 +130,7 @@ describe.each(['direct', 'proxied'] as const)('X-Forwarded-Prefix, %s', (on) => 
     ['/a-b/c.d_e~f', '/a-b/c.d_e~f'],
     ['/outer, /inner', '/outer/inner'],
     ['/tally, ', '/tally'],
-  ])('%j: every address in an answer begins with %j', async (header, prefix) => {
+  ])('%j: every URL in a response begins with %j', async (header, prefix) => {
     expect(await shown(header)).toEqual(expected(prefix));
   });
 
@@ -163,8 +155,8 @@ describe('PUBLIC_URL', () => {
   });
 });
 
-describe('behind a proxy that takes a path off and sends its own Host', () => {
-  /** https://host/tally/ to the API's root, as nginx does it by default. */
+describe('behind a proxy that strips a path and sets its own Host', () => {
+  /** Maps /tally/ to the API's root, as nginx does by default. */
   async function startProxy(target: string): Promise<string> {
     const server = createServer((incoming, outgoing) => {
       const path = incoming.url ?? '';
@@ -183,7 +175,7 @@ describe('behind a proxy that takes a path off and sends its own Host', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/tally/`;
   }
 
-  it('pages load their files, and addresses in answers resolve', async () => {
+  it('pages load their files, and URLs in responses resolve', async () => {
     const home = await startProxy(direct.url);
     const { email, token } = operators.direct;
     const docs = await fetch(home);

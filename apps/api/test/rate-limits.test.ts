@@ -21,8 +21,8 @@ function expectRateLimited({ status, headers, body }: Answer, maxSeconds: number
   expect(seconds).toBeLessThanOrEqual(maxSeconds);
 }
 
-describe('submissions', () => {
-  it('beyond the limit of a minute are refused with Retry-After, whatever they are; other accounts are not', async () => {
+describe('task submissions', () => {
+  it('return 429 beyond the account’s limit per minute', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const other = await newPerson({ tokens: 10_000 });
     const ask = (as: string) => call('POST', questionPath, { token: as, body: { question: 'How many?' } });
@@ -34,8 +34,8 @@ describe('submissions', () => {
   });
 });
 
-describe('a backlog', () => {
-  it('has room for so many queued jobs of an account; one that leaves makes room for another', async () => {
+describe('an account’s backlog', () => {
+  it('is limited, and a cancelled job frees its place', async () => {
     const full = { LIMIT_SUBMISSIONS_PER_MINUTE: '0', LIMIT_QUEUED_JOBS: '5' };
     const idle = await startPlatform({ env: full, worker: false }, onTestFinished);
     const [{ token }, other] = [await idle.newPerson({ tokens: 10_000 }), await idle.newPerson({ tokens: 10_000 })];
@@ -46,7 +46,7 @@ describe('a backlog', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([202, 202, 202, 202, 429, 429, 429, 429]);
     expectRateLimited(await ask(token), 1);
     expect((await ask(other.token)).status).toBe(202);
-    // What was accepted is still accepted.
+    // A replay of an accepted request is still accepted.
     expect(await ask(token, { 'idempotency-key': 'first' })).toMatchObject({ status: 202, body: first.body });
     await idle.call('DELETE', `/api/jobs/${first.body.job_id}`, { token });
     await until(async () => (await ask(token)).status === 202, 2_000);
@@ -54,8 +54,8 @@ describe('a backlog', () => {
   });
 });
 
-describe('everything else', () => {
-  it('is limited together, writing too', async () => {
+describe('all other requests', () => {
+  it('share one limit of reads and writes', async () => {
     const { token } = await newPerson();
     for (let i = 0; i < 10; i++) {
       expect((await call('GET', '/api/accounts/profile', { token })).status).toBe(200);
@@ -67,19 +67,19 @@ describe('everything else', () => {
 });
 
 describe('failed logins', () => {
-  it('are ten; the eleventh is 429 with Retry-After, also with the right password', async () => {
+  it('return 429 after ten, also with the right password', async () => {
     const { email } = await newPerson();
     for (let i = 0; i < 10; i++) expect((await tryLogin(email, `guess ${i}`)).status).toBe(401);
     expectRateLimited(await tryLogin(email, 'guess 11'), 900);
     expectRateLimited(await tryLogin(email.toUpperCase(), testPassword), 900);
   });
 
-  it('are counted for addresses that no account has, too', async () => {
+  it('are counted for unknown e-mail addresses, too', async () => {
     for (let i = 0; i < 10; i++) expect((await tryLogin('ghost@example.com', 'boo')).status).toBe(401);
     expectRateLimited(await tryLogin('ghost@example.com', 'boo'), 900);
   });
 
-  it('are forgotten after the right password', async () => {
+  it('are reset by the right password', async () => {
     const { email } = await newPerson();
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 6; i++) expect((await tryLogin(email, 'wrong')).status).toBe(401);
@@ -87,19 +87,19 @@ describe('failed logins', () => {
     }
   });
 
-  it('are ten also when twenty-five guess at once: nobody guesses more by hurrying', async () => {
+  it('are limited to ten among 25 concurrent guesses', async () => {
     const { email } = await newPerson();
     const all = await Promise.all(Array.from({ length: 25 }, (_, i) => tryLogin(email, `guess ${i}`)));
     expect(all.filter(({ status }) => status === 401)).toHaveLength(10);
     expect(all.filter(({ status }) => status === 429)).toHaveLength(15);
   });
 
-  it('don’t stand in the way of fifteen right ones at once', async () => {
+  it('do not include fifteen concurrent right ones', async () => {
     const { email } = await newPerson();
     await Promise.all(Array.from({ length: 15 }, () => login(email)));
   });
 
-  it('are also guesses at the current password of whoever holds a token', async () => {
+  it('include guesses at the current password with a token', async () => {
     const { token } = await newPerson();
     const guess = (i: number) =>
       call('POST', '/api/accounts/password', {

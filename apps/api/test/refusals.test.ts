@@ -1,4 +1,4 @@
-/** What an account is told that may not use AI, or can't pay for what it asks. */
+/** 402 responses and rejected jobs of accounts that can't pay or may not use AI. */
 
 import { questionPath } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -8,8 +8,8 @@ const { call, newPerson, poll } = await startPlatform();
 
 const ask = (token: string, question: string) => call('POST', questionPath, { token, body: { question } });
 
-describe('a submission that can be seen not to be payable', () => {
-  it('is refused with what it needs and what is left, in the body and in headers', async () => {
+describe('a submission above the balance', () => {
+  it('is refused with the needed and remaining tokens', async () => {
     const { token } = await newPerson({ tokens: 150 });
     const { status, body, headers } = await ask(token, 'How long do I have to return it?');
     expect({ status, body }).toEqual({
@@ -28,7 +28,7 @@ describe('a submission that can be seen not to be payable', () => {
     expect(headers.get('link')).toContain('</api/billing/overview>');
   });
 
-  it('says “No tokens remaining” where nothing is left, and only there', async () => {
+  it('says “No tokens remaining” only where nothing is left', async () => {
     const { token } = await newPerson({ tokens: 0 });
     const { body, headers } = await ask(token, 'How long do I have to return it?');
     expect(body.error).toBe('No tokens remaining in subscription');
@@ -42,15 +42,15 @@ describe('a submission that can be seen not to be payable', () => {
     expect((await ask(token, 'lamp')).status).toBe(202);
   });
 
-  it('is accepted for a task that may turn out free, while one token is left', async () => {
+  it('is accepted with one token left if the task may cost nothing', async () => {
     const { token } = await newPerson({ tokens: 1 });
     const extract = (url: string) => call('POST', '/api/web-knowledge/extract-products', { token, body: { url } });
     expect((await extract('https://shop.example/p/1')).status).toBe(202);
   });
 });
 
-describe('a job that turns out not to be payable', () => {
-  it('says what it needed and what was left', async () => {
+describe('a job above the balance', () => {
+  it('is rejected with the needed and remaining tokens', async () => {
     const { token } = await newPerson({ tokens: 198 });
     for (let i = 0; i < 3; i++)
       await call('POST', '/api/knowledge', {
@@ -68,12 +68,12 @@ describe('a job that turns out not to be payable', () => {
   });
 });
 
-describe('the overview of an account that may use nothing', () => {
+describe('the overview of an account that may not use AI', () => {
   it.each([
     ['expired', { status: 'expired' }, 'subscription_expired'],
     ['inactive', { status: 'inactive' }, 'subscription_inactive'],
     ['active', { tokens: 0 }, 'no_tokens_remaining'],
-  ])('says so: %s', async (status, subscription, refusal) => {
+  ])('shows the refusal: %s', async (status, subscription, refusal) => {
     const { email, token } = await newPerson();
     const operator = await newPerson({ role: 'operator' });
     const body = { email, plan: 'starter', ...subscription };

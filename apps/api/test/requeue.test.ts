@@ -1,4 +1,4 @@
-/** Putting jobs back that ended badly: by an operator's request, and by Bull Board's buttons. */
+/** Requeueing failed and rejected jobs, by an operator's request and by Bull Board's buttons. */
 
 import { costlyQuestion, type Job, type Person, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -11,7 +11,7 @@ const { db, queues } = platform.api.services;
 
 const requeue = (jobId: string, token = operator.token) => call('POST', `/api/admin/jobs/${jobId}/requeue`, { token });
 
-/** A job that the model refused to take, with a model that would take it now. */
+/** A failed job whose request the model rejected once and would accept now. */
 async function failedJob(person: Person): Promise<Job> {
   sandbox.faults.set([{ kind: 'bad_request', match: { user: person.accountId }, times: 1 }]);
   const job = await ask(person.token, 'How many days do I have?');
@@ -20,7 +20,7 @@ async function failedJob(person: Person): Promise<Job> {
 }
 
 describe('a failed job', () => {
-  it('put back by an operator runs again and forgets its failure', async () => {
+  it('runs again and clears its error', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const { id } = await failedJob(person);
     expect(await requeue(id)).toMatchObject({ status: 202, body: { job_id: id, status: 'queued' } });
@@ -29,7 +29,7 @@ describe('a failed job', () => {
     expect(job.tokens_consumed).toBeGreaterThan(0);
   });
 
-  it('is not charged again for what a step has paid for', async () => {
+  it('is not billed again for a paid step', async () => {
     const person = await newPerson({ tokens: 10_000 });
     sandbox.faults.set([{ kind: 'refusal', match: { user: person.accountId }, times: 1 }]);
     const refused = await ask(person.token, 'How many days do I have?');
@@ -41,7 +41,7 @@ describe('a failed job', () => {
     expect(sandbox.book.totals(person.accountId).requests).toBe(1);
   });
 
-  it('that killed its worker every time is kept as poisoned, and may be put back', async () => {
+  it('that is poisoned can be requeued', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const { id } = await failedJob(person);
     await db.pool.query(`update jobs set error_code = 'poisoned', attempts = 99 where id = $1`, [id]);
@@ -49,7 +49,7 @@ describe('a failed job', () => {
     expect((await poll(person.token, id)).status).toBe('completed');
   });
 
-  it('is put back once, however many ask at the same time', async () => {
+  it('is requeued once by concurrent requests', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const { id } = await failedJob(person);
     const statuses = (await Promise.all([1, 2, 3, 4].map(() => requeue(id)))).map(({ status }) => status);
@@ -61,7 +61,7 @@ describe('a failed job', () => {
 });
 
 describe('a rejected job', () => {
-  it('runs once there are tokens again', async () => {
+  it('runs again once there are tokens', async () => {
     const person = await newPerson({ tokens: costlyQuestion.tokens });
     const { id } = await ask(person.token, costlyQuestion.question);
     const body = { email: person.email, tokens: 5_000, reason: 'more' };
@@ -71,15 +71,15 @@ describe('a rejected job', () => {
   });
 });
 
-describe('what can’t be put back', () => {
-  it('is a job that is completed, cancelled, or unknown', async () => {
+describe('a requeue', () => {
+  it('of a completed or unknown job returns 409', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const { id } = await ask(person.token, 'Well?');
     for (const jobId of [id, operator.accountId])
       expect(await requeue(jobId)).toMatchObject({ status: 409, body: { error_code: 'conflict' } });
   });
 
-  it('is anything, for a tenant', async () => {
+  it('by a tenant returns 403', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const { id } = await failedJob(person);
     expect(await requeue(id, person.token)).toMatchObject({ status: 403, body: { error_code: 'forbidden' } });
@@ -93,7 +93,7 @@ describe('Bull Board', () => {
   const isListed = (jobId: string) => async () =>
     (await (await queues.byTask.get('ask-question')?.getJob(jobId))?.isFailed()) === true;
 
-  it('puts one job back by its retry button, and shows it as failed no longer', async () => {
+  it('requeues one job and removes it from the failed list', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const { id } = await failedJob(person);
     await until(isListed(`${id}_1`));
@@ -102,7 +102,7 @@ describe('Bull Board', () => {
     expect(await queues.byTask.get('ask-question')?.getJob(`${id}_1`)).toBeUndefined();
   });
 
-  it('puts all failed jobs of a queue back', async () => {
+  it('requeues all failed jobs of a queue', async () => {
     const person = await newPerson({ tokens: 10_000 });
     const jobs = [await failedJob(person), await failedJob(person)];
     for (const { id } of jobs) await until(isListed(`${id}_1`));

@@ -5,7 +5,7 @@ import { startPlatform, testLog } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
 import { startApi } from '../src/start.ts';
 
-it('a request whose client has gone ends before the connections that it needs, and is no error', async () => {
+it('close() waits for requests of disconnected clients', async () => {
   const errors: string[] = [];
   const log = createLogger('api', 'error', { write: (line) => void errors.push(line) });
   const { config, newPerson } = await startPlatform({ worker: false }, onTestFinished);
@@ -17,24 +17,24 @@ it('a request whose client has gone ends before the connections that it needs, a
   await client.query('begin');
   await client.query('lock table accounts in access exclusive mode');
 
-  const gone = new AbortController();
+  const controller = new AbortController();
   const request = fetch(`${api.url}${questionPath}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ question: 'Anybody?' }),
-    signal: gone.signal,
+    signal: controller.signal,
   }).catch(() => undefined);
   const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'tally-api'`;
   await until(async () => (await api.services.db.pool.query(waiting)).rows.length > 0);
-  gone.abort();
+  controller.abort();
   await request;
   const closed = api.close();
-  const isDeaf = () =>
+  const refusesConnections = () =>
     fetch(`${api.url}/health`).then(
       () => false,
       () => true,
     );
-  await until(isDeaf);
+  await until(refusesConnections);
   await client.query('rollback');
   client.release();
   await closed;

@@ -1,4 +1,4 @@
-/** What an account keeps is counted, shown and bounded. */
+/** The storage of an account is counted, shown and limited. */
 import { eraseRows, expireJobs } from '@tally/db';
 import { questionPath } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -18,7 +18,7 @@ const add = (token: string, text: string) =>
   call<{ knowledge: { id: string } } & Full>('POST', '/api/knowledge', { token, body: { title: 'T', text } });
 const large = 'é'.repeat(49_000);
 
-/** What the counter should say: the sizes of everything that counts, read anew. */
+/** The expected counter: the sizes of all stored rows, computed from the tables. */
 async function recount(accountId: string): Promise<number> {
   const { rows } = await db.pool.query<{ bytes: number }>(
     `select coalesce(sum(bytes), 0)::bigint as bytes from (
@@ -34,7 +34,7 @@ async function recount(accountId: string): Promise<number> {
 }
 
 describe('an account without a plan', () => {
-  it('keeps a little; more is refused with the numbers, and deleting makes room at once', async () => {
+  it('is refused above its limit, until it deletes', async () => {
     const { token } = await newPerson();
     const ids: string[] = [];
     let answer = await add(token, large);
@@ -49,7 +49,7 @@ describe('an account without a plan', () => {
     expect((await add(token, large)).status).toBe(201);
   });
 
-  it('keeps no more by hurrying', async () => {
+  it('stays within its limit with concurrent writes', async () => {
     const { accountId, token } = await newPerson();
     const answers = await Promise.all(Array.from({ length: 20 }, () => add(token, large)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(10);
@@ -58,7 +58,7 @@ describe('an account without a plan', () => {
 });
 
 describe('a plan', () => {
-  it('has room of its own, and none of what is there goes when it ends', async () => {
+  it('has its own limit, and keeps the data when it ends', async () => {
     const { accountId, token } = await newPerson({ tokens: 1_000 });
     expect((await shown(token)).limit).toBe(20_000_000);
     for (let i = 0; i < 11; i++) expect((await add(token, large)).status).toBe(201);
@@ -69,7 +69,7 @@ describe('a plan', () => {
 });
 
 describe('a job', () => {
-  it('is not accepted where its input does not fit beside what is kept', async () => {
+  it('is refused where its input exceeds the limit', async () => {
     const { accountId, token } = await newPerson({ tokens: 1_000 });
     await db.pool.query(
       `insert into account_storage values ($1, 19999000) on conflict (account_id) do update set bytes = excluded.bytes`,
@@ -83,7 +83,7 @@ describe('a job', () => {
     expect((await call<{ jobs: unknown[] }>('GET', '/api/jobs', { token })).body.jobs).toHaveLength(1);
   });
 
-  it('takes room until its input is forgotten', async () => {
+  it('counts until its input is erased', async () => {
     const { accountId, token } = await newPerson({ tokens: 1_000 });
     await call('POST', questionPath, { token, body: { question: 'How long?' } });
     expect((await shown(token)).used).toBe(await recount(accountId));
@@ -96,8 +96,8 @@ describe('a job', () => {
   });
 });
 
-describe('the counter', () => {
-  it('is the sum of what is there, whatever comes, changes and goes', async () => {
+describe('the storage counter', () => {
+  it('equals the stored bytes after any sequence of changes', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
     const text = fc.string({ minLength: 1, maxLength: 300, unit: 'grapheme' }).filter((value) => value.trim() !== '');
     const act = fc.oneof(

@@ -1,4 +1,4 @@
-/** Refusals of the stores that pass: what is accepted meanwhile completes, and nothing is answered with 500. */
+/** Temporary refusals by Redis and Postgres: every accepted job completes, and no response is a 500. */
 import { connectRedis, type RedisClient, redisReady } from '@tally/core';
 import { type Platform, questionPath, until } from '@tally/testing';
 import { ownPostgres, ownRedis, startPlatform } from '@tally/testing/vitest';
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const together = 5;
 const rounds = 8;
 
-/** Submits in rounds, before, while and after a fault is there; expects every job that was accepted to complete. */
+/** Submits in rounds before, during and after a fault; expects every accepted job to complete. */
 async function expectNothingLost(platform: Platform, fault: { begin(): Promise<unknown>; end(): Promise<unknown> }) {
   const { token } = await platform.newPerson({ tokens: 1_000_000 });
   const accepted: string[] = [];
@@ -36,7 +36,7 @@ async function expectNothingLost(platform: Platform, fault: { begin(): Promise<u
   );
 }
 
-describe('a Redis that refuses for a while', () => {
+describe('a temporary fault of Redis', () => {
   let platform: Platform;
   let admin: RedisClient;
   let password: string;
@@ -64,14 +64,14 @@ describe('a Redis that refuses for a while', () => {
       }),
     ],
     [
-      'takes a permission away (NOPERM)',
+      'revokes a permission (NOPERM)',
       () => ({
         begin: () => admin.acl('SETUSER', 'default', '-evalsha', '-eval'),
         end: () => admin.acl('SETUSER', 'default', '+@all'),
       }),
     ],
     [
-      'takes a permission of scripts away (ERR The user executing the script)',
+      'revokes a script’s permission (ERR The user executing the script)',
       () => ({
         begin: () => admin.acl('SETUSER', 'default', '-hset', '-zadd', '-hincrby'),
         end: () => admin.acl('SETUSER', 'default', '+@all'),
@@ -90,7 +90,7 @@ describe('a Redis that refuses for a while', () => {
   ])('loses no job where it %s', (_, fault) => expectNothingLost(platform, fault()), 60_000);
 });
 
-describe('a Postgres that refuses for a while', () => {
+describe('a temporary fault of Postgres', () => {
   let platform: Platform;
   let admin: pg.Client;
   let password: string;
@@ -113,7 +113,7 @@ describe('a Postgres that refuses for a while', () => {
     platform = await startPlatform({ env: { DATABASE_URL: postgres.url, LIMIT_SUBMISSIONS_PER_MINUTE: '0' } });
     const options =
       '-c idle_session_timeout=0 -c transaction_timeout=0 -c default_transaction_read_only=off -c statement_timeout=0';
-    // A database can't be closed from within.
+    // A database can't be closed to connections from within itself.
     url.pathname = '/postgres';
     admin = new pg.Client({ connectionString: url.href, options });
     await admin.connect();
@@ -132,14 +132,14 @@ describe('a Postgres that refuses for a while', () => {
       }),
     ],
     [
-      'lets the role not log in (28000)',
+      'forbids the role to log in (28000)',
       () => ({
         begin: sql('alter role tally nologin', dropConnections),
         end: sql('alter role tally login'),
       }),
     ],
     [
-      'takes no connections to the database (55000)',
+      'allows no connections to the database (55000)',
       () => ({
         begin: sql('alter database tally allow_connections false', dropConnections),
         end: sql('alter database tally allow_connections true'),

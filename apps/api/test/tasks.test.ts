@@ -18,8 +18,8 @@ const post = <Shape = Accepted>(token: string, question: string, headers: Record
 const listJobs = async (token: string, on: Platform = platform) =>
   (await on.call<{ jobs: { id: string }[] }>('GET', '/api/jobs?limit=100', { token })).body.jobs;
 
-describe('submitting a task', () => {
-  it('answers 202 with the job and where to find it', async () => {
+describe('POST of a task', () => {
+  it('returns 202 with the job and its URL', async () => {
     const { token } = await newPerson({ tokens: 5_000 });
     const { status, body, headers } = await post(token, 'How are you?');
     expect(status).toBe(202);
@@ -47,7 +47,7 @@ describe('submitting a task', () => {
     expect(job.tokens_consumed).toBeGreaterThan(0);
   });
 
-  it('ends a job whose tokens run out on the way as rejected, and charges nothing', async () => {
+  it('rejects a job whose tokens run out, without charge', async () => {
     const { token } = await newPerson({ tokens: costlyQuestion.tokens });
     const job = await ask(token, costlyQuestion.question);
     expect(job).toMatchObject({ status: 'rejected', error_code: 'no_tokens_remaining', tokens_consumed: 0 });
@@ -55,13 +55,13 @@ describe('submitting a task', () => {
 });
 
 describe('the answer to a question', () => {
-  const know = (token: string, title: string, text: string) =>
+  const addKnowledge = (token: string, title: string, text: string) =>
     call<{ knowledge: { id: string } }>('POST', '/api/knowledge', { token, body: { title, text } });
 
-  it('comes from the knowledge, names its sources, and costs what the model counted', async () => {
+  it('has sources and costs the tokens that the model counted', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
-    const entry = await know(token, 'Returns', 'You have 30 days from delivery to return a lamp.');
-    await know(token, 'Shipping', 'Orders leave our workshop in Lisbon on the same day.');
+    const entry = await addKnowledge(token, 'Returns', 'You have 30 days from delivery to return a lamp.');
+    await addKnowledge(token, 'Shipping', 'Orders leave our workshop in Lisbon on the same day.');
     const job = await ask(token, 'How many days do I have to return a lamp?');
     expect(job.result).toEqual({
       answer: expect.stringContaining('30 days'),
@@ -72,29 +72,29 @@ describe('the answer to a question', () => {
     expect(job.tokens_consumed).toBe(sandbox.book.totals(accountId).total_tokens);
   });
 
-  it('says that it is not known where nothing fits, and asks the model also with no knowledge at all', async () => {
+  it('is unknown without knowledge, and still asks the model', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
     const empty = await ask(token, 'Do you sell boats?');
     expect(empty.result).toMatchObject({ known: false, sources: [] });
-    await know(token, 'Returns', 'You have 30 days from delivery to return a lamp.');
-    const unfit = await ask(token, 'Do you sell boats?');
-    expect(unfit.result).toMatchObject({ known: false, sources: [] });
+    await addKnowledge(token, 'Returns', 'You have 30 days from delivery to return a lamp.');
+    const unmatched = await ask(token, 'Do you sell boats?');
+    expect(unmatched.result).toMatchObject({ known: false, sources: [] });
     const { answered, total_tokens } = sandbox.book.totals(accountId);
     expect(answered).toBe(2);
-    expect(empty.tokens_consumed + unfit.tokens_consumed).toBe(total_tokens);
+    expect(empty.tokens_consumed + unmatched.tokens_consumed).toBe(total_tokens);
   });
 
-  it('answers a Persian question in Persian', async () => {
+  it('is in Persian for a Persian question', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
-    await know(token, 'شرایط بازگشت کالا', 'شما تا ۳۰ روز پس از تحویل می‌توانید چراغ را بازگردانید.');
+    await addKnowledge(token, 'شرایط بازگشت کالا', 'شما تا ۳۰ روز پس از تحویل می‌توانید چراغ را بازگردانید.');
     const job = await ask(token, 'تا چند روز پس از تحویل می‌توانم چراغ را بازگردانم؟');
     expect(job.result).toMatchObject({ known: true, sources: [{ title: 'شرایط بازگشت کالا' }] });
     expect(job.result?.answer).toContain('۳۰ روز');
   });
 
-  it('is drawn from nobody else’s knowledge', async () => {
+  it('uses only the account’s own knowledge', async () => {
     const other = await newPerson({ tokens: 10_000 });
-    await know(other.token, 'Secret', 'The combination of the safe is 4711.');
+    await addKnowledge(other.token, 'Secret', 'The combination of the safe is 4711.');
     const { token } = await newPerson({ tokens: 10_000 });
     const job = await ask(token, 'What is the combination of the safe?');
     expect(job.result).toMatchObject({ known: false, sources: [] });
@@ -103,7 +103,7 @@ describe('the answer to a question', () => {
 });
 
 describe('an Idempotency-Key', () => {
-  it('gives the same request the same job, and makes one', async () => {
+  it('returns the same job for the same request', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const key = { 'idempotency-key': 'order-1' };
     const first = await post(token, 'Once?', key);
@@ -114,7 +114,7 @@ describe('an Idempotency-Key', () => {
     expect(await listJobs(token)).toHaveLength(1);
   });
 
-  it('makes one job also when twenty come at once', async () => {
+  it('creates one job for 20 concurrent requests', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
     const all = await Promise.all(
       Array.from({ length: 20 }, () => post(token, 'At once?', { 'idempotency-key': 'race' })),
@@ -126,7 +126,7 @@ describe('an Idempotency-Key', () => {
     expect(sandbox.book.totals(accountId).requests).toBe(1);
   });
 
-  it('is 409 for another body, also at once', async () => {
+  it('returns 409 for another body, also concurrently', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const key = { 'idempotency-key': 'mixed' };
     const all = await Promise.all(['One?', 'Two?', 'One?', 'Two?'].map((question) => post(token, question, key)));
@@ -145,7 +145,7 @@ describe('an Idempotency-Key', () => {
     expect(second.body.job_id).not.toBe(first.body.job_id);
   });
 
-  it('of a request that was refused is free: the same request may come again', async () => {
+  it('of a refused request can be used again', async () => {
     const { email, token } = await newPerson();
     const operator = await newPerson({ role: 'operator' });
     const key = { 'idempotency-key': 'retry' };
@@ -155,7 +155,7 @@ describe('an Idempotency-Key', () => {
     expect((await post(token, 'Now?', key)).status).toBe(202);
   });
 
-  it('gives the first answer also when that job has used up the tokens', async () => {
+  it('replays also after that job has used up the tokens', async () => {
     const { email, token } = await newPerson({ tokens: 1_000 });
     const operator = await newPerson({ role: 'operator' });
     const key = { 'idempotency-key': 'last' };
@@ -171,7 +171,7 @@ describe('an Idempotency-Key', () => {
     });
   });
 
-  it('repeated says what has become of the job: running, rejected, cancelled', async () => {
+  it('replays with the job’s current status', async () => {
     const poor = await newPerson({ tokens: costlyQuestion.tokens });
     const refused = await post(poor.token, costlyQuestion.question, { 'idempotency-key': 'poor' });
     await poll(poor.token, refused.body.job_id);
@@ -197,7 +197,7 @@ describe('an Idempotency-Key', () => {
 });
 
 describe('Prefer: wait', () => {
-  it('gives 200 with the job once it has ended, however it ended', async () => {
+  it('returns 200 with the ended job, whatever its status', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const done = await post<Ended>(token, 'Ready?', { prefer: 'respond-async, wait=30' });
     expect(done).toMatchObject({ status: 200, body: { success: true, job: { status: 'completed' } } });
@@ -209,7 +209,7 @@ describe('Prefer: wait', () => {
     expect(rejected).toMatchObject({ status: 200, body: { job: { status: 'rejected' } } });
   });
 
-  it('gives 202 when the time is up, and the job goes on', async () => {
+  it('returns 202 after the wait, and the job continues', async () => {
     const { accountId, token } = await newPerson({ tokens: 10_000 });
     sandbox.faults.set([{ kind: 'slow', delay_ms: 2_500, match: { user: accountId } }]);
     onTestFinished(() => sandbox.faults.clear());
@@ -219,20 +219,20 @@ describe('Prefer: wait', () => {
     expect(await poll(token, late.body.job_id)).toMatchObject({ status: 'completed' });
   });
 
-  it('gives the ended job to a repeated request at once', async () => {
+  it('returns the ended job to a replay at once', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const headers = { 'idempotency-key': 'wait', prefer: 'wait=30' };
     const first = await post<Ended>(token, 'Twice?', headers);
     expect(await post<Ended>(token, 'Twice?', headers)).toMatchObject({ status: 200, body: first.body });
   });
 
-  it('that can’t be understood is as none', async () => {
+  it('is ignored where it can’t be parsed', async () => {
     const { token } = await newPerson({ tokens: 100_000 });
     for (const prefer of ['wait', 'wait=', 'wait=-1', 'wait=x', 'await=5', 'return=minimal'])
       expect((await post(token, 'At once?', { prefer })).status).toBe(202);
   });
 
-  it('wakes by the news from Redis', async () => {
+  it('wakes up on an announcement in Redis', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const { token } = await idle.newPerson({ tokens: 10_000 });
     const { redis } = idle.api.services;
@@ -243,7 +243,7 @@ describe('Prefer: wait', () => {
       isAnswered = true;
     });
     const startedAt = Date.now();
-    // Nobody runs the job: only news can end the wait before its time. It is repeated, for the API may not listen yet.
+    // No worker runs, so only an announcement can end the wait early; repeated, since the API may not listen yet.
     await until(async () => {
       const [job] = await listJobs(token, idle);
       if (job) await announceChange(redis, redisKeyPrefix, { jobId: job.id, status: 'completed' });
@@ -253,7 +253,7 @@ describe('Prefer: wait', () => {
     expect(Date.now() - startedAt).toBeLessThan(25_000);
   });
 
-  it('hears of a job that a worker in another process ran', async () => {
+  it('returns a job that a worker in another process ran', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const { token } = await idle.newPerson({ tokens: 10_000 });
     const { config } = idle;
@@ -278,9 +278,9 @@ describe('Prefer: wait', () => {
     expect(done).toMatchObject({ status: 200, body: { job: { status: 'completed' } } });
   });
 
-  it('finds out also when the news is lost', async () => {
+  it('returns also when the announcement is lost', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
-    // A user of Redis who may do everything but publish.
+    // A Redis user with every permission but publish.
     const name = `mute-${idle.config.redisKeyPrefix}`;
     const redis = connectRedis(idle.config.redisUrls, 'ledger', () => undefined);
     await redisReady(redis, 5_000);
@@ -301,39 +301,39 @@ describe('Prefer: wait', () => {
     expect(Date.now() - startedAt).toBeLessThan(20_000);
   });
 
-  it('ends with its client: a hundred that hang up leave nothing waiting', async () => {
+  it('ends when its client disconnects', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const { token } = await idle.newPerson({ tokens: 10_000 });
-    const gone = new AbortController();
+    const controller = new AbortController();
     const all = Array.from({ length: 100 }, () =>
       fetch(`${idle.url}${questionPath}`, {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'wait=30' },
         body: '{"question":"Still there?"}',
-        signal: gone.signal,
+        signal: controller.signal,
       }).catch(() => undefined),
     );
     await until(async () => (await listJobs(token, idle)).length === 100);
-    gone.abort();
+    controller.abort();
     await Promise.all(all);
     const finished = new RegExp(
       `request_duration_seconds_count\\{method="POST",route="${questionPath}",status="202"\\} 100`,
     );
-    // Well before their 30 seconds are over, every one of them is done.
+    // All requests end well before their wait of 30 s.
     await until(async () => finished.test((await idle.call('GET', '/metrics')).text), 15_000);
   });
 
-  it('is answered with where to look when the API shuts down, which waits for nobody', async () => {
+  it('returns 202 at once when the API shuts down', async () => {
     const idle = await startPlatform({ worker: false }, onTestFinished);
     const { token } = await idle.newPerson({ tokens: 10_000 });
-    const leaving = await startApi(idle.config, testLog);
-    const waiting = fetch(`${leaving.url}${questionPath}`, {
+    const stopping = await startApi(idle.config, testLog);
+    const waiting = fetch(`${stopping.url}${questionPath}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'wait=30' },
       body: '{"question":"Still there?"}',
     });
     await until(async () => (await listJobs(token, idle)).length === 1);
-    const stopped = leaving.close();
+    const stopped = stopping.close();
     const answer = await waiting;
     expect([answer.status, await answer.json()]).toMatchObject([202, { status: 'queued' }]);
     await stopped;

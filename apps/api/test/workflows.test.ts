@@ -1,4 +1,4 @@
-/** How many workflows and keywords an account has: every comment is held against all of them. */
+/** Limits of workflows and keywords per account: every comment is matched against all of them. */
 
 import { startPlatform } from '@tally/testing/vitest';
 import { expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { limits } from '../src/limits.ts';
 const { call, newPerson } = await startPlatform({ worker: false });
 const tooMany = { status: 409, body: { error_code: 'conflict' } };
 
-it('are at most a hundred workflows, also where more are made at once', async () => {
+it('allows 100 workflows per account, also concurrently', async () => {
   const { token } = await newPerson();
   const make = (_: unknown, i: number) =>
     call('POST', '/api/workflows', { token, body: { ig_user_id: '17841400000000001', name: `w${i}` } });
@@ -16,7 +16,7 @@ it('are at most a hundred workflows, also where more are made at once', async ()
   expect(all.find(({ status }) => status !== 201)).toMatchObject(tooMany);
 });
 
-it('have so many letters of keywords together, whether they are made or changed', async () => {
+it('limits the keyword letters of an account on create and change', async () => {
   const { token } = await newPerson();
   const keywords = (letters: number) =>
     Array.from({ length: letters / 1_000 }, (_, i) => String(i).padEnd(limits.maxKeywordCharacters, 'x')).flatMap(

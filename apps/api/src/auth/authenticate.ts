@@ -1,4 +1,4 @@
-/** Who is asking: a bearer token or an API key, looked up on every request so that a change counts at once. */
+/** Authenticates bearer tokens and API keys; the account is read on every request, so a revocation applies at once. */
 import { randomBytes } from 'node:crypto';
 import {
   apiKeyPrefix,
@@ -19,25 +19,25 @@ import {
   isUnavailable,
   readIdentities,
 } from '@tally/db';
-import type { Judged, Origin, RateLimits } from '../http/rate-limits.ts';
+import type { Checked, Origin, RateLimits } from '../http/rate-limits.ts';
 import { isCode } from './second-factor.ts';
 import type { Tokens } from './tokens.ts';
 
-/** Who asks, and by what: a login, of that moment, or an API key. */
+/** The identity behind a request; `loginAt` is the time of the login, undefined for an API key. */
 export type Caller = Identity & { loginAt: Date | undefined };
 
 export type Authenticator = {
   tokens: Tokens;
-  /** The identity behind an `Authorization: Bearer` value; undefined where it proves nothing. */
+  /** The identity behind an `Authorization: Bearer` value; undefined where it is not valid. */
   identify(bearer: string): Promise<Caller | undefined>;
   /**
-   * Checks e-mail and password, and the code of a second factor where one is on. @throws TallyError `unauthenticated`, the
-   * same for an unknown e-mail and a wrong code; `second_factor_required` where only a code is missing; `rate_limited`
+   * Checks e-mail, password, and the second-factor code where one is enabled. @throws TallyError `unauthenticated`, the
+   * same for an unknown e-mail and a wrong code; `second_factor_required` if only the code is missing; `rate_limited`
    */
   login(credentials: { email: string; password: string; code?: string | undefined }, from: Origin): Promise<Caller>;
 };
 
-/** A new API key: shown once, stored as its hash. */
+/** A new API key; only its hash is stored. */
 export function newApiKey(): { key: string; keyHash: Buffer; hint: string } {
   const key = `${apiKeyPrefix}${randomBytes(32).toString('base64url')}`;
   return { key, keyHash: hashApiKey(key), hint: `${key.slice(0, 9)}…${key.slice(-4)}` };
@@ -54,8 +54,8 @@ export function createAuthenticator(options: {
   const readIdentity = group((accountIds: string[]) => readIdentities(db, accountIds), {
     retryAlone: (error) => !isUnavailable(error),
   });
-  // Somebody who isn't there takes as long to refuse as somebody who is.
-  const nobody = hashUnknownPassword();
+  // An unknown e-mail costs the same hash as a known one, so response times don't reveal which accounts exist.
+  const unknownPassword = hashUnknownPassword();
   return {
     tokens,
     identify: async (bearer) => {
@@ -69,10 +69,10 @@ export function createAuthenticator(options: {
       return identity?.tokenVersion === claims.tokenVersion ? { ...identity, loginAt: claims.loginAt } : undefined;
     },
     login: async ({ email, password, code }, from) => {
-      const account = await rateLimits.guess(email, from, async () => {
+      const account = await rateLimits.passwordAttempt(email, from, async () => {
         const found = await findAccountByEmail(db, email);
-        if (found !== undefined) return judge({ db, rateLimits, sealKeys }, found, { password, code });
-        await isPassword(await nobody, password);
+        if (found !== undefined) return checkCredentials({ db, rateLimits, sealKeys }, found, { password, code });
+        await isPassword(await unknownPassword, password);
         return undefined;
       });
       if (account === undefined) throw new TallyError('unauthenticated', 'E-mail, password or code is wrong');
@@ -84,18 +84,18 @@ export function createAuthenticator(options: {
   };
 }
 
-/** Undefined where password or code is wrong; right so far where only the code is missing. */
-export async function judge(
+/** Undefined where password or code is wrong; `isComplete` is false where only the code is missing. */
+export async function checkCredentials(
   { db, rateLimits, sealKeys }: { db: Database; rateLimits: RateLimits; sealKeys: SealKeys },
   account: Account,
   { password, code }: { password: string; code?: string | undefined },
-): Promise<Judged<Account> | undefined> {
+): Promise<Checked<Account> | undefined> {
   if (!(await isPassword(account.passwordHash, password))) return undefined;
-  if (account.totpEnabledAt === null) return { found: account, isWhole: true };
-  if (code === undefined) return { found: account, isWhole: false };
-  // Counted for the account, from wherever they come: only who has its password gets here.
+  if (account.totpEnabledAt === null) return { found: account, isComplete: true };
+  if (code === undefined) return { found: account, isComplete: false };
+  // Counted per account, over all networks: only clients with the right password get here.
   await rateLimits.codes.check(account.id);
-  if (await isCode(db, sealKeys, account, code)) return { found: account, isWhole: true };
+  if (await isCode(db, sealKeys, account, code)) return { found: account, isComplete: true };
   await rateLimits.codes.wrong(account.id);
   return undefined;
 }

@@ -1,17 +1,17 @@
-/** Middleware and checks that let only some callers through: accounts, logins, operators, whoever knows the password. */
+/** Authorization middleware and checks: account, login, recent login, operator, password. */
 import { type Config, sealKeysOf, TallyError } from '@tally/core';
 import { type Account, findAccount } from '@tally/db';
 import type { Context, MiddlewareHandler } from 'hono';
 import { originOf } from '../http/origin.ts';
 import { limits } from '../limits.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
-import { type Authenticator, type Caller, judge, requireCodeOf } from './authenticate.ts';
+import { type Authenticator, type Caller, checkCredentials, requireCodeOf } from './authenticate.ts';
 
-/** The bearer value of a request, if there is one. */
+/** The bearer value of a request, if any. */
 export const bearerOf = (c: Context<ApiEnv>): string | undefined =>
   /^Bearer +(\S{1,4096})$/i.exec(c.req.header('authorization') ?? '')?.[1];
 
-/** Lets known accounts pass and puts their identity on the context. */
+/** Requires a valid bearer value and puts its identity on the context. @throws TallyError `unauthenticated` */
 export function requireAccount(authenticator: Authenticator): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const bearer = bearerOf(c);
@@ -25,7 +25,7 @@ export function requireAccount(authenticator: Authenticator): MiddlewareHandler<
   };
 }
 
-/** Lets no API key pass; comes after {@link requireAccount}. @throws TallyError `login_required` */
+/** Refuses API keys; runs after {@link requireAccount}. @throws TallyError `login_required` */
 export const requireLogin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   if (c.get('identity').loginAt === undefined)
     throw new TallyError('login_required', 'An API key can’t do this: log in with the password');
@@ -33,8 +33,8 @@ export const requireLogin: MiddlewareHandler<ApiEnv> = async (c, next) => {
 };
 
 /**
- * For what gives or takes access: only a login of the last hour is let in, for a key that was found, or a token that was
- * left behind, must not make another key. Comes after {@link requireAccount}. @throws TallyError `login_required`
+ * For routes that grant or revoke access: requires a login of the last hour, since a leaked key or an old token must
+ * not create further keys. Runs after {@link requireAccount}. @throws TallyError `login_required`
  */
 export const requireRecentLogin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   await requireLogin(c, async () => {
@@ -50,8 +50,8 @@ export function refuseOldLogin({ loginAt }: Caller): void {
 }
 
 /**
- * Lets operators pass, by a key as far as that goes; comes after {@link requireAccount}.
- * @throws TallyError `forbidden`, `second_factor_required` where operators have to have one
+ * Requires an operator, and of an API key the operator scope; runs after {@link requireAccount}.
+ * @throws TallyError `forbidden`, `second_factor_required` where the settings demand one of operators
  */
 export function requireOperator(config: Pick<Config, 'requireOperatorSecondFactor'>): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
@@ -61,7 +61,7 @@ export function requireOperator(config: Pick<Config, 'requireOperatorSecondFacto
   };
 }
 
-/** Why somebody may not act as an operator by this method; undefined where they may. */
+/** Why the caller may not use this method as an operator; undefined where it may. */
 export function operatorRefusal(
   { role, operatorScope, hasSecondFactor }: Caller,
   method: string,
@@ -79,9 +79,9 @@ export function operatorRefusal(
 }
 
 /**
- * Asks an account that is logged in for its password again, and for a code where a second factor is on. Whoever has found a
- * token may guess here no oftener than at the login. @throws TallyError `unauthenticated`, `second_factor_required`,
- * `rate_limited`
+ * Requires the password of a logged-in account again, and a code where a second factor is enabled. Shares the login's
+ * rate limit, so a stolen token allows no extra guesses.
+ * @throws TallyError `unauthenticated`, `second_factor_required`, `rate_limited`
  */
 export async function requirePassword(
   { db, rateLimits, config }: Pick<ApiServices, 'db' | 'rateLimits' | 'config'>,
@@ -91,8 +91,8 @@ export async function requirePassword(
   const account = await findAccount(db, c.get('identity').accountId);
   if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
   const sealKeys = sealKeysOf(config);
-  const known = await rateLimits.guess(account.email, originOf(c, config), () =>
-    judge({ db, rateLimits, sealKeys }, account, given),
+  const known = await rateLimits.passwordAttempt(account.email, originOf(c, config), () =>
+    checkCredentials({ db, rateLimits, sealKeys }, account, given),
   );
   if (known === undefined) throw new TallyError('unauthenticated', 'The current password, or the code, is wrong');
   requireCodeOf(account, given.code);

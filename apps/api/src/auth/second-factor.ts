@@ -1,24 +1,24 @@
-/** Codes of the second factor: six digits by the clock (RFC 6238), or one of those that were written down. */
+/** Second-factor codes: time-based six-digit codes (RFC 6238) and recovery codes. */
 import { createHash, randomBytes } from 'node:crypto';
 import { type SealKeys, unseal } from '@tally/core';
 import { type Account, type Database, takeCode, takeRecoveryCode, totpContext } from '@tally/db';
 import { Secret, TOTP } from 'otpauth';
 
 const stepSeconds = 30;
-/** A clock may be half a minute off. */
+/** In steps: tolerates a clock that is 30 s off. */
 const window = 1;
 const recoveryCodeCount = 10;
 
 const totpOf = (secret: Secret, email: string) =>
   new TOTP({ issuer: 'Tally', label: email, secret, period: stepSeconds });
 
-/** A new secret in base32, and the address that authenticator apps read as a QR code. */
+/** A new secret in base32, and the `otpauth:` URI that authenticator apps read as a QR code. */
 export function newTotp(email: string): { secret: string; uri: string } {
   const secret = new Secret({ size: 20 });
   return { secret: secret.base32, uri: totpOf(secret, email).toString() };
 }
 
-/** Codes to be written down, shown once, and their hashes. */
+/** New recovery codes, shown once, and their hashes. */
 export function newRecoveryCodes(): { codes: string[]; hashes: Buffer[] } {
   const codes = Array.from({ length: recoveryCodeCount }, () =>
     randomBytes(8)
@@ -31,7 +31,7 @@ export function newRecoveryCodes(): { codes: string[]; hashes: Buffer[] } {
 const hashRecoveryCode = (code: string): Buffer =>
   createHash('sha256').update(code.toLowerCase().replaceAll(/[\s-]/g, '')).digest();
 
-/** Whether a code is right, which uses it up; of an account whose secret is in force or prepared. */
+/** Whether a code is right, which uses it up; the account's secret may be enabled or only prepared. */
 export async function isCode(db: Database, keys: SealKeys, account: Account, code: string): Promise<boolean> {
   if (account.totpSecret === null) return false;
   if (!/^\d{6}$/.test(code)) return takeRecoveryCode(db, account.id, hashRecoveryCode(code));

@@ -1,4 +1,4 @@
-/** Bearer tokens: JWTs with a pinned algorithm, issuer and audience. */
+/** Bearer tokens: JWTs with pinned algorithm, issuer and audience. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
@@ -12,27 +12,27 @@ export type TokenClaims = {
 };
 export type Tokens = {
   issue(claims: Omit<TokenClaims, 'loginAt'>): Promise<string>;
-  /** Undefined for anything that is not a valid, unexpired token of ours. */
+  /** Undefined for anything but a valid, unexpired token of this installation. */
   verify(token: string): Promise<TokenClaims | undefined>;
 };
 
 const issuer = 'tally';
 const audience = 'tally-api';
 const algorithm = 'HS256';
-const claimsWanted = { algorithms: [algorithm], issuer, audience, requiredClaims: ['sub', 'exp', 'iat', 'ver'] };
+const requiredClaims = { algorithms: [algorithm], issuer, audience, requiredClaims: ['sub', 'exp', 'iat', 'ver'] };
 
-/** Builds the issuer and verifier for secrets of at least 32 characters: the first one signs, and each is accepted. */
+/** Builds issuer and verifier for secrets of at least 32 characters: the first signs, all are accepted. */
 export function createTokens(secrets: readonly [string, ...string[]]): Tokens {
   const keys = secrets.map((secret) => createSecretKey(Buffer.from(secret, 'utf8')));
   const [signingKey] = keys as [KeyObject];
   const check = async (token: string) => {
     for (const key of keys) {
-      const verified = await jwtVerify(token, key, claimsWanted).catch(() => undefined);
+      const verified = await jwtVerify(token, key, requiredClaims).catch(() => undefined);
       if (verified !== undefined) return verified.payload;
     }
     return undefined;
   };
-  // A signature once checked stays checked until it expires; the account behind it is looked up every time.
+  // A verified signature is cached until the token expires; the account is read on every request.
   const verified = new LRUCache<string, TokenClaims>({ max: 10_000 });
   return {
     issue: ({ accountId, tokenVersion }) =>

@@ -1,33 +1,40 @@
-/** Bodies whose senders are known only once they are whole: together they hold so many bytes, and who dawdles makes room. */
+/** Bounds the memory of request bodies in flight that can be authenticated only when complete (signed webhooks). */
 import { TallyError } from '@tally/core';
 import { readBytes } from './json-body.ts';
 
 export type ArrivingBodies = {
-  /** @throws TallyError `payload_too_large`; `unavailable` where all the room is taken */
+  /** @throws TallyError `payload_too_large`; `unavailable` where the shared memory is used up */
   read(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>>;
 };
 
 type Arrival = { since: number; bytes: number; stop: AbortController };
 
 /**
- * Builds the room for them. Bytes are counted as they come: announcing a large body, or sending none of it, takes no room
- * from anybody. Where it runs out, the body that has taken longest is dropped, if that is longer than `graceMs`.
+ * Counts bytes as they arrive: a large Content-Length, or a body that is never sent, reserves nothing. Above
+ * `maxHeldBytes` in total, the oldest body is dropped if it is older than `graceMs`, otherwise the newcomer is refused.
  */
-export function createArrivingBodies({ heldBytes, graceMs }: { heldBytes: number; graceMs: number }): ArrivingBodies {
-  /** The longest on its way first. */
+export function createArrivingBodies({
+  maxHeldBytes,
+  graceMs,
+}: {
+  maxHeldBytes: number;
+  graceMs: number;
+}): ArrivingBodies {
+  /** Oldest first. */
   const arriving = new Set<Arrival>();
   let held = 0;
 
-  function leave(arrival: Arrival): void {
+  function release(arrival: Arrival): void {
     if (arriving.delete(arrival)) held -= arrival.bytes;
   }
 
-  function makeRoomFor(newcomer: Arrival): void {
-    while (held > heldBytes) {
+  function evictFor(newcomer: Arrival): void {
+    while (held > maxHeldBytes) {
       const [slowest] = arriving;
-      if (slowest === undefined || slowest === newcomer || performance.now() - slowest.since < graceMs) throw noRoom();
-      leave(slowest);
-      slowest.stop.abort(noRoom());
+      if (slowest === undefined || slowest === newcomer || performance.now() - slowest.since < graceMs)
+        throw memoryUsedUp();
+      release(slowest);
+      slowest.stop.abort(memoryUsedUp());
     }
   }
 
@@ -38,15 +45,15 @@ export function createArrivingBodies({ heldBytes, graceMs }: { heldBytes: number
       const onPart = (bytes: number) => {
         arrival.bytes += bytes;
         held += bytes;
-        makeRoomFor(arrival);
+        evictFor(arrival);
       };
       try {
         return await readBytes(request, maxBytes, { signal: arrival.stop.signal, onPart });
       } finally {
-        leave(arrival);
+        release(arrival);
       }
     },
   };
 }
 
-const noRoom = () => new TallyError('unavailable', 'Too much is arriving at once', { retryAfterMs: 1_000 });
+const memoryUsedUp = () => new TallyError('unavailable', 'Too much is arriving at once', { retryAfterMs: 1_000 });

@@ -1,4 +1,4 @@
-/** Which pages of other origins may call the API from a browser. */
+/** CORS for the configured origins. */
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ApiEnv } from '../services.ts';
 
@@ -10,15 +10,15 @@ const preflightAnswer = {
 const exposed = 'Location, Retry-After, ETag, Link, Allow, X-Request-Id, X-Tokens-Remaining';
 
 /**
- * Answers preflights and lets pages of these origins read answers, errors included; credentials mode is never allowed.
- * hono/cors writes to a response made before the route's, whose headers then replace the route's (an event stream's
- * Cache-Control).
+ * Answers preflights and lets pages of these origins read responses, errors included; never allows credentials mode.
+ * Not hono/cors: it sets headers on a response made before the route's, and they then replace the route's own headers
+ * (an event stream's Cache-Control).
  */
 export function allowOrigins(origins: string[]): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const origin = c.req.header('origin');
     const isAllowed = origin !== undefined && origins.includes(origin);
-    // For every origin: a cache must not serve one origin's answer to another.
+    // For every origin: a cache must not serve one origin's response to another.
     c.header('Vary', 'Origin');
     if (isAllowed) c.header('Access-Control-Allow-Origin', origin);
     if (isPreflight(c)) return c.body(null, 204, isAllowed ? preflightAnswer : {});
@@ -27,6 +27,6 @@ export function allowOrigins(origins: string[]): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** Any other OPTIONS is answered with `Allow`. */
+/** Other OPTIONS requests are answered with `Allow`. */
 const isPreflight = (c: Context<ApiEnv>): boolean =>
   c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined;

@@ -1,4 +1,4 @@
-/** Turns every error into the one envelope that clients know. */
+/** Turns every error into the API's error envelope. */
 import { createHash } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
 import { isRedisUnavailable, type Logger, TallyError } from '@tally/core';
@@ -8,10 +8,10 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { ApiEnv } from '../services.ts';
 
-/** The `Retry-After` of a 503 that names none. */
+/** `Retry-After` of a 503 without a time of its own. */
 const defaultRetryAfterMs = 2_000;
 
-/** What a 402 adds to the envelope: the account's tokens, 0s where it has no subscription. */
+/** What a 402 adds to the envelope: the account's tokens, zeros without a subscription. */
 export type RefusalDetails = { tokens_remaining: number; original_tokens: number; consumed_tokens: number };
 
 /** Hono's error handler. An unknown error is logged under its request id and shown as fixed text. */
@@ -47,7 +47,7 @@ export function sendError(c: Context<ApiEnv>, error: TallyError): Response {
 
 function toTallyError(error: Error): TallyError {
   if (error instanceof TallyError) return error;
-  // Thrown by Hono's own parts, with texts that are not ours.
+  // Thrown inside Hono; its texts are not part of this API.
   if (error instanceof HTTPException && error.status < 500)
     return new TallyError('invalid_input', 'The request is not valid');
   if (isUnavailable(error)) return new TallyError('unavailable', 'The database can’t be reached');
@@ -57,19 +57,19 @@ function toTallyError(error: Error): TallyError {
   return new TallyError('internal', 'Internal error', { cause: error });
 }
 
-/** A fingerprint of a request for idempotency: route and body, byte for byte as parsed. */
+/** Fingerprint of a request for idempotency: SHA-256 of route and parsed body. */
 export const requestHash = (route: string, body: unknown): Buffer =>
   createHash('sha256')
     .update(`${route}\n${JSON.stringify(body)}`)
     .digest();
 
-/** One fault of the input: the path of the field or parameter, and what is wrong with it. */
+/** One fault of the input: path of the field or parameter, and the reason. */
 export type Fault = { path: string; message: string };
 
-/** How many faults one answer lists. */
+/** Faults listed in one response. */
 export const maxFaults = 20;
 
-/** The error for input that doesn't fit its schema: where, and why. */
+/** The error for input that doesn't match its schema, with path and reason. */
 export function invalidInput(error: z.ZodError): TallyError {
   const faults = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
   const first = faults[0];
@@ -77,6 +77,6 @@ export function invalidInput(error: z.ZodError): TallyError {
   return inputFaults(faults, `${where}${first?.message ?? ''}`);
 }
 
-/** The same for faults found by other means than zod; `summary` describes the first. */
+/** The same for faults not found by zod; `summary` describes the first. */
 export const inputFaults = (faults: Fault[], summary: string): TallyError =>
   new TallyError('invalid_input', `The input is not valid: ${summary}`, { details: faults.slice(0, maxFaults) });

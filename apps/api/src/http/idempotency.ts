@@ -1,10 +1,10 @@
-/** Repeating an operator's call with the same Idempotency-Key gives the first answer, and changes nothing. */
+/** Idempotency of operators' requests: the same Idempotency-Key returns the first response without effect. */
 import { TallyError } from '@tally/core';
 import { beginIdempotent, type Database, endIdempotent, forgetIdempotent } from '@tally/db';
 import { requestHash } from './errors.ts';
 
 /**
- * Runs `work` unless this key has been used for the account before. Without a key it just runs.
+ * Runs `work` unless this key was used for the account before; without a key, always.
  * @throws TallyError `idempotency_conflict` for another request under the key, `conflict` while the first one runs
  */
 export async function withIdempotency<T extends object>(
@@ -13,7 +13,7 @@ export async function withIdempotency<T extends object>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (request.key === undefined) return work();
-  // Tenants' own keys for their submissions must not meet the operators' keys for the same account: no header holds a \n.
+  // Keeps operators' keys apart from the same account's submission keys: no header value contains \n.
   const key = `admin\n${request.key}`;
   const hash = requestHash(request.route, request.input);
   const earlier = await beginIdempotent(db, { accountId: request.accountId, key, requestHash: hash });

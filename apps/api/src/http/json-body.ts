@@ -1,31 +1,31 @@
-/** What a JSON body may be before any schema sees it: well-formed, shallow, and storable in Postgres. */
+/** Checks of JSON bodies before any schema: size, well-formedness, depth, and text that Postgres can store. */
 import { TallyError } from '@tally/core';
 import type { MiddlewareHandler } from 'hono';
 import { limits } from '../limits.ts';
 import type { ApiEnv } from '../services.ts';
 
 const withBody = new Set(['POST', 'PUT', 'PATCH']);
-// Acts that say all in their address.
+// Actions that take no body.
 const withoutBody =
   /^\/api\/(?:accounts\/confirmation|(?:admin\/)?(?:jobs|chat\/conversations)\/[^/]+\/(?:pause|resume|requeue|retry))\/?$/;
-// What the routes' own check takes (@hono/zod-openapi); what it doesn't would answer in another shape there.
+// As in @hono/zod-openapi, which would refuse other types with an error of another shape.
 const jsonType = /^application\/([a-z.-]+\+)?json(;\s*[a-zA-Z0-9-]+=[^;]+)*$/i;
 
-/** Refuses bodies over a limit, and counts bytes where no length was announced. */
+/** Refuses bodies over a limit; counts bytes where Content-Length is missing. */
 export function limitBody(maxBytes: number): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const announced = c.req.header('content-length');
-    // Hono's own limit begins to read and stops, which holds the rest up and ends the connection under the next request.
-    if (Number(announced) > maxBytes) throw tooLarge(maxBytes);
-    if (withBody.has(c.req.method) && announced === undefined && c.req.raw.body !== null)
+    const contentLength = c.req.header('content-length');
+    // Not Hono's bodyLimit: it stops in mid-body, which stalls the rest and breaks the connection's next request.
+    if (Number(contentLength) > maxBytes) throw tooLarge(maxBytes);
+    if (withBody.has(c.req.method) && contentLength === undefined && c.req.raw.body !== null)
       c.req.raw = new Request(c.req.raw, { body: await readBytes(c.req.raw, maxBytes) });
     await next();
   };
 }
 
 /**
- * The body as it was received. `onPart` hears of each part as it comes; an aborted `signal` lets go of the rest.
- * @throws TallyError `payload_too_large` as soon as it is known to be; what `onPart` throws; the signal's reason
+ * The raw body. `onPart` is called for each chunk as it arrives; aborting `signal` cancels the rest.
+ * @throws TallyError `payload_too_large` as soon as it is known; what `onPart` throws; the signal's reason
  */
 export async function readBytes(
   request: Request,
@@ -35,8 +35,8 @@ export async function readBytes(
   if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes);
   const reader = request.body?.getReader();
   if (reader === undefined) return Buffer.alloc(0);
-  const letGo = () => void reader.cancel().catch(() => undefined);
-  signal?.addEventListener('abort', letGo, { once: true });
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  signal?.addEventListener('abort', cancel, { once: true });
   const parts: Uint8Array[] = [];
   let bytes = 0;
   try {
@@ -50,17 +50,17 @@ export async function readBytes(
       parts.push(value);
     }
   } catch (error) {
-    letGo();
+    cancel();
     throw error;
   } finally {
-    signal?.removeEventListener('abort', letGo);
+    signal?.removeEventListener('abort', cancel);
   }
 }
 
 const tooLarge = (maxBytes: number) =>
   new TallyError('payload_too_large', `The request body is larger than ${maxBytes} bytes`);
 
-/** Refuses JSON that is malformed or nested too deeply, and text that Postgres can't store. */
+/** Refuses malformed or too deep JSON, and text that Postgres can't store. @throws TallyError `invalid_input` */
 export const readableJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
   if (withBody.has(c.req.method) && !withoutBody.test(c.req.path)) {
     if (!jsonType.test(c.req.header('content-type') ?? ''))

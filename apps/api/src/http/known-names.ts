@@ -1,4 +1,4 @@
-/** Refuses query parameters and body fields that a route's schemas do not name; a misspelt one would be ignored silently. */
+/** Refuses query parameters and body fields unknown to the route's schemas, which zod would ignore silently. */
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { TallyError } from '@tally/core';
 import { distance } from 'fastest-levenshtein';
@@ -7,15 +7,15 @@ import type { ApiEnv } from '../services.ts';
 import { type Fault, inputFaults, maxFaults } from './errors.ts';
 
 type RequestSchemas = RouteConfig['request'];
-/** An unknown name in the object at `path`, and the names that this object has. */
+/** An unknown name in the object at `path`, and the known names of that object. */
 type UnknownName = { path: string[]; name: string; known: string[] };
 
 const withBody = new Set(['POST', 'PUT', 'PATCH']);
 const noNames = z.object({});
-// Longer names get no suggestion, and are cut where they are repeated.
+// Longer names get no suggestion and are shortened in the error.
 const maxNameCharacters = 64;
 
-/** Middleware for one route. @throws TallyError `invalid_input` naming the unknown names and the nearest known ones */
+/** Middleware for one route. @throws TallyError `invalid_input` with the unknown names and the nearest known ones */
 export function knownNamesOnly(schemas: RequestSchemas): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const error = await findUnknownNames(c, schemas);
@@ -46,7 +46,7 @@ function bodySchemaOf(schemas: RequestSchemas): z.ZodType | undefined {
     : undefined;
 }
 
-/** The body as JSON; of a route without a body schema only a JSON object counts. */
+/** The body as JSON; without a body schema, only a JSON object counts. */
 async function readBody(c: Context<ApiEnv>, schemas: RequestSchemas): Promise<unknown> {
   if (!withBody.has(c.req.method)) return undefined;
   if (bodySchemaOf(schemas) !== undefined) return c.req.json();
@@ -54,7 +54,7 @@ async function readBody(c: Context<ApiEnv>, schemas: RequestSchemas): Promise<un
   return text.trimStart().startsWith('{') ? c.req.json().catch(() => undefined) : undefined;
 }
 
-/** The names in `value` that `schema` does not know, nested ones included, in their order. */
+/** The names in `value` that `schema` does not declare, in order, including nested ones. */
 function unknownNames(schema: z.core.$ZodType, value: unknown, path: string[] = []): UnknownName[] {
   if (typeof value !== 'object' || value === null) return [];
   const { def } = (schema as z.core.$ZodTypes)._zod;
@@ -86,12 +86,12 @@ function unknownNames(schema: z.core.$ZodType, value: unknown, path: string[] = 
   }
 }
 
-/** A union's unknown names: those of the matching option with the fewest; where none matches, of any option with some. */
+/** A union's unknown names: the fewest over the matching options; if none matches, the fewest non-empty ones. */
 function fewestUnknown(options: readonly z.core.$ZodType[], value: object, path: string[]): UnknownName[] {
   const namesIn = (some: readonly z.core.$ZodType[]) =>
     some.map((option) => unknownNames(option, value, path)).sort((a, b) => a.length - b.length);
-  const fitting = options.filter((option) => z.core.safeParse(option, value).success);
-  if (fitting.length > 0) return namesIn(fitting)[0] ?? [];
+  const matching = options.filter((option) => z.core.safeParse(option, value).success);
+  if (matching.length > 0) return namesIn(matching)[0] ?? [];
   return namesIn(options).find((names) => names.length > 0) ?? [];
 }
 
@@ -104,7 +104,7 @@ const toFault =
     return { path: [...path, name].map(shortened).join('.'), message: `unknown ${kind} \`${shortened(name)}\`${hint}` };
   };
 
-/** The nearest name within two edits, or a third of a long name's; case and punctuation don't count. */
+/** The nearest name within two edits or a third of the name's length, ignoring case and punctuation. */
 function nearestOf(known: string[], name: string): string | undefined {
   if (name.length > maxNameCharacters) return undefined;
   const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');

@@ -1,12 +1,12 @@
-/** Which methods an address takes: any other is 405 with `Allow`, and OPTIONS is answered with `Allow`. */
+/** Answers methods that a path does not support with 405 and `Allow`, and OPTIONS with `Allow`. */
 import { TallyError } from '@tally/core';
 import type { MiddlewareHandler } from 'hono';
 import { TrieRouter } from 'hono/router/trie-router';
 import type { Api, ApiEnv } from '../services.ts';
 
 /**
- * Runs before the login, since routes are public (`/docs`), and matches patterns only: whether an id exists makes no
- * difference. Routes for which `isPublic` is false are left to their login.
+ * Runs before authentication, since the routes are public (`/docs`), and matches path patterns only, so a 405 does not
+ * reveal which ids exist. Paths for which `isPublic` is false are skipped: they authenticate first.
  */
 export function knownMethodsOnly(app: Api, isPublic: (path: string) => boolean): MiddlewareHandler<ApiEnv> {
   let router: TrieRouter<string[]> | undefined;

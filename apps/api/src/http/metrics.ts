@@ -9,8 +9,8 @@ import type { ApiEnv, ApiServices } from '../services.ts';
 export type Metrics = { middleware: MiddlewareHandler<ApiEnv>; text(): Promise<string>; contentType: string };
 
 /**
- * Request durations by route and status; queues, streams that are open, alarms that hold, and the provider's state as of
- * the moment of asking.
+ * Request durations by route and status; queue lengths, open streams, alarms and the provider's state are read at each
+ * scrape.
  */
 export function createMetrics({
   queues,
@@ -45,7 +45,7 @@ export function createMetrics({
     help: 'Alarms that hold: what no program may mend (npm run ops -- alarms)',
     registers: [registry],
     async collect() {
-      // Postgres being away is told by /ready.
+      // A Postgres outage shows in /ready.
       const count = await countAlarms(db).catch(() => undefined);
       if (count !== undefined) this.set(count);
     },
@@ -81,7 +81,7 @@ export function createMetrics({
     labelNames: ['state'],
     registers: [registry],
     async collect() {
-      // Redis being away is told by /ready.
+      // A Redis outage shows in /ready.
       const state = await readProviderState(redis, provider.state).catch(() => undefined);
       if (state === undefined) return this.reset();
       for (const mode of ['open', 'paced', 'blocked']) this.set({ state: mode }, mode === state.mode ? 1 : 0);
@@ -113,7 +113,7 @@ export function createMetrics({
     middleware: async (c, next) => {
       const startedAt = performance.now();
       await next();
-      // The route that answered, as it was registered: an address that nobody serves is no label of its own.
+      // The registered route pattern, so that unknown paths add no labels.
       const labels = { method: c.req.method, route: routePath(c), status: c.res.status };
       duration.observe(labels, (performance.now() - startedAt) / 1_000);
     },

@@ -1,4 +1,4 @@
-/** Where a request comes from, as limits count it. */
+/** The client address of a request, as rate limits count it. */
 import { isIP } from 'node:net';
 import type { Config } from '@tally/core';
 import type { Context } from 'hono';
@@ -7,19 +7,19 @@ import type { ApiEnv } from '../services.ts';
 import type { Origin } from './rate-limits.ts';
 
 /**
- * The address a request came from, as limits count it: of IPv6 the /64, all of which is one subscriber's. Each proxy of
- * ours adds the one that it was called from: what stands further to the left anybody may have written.
+ * The client's IPv4 address or IPv6 /64, which one subscriber owns. Each trusted proxy appends its peer to
+ * X-Forwarded-For, so only the last `proxyHops` entries count: the client can forge those further left.
  */
 export function addressOf(c: Context<ApiEnv>, config: Pick<Config, 'proxyHops'>): string {
   return networkAt(c, config, 4);
 }
 
-/** The same, of IPv6 the /48: as much as one may have for nothing. */
+/** The same with an IPv6 /48, which is available for free. */
 export function networkOf(c: Context<ApiEnv>, config: Pick<Config, 'proxyHops'>): string {
   return networkAt(c, config, 3);
 }
 
-/** Both. */
+/** Address and network of a request. */
 export const originOf = (c: Context<ApiEnv>, config: Pick<Config, 'proxyHops'>): Origin => ({
   address: addressOf(c, config),
   network: networkOf(c, config),

@@ -1,4 +1,4 @@
-/** The address at which the client reached the API, where a reverse proxy stands in between. */
+/** The API's public URL behind a reverse proxy: path prefix and origin. */
 import { type Config, toPathPrefix } from '@tally/core';
 import type { Context } from 'hono';
 import type { ApiEnv } from '../services.ts';
@@ -6,8 +6,8 @@ import type { ApiEnv } from '../services.ts';
 const maxHeaderCharacters = 256;
 
 /**
- * The path that proxies strip: that of PUBLIC_URL or, where it is unset, X-Forwarded-Prefix, to which each proxy adds its
- * own. The header needs no trust: it shows in the sender's own answer only, and is a path on this host.
+ * The path prefix that proxies strip: from PUBLIC_URL or, where it is unset, from X-Forwarded-Prefix, to which each
+ * proxy appends its own. The header needs no trust: it only affects its sender's response, as a path on this host.
  */
 export function pathPrefixOf(c: Context<ApiEnv>, { publicUrl }: Pick<Config, 'publicUrl'>): string {
   if (publicUrl !== undefined) return publicUrl.path;
@@ -18,8 +18,8 @@ export function pathPrefixOf(c: Context<ApiEnv>, { publicUrl }: Pick<Config, 'pu
 }
 
 /**
- * Whether `origin` is this installation's: its host is the request's Host, or it is PUBLIC_URL's or, with PROXY_HOPS, that
- * of X-Forwarded-Host and -Proto.
+ * Whether `origin` is this installation's: its host equals the request's Host, or it is the origin of PUBLIC_URL or,
+ * with PROXY_HOPS, of X-Forwarded-Host and -Proto.
  */
 export function isOwnOrigin(
   c: Context<ApiEnv>,

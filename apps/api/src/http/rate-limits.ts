@@ -1,40 +1,41 @@
-/** How often an account, or an address, may knock. Counted in Redis; in this process alone while Redis is away. */
+/** Per-account and per-IP rate limits, counted in Redis; per process while Redis is unavailable. */
 import { type Config, type RedisClient, TallyError } from '@tally/core';
 import pLimit from 'p-limit';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { limits } from '../limits.ts';
 
-/** Where a request comes from: its address as limits count it, and the network around that. */
+/** Where a request comes from: the client's address (IPv6 /64) and its network (IPv6 /48). */
 export type Origin = { address: string; network: string };
 
-/** `isWhole` false: right so far, which forgives nothing. */
-export type Judged<T> = { found: T; isWhole: boolean };
+/** Right credentials; `isComplete` is false where a code is still missing, which resets no counter. */
+export type Checked<T> = { found: T; isComplete: boolean };
 
 export type RateLimits = {
   /** @throws TallyError `rate_limited` */
   submission(accountId: string): Promise<void>;
   /** @throws TallyError `rate_limited` */
   read(accountId: string): Promise<void>;
-  /** Counts what is written, in bytes of request bodies. @throws TallyError `rate_limited` */
+  /** Counts bytes of request bodies. @throws TallyError `rate_limited` */
   written(accountId: string, bytes: number): Promise<void>;
   /** @throws TallyError `rate_limited` */
   export(accountId: string): Promise<void>;
+  /** @throws TallyError `rate_limited` */
   registration(network: string): Promise<void>;
-  /** The API's document, which is large, for one network and at this process. @throws TallyError `rate_limited` */
+  /** The OpenAPI document, which is large; per network and process. @throws TallyError `rate_limited` */
   document(network: string): Promise<void>;
-  /** E-mails to one address. @throws TallyError `rate_limited` */
+  /** E-mails per recipient. @throws TallyError `rate_limited` */
   mail(email: string): Promise<void>;
-  /** Links that are asked for and followed from one network. @throws TallyError `rate_limited` */
+  /** E-mail links requested or followed per network. @throws TallyError `rate_limited` */
   link(network: string): Promise<void>;
-  /** Plans for new accounts, which cost nothing: so many a day for one network. */
+  /** Free plans for new accounts, per network and day; `take` is false at the limit. */
   signupPlan: { take(network: string): Promise<boolean>; refund(network: string): Promise<void> };
   /**
-   * Judges a guess at a password: undefined is a wrong one, and counts. Of one address a few are judged at a time, and none
-   * once it has failed too often: a hash costs more than the refusal.
-   * @throws TallyError `rate_limited` where this address has failed too often, for this account or for all
+   * Runs `check` on a password; undefined means wrong, and counts. Few checks run at a time per network, and none after
+   * too many failures, since a hash costs more than a refusal.
+   * @throws TallyError `rate_limited` where this address has failed too often, for this account or over all
    */
-  guess<T>(email: string, from: Origin, judge: () => Promise<Judged<T> | undefined>): Promise<T | undefined>;
-  /** Wrong codes of one account, whoever sends them: only who has the password does. @throws TallyError `rate_limited` */
+  passwordAttempt<T>(email: string, from: Origin, check: () => Promise<Checked<T> | undefined>): Promise<T | undefined>;
+  /** Wrong codes per account, over all networks: they need the right password. @throws TallyError `rate_limited` */
   codes: { check(accountId: string): Promise<void>; wrong(accountId: string): Promise<void> };
 };
 
@@ -53,8 +54,8 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const written = limiter('written', limits.writtenKilobytesPerMinute, 60);
   const exports = limiter('export', limits.exportsPerHour, 3_600);
   const { logins } = config.limits;
-  const ofAccount = limiter('login', logins, limits.loginWindowSeconds);
-  const ofAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
+  const failuresByAccount = limiter('login', logins, limits.loginWindowSeconds);
+  const failuresByAddress = limiter('address', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const registrations = limiter('register', logins * limits.loginsPerAddressFactor, limits.loginWindowSeconds);
   const pair = (email: string, address: string) => `${email.toLowerCase()}|${address}`;
   const documents = new RateLimiterMemory({ points: limits.documentsPerMinute, duration: 60 });
@@ -62,14 +63,17 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
   const wrongCodes = limiter('code', limits.wrongCodesPerHour, 3_600) as Limiter;
   const links = limiter('link', limits.linksPerHour, 3_600);
   const signupPlans = limiter('signup-plan', config.limits.signupPlans, 86_400);
-  const turnOf = createTurns(limits.guessesAtATime, limits.maxGuessesWaiting);
-  const check = async (email: string, address: string): Promise<void> => {
-    const [account, all] = await Promise.all([ofAccount?.get(pair(email, address)), ofAddress?.get(address)]);
-    const spent = [
+  const inTurn = limitConcurrency(limits.maxConcurrentPasswordChecks, limits.maxWaitingPasswordChecks);
+  const refuseAfterFailures = async (email: string, address: string): Promise<void> => {
+    const [account, all] = await Promise.all([
+      failuresByAccount?.get(pair(email, address)),
+      failuresByAddress?.get(address),
+    ]);
+    const exhausted = [
       { state: account, points: logins },
       { state: all, points: logins * limits.loginsPerAddressFactor },
     ].find(({ state, points }) => state !== undefined && state !== null && state.consumedPoints >= points);
-    if (spent?.state) throw tooMany('failed logins', spent.state.msBeforeNext);
+    if (exhausted?.state) throw tooMany('failed logins', exhausted.state.msBeforeNext);
   };
   return {
     submission: (accountId) => consume(submissions, accountId, 'submissions'),
@@ -98,36 +102,36 @@ export function createRateLimits(redis: RedisClient, config: Pick<Config, 'limit
       },
       wrong: (accountId) => consume(wrongCodes, accountId, 'wrong codes'),
     },
-    guess: (email, { address, network }, judge) =>
-      turnOf(network, async () => {
-        await check(email, address);
-        const judged = await judge();
-        if (judged === undefined) {
+    passwordAttempt: (email, { address, network }, check) =>
+      inTurn(network, async () => {
+        await refuseAfterFailures(email, address);
+        const checked = await check();
+        if (checked === undefined) {
           await Promise.all([
-            consume(ofAccount, pair(email, address), 'failed logins'),
-            consume(ofAddress, address, 'failed logins'),
+            consume(failuresByAccount, pair(email, address), 'failed logins'),
+            consume(failuresByAddress, address, 'failed logins'),
           ]);
           return undefined;
         }
-        // Guesses that run at the same time all pass the first check; none of them may be right once they are too many.
-        await check(email, address);
-        if (judged.isWhole) await ofAccount?.delete(pair(email, address));
-        return judged.found;
+        // Concurrent attempts all pass the first check; a right one must not succeed once the others reach the limit.
+        await refuseAfterFailures(email, address);
+        if (checked.isComplete) await failuresByAccount?.delete(pair(email, address));
+        return checked.found;
       }),
   };
 }
 
-/** Runs what comes under one key a few at a time. */
-function createTurns(atATime: number, maxWaiting: number) {
+/** Limits concurrent work per key. @throws TallyError `rate_limited` where too much waits */
+function limitConcurrency(maxConcurrent: number, maxWaiting: number) {
   const byKey = new Map<string, ReturnType<typeof pLimit>>();
   return async <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    const turns = byKey.get(key) ?? pLimit(atATime);
-    if (turns.pendingCount >= maxWaiting) throw tooMany('logins at once', 1_000);
-    byKey.set(key, turns);
+    const queue = byKey.get(key) ?? pLimit(maxConcurrent);
+    if (queue.pendingCount >= maxWaiting) throw tooMany('logins at once', 1_000);
+    byKey.set(key, queue);
     try {
-      return await turns(work);
+      return await queue(work);
     } finally {
-      if (turns.activeCount + turns.pendingCount === 0) byKey.delete(key);
+      if (queue.activeCount + queue.pendingCount === 0) byKey.delete(key);
     }
   };
 }

@@ -1,11 +1,11 @@
-/** Lets only accounts pass that may use AI now; the others get their 402. */
+/** Requires that the account may use AI now; otherwise 402. */
 import { checkAccess, getBalance, refusalText } from '@tally/billing';
 import { type AccessRefusal, TallyError } from '@tally/core';
 import type { MiddlewareHandler } from 'hono';
 import type { ApiEnv, ApiServices } from '../services.ts';
 import type { RefusalDetails } from './errors.ts';
 
-/** Middleware for any route that spends tokens; comes after authentication. Held tokens refuse nobody. */
+/** Middleware for routes that spend tokens; runs after authentication. Tokens on hold count as available. */
 export function requireTokens(
   { billing }: Pick<ApiServices, 'billing'>,
   need: { estimatedTokens: number; task: string },
@@ -16,7 +16,7 @@ export function requireTokens(
   };
 }
 
-/** @throws TallyError with a 402 where the account may not use so many tokens now */
+/** @throws TallyError (402) where the account may not use that many tokens now */
 export async function requireAccess(
   { billing }: Pick<ApiServices, 'billing'>,
   accountId: string,
@@ -28,7 +28,7 @@ export async function requireAccess(
   throw refusal(access.reason, balance, need.estimatedTokens);
 }
 
-/** The 402 of an account that may not use AI, with its tokens; `neededTokens` is the least that would do. */
+/** The 402 error with the account's tokens; `neededTokens` is the minimum that would be accepted. */
 export function refusal(
   reason: AccessRefusal,
   { grantedTokens, consumedTokens }: { grantedTokens: number; consumedTokens: number },

@@ -1,4 +1,4 @@
-/** One request to the Graph API, and what its answer says; which host it is tells the kind of login that the app uses. */
+/** One request to Meta's Graph API, and the classification of its response. */
 import { readBounded } from '@tally/core';
 import { asObject } from './loose-json.ts';
 
@@ -7,11 +7,11 @@ const maxAnswerBytes = 64 * 1_024;
 
 export type GraphAnswer =
   | { kind: 'json'; status: number; body: Record<string, unknown> }
-  /** A redirect, a page, nothing: not an answer of the Graph API's. */
+  /** A redirect, an HTML page, an empty body: not a Graph API response. */
   | { kind: 'other'; status: number; what: string }
   | { kind: 'none'; cause: unknown };
 
-/** Asks once, following no redirect. Never throws. */
+/** Sends one request, without redirects or retries. Never throws. */
 export async function askGraph(
   url: string,
   request: { method: 'GET' | 'POST' | 'DELETE'; accessToken: string; timeoutMs?: number },
@@ -43,17 +43,17 @@ function readJson(text: string): Record<string, unknown> | undefined {
 }
 
 // Meta: application, user, page and business limits, custom rates; 1 and 2 are unknown and temporary errors.
-const passingCodes = new Set([1, 2, 4, 17, 32, 341, 368, 613, 80002]);
+const transientCodes = new Set([1, 2, 4, 17, 32, 341, 368, 613, 80002]);
 
-/** Whether the same request may be answered otherwise in a while: an outage, or a limit of Meta's. */
-export function isPassing(answer: GraphAnswer): boolean {
+/** Whether the same request may succeed later: an outage, or one of Meta's rate limits. */
+export function isTransient(answer: GraphAnswer): boolean {
   if (answer.kind === 'none' || answer.status >= 500 || answer.status === 429) return true;
   if (answer.kind === 'other') return false;
   const { code, is_transient } = asObject(answer.body.error);
-  return is_transient === true || (typeof code === 'number' && passingCodes.has(code));
+  return is_transient === true || (typeof code === 'number' && transientCodes.has(code));
 }
 
-/** What an answer that is not the expected one says, in words; Meta's own are localised, and its codes are not. */
+/** An unexpected response in words; built from Meta's codes, since Meta's texts are localised. */
 export function describeAnswer(answer: GraphAnswer): string {
   if (answer.kind === 'none') return 'it does not answer';
   if (answer.kind === 'other') return `it answered ${answer.status} with ${answer.what}`;
@@ -72,8 +72,8 @@ const meanings = new Map([
   [200, 'the app or the login lacks a permission'],
 ]);
 
-/** How the operator's app logs its users in: Facebook Login works with tokens of Pages, at another host. */
+/** Whether the app uses Facebook Login, whose Page tokens work at another host, rather than Instagram Login. */
 export const isFacebookLogin = (graphUrl: string): boolean => new URL(graphUrl).hostname === 'graph.facebook.com';
 
-/** The address of a node or edge. */
-export const graphAddress = (graphUrl: string, path: string): string => `${graphUrl.replace(/\/+$/, '')}/${path}`;
+/** The URL of a node or edge. */
+export const graphUrlOf = (graphUrl: string, path: string): string => `${graphUrl.replace(/\/+$/, '')}/${path}`;

@@ -1,12 +1,12 @@
-/** Whether an access token is for the account that it is said to be for: asked of Instagram, before anybody's messages are read. */
+/** Verifies with Instagram that an access token belongs to the account, before any of its messages are read. */
 import { TallyError } from '@tally/core';
-import { askGraph, describeAnswer, graphAddress, isFacebookLogin, isPassing } from './ask-graph.ts';
+import { askGraph, describeAnswer, graphUrlOf, isFacebookLogin, isTransient } from './ask-graph.ts';
 import { asId } from './loose-json.ts';
 
 /**
- * Resolves where Instagram shows the account to the token's holder, which it does to its owner only. Whatever is not this
- * answer refuses the token.
- * @throws TallyError `invalid_input` where it refuses or answers something else, `unavailable` where it may answer later
+ * Resolves where Instagram shows the account for this token, which it does only for the owner's; any other response
+ * refuses the token.
+ * @throws TallyError `invalid_input` for a refusal or another response, `unavailable` where a retry may succeed
  */
 export async function checkInstagramToken(
   graphUrl: string,
@@ -14,11 +14,11 @@ export async function checkInstagramToken(
 ): Promise<void> {
   // With Facebook Login an account has no `user_id`, and asking for it is an error.
   const fields = isFacebookLogin(graphUrl) ? 'id,username' : 'user_id,username';
-  const answer = await askGraph(graphAddress(graphUrl, `${account.igUserId}?fields=${fields}`), {
+  const answer = await askGraph(graphUrlOf(graphUrl, `${account.igUserId}?fields=${fields}`), {
     method: 'GET',
     ...account,
   });
-  if (isPassing(answer))
+  if (isTransient(answer))
     throw new TallyError('unavailable', 'Instagram can’t be asked about the token now, try again', {
       retryAfterMs: 5_000,
       cause: answer.kind === 'none' ? answer.cause : new Error(describeAnswer(answer)),

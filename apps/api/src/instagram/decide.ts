@@ -1,4 +1,4 @@
-/** What becomes of an event: a job that answers, or the reason why nothing does. */
+/** Decides what happens to a webhook event: a job that answers it, or the reason why none does. */
 import { metaWindowsMs } from '@tally/core';
 import type { Answered, MatchableWorkflow, Recipient } from '@tally/db';
 import type { WebhookEvent } from './event.ts';
@@ -9,10 +9,10 @@ export type Decision =
       outcome: 'queued';
       answer: { kind: 'comment'; workflowId: string; productId: string | null } | { kind: 'message' };
     }
-  | { outcome: Silence; answer?: undefined };
+  | { outcome: NoAnswerReason; answer?: undefined };
 
-/** Why nothing answers: what kind of event it is, or a reason. */
-type Silence =
+/** Why no job answers: an event kind that is never answered, or a reason. */
+type NoAnswerReason =
   | Exclude<WebhookEvent['kind'], 'comment' | 'message' | 'postback'>
   | 'unknown_account'
   | 'own_comment'
@@ -28,52 +28,52 @@ type Silence =
   | 'too_late'
   | 'no_workflow';
 
-/** What is known beside the event itself. */
-export type Circumstances = {
+/** What the decision depends on beside the event. */
+export type DecisionContext = {
   recipient: Recipient | undefined;
   isOptedOut: boolean;
   isUnsent: boolean;
-  /** How often its author was answered lately. */
+  /** How often the author was answered in the last hour and day. */
   answered: Answered;
-  /** The one that a comment is for; undefined for everything else. */
+  /** The workflow that matches a comment; undefined without a match and for other events. */
   workflow: MatchableWorkflow | undefined;
   now: Date;
 };
 
-// To a live comment, while the broadcast runs.
+// Meta allows replies to a live comment only during the broadcast.
 const liveWindowMs = 10 * 60_000;
 
-// Of one person, whatever becomes of it: beyond that nothing is kept but that it came.
+// Events per person and day, answered or not; beyond that, only their arrival is stored.
 const maxKeptADay = 1_000;
 
-const no = (outcome: Silence): Decision => ({ outcome });
+const unanswered = (outcome: NoAnswerReason): Decision => ({ outcome });
 
-/** Decides about one event; answers only comments, messages and postbacks of other people to connected accounts. */
-export function decide(event: WebhookEvent, circumstances: Circumstances): Decision {
-  const { recipient } = circumstances;
+/** Decides on one event; only comments, messages and postbacks by other people to connected accounts are answered. */
+export function decide(event: WebhookEvent, context: DecisionContext): Decision {
+  const { recipient } = context;
   const isComment = event.kind === 'comment';
-  if (event.kind !== 'comment' && event.kind !== 'message' && event.kind !== 'postback') return no(event.kind);
-  if (recipient === undefined) return no('unknown_account');
-  if (isComment && isOwnComment(event, recipient)) return no('own_comment');
-  // Without an author it can't be shown not to be our own.
-  if (event.personId === null) return no('no_author');
-  if (event.text === null || event.text.trim() === '') return no('no_text');
-  if (recipient.isStorageFull) return no('storage_full');
-  if (circumstances.answered.keptADay >= maxKeptADay) return no('person_limit');
-  if (readOptOut(event.text) === 'stop') return no('opted_out');
-  if (circumstances.isOptedOut) return no('opted_out');
-  if (circumstances.isUnsent) return no('unsent');
-  if (recipient.state !== 'active') return no(recipient.state === 'paused' ? 'account_paused' : 'needs_login');
-  if (!recipient.autoReply) return no('auto_reply_off');
-  const ageMs = circumstances.now.getTime() - event.happenedAt.getTime();
+  if (event.kind !== 'comment' && event.kind !== 'message' && event.kind !== 'postback') return unanswered(event.kind);
+  if (recipient === undefined) return unanswered('unknown_account');
+  if (isComment && isOwnComment(event, recipient)) return unanswered('own_comment');
+  // Without an author, the account's own comment can't be ruled out.
+  if (event.personId === null) return unanswered('no_author');
+  if (event.text === null || event.text.trim() === '') return unanswered('no_text');
+  if (recipient.isStorageFull) return unanswered('storage_full');
+  if (context.answered.keptADay >= maxKeptADay) return unanswered('person_limit');
+  if (readOptOut(event.text) === 'stop') return unanswered('opted_out');
+  if (context.isOptedOut) return unanswered('opted_out');
+  if (context.isUnsent) return unanswered('unsent');
+  if (recipient.state !== 'active') return unanswered(recipient.state === 'paused' ? 'account_paused' : 'needs_login');
+  if (!recipient.autoReply) return unanswered('auto_reply_off');
+  const ageMs = context.now.getTime() - event.happenedAt.getTime();
   if (ageMs > (isComment ? (event.isLive ? liveWindowMs : metaWindowsMs.comment) : metaWindowsMs.message))
-    return no('too_late');
-  const { workflow, answered } = circumstances;
-  if (isComment && workflow === undefined) return no('no_workflow');
+    return unanswered('too_late');
+  const { workflow, answered } = context;
+  if (isComment && workflow === undefined) return unanswered('no_workflow');
   const isTooMany = isComment
     ? answered.commentsAnHour >= recipient.commentsAnHour || answered.commentsADay >= recipient.commentsADay
     : answered.messagesAnHour >= recipient.messagesAnHour || answered.messagesADay >= recipient.messagesADay;
-  if (isTooMany) return no('person_limit');
+  if (isTooMany) return unanswered('person_limit');
   if (workflow === undefined) return { outcome: 'queued', answer: { kind: 'message' } };
   const { id: workflowId, productId } = workflow;
   return { outcome: 'queued', answer: { kind: 'comment', workflowId, productId } };

@@ -1,4 +1,4 @@
-/** One event of a webhook, and what an event is of which nothing is known yet. */
+/** The webhook event that every payload is read into, and its defaults. */
 import { createHash } from 'node:crypto';
 import { boundedPayload, type Json } from './loose-json.ts';
 
@@ -23,31 +23,31 @@ export type EventKind = (typeof eventKinds)[number];
 
 export type WebhookEvent = {
   kind: EventKind;
-  /** The account that it is for; null where that can't be told. */
+  /** The receiving account; null where it is unknown. */
   igUserId: string | null;
-  /** Of a comment or message: its id. */
+  /** The id of the comment or message. */
   externalId: string | null;
   personId: string | null;
   username: string | null;
-  /** True where Meta itself says that the account wrote it. */
+  /** True where Meta marks the account as the author. */
   isOwn: boolean;
   isLive: boolean;
   text: string | null;
-  /** The post commented on, of an advertisement also the post behind it. */
+  /** The post commented on; for an advertisement also the original post. */
   mediaIds: string[];
   happenedAt: Date;
   dedupeKey: string;
-  /** Kept for its owner; null where it is too large or deep to be a real event. */
+  /** Stored for the account; null where it is too large or deep to be a real event. */
   payload: Json | null;
 };
 
-/** What an entry says of all its events. */
+/** What all events of an entry share. */
 export type EntryContext = { igUserId: string; at: Date; receivedAt: Date; rawTime: unknown };
 
-/** An event of which nothing is known but whom it is for: kept, and never answered. */
+/** An event of kind `unhandled`, which is stored and never answered; the readers fill in more. */
 export function blank(igUserId: string | null, happenedAt: Date, payload: unknown, rawTime: unknown): WebhookEvent {
   const kept = boundedPayload(payload);
-  const print = createHash('sha256').update(JSON.stringify(kept)).digest('hex');
+  const fingerprint = createHash('sha256').update(JSON.stringify(kept)).digest('hex');
   return {
     kind: 'unhandled',
     igUserId,
@@ -59,12 +59,12 @@ export function blank(igUserId: string | null, happenedAt: Date, payload: unknow
     text: null,
     mediaIds: [],
     happenedAt,
-    dedupeKey: `other:${igUserId}:${rawKey(rawTime)}:${print}`,
+    dedupeKey: `other:${igUserId}:${rawKey(rawTime)}:${fingerprint}`,
     payload: kept,
   };
 }
 
-/** A time as it was sent: what it means to our clock may differ from one delivery to the next. */
+/** A time as sent, for dedupe keys: the parsed time may differ between deliveries where Meta's clock is ahead. */
 export const rawKey = (time: unknown): string =>
   typeof time === 'number' || typeof time === 'string'
     ? String(time)

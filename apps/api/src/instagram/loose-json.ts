@@ -1,4 +1,4 @@
-/** Reading JSON whose shape nobody promises: each look gives a value of the right kind, or none. */
+/** Reads JSON of unknown shape: each reader returns a value of the expected type, or a default. */
 import { storable } from '@tally/core';
 import { maxQuestionCharacters } from '@tally/tasks';
 
@@ -11,35 +11,35 @@ export const asObject = (value: unknown): Record<string, unknown> => (isObject(v
 
 const maxId = 400;
 
-/** Ids exceed 2^53: a number has been rounded already, and would be somebody else's. */
+/** Strings only: ids exceed 2^53, so a JSON number was rounded in parsing and could be another account's id. */
 export const asId = (value: unknown): string | null =>
   typeof value === 'string' && value !== '' && value.length <= maxId && /^[\x21-\x7e]+$/.test(value) ? value : null;
 
-/** As much as a task takes, and far above what Meta allows to be written. */
+/** The longest text that a task takes, far above what Meta allows. */
 const maxText = maxQuestionCharacters;
 
-/** A text as Postgres can keep it, its code points otherwise unchanged. */
+/** A text that Postgres can store, with its code points otherwise unchanged. */
 export const asText = (value: unknown): string | null =>
   typeof value === 'string' ? storable(value.slice(0, maxText)) : null;
 
-const firstMs = 1e12;
+const minMilliseconds = 1e12;
 
-/** Seconds or milliseconds, also as text, or a date; the moment of receipt for anything else and for the future. */
+/** Epoch seconds or milliseconds (also as text) or a date; for anything else or a future time, the time of receipt. */
 export function asTime(value: unknown, receivedAt: Date): Date {
   const number =
     typeof value === 'number' ? value : typeof value === 'string' && value !== '' ? Number(value) : Number.NaN;
   const ms = Number.isFinite(number)
-    ? number * (number > firstMs ? 1 : 1_000)
+    ? number * (number > minMilliseconds ? 1 : 1_000)
     : typeof value === 'string'
       ? Date.parse(value)
       : Number.NaN;
   return ms > 0 && ms < receivedAt.getTime() ? new Date(ms) : receivedAt;
 }
 
-const deepest = 16;
+const maxDepth = 16;
 const maxBytes = 32 * 1_024;
 
-/** A copy that can be stored, or null where it is deeper or larger than any real event. */
+/** A storable copy, or null where it is deeper or larger than any real event. */
 export function boundedPayload(value: unknown): Json | null {
   const copy = copyOf(value, 0);
   return copy === undefined || JSON.stringify(copy).length > maxBytes ? null : copy;
@@ -49,7 +49,7 @@ export function boundedPayload(value: unknown): Json | null {
 function copyOf(value: unknown, depth: number): Json | undefined {
   if (typeof value === 'string') return storable(value);
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
-  if (typeof value !== 'object' || depth >= deepest) return undefined;
+  if (typeof value !== 'object' || depth >= maxDepth) return undefined;
   if (Array.isArray(value)) {
     const items = value.map((item) => copyOf(item, depth + 1));
     return items.includes(undefined) ? undefined : (items as Json[]);

@@ -1,4 +1,4 @@
-/** The words by which people ask for no more automatic replies, and for them again. */
+/** The words that opt a person out of automatic replies, and in again. */
 import { normalise } from '@tally/db';
 
 const stopWords = wordsOf(
@@ -11,20 +11,20 @@ const startWords = wordsOf(
     'inizia, başla, başlat, 開始, 再開, 开始, старт, подписаться',
 );
 
-/** What a whole message or comment asks for; undefined where it is no such word. */
+/** Whether a whole message or comment is a stop or start word; undefined where it is neither. */
 export function readOptOut(text: string): 'stop' | 'start' | undefined {
   if (text.length > 60) return undefined;
-  const said = bare(text);
-  if (stopWords.has(said)) return 'stop';
-  return startWords.has(said) ? 'start' : undefined;
+  const words = wordsOnly(text);
+  if (stopWords.has(words)) return 'stop';
+  return startWords.has(words) ? 'start' : undefined;
 }
 
 function wordsOf(list: string): Set<string> {
-  return new Set(list.split(',').map(bare));
+  return new Set(list.split(',').map(wordsOnly));
 }
 
-/** Without case, letter forms, and what stands around the words. */
-function bare(text: string): string {
+/** Normalised, with punctuation and emoji reduced to single spaces. */
+function wordsOnly(text: string): string {
   return normalise(text)
     .replace(/[^\p{L}\p{N}\p{M}]+/gu, ' ')
     .trim();

@@ -1,13 +1,13 @@
-/** Reads the body of an Instagram webhook into events, whatever its shape: pure, and never an error. */
+/** Reads the body of an Instagram webhook into events. Pure; never throws, whatever the shape. */
 import { blank, type EntryContext, invalidEvent, type WebhookEvent } from './event.ts';
 import { asId, asObject, asText, asTime, isObject } from './loose-json.ts';
 import { readMessaging } from './read-messaging.ts';
 
-/** What doesn't fit any shape is noted, but not without end. */
+/** Items of unknown shape are stored as `invalid`, up to this many per body. */
 const maxInvalid = 20;
 const maxEvents = 10_000;
 
-/** The events of a parsed body, in its order; empty for objects other than `instagram`. */
+/** The events of a parsed body, in order; none for objects other than `instagram`. */
 export function readEvents(body: unknown, receivedAt: Date): WebhookEvent[] {
   if (!isObject(body) || body.object !== 'instagram' || !Array.isArray(body.entry)) return [];
   const events: WebhookEvent[] = [];
@@ -29,7 +29,7 @@ function* readEntry(entry: unknown, receivedAt: Date): Iterable<WebhookEvent> {
     return;
   }
   const context = { igUserId, at: asTime(entry.time, receivedAt), receivedAt, rawTime: entry.time };
-  // Business Login puts one change on the entry itself.
+  // Business Login puts a single change on the entry itself.
   if (typeof entry.field === 'string') yield readChange(entry, context);
   for (const change of listOf(entry, 'changes')) yield readChange(change, context);
   for (const item of listOf(entry, 'messaging')) yield readMessaging(item, context);

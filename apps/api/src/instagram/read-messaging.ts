@@ -1,9 +1,9 @@
-/** Reads one item of `messaging[]`. */
+/** Reads one item of a webhook entry's `messaging[]` into an event. */
 
 import { blank, type EntryContext, type EventKind, invalidEvent, rawKey, type WebhookEvent } from './event.ts';
 import { asId, asObject, asText, asTime, isObject } from './loose-json.ts';
 
-/** One event of a conversation; kinds that don't exist yet are `unhandled`. */
+/** One event of a conversation; unknown kinds are `unhandled`. */
 export function readMessaging(item: unknown, { igUserId, at, receivedAt, rawTime }: EntryContext): WebhookEvent {
   const sender = asId(asObject(asObject(item).sender).id);
   const recipient = asId(asObject(asObject(item).recipient).id);
@@ -17,7 +17,7 @@ export function readMessaging(item: unknown, { igUserId, at, receivedAt, rawTime
     const echo = { ...event, kind: 'echo' as const, personId: recipient, externalId: mid, text: asText(message.text) };
     return mid === null ? echo : { ...echo, dedupeKey: `echo:${igUserId}:${mid}` };
   }
-  // Whose it is can't be guessed.
+  // Neither sender nor recipient is this account, so its owner is unknown.
   if (recipient !== igUserId) return invalidEvent(igUserId, item, receivedAt);
   const known = { ...event, personId: sender };
   if (isObject(item.message)) return readMessage(known, message, item);
@@ -25,7 +25,7 @@ export function readMessaging(item: unknown, { igUserId, at, receivedAt, rawTime
   if (other === undefined) return known;
   const body = asObject(item[other.key]);
   const mid = asId(body.mid);
-  // (mid, kind, action, timestamp): a reaction may be taken back and made again, and an edit has a number.
+  // Key of (mid, kind, action or edit number, timestamp): a reaction may be removed and added again.
   const detail = [mid ?? sender, asId(body.action) ?? rawKey(body.num_edit), rawKey(item.timestamp ?? rawTime)].join(
     ':',
   );
@@ -64,7 +64,7 @@ function readMessage(
   return { ...read, kind: 'message', text: textOf(message), dedupeKey };
 }
 
-/** What was said; of pictures and the like, what they are. */
+/** The text of a message, or its attachment types in brackets. */
 function textOf(message: Record<string, unknown>): string | null {
   const text = asText(message.text);
   if (text !== null && text.trim() !== '') return text;

@@ -1,4 +1,4 @@
-/** Takes a webhook's events in: one transaction that stores each once, with the jobs that answer; then 200. */
+/** Stores the events of a webhook, each once, and their jobs in one transaction, before the 200. */
 import { type Logger, newId } from '@tally/core';
 import {
   type Answered,
@@ -31,18 +31,19 @@ import { readOptOut } from './opting-out.ts';
 
 type Services = { db: Database; queues: Queues; textThreads: TextThreads; log: Logger };
 
-/** An event with what was decided about it. */
+/** An event with its decision. */
 type Decided = { event: WebhookEvent; recipient: Recipient | undefined; decision: Decision; id: string };
 
-/** Stores events and queues their jobs; events that came before change nothing. @throws where it can't be committed */
+/** Stores events and queues their jobs; repeated deliveries change nothing. @throws where the commit fails */
 export async function receiveEvents(services: Services, received: WebhookEvent[]): Promise<void> {
-  // One body may announce a thing twice, as a comment on a post and on its advertisement: the first counts.
+  // One body may contain an event twice, as a comment on a post and on its advertisement: the first one counts.
   const events = [...new Map(received.toReversed().map((event) => [event.dedupeKey, event])).values()].toReversed();
   if (events.length === 0) return;
   const recipients = await readRecipients(services.db, unique(events.map(({ igUserId }) => igUserId)));
-  // Before the transaction, which would keep its connection meanwhile.
+  // Before the transaction, which would hold its connection during the match.
   const workflows = await matchComments(services.textThreads, events, recipients);
-  // Two webhooks about the same things may lock them crosswise, and a message of ours be noted as sent while its echo is read.
+  // Repeated on conflict: concurrent webhooks may lock the same rows in opposite order, and the worker may record a
+  // message as sent while its echo is processed.
   const jobs = await inRepeatedTransaction(services.db, (client) => store(client, events, recipients, workflows));
   const dispatches = jobs.map(({ id, accountId, task }) => ({ jobId: id, accountId, task, dispatch: 1, delayMs: 0 }));
   await enqueueSoon(services.queues, dispatches);
@@ -54,7 +55,7 @@ async function store(
   recipients: Map<string, Recipient>,
   workflows: Map<WebhookEvent, MatchableWorkflow>,
 ): Promise<NewJob[]> {
-  await recordOptOuts(client, events.flatMap(readWord(recipients)));
+  await recordOptOuts(client, events.flatMap(readOptOutWord(recipients)));
   const decided = await decideAll(client, events, recipients, workflows);
   const isNew = await insertEvents(
     client,
@@ -64,48 +65,48 @@ async function store(
       igUserId: event.igUserId,
       kind: event.kind,
       externalId: event.externalId,
-      // Of accounts that nobody connected, nobody may read who wrote.
+      // Without a connected account, no tenant is entitled to the author's id.
       personId: recipient === undefined ? null : event.personId,
       outcome: decision.outcome,
       jobId: decision.answer === undefined ? null : id,
-      payload: recipient === undefined || unkept.has(decision.outcome) ? null : event.payload,
+      payload: recipient === undefined || withoutContent.has(decision.outcome) ? null : event.payload,
       happenedAt: event.happenedAt,
     })),
   );
-  const fresh = decided.filter(({ event }) => isNew.has(event.dedupeKey));
+  const newEvents = decided.filter(({ event }) => isNew.has(event.dedupeKey));
   const conversations = await insertIncoming(client, [
-    ...fresh.flatMap(toIncoming),
-    ...(await readEchoes(client, fresh)),
+    ...newEvents.flatMap(toIncoming),
+    ...(await readEchoes(client, newEvents)),
   ]);
   await markUnsent(
     client,
     keysOf(
-      fresh.map(({ event }) => event),
+      newEvents.map(({ event }) => event),
       'message_unsent',
     ),
   );
   await applyEdits(
     client,
     keysOf(
-      fresh.map(({ event }) => event),
+      newEvents.map(({ event }) => event),
       'message_edited',
     ),
   );
-  const jobs = fresh.flatMap((one) => toJob(one, conversations.get(one.id)));
+  const jobs = newEvents.flatMap((one) => toJob(one, conversations.get(one.id)));
   await insertJobs(client, jobs);
   return jobs;
 }
 
-/** Stop and start words, wherever they are said. */
-const readWord = (recipients: Map<string, Recipient>) => (event: WebhookEvent) => {
+/** Opt-outs and opt-ins by stop and start words, in messages, comments and postbacks. */
+const readOptOutWord = (recipients: Map<string, Recipient>) => (event: WebhookEvent) => {
   const { kind, igUserId, personId, text } = event;
-  const isSaid = kind === 'message' || kind === 'comment' || kind === 'postback';
-  if (!isSaid || igUserId === null || personId === null || text === null || !recipients.has(igUserId)) return [];
+  const hasText = kind === 'message' || kind === 'comment' || kind === 'postback';
+  if (!hasText || igUserId === null || personId === null || text === null || !recipients.has(igUserId)) return [];
   const word = readOptOut(text);
   return word === undefined ? [] : [{ igUserId, personId, isOptedOut: word === 'stop', saidAt: event.happenedAt }];
 };
 
-/** The workflows that comments are for: those of one account are held against all of its workflows at once. */
+/** The workflow of each comment; the comments of one account are matched in one call. */
 async function matchComments(
   textThreads: TextThreads,
   events: WebhookEvent[],
@@ -117,10 +118,10 @@ async function matchComments(
     return isCandidate && recipient.workflows.length > 0 ? [{ event, recipient }] : [];
   });
   const found = new Map<WebhookEvent, MatchableWorkflow>();
-  for (const [{ workflows }, ofOne] of Map.groupBy(comments, ({ recipient }) => recipient)) {
-    const texts = ofOne.map(({ event: { text, mediaIds } }) => ({ text: text ?? '', mediaIds }));
+  for (const [{ workflows }, ofAccount] of Map.groupBy(comments, ({ recipient }) => recipient)) {
+    const texts = ofAccount.map(({ event: { text, mediaIds } }) => ({ text: text ?? '', mediaIds }));
     const ids = await textThreads.match(workflows, texts);
-    for (const [i, { event }] of ofOne.entries()) {
+    for (const [i, { event }] of ofAccount.entries()) {
       const workflow = workflows.find(({ id }) => id === ids[i]);
       if (workflow !== undefined) found.set(event, workflow);
     }
@@ -148,22 +149,22 @@ async function decideAll(
     const key = igUserId === null || externalId === null ? '' : messageKey({ igUserId, messageId: externalId });
     const edited = event.kind === 'message' ? changes.edited.get(key) : undefined;
     const read = edited === undefined ? event : { ...event, text: edited };
-    const who = `${igUserId} ${personId}`;
-    const answeredLately = answered.get(who) ?? noneAnswered;
+    const personKey = `${igUserId} ${personId}`;
+    const answeredLately = answered.get(personKey) ?? notAnswered;
     const decision = decide(read, {
       recipient,
-      isOptedOut: optedOut.has(who),
+      isOptedOut: optedOut.has(personKey),
       answered: answeredLately,
       isUnsent: unsent.has(key),
       workflow: workflows.get(event),
       now,
     });
-    answered.set(who, withOneMore(answeredLately, decision));
+    answered.set(personKey, countDecision(answeredLately, decision));
     return { event: read, recipient, decision, id: newId() };
   });
 }
 
-const noneAnswered: Answered = {
+const notAnswered: Answered = {
   commentsAnHour: 0,
   commentsADay: 0,
   messagesAnHour: 0,
@@ -171,24 +172,25 @@ const noneAnswered: Answered = {
   keptADay: 0,
 };
 
-function withOneMore(lately: Answered, { outcome, answer }: Decision): Answered {
+function countDecision(lately: Answered, { outcome, answer }: Decision): Answered {
   const [comments, messages] = [answer?.kind === 'comment' ? 1 : 0, answer?.kind === 'message' ? 1 : 0];
   return {
     commentsAnHour: lately.commentsAnHour + comments,
     commentsADay: lately.commentsADay + comments,
     messagesAnHour: lately.messagesAnHour + messages,
     messagesADay: lately.messagesADay + messages,
-    keptADay: lately.keptADay + (unkept.has(outcome) ? 0 : 1),
+    keptADay: lately.keptADay + (withoutContent.has(outcome) ? 0 : 1),
   };
 }
 
-/** Of these nothing is kept but that they came. */
-const unkept = new Set(['storage_full', 'person_limit']);
+/** Outcomes whose events are stored without content. */
+const withoutContent = new Set(['storage_full', 'person_limit']);
 
 function toIncoming({ event, recipient, decision, id }: Decided): IncomingMessage[] {
   const { kind, igUserId, personId, externalId, text } = event;
   if ((kind !== 'message' && kind !== 'postback') || recipient === undefined || igUserId === null) return [];
-  if (personId === null || text === null || decision.outcome === 'unsent' || unkept.has(decision.outcome)) return [];
+  if (personId === null || text === null || decision.outcome === 'unsent' || withoutContent.has(decision.outcome))
+    return [];
   return [
     {
       id,
@@ -204,18 +206,18 @@ function toIncoming({ event, recipient, decision, id }: Decided): IncomingMessag
   ];
 }
 
-/** Echoes confirm what we sent; what we didn't was written by a human, and belongs into the conversation. */
-async function readEchoes(client: Transaction, fresh: Decided[]): Promise<IncomingMessage[]> {
-  const echoes = fresh.flatMap(({ event, recipient, id }) => {
+/** Echoes confirm messages that the worker sent; any other echo is a human's message and joins the conversation. */
+async function readEchoes(client: Transaction, newEvents: Decided[]): Promise<IncomingMessage[]> {
+  const echoes = newEvents.flatMap(({ event, recipient, id }) => {
     const { kind, igUserId, personId, externalId: messageId, text } = event;
     if (kind !== 'echo' || recipient === undefined || igUserId === null || personId === null) return [];
     if (messageId === null || text === null || text === '' || personId === igUserId) return [];
     return [{ id, accountId: recipient.accountId, igUserId, personId, messageId, text, saidAt: event.happenedAt }];
   });
   if (echoes.length === 0) return [];
-  const ours = await confirmSends(client, echoes);
+  const confirmed = await confirmSends(client, echoes);
   return echoes
-    .filter(({ messageId }) => !ours.has(messageId))
+    .filter(({ messageId }) => !confirmed.has(messageId))
     .map((echo) => ({ ...echo, role: 'human' as const, needsAnswer: false }));
 }
 
@@ -240,7 +242,7 @@ function toJob({ event, recipient, decision, id }: Decided, conversationId: stri
   return [{ id, accountId, task: instagramDm.name, input }];
 }
 
-/** The messages that events of a kind are about, with the text that each event has. */
+/** The message ids and texts of the events of one kind. */
 const keysOf = (events: WebhookEvent[], of: WebhookEvent['kind']) =>
   events.flatMap(({ kind, igUserId, externalId, text }) =>
     kind === of && igUserId !== null && externalId !== null

@@ -1,21 +1,21 @@
-/** Subscribing an account to the app's webhooks: without it Meta sends none of its events, whatever the app is set to. */
-import { askGraph, describeAnswer, type GraphAnswer, graphAddress, isFacebookLogin } from './ask-graph.ts';
+/** Subscribes an account to the app's webhooks; without this, Meta sends none of the account's events. */
+import { askGraph, describeAnswer, type GraphAnswer, graphUrlOf, isFacebookLogin } from './ask-graph.ts';
 
 type Account = { igUserId: string; accessToken: string };
 
 export type WebhookSubscription = {
-  /** None where Meta refused. */
+  /** Empty where Meta refused. */
   fields: string[];
   refusal: string | null;
 };
 
-// Meta: an account gets every field that the app is subscribed to once it is subscribed to any. A Page knows fields of its
-// own, of which `messages` lets Instagram's through.
+// Meta: once subscribed to any field, an account gets every field that the app is subscribed to. Pages have fields of
+// their own; of those, `messages` passes Instagram's events on.
 const instagramFields = ['comments', 'live_comments', 'messages'];
 const pageFields = ['messages'];
 const unsubscribeTimeoutMs = 5_000;
 
-/** `POST /{account}/subscribed_apps`; with Facebook Login it is the Page's, which is the token's own `me`. Never throws. */
+/** `POST /{account}/subscribed_apps`; with Facebook Login for the Page, the token's `me`. Never throws. */
 export async function subscribeToWebhooks(graphUrl: string, account: Account): Promise<WebhookSubscription> {
   const fields = isFacebookLogin(graphUrl) ? pageFields : instagramFields;
   const url = `${edgeOf(graphUrl, account)}?subscribed_fields=${fields.join(',')}`;
@@ -24,7 +24,7 @@ export async function subscribeToWebhooks(graphUrl: string, account: Account): P
   return { fields: [], refusal: `Instagram did not subscribe the account to webhooks: ${describeAnswer(answer)}` };
 }
 
-/** The opposite. @throws Error where Meta did not do it, with the reason */
+/** Ends the subscription. @throws Error with the reason where Meta did not */
 export async function unsubscribeFromWebhooks(graphUrl: string, account: Account): Promise<void> {
   const { accessToken } = account;
   const options = { method: 'DELETE', accessToken, timeoutMs: unsubscribeTimeoutMs } as const;
@@ -33,8 +33,8 @@ export async function unsubscribeFromWebhooks(graphUrl: string, account: Account
 }
 
 const edgeOf = (graphUrl: string, { igUserId }: Account): string =>
-  graphAddress(graphUrl, `${isFacebookLogin(graphUrl) ? 'me' : igUserId}/subscribed_apps`);
+  graphUrlOf(graphUrl, `${isFacebookLogin(graphUrl) ? 'me' : igUserId}/subscribed_apps`);
 
-// `{"success": true}`, which some of Meta's pages show as a text.
+// `{"success": true}`; some of Meta's documentation shows the value as a string.
 const isSuccess = (answer: GraphAnswer): boolean =>
   answer.kind === 'json' && answer.status === 200 && String(answer.body.success) === 'true';

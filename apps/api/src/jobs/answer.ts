@@ -1,4 +1,4 @@
-/** How a request about a job is answered: at once with where to look, or with the ended job where the client waits. */
+/** Responses about a job: 202 with its URL, or 200 with the ended job where the client waits (`Prefer: wait`). */
 import { z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJob, isEnded, type JobStatus } from '@tally/db';
@@ -19,16 +19,16 @@ export const preferWait = z
     description: `Wait up to N seconds (at most ${limits.maxWaitSeconds}) for the end`,
   });
 
-const addressOfJob = (c: Context<ApiEnv>, jobId: string): string => `${c.get('prefix')}/api/jobs/${jobId}`;
+const jobUrl = (c: Context<ApiEnv>, jobId: string): string => `${c.get('prefix')}/api/jobs/${jobId}`;
 
-/** Where to look for a job: 202, with `Location`. `status` is as of now. */
+/** 202 with the job's URL in `Location` and body; `status` is the current one. */
 export function answerAccepted(c: Context<ApiEnv>, jobId: string, status: JobStatus) {
-  const statusUrl = addressOfJob(c, jobId);
+  const statusUrl = jobUrl(c, jobId);
   c.header('Location', statusUrl);
   return c.json({ success: true as const, job_id: jobId, status, status_url: statusUrl }, 202);
 }
 
-/** The job, where it ends within what `prefer` asks for; otherwise 202. `status` is as of now. */
+/** 200 with the job if it ends within the wait of `prefer`, otherwise 202. `status` is the current one. */
 export async function answerJob(
   c: Context<ApiEnv>,
   { jobChanges, db }: ApiServices,
@@ -40,7 +40,7 @@ export async function answerJob(
   const job = await findJob(db, c.get('identity').accountId, jobId);
   if (job === undefined) throw new TallyError('not_found', 'There is no such job');
   if (!isEnded(job.status)) return answerAccepted(c, jobId, job.status);
-  c.header('Location', addressOfJob(c, jobId));
+  c.header('Location', jobUrl(c, jobId));
   return c.json({ success: true as const, job: toJob(job) }, 200);
 }
 

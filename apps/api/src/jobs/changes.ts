@@ -1,30 +1,30 @@
-/** Lets requests wait for what becomes of a job without asking Postgres over and over. */
+/** Lets requests wait for changes of a job: Redis notifies, and one shared Postgres query per second backs it up. */
 import { connectRedis, type Logger, warnOfRedis } from '@tally/core';
 import { type Database, isEnded, type JobState, type JobStatus, readJobStates } from '@tally/db';
 import { listenForChanges } from '@tally/queue';
 import { tagOf } from './tag.ts';
 
 export type JobChanges = {
-  /** Resolves when the job has ended or is gone, or else with the wait. */
+  /** Resolves when the job has ended or is deleted, or when the wait is over. */
   waitForEnd(jobId: string, wait: Wait): Promise<void>;
-  /** The job's state as soon as its tag is not `tag` any more; `unchanged` where the wait is over before. */
+  /** The job's state once its tag differs from `tag`; `unchanged` where the wait ends first. */
   waitForChange(jobId: string, tag: string, wait: Wait): Promise<JobState | 'unchanged' | 'gone'>;
-  /** From now on every wait is over at once: the process is about to end. */
+  /** For shutdown: ends every wait now, and every later one at once. */
   endWaits(): void;
   close(): void;
 };
 
-/** A wait is over after `limitMs`, and when its signal aborts. */
+/** A wait ends after `limitMs`, or when its signal aborts. */
 type Wait = { limitMs: number; signal: AbortSignal };
 
 type Listener = {
-  /** What Redis says; the row may be further already. */
-  onNews(status: JobStatus): void;
-  /** What Postgres says, now and at least once a second; undefined: there is no such job any more. */
+  /** The status that Redis announced; the row may be newer. */
+  onAnnounced(status: JobStatus): void;
+  /** The state in Postgres, read at once and then every second; undefined where the job is deleted. */
   onState(state: JobState | undefined): void;
 };
 
-// News travels by Redis and may be lost there; this finds what was missed.
+// Redis may lose an announcement; the recheck finds the change.
 const recheckEveryMs = 1_000;
 const jobsAtOnce = 500;
 
@@ -39,37 +39,37 @@ export function createJobChanges(options: {
   const listeners = new Map<string, Set<Listener>>();
   const redis = connectRedis(options.redisUrls, 'subscriber', warnOfRedis(log));
   listenForChanges(redis, options.keyPrefix, ({ jobId, status }) => {
-    for (const listener of listeners.get(jobId) ?? []) listener.onNews(status);
+    for (const listener of listeners.get(jobId) ?? []) listener.onAnnounced(status);
   }).catch((err) => log.warn({ err }, 'not listening for changes'));
 
-  const asked = new Set<string>();
+  const requested = new Set<string>();
   let isReading = false;
-  async function readAsked(): Promise<void> {
+  async function readRequested(): Promise<void> {
     if (isReading) return;
     isReading = true;
-    // One turn of the microtask queue: what the same event asks for is read together.
+    // One microtask later, so that jobs requested in the same tick are read together.
     await null;
-    while (asked.size > 0) {
-      const jobIds = [...asked].slice(0, jobsAtOnce);
-      // Who listens only from now on has seen a newer row than this statement may.
-      const present = jobIds.map((jobId) => [jobId, [...(listeners.get(jobId) ?? [])]] as const);
-      for (const jobId of jobIds) asked.delete(jobId);
+    while (requested.size > 0) {
+      const jobIds = [...requested].slice(0, jobsAtOnce);
+      // Taken before the query: a listener added later may have seen a newer row than the query returns.
+      const listening = jobIds.map((jobId) => [jobId, [...(listeners.get(jobId) ?? [])]] as const);
+      for (const jobId of jobIds) requested.delete(jobId);
       const states = await readJobStates(db, jobIds).catch(() => undefined);
-      // Where Postgres is away nobody hears anything: the next recheck asks again.
-      for (const [jobId, those] of states === undefined ? [] : present)
-        for (const listener of those) listener.onState(states?.get(jobId));
+      // While Postgres is unavailable no listener is called; the next recheck asks again.
+      for (const [jobId, current] of states === undefined ? [] : listening)
+        for (const listener of current) listener.onState(states?.get(jobId));
     }
     isReading = false;
   }
   const ask = (...jobIds: string[]) => {
-    for (const jobId of jobIds) asked.add(jobId);
-    void readAsked();
+    for (const jobId of jobIds) requested.add(jobId);
+    void readRequested();
   };
   const waits = new Set<() => void>();
   let isEnding = false;
   const recheck = setInterval(() => ask(...listeners.keys()), recheckEveryMs);
 
-  /** Resolves with what `listen` says, or with `otherwise` once the wait is over. */
+  /** Resolves with the value that the listener passes to `done`, or with `otherwise` once the wait is over. */
   function wait<T>(
     jobId: string,
     { limitMs, signal }: Wait,
@@ -77,7 +77,7 @@ export function createJobChanges(options: {
     listen: (done: (value: T) => void) => Listener,
   ): Promise<T> {
     return new Promise((resolve) => {
-      // One that has aborted already says so no more.
+      // An aborted signal emits no further event.
       if (signal.aborted || isEnding) return resolve(otherwise);
       const done = (value: T) => {
         clearTimeout(timer);
@@ -95,7 +95,7 @@ export function createJobChanges(options: {
       const listener = listen(done);
       if (!listeners.has(jobId)) listeners.set(jobId, new Set());
       listeners.get(jobId)?.add(listener);
-      // It may have happened before anybody listened.
+      // The change may have happened before this listener was added.
       ask(jobId);
     });
   }
@@ -103,12 +103,12 @@ export function createJobChanges(options: {
   return {
     waitForEnd: (jobId, limits) =>
       wait<void>(jobId, limits, undefined, (done) => ({
-        onNews: (status) => isEnded(status) && done(),
+        onAnnounced: (status) => isEnded(status) && done(),
         onState: (state) => (state === undefined || isEnded(state.status)) && done(),
       })),
     waitForChange: (jobId, tag, limits) =>
       wait<JobState | 'unchanged' | 'gone'>(jobId, limits, 'unchanged', (done) => ({
-        onNews: () => ask(jobId),
+        onAnnounced: () => ask(jobId),
         onState: (state) => {
           if (state === undefined) done('gone');
           else if (tagOf(state) !== tag) done(state);

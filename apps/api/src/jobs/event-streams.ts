@@ -1,18 +1,18 @@
-/** The streams of events that are open at this process: how many there may be, and when they end. */
+/** Registry of the event streams open at this process: limits per account and process, lifetimes, revocation. */
 import type { ServerResponse } from 'node:http';
 import { TallyError } from '@tally/core';
 
 export type EventStreams = {
   limits: StreamLimits;
   /**
-   * Counts one more until `connection` has closed; the signal says when it has to end, or has: also soon after `bearer` is
-   * worth nothing any more. Where the process has no room, the account with the most streams loses its oldest.
-   * @throws TallyError `rate_limited` where the account has too many, `unavailable` where nobody has more
+   * Counts a stream until `connection` closes. The signal aborts when the stream must end, also soon after `bearer` is
+   * revoked. At the process limit, the account with the most streams loses its oldest one.
+   * @throws TallyError `rate_limited` at the account's limit, `unavailable` where no account has more than this one
    */
   open(owner: { accountId: string; bearer: string }, connection: Connection): AbortSignal;
-  /** How many are open. */
+  /** The number of open streams. */
   count(): number;
-  /** Ends all of them, and admits no more. */
+  /** Ends all streams, and admits no more. */
   close(): void;
 };
 
@@ -23,20 +23,23 @@ export type StreamLimits = {
   heartbeatMs: number;
   /** The longest life of a stream. */
   lifetimeMs: number;
-  /** How often it is looked whether those who opened the streams are still let in. */
+  /** How often the bearer values of open streams are checked again. */
   recheckMs: number;
 };
 
-type Stream = { end: AbortController; bearer: string; free: () => void };
+type Stream = { end: AbortController; bearer: string; release: () => void };
 
 type Connection = Pick<ServerResponse, 'destroy' | 'destroyed' | 'once'>;
 
 const retryAfterMs = 5_000;
-// For a stream that has to end to reach its client; one that doesn't read would keep it, and its memory, for ever.
-const farewellMs = 3_000;
+// For an ended stream to flush; a client that doesn't read would hold the connection and its memory for ever.
+const flushMs = 3_000;
 
-/** Keeps count of the streams of one process; `isLetIn` throws where that can't be said now. */
-export function createEventStreams(limits: StreamLimits, isLetIn: (bearer: string) => Promise<boolean>): EventStreams {
+/** Builds the registry of one process; a stream stays open while `isAuthorized` throws (a store is unavailable). */
+export function createEventStreams(
+  limits: StreamLimits,
+  isAuthorized: (bearer: string) => Promise<boolean>,
+): EventStreams {
   const byAccount = new Map<string, Set<Stream>>();
   let count = 0;
   let isClosed = false;
@@ -47,7 +50,7 @@ export function createEventStreams(limits: StreamLimits, isLetIn: (bearer: strin
       ({ bearer }) => bearer,
     );
     for (const [bearer, streams] of byBearer)
-      if (!(await isLetIn(bearer).catch(() => true))) for (const { end } of streams) end.abort();
+      if (!(await isAuthorized(bearer).catch(() => true))) for (const { end } of streams) end.abort();
   }
   let isRechecking = false;
   const recheckTimer = setInterval(async () => {
@@ -59,11 +62,11 @@ export function createEventStreams(limits: StreamLimits, isLetIn: (bearer: strin
   recheckTimer.unref();
 
   /** Ends the oldest stream of the account that has the most, where that has more than `own`. */
-  function makeRoom(own: Set<Stream>): boolean {
+  function evictOldest(own: Set<Stream>): boolean {
     const [most] = [...byAccount.values()].sort((a, b) => b.size - a.size);
     const [oldest] = most ?? [];
     if (most === undefined || oldest === undefined || most.size <= own.size + 1) return false;
-    oldest.free();
+    oldest.release();
     return true;
   }
 
@@ -73,29 +76,29 @@ export function createEventStreams(limits: StreamLimits, isLetIn: (bearer: strin
       const own = byAccount.get(accountId) ?? new Set<Stream>();
       if (own.size >= limits.maxStreamsPerAccount)
         throw new TallyError('rate_limited', 'Too many event streams are open, close one first', { retryAfterMs });
-      if (isClosed || (count >= limits.maxStreams && !makeRoom(own)))
+      if (isClosed || (count >= limits.maxStreams && !evictOldest(own)))
         throw new TallyError('unavailable', 'There is no room for another event stream now', { retryAfterMs });
       const end = new AbortController();
-      // Those that began together, after a restart, shall not all come back together.
+      // Jitter: streams opened together after a restart must not all reconnect together.
       let timer = setTimeout(() => end.abort(), limits.lifetimeMs * (0.9 + Math.random() / 10));
       end.signal.addEventListener('abort', () => {
         clearTimeout(timer);
-        if (!connection.destroyed) timer = setTimeout(() => connection.destroy(), farewellMs);
+        if (!connection.destroyed) timer = setTimeout(() => connection.destroy(), flushMs);
       });
-      const free = () => {
+      const release = () => {
         if (!own.delete(stream)) return;
         if (own.size === 0) byAccount.delete(accountId);
         count--;
         end.abort();
       };
       const closed = () => {
-        free();
+        release();
         clearTimeout(timer);
       };
-      const stream: Stream = { end, bearer, free };
+      const stream: Stream = { end, bearer, release };
       byAccount.set(accountId, own.add(stream));
       count++;
-      // One that has closed already doesn't say so again.
+      // A connection that has closed already emits no further event.
       if (connection.destroyed) closed();
       else connection.once('close', closed);
       return end.signal;

@@ -1,4 +1,4 @@
-/** Links by e-mail: they confirm an address, and let in who has forgotten the password. */
+/** Links by e-mail that confirm an address or reset a password. */
 import { createHash, randomBytes } from 'node:crypto';
 import { insertEmailLink, type LinkPurpose } from '@tally/db';
 import type { ApiServices } from '../services.ts';
@@ -9,8 +9,8 @@ const lifeMs: Record<LinkPurpose, number> = { confirm: 48 * hourMs, reset: hourM
 export const hashLinkToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 
 /**
- * Sends a link to an account's address. The token stands behind `#`, which browsers send nowhere: a page there sends it on
- * when a button is pressed, for mail servers look at links before people do. @throws TallyError `unavailable`
+ * Sends a link to an account's address. The token is in the fragment, which browsers don't send; the page posts it when
+ * its button is pressed, since mail servers follow links before people do. @throws TallyError `unavailable`
  */
 export async function sendLink(
   { db, mailer, config, ownAddress }: Pick<ApiServices, 'db' | 'mailer' | 'config' | 'ownAddress'>,
@@ -30,7 +30,7 @@ export async function sendLink(
     lifeMs: lifeMs[purpose],
   });
   const { publicUrl } = config;
-  // Never what a request says of the host: who asks for another's link would send it to his own.
+  // Never from the Host header: an attacker could request a link for a victim that leads to the attacker's host.
   const base = publicUrl === undefined ? ownAddress() : `${publicUrl.origin}${publicUrl.path}`;
   const link = `${base}/account/${purpose}#${token}`;
   await mailer.send({ to: email, ...texts[purpose](link) });

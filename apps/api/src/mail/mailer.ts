@@ -1,13 +1,13 @@
-/** Sending e-mail by SMTP. */
+/** Sends e-mail by SMTP. */
 import { type Logger, TallyError } from '@tally/core';
 import { createTransport } from 'nodemailer';
 
 export type Mail = { to: string; subject: string; text: string };
 
 export type Mailer = {
-  /** False: this installation sends none, and nobody can confirm an address. */
+  /** False where SMTP_URL is not set: no address can be confirmed. */
   isSet: boolean;
-  /** @throws TallyError `unavailable` where the server does not take it, or none is set */
+  /** @throws TallyError `unavailable` where the server refuses the e-mail, or SMTP_URL is not set */
   send(mail: Mail): Promise<void>;
   close(): void;
 };
@@ -38,7 +38,7 @@ export function createMailer(options: { smtpUrl: string | undefined; from: strin
       try {
         await transport.sendMail(mail);
       } catch (err) {
-        // Without the address, which the server repeats.
+        // Not the error itself: its text repeats the recipient's address.
         const { code, responseCode } = err as { code?: unknown; responseCode?: unknown };
         log.error({ code, response_code: responseCode }, 'an e-mail could not be sent');
         throw new TallyError('unavailable', 'The e-mail could not be sent, try again later', { retryAfterMs: 60_000 });

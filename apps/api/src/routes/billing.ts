@@ -1,4 +1,4 @@
-/** What an account pays for and what it used; every number comes from the one balance. */
+/** Billing routes: balance, subscription, plans, usage; every count comes from the same balance. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance } from '@tally/billing';
 import { listPlans, readStorage, readUsage } from '@tally/db';

@@ -1,4 +1,4 @@
-/** The OpenAPI document as a page: Swagger UI from its own package, nothing from elsewhere. */
+/** The OpenAPI document and Swagger UI, served from its npm package without external files. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -32,12 +32,12 @@ const security = {
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
 };
 
-/** Headers of public answers that contain the path prefix, which comes from the request: shared caches must not keep them. */
-export const ownAnswer = { 'cache-control': 'private, no-cache', vary: 'X-Forwarded-Prefix' };
+/** For public responses with the path prefix, which comes from the request: keeps them out of shared caches. */
+export const privateCacheHeaders = { 'cache-control': 'private, no-cache', vary: 'X-Forwarded-Prefix' };
 
 const maxPrefixes = 20;
 
-/** The OpenAPI document as JSON, for a path prefix. It is built once, at the first call: anybody may ask for it. */
+/** The OpenAPI document as JSON per path prefix; built once, at the first call, since the route is public. */
 export function createDocument(
   app: Api,
   info: { title: string; version: string; description: string },
@@ -56,10 +56,10 @@ export function createDocument(
 
 export function docsRoutes() {
   return new Hono<ApiEnv>()
-    .get('/', (c) => c.body(null, 302, { ...ownAnswer, location: `${c.get('prefix')}/docs` }))
-    .get('/docs', (c) => c.html(pageAt(c.get('prefix')), 200, { ...security, ...ownAnswer }))
+    .get('/', (c) => c.body(null, 302, { ...privateCacheHeaders, location: `${c.get('prefix')}/docs` }))
+    .get('/docs', (c) => c.html(pageAt(c.get('prefix')), 200, { ...security, ...privateCacheHeaders }))
     .get('/docs/start.js', (c) =>
-      c.text(scriptAt(c.get('prefix')), 200, { ...ownAnswer, 'content-type': 'text/javascript' }),
+      c.text(scriptAt(c.get('prefix')), 200, { ...privateCacheHeaders, 'content-type': 'text/javascript' }),
     )
     .get('/docs/:file', async (c) => {
       const file = c.req.param('file');

@@ -1,4 +1,4 @@
-/** Whether the process lives, whether the platform works, and what it counts. */
+/** Liveness (/health), readiness (/ready) and metrics (/metrics). */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TallyError } from '@tally/core';
@@ -17,9 +17,9 @@ export function healthRoutes({ db, redis, config, authenticator }: ApiServices, 
     .get('/health', (c) => c.json({ success: true, status: 'ok' }))
     .get('/ready', async (c) => {
       const [postgres, cache, workers] = await Promise.all([
-        answers(db.hot.query('select 1')),
-        answers(redis.ping()),
-        answers(
+        succeeds(db.hot.query('select 1')),
+        succeeds(redis.ping()),
+        succeeds(
           countWorkers(redis, config.redisKeyPrefix).then((count) => count > 0 || Promise.reject(new Error('none'))),
         ),
       ]);
@@ -30,10 +30,10 @@ export function healthRoutes({ db, redis, config, authenticator }: ApiServices, 
           c,
           new TallyError('unavailable', `Not ready: no ${missing.join(', no ')}`, { details: checks }),
         );
-      // Work is accepted all the same, and waits.
-      const state = await soon(readProviderState(redis, provider.state));
-      const trouble = state?.mode === 'blocked' ? { provider: `waiting: ${state.reason}` } : {};
-      return c.json({ success: true, ready: true, checks, ...trouble });
+      // Still ready: jobs are accepted while the provider is blocked, and wait.
+      const state = await withTimeout(readProviderState(redis, provider.state));
+      const blockedProvider = state?.mode === 'blocked' ? { provider: `waiting: ${state.reason}` } : {};
+      return c.json({ success: true, ready: true, checks, ...blockedProvider });
     })
     .get('/metrics', async (c) => {
       const bearer = bearerOf(c);
@@ -50,17 +50,18 @@ export function healthRoutes({ db, redis, config, authenticator }: ApiServices, 
     });
 }
 
-/** In constant time: both become as long as their hash. */
+/** Constant-time comparison: the hashes have equal length. */
 const isSame = (given: string, expected: string): boolean => {
   const [a, b] = [given, expected].map((text) => createHash('sha256').update(text).digest()) as [Buffer, Buffer];
   return timingSafeEqual(a, b);
 };
 
-/** Whether a probe succeeds soon. */
-const answers = async (probe: Promise<unknown>): Promise<boolean> => (await soon(probe.then(() => true))) ?? false;
+/** Whether a probe succeeds within the time limit. */
+const succeeds = async (probe: Promise<unknown>): Promise<boolean> =>
+  (await withTimeout(probe.then(() => true))) ?? false;
 
-/** What a probe answers, where it does soon. */
-async function soon<T>(probe: Promise<T>): Promise<T | undefined> {
-  const tooLate = sleep(probeMs, undefined, { ref: false });
-  return Promise.race([probe.catch(() => undefined), tooLate]);
+/** The result of a probe; undefined where it fails or exceeds the time limit. */
+async function withTimeout<T>(probe: Promise<T>): Promise<T | undefined> {
+  const timeout = sleep(probeMs, undefined, { ref: false });
+  return Promise.race([probe.catch(() => undefined), timeout]);
 }

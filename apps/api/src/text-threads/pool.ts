@@ -1,13 +1,13 @@
-/** Work on people's texts, on threads of their own: a long one, or a thousand comments, hold up nobody else's request. */
+/** CPU-bound text work on worker threads, so that long texts or many comments don't block the event loop. */
 import { TallyError } from '@tally/core';
 import type { CutPassage, MatchableWorkflow } from '@tally/db';
 import { Piscina } from 'piscina';
 import type { CommentText } from '../instagram/match-workflow.ts';
 
 export type TextThreads = {
-  /** Cuts a text into passages, with the words that each is found by. */
+  /** Cuts a text into passages with their search terms. */
   cut(text: { title: string; text: string }): Promise<CutPassage[]>;
-  /** For each comment the id of its workflow, or undefined. */
+  /** The workflow id of each comment, or undefined. */
   match(workflows: MatchableWorkflow[], comments: CommentText[]): Promise<(string | undefined)[]>;
   close(): Promise<void>;
 };
@@ -18,7 +18,7 @@ const idleMs = 60_000;
 const maxMs = 10_000;
 const retryAfterMs = 2_000;
 
-/** Starts threads as they are needed. Calls throw TallyError `unavailable` where too many wait, or one takes too long. */
+/** Starts threads on demand. Calls throw TallyError `unavailable` where too many wait, or one takes too long. */
 export function createTextThreads(): TextThreads {
   const pool = new Piscina({
     filename: new URL('thread.ts', import.meta.url).href,
@@ -26,7 +26,6 @@ export function createTextThreads(): TextThreads {
     maxThreads: threads,
     maxQueue: maxWaiting,
     idleTimeout: idleMs,
-    // A log in the thread would be cut from the process's own.
     resourceLimits: { maxOldGenerationSizeMb: 256 },
   });
   async function run<T>(name: string, input: unknown): Promise<T> {

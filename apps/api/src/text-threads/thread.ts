@@ -1,4 +1,4 @@
-/** What the threads of `pool.ts` do. */
+/** The functions that the threads of `pool.ts` run. */
 import type { MatchableWorkflow } from '@tally/db';
 import { type CutPassage, toPassages } from '@tally/db/search-terms';
 import { type CommentText, createMatcher } from '../instagram/match-workflow.ts';

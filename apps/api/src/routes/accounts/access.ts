@@ -1,4 +1,4 @@
-/** Passwords, API keys, and the end of all logins: what gives and takes access. */
+/** Routes that grant and revoke access: password, API keys, logout everywhere. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, hashPassword, TallyError } from '@tally/core';
 import {
@@ -25,11 +25,11 @@ import {
   NewPassword,
 } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
-import { refusePoorPassword } from './passwords.ts';
+import { refuseWeakPassword } from './passwords.ts';
 import { newToken, Token } from './token.ts';
 
 const EndKeys = z.boolean().default(false).openapi({ description: 'Whether API keys end, too' });
-const KeysLeft = {
+const KeyCounts = {
   api_keys_ended: z.int(),
   api_keys_kept: z.int().openapi({ description: 'Keys that go on: end them, too, where somebody else may have one' }),
 };
@@ -60,7 +60,7 @@ const password = createRoute({
       end_api_keys: EndKeys,
     }),
   ),
-  responses: { 200: jsonResponse('A new bearer token', { ...Token, ...KeysLeft }), ...errorResponses(400, 401, 403) },
+  responses: { 200: jsonResponse('A new bearer token', { ...Token, ...KeyCounts }), ...errorResponses(400, 401, 403) },
 });
 const resend = createRoute({
   method: 'post',
@@ -79,7 +79,7 @@ const logoutEverywhere = createRoute({
   security: bearer,
   middleware: [requireLogin],
   request: jsonBody(z.object({ end_api_keys: EndKeys })),
-  responses: { 200: jsonResponse('Logged out', KeysLeft), ...errorResponses(400, 401, 403) },
+  responses: { 200: jsonResponse('Logged out', KeyCounts), ...errorResponses(400, 401, 403) },
 });
 const listKeys = createRoute({
   method: 'get',
@@ -121,7 +121,7 @@ export function accessRoutes(services: ApiServices) {
       const { accountId, role, tokenVersion } = c.get('identity');
       const input = c.req.valid('json');
       const { email } = await requirePassword(services, c, { password: input.current_password, code: input.code });
-      refusePoorPassword(input.new_password, email, 'new_password');
+      refuseWeakPassword(input.new_password, email, 'new_password');
       const passwordHash = await hashPassword(input.new_password);
       const ended = await endSessions(db, accountId, {
         passwordHash,
@@ -131,7 +131,7 @@ export function accessRoutes(services: ApiServices) {
       if (ended === undefined) throw loginEnded();
       const body = await newToken(services, { accountId, tokenVersion: ended.tokenVersion });
       log.info({ account_id: accountId, role }, 'password changed');
-      return c.json({ success: true as const, ...body, ...toKeysLeft(ended) }, 200);
+      return c.json({ success: true as const, ...body, ...toKeyCounts(ended) }, 200);
     })
     .openapi(resend, async (c) => {
       const { accountId } = c.get('identity');
@@ -149,7 +149,7 @@ export function accessRoutes(services: ApiServices) {
       const ended = await endSessions(db, accountId, { endKeys, ofVersion: tokenVersion });
       if (ended === undefined) throw loginEnded();
       log.info({ account_id: accountId }, 'logged out everywhere');
-      return c.json({ success: true as const, ...toKeysLeft(ended) }, 200);
+      return c.json({ success: true as const, ...toKeyCounts(ended) }, 200);
     })
     .openapi(listKeys, async (c) => {
       const keys = await listApiKeys(db, c.get('identity').accountId);
@@ -158,7 +158,7 @@ export function accessRoutes(services: ApiServices) {
     .openapi(createKey, async (c) => {
       const { accountId, role, tokenVersion } = c.get('identity');
       const { name, operator_scope: scope } = c.req.valid('json');
-      // A tenant's key is to be none of an operator's later on.
+      // Otherwise a tenant's key would gain operator rights if the tenant later becomes an operator.
       const operatorScope = role === 'operator' ? scope : 'none';
       const { key, keyHash, hint } = newApiKey();
       const row = await insertApiKey(
@@ -181,7 +181,10 @@ export function accessRoutes(services: ApiServices) {
 
 const loginEnded = () => new TallyError('unauthenticated', 'This login has ended meanwhile');
 
-const toKeysLeft = ({ endedKeys, keptKeys }: EndedSessions) => ({ api_keys_ended: endedKeys, api_keys_kept: keptKeys });
+const toKeyCounts = ({ endedKeys, keptKeys }: EndedSessions) => ({
+  api_keys_ended: endedKeys,
+  api_keys_kept: keptKeys,
+});
 
 const toApiKey = (row: ApiKeyRow): z.infer<typeof ApiKey> => ({
   id: row.id,

@@ -1,4 +1,4 @@
-/** Having an account erased. */
+/** The route that erases an account. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { hashUnknownPassword, TallyError } from '@tally/core';
 import { beginErasure, type ErasurePass, eraseRows } from '@tally/db';
@@ -25,7 +25,6 @@ const erasing = createRoute({
   },
 });
 
-/** The route by which an account leaves for good. */
 export function accountErasureRoutes(services: ApiServices) {
   const { db, log } = services;
   return new OpenAPIHono<ApiEnv>().openapi(erasing, async (c) => {
@@ -36,7 +35,7 @@ export function accountErasureRoutes(services: ApiServices) {
       throw new TallyError('conflict', 'This is the last operator: make somebody else one first');
     if (start.outcome === 'no_account') throw new TallyError('unauthenticated', 'The account is gone');
     log.info({ account_id: accountId }, 'account is being erased');
-    // The account is shut already: whatever goes wrong from here on, housekeeping finishes it.
+    // The account is closed already: if this fails, housekeeping finishes the erasure.
     const pass = await eraseRows(db, accountId, { limitMs: limits.eraseWithinMs }).catch((err): ErasurePass => {
       log.warn({ err, account_id: accountId }, 'left to housekeeping');
       return { removed: {}, cancelledJobs: 0, isClean: false };

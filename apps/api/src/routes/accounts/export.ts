@@ -1,4 +1,4 @@
-/** Taking an account's data along. */
+/** The route that exports an account's data. */
 import { ReadableStream } from 'node:stream/web';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { exportAccount } from '@tally/db';
@@ -6,7 +6,7 @@ import { requireLogin } from '../../auth/require.ts';
 import { bearer, errorResponses } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 
-// A string to the compiler: the library takes whatever ends like this for a JSON body of its own.
+// Typed as string: @hono/zod-openapi would take the literal type for a JSON content type.
 const jsonLines: string = 'application/x-ndjson';
 
 const exporting = createRoute({
@@ -24,7 +24,6 @@ const exporting = createRoute({
     ...errorResponses(401, 403),
   },
 });
-/** The route by which an account takes along what is kept for it. */
 export function accountExportRoutes({ db, log, rateLimits }: ApiServices) {
   return new OpenAPIHono<ApiEnv>().openapi(exporting, async (c) => {
     const { accountId } = c.get('identity');
@@ -37,7 +36,10 @@ export function accountExportRoutes({ db, log, rateLimits }: ApiServices) {
   });
 }
 
-/** Pages as a body that reads on as fast as its reader does. @throws what the first page throws, while a status can say so */
+/**
+ * A body stream that reads pages only as fast as the client reads. The first page is read before the response, so that
+ * its errors still set the status.
+ */
 async function streamPages(pages: AsyncGenerator<string>): Promise<globalThis.ReadableStream<Uint8Array>> {
   const encoder = new TextEncoder();
   let next: Promise<IteratorResult<string>> | undefined = Promise.resolve(await pages.next());

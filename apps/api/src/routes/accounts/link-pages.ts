@@ -1,7 +1,7 @@
-/** The pages that links in e-mails lead to: a button, and what came of it. */
+/** The pages that links in e-mails open: a form with a button, and its outcome. */
 import { Hono } from 'hono';
 import type { ApiEnv } from '../../services.ts';
-import { ownAnswer } from '../docs.ts';
+import { privateCacheHeaders } from '../docs.ts';
 
 const security = {
   'content-security-policy':
@@ -71,11 +71,13 @@ form.addEventListener('submit', async (event) => {
   else button.disabled = false;
 });`;
 
-/** The token stands behind '#' in their address, and reaches us when the button is pressed. */
+/** Routes of the pages; the token stays in the URL fragment until the button posts it. */
 export function linkPageRoutes() {
   const app = new Hono<ApiEnv>();
   for (const [purpose, form] of Object.entries(forms))
-    app.get(`/account/${purpose}`, (c) => c.html(pageAt(c.get('prefix'), form), 200, { ...security, ...ownAnswer }));
+    app.get(`/account/${purpose}`, (c) =>
+      c.html(pageAt(c.get('prefix'), form), 200, { ...security, ...privateCacheHeaders }),
+    );
   const file = (path: string, type: string, text: string) =>
     app.get(path, (c) => c.body(text, 200, { 'content-type': type, 'cache-control': 'max-age=3600' }));
   file('/account/page.css', 'text/css; charset=utf-8', style);

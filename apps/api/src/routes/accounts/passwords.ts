@@ -1,11 +1,11 @@
-/** Which passwords nobody should have. */
+/** Refuses weak passwords. */
 import { TallyError } from '@tally/core';
 import { dictionary } from '@zxcvbn-ts/language-common';
 
 const common = new Set(dictionary['passwords-common'].map((word) => String(word).toLowerCase()));
 
-/** Refuses what is guessed first: a common password, or the address itself. @throws TallyError `invalid_input` */
-export function refusePoorPassword(password: string, email: string, path: string): void {
+/** Refuses common passwords and those that equal the e-mail address. @throws TallyError `invalid_input` */
+export function refuseWeakPassword(password: string, email: string, path: string): void {
   const lower = password.toLowerCase();
   const address = email.toLowerCase();
   const localPart = address.slice(0, address.lastIndexOf('@'));

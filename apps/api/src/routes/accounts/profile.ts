@@ -1,4 +1,4 @@
-/** What an account sees of itself. */
+/** Routes on an account's own profile and overview. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance, remainingPercent } from '@tally/billing';
 import { TallyError } from '@tally/core';

@@ -1,4 +1,4 @@
-/** Turning a second factor on and off. */
+/** Routes that enable and disable the second factor. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { seal, sealKeysOf, TallyError } from '@tally/core';
 import { disableSecondFactor, enableSecondFactor, findAccount, prepareSecondFactor, totpContext } from '@tally/db';

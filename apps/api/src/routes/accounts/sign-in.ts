@@ -1,4 +1,4 @@
-/** Registering, logging in, and the links that come by e-mail: what needs no login. */
+/** Routes without a login: registration, login, e-mail links. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { termsOf } from '@tally/billing';
 import { hashPassword, isPassword, TallyError } from '@tally/core';
@@ -16,7 +16,7 @@ import { networkOf, originOf } from '../../http/origin.ts';
 import { hashLinkToken, sendLink } from '../../mail/links.ts';
 import { Code, errorResponses, GivenPassword, jsonBody, jsonResponse, NewPassword } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
-import { refusePoorPassword } from './passwords.ts';
+import { refuseWeakPassword } from './passwords.ts';
 import { newToken, Token } from './token.ts';
 
 const Email = z.email().max(254).openapi({ example: 'you@example.com' });
@@ -25,7 +25,7 @@ const Confirmation = z
   .openapi({ description: 'Whether a link is on its way to the address' });
 const LinkToken = z.string().regex(/^[\w-]{43}$/, 'must be the token of a link');
 
-/** Where a second factor is on, log in for a token. */
+/** No token where a second factor is enabled: the client has to log in with a code. */
 const TokenUnlessCode = z.object(Token).partial().shape;
 
 const accountBase = { method: 'post' as const, tags: ['Accounts'] };
@@ -84,14 +84,14 @@ const reset = createRoute({
   responses: { 200: jsonResponse('A new bearer token', TokenUnlessCode), ...errorResponses(400, 404) },
 });
 
-/** Where these routes are: of strangers, only they read a body. */
+/** Paths of these routes, the only ones that read a JSON body before authentication. */
 export const signInPaths = [register, login, confirm, forgot, reset].map(({ path }) => path);
 
 /** Routes that need no login. */
 export function signInRoutes(services: ApiServices) {
   const { db, authenticator, rateLimits, config, log } = services;
 
-  /** Whether a link is on its way; an account exists without it, and may ask again. */
+  /** Sends a link if possible; the account exists without it, and can request another. */
   async function tryToSend(link: Parameters<typeof sendLink>[1]): Promise<z.infer<typeof Confirmation>> {
     try {
       await rateLimits.mail(link.email);
@@ -103,7 +103,7 @@ export function signInRoutes(services: ApiServices) {
     }
   }
 
-  /** Follows a link; the plan for new accounts begins with that, where this network has not had too many of them today. */
+  /** Follows a link, which starts the plan for new accounts unless this network has reached its daily limit. */
   async function follow(
     link: { token: string; purpose: LinkPurpose; passwordHash?: string; expectedHash?: string },
     network: string,
@@ -114,7 +114,7 @@ export function signInRoutes(services: ApiServices) {
     const plan = mayHavePlan ? { ...(await termsOf(db, { planId, status: 'active' })), grantedBy: null } : undefined;
     const followed = await followEmailLink(db, { ...rest, tokenHash: hashLinkToken(token) }, plan);
     if (mayHavePlan && followed?.hasPlan !== true) await rateLimits.signupPlan.refund(network);
-    if (followed === undefined) throw linkGone();
+    if (followed === undefined) throw linkNotFound();
     log.info({ account_id: followed.accountId, plan: followed.hasPlan }, 'address confirmed');
     return followed;
   }
@@ -124,10 +124,10 @@ export function signInRoutes(services: ApiServices) {
     .openapi(register, async (c) => {
       const { email, password } = c.req.valid('json');
       await rateLimits.registration(networkOf(c, config));
-      // Beyond loopback the demo accounts must not exist.
+      // The demo accounts' password is public, so they must not exist beyond loopback.
       if (!config.isLocal && demoAddresses.includes(email.toLowerCase()))
         throw new TallyError('invalid_input', 'This address is nobody’s');
-      refusePoorPassword(password, email, 'password');
+      refuseWeakPassword(password, email, 'password');
       const passwordHash = await hashPassword(password);
       const account = await insertAccount(db, { email, passwordHash, role: 'tenant', isConfirmed: false });
       if (account === undefined) {
@@ -151,12 +151,12 @@ export function signInRoutes(services: ApiServices) {
       const from = originOf(c, config);
       await rateLimits.link(from.network);
       const link = await findEmailLink(db, { tokenHash: hashLinkToken(token), purpose: 'confirm' });
-      if (link === undefined) throw linkGone();
+      if (link === undefined) throw linkNotFound();
       const { email, passwordHash: expectedHash } = link;
-      const right = await rateLimits.guess(email, from, async () =>
-        (await isPassword(expectedHash, password)) ? { found: true, isWhole: true } : undefined,
+      const verified = await rateLimits.passwordAttempt(email, from, async () =>
+        (await isPassword(expectedHash, password)) ? { found: true, isComplete: true } : undefined,
       );
-      if (right === undefined)
+      if (verified === undefined)
         throw new TallyError('unauthenticated', 'This is not the password that the address was registered with');
       const followed = await follow({ token, purpose: 'confirm', expectedHash }, from.network);
       return c.json({ success: true as const, ...(await tokenOf(followed)), plan_started: followed.hasPlan }, 200);
@@ -164,7 +164,7 @@ export function signInRoutes(services: ApiServices) {
     .openapi(forgot, async (c) => {
       const { email } = c.req.valid('json');
       await rateLimits.link(networkOf(c, config));
-      // Nobody learns by the time it takes whether there is an account.
+      // Not awaited: the response time must not reveal whether the account exists.
       void sendReset(email).catch((err) => log.warn({ err }, 'no link for a forgotten password'));
       return c.json({ success: true as const }, 202);
     })
@@ -172,7 +172,7 @@ export function signInRoutes(services: ApiServices) {
       const input = c.req.valid('json');
       const network = networkOf(c, config);
       await rateLimits.link(network);
-      refusePoorPassword(input.new_password, '', 'new_password');
+      refuseWeakPassword(input.new_password, '', 'new_password');
       const passwordHash = await hashPassword(input.new_password);
       const followed = await follow({ token: input.token, purpose: 'reset', passwordHash }, network);
       return c.json({ success: true as const, ...(await tokenOf(followed)) }, 200);
@@ -186,4 +186,4 @@ export function signInRoutes(services: ApiServices) {
   }
 }
 
-const linkGone = () => new TallyError('not_found', 'This link has been used, or is too old: ask for another');
+const linkNotFound = () => new TallyError('not_found', 'This link has been used, or is too old: ask for another');

@@ -1,4 +1,4 @@
-/** What a login answers with. */
+/** The response body of a login. */
 import { z } from '@hono/zod-openapi';
 import { limits } from '../../limits.ts';
 import type { ApiServices } from '../../services.ts';

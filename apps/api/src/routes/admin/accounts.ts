@@ -1,4 +1,4 @@
-/** What operators do to accounts: start subscriptions, add tokens, take them away. */
+/** Operators' routes on accounts: subscriptions, grants, bookings, suspension. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance, grantTokens, subscribe } from '@tally/billing';
 import { boundedText, newId, TallyError } from '@tally/core';
@@ -102,12 +102,12 @@ const resume = createRoute({
 
 export function adminRoutes(services: ApiServices) {
   const { db, billing, log } = services;
-  const target = async (email: string): Promise<Account> => {
+  const accountByEmail = async (email: string): Promise<Account> => {
     const account = await findAccountByEmail(db, email);
     if (account === undefined) throw new TallyError('not_found', 'There is no account with this e-mail address');
     return account;
   };
-  /** Who sells by an address sells to its owner. */
+  /** An unconfirmed address may not belong to the account's holder. @throws TallyError `conflict` */
   const requireConfirmed = ({ emailConfirmedAt }: Account, isAllowed: boolean): void => {
     if (emailConfirmedAt !== null || isAllowed) return;
     throw new TallyError(
@@ -115,8 +115,8 @@ export function adminRoutes(services: ApiServices) {
       'Nobody has confirmed this e-mail address, so the account may be anybody’s: send allow_unconfirmed: true to act all the same',
     );
   };
-  /** Acts on an account, once a key, and answers with its subscription afterwards. */
-  const act = (
+  /** Applies `change` to an account, once per key, and returns its subscription afterwards. */
+  const changeOnce = (
     account: Account,
     request: { route: string; key: string | undefined; input: unknown },
     change: () => Promise<unknown>,
@@ -133,11 +133,11 @@ export function adminRoutes(services: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(subscribeRoute, async (c) => {
       const input = c.req.valid('json');
-      const account = await target(input.email);
+      const account = await accountByEmail(input.email);
       requireConfirmed(account, input.allow_unconfirmed);
       const request = { route: subscribeRoute.path, key: c.req.valid('header')['idempotency-key'], input };
       const toDate = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
-      const body = await act(account, request, () =>
+      const body = await changeOnce(account, request, () =>
         subscribe(billing, {
           accountId: account.id,
           planId: input.plan,
@@ -154,10 +154,10 @@ export function adminRoutes(services: ApiServices) {
     })
     .openapi(grant, async (c) => {
       const input = c.req.valid('json');
-      const account = await target(input.email);
+      const account = await accountByEmail(input.email);
       if (input.tokens > 0) requireConfirmed(account, input.allow_unconfirmed);
       const request = { route: grant.path, key: c.req.valid('header')['idempotency-key'], input };
-      const body = await act(account, request, () =>
+      const body = await changeOnce(account, request, () =>
         grantTokens(billing, {
           accountId: account.id,
           tokens: input.tokens,
@@ -169,19 +169,19 @@ export function adminRoutes(services: ApiServices) {
       return c.json({ ...body, tokens: input.tokens }, 201);
     })
     .openapi(unbook, async (c) => {
-      const account = await target(c.req.valid('query').email);
+      const account = await accountByEmail(c.req.valid('query').email);
       if (!(await cancelBooking(db, account.id))) throw new TallyError('not_found', 'Nothing is booked');
       return c.json(await show(account), 200);
     })
     .openapi(suspend, async (c) => {
       const { email, reason } = c.req.valid('json');
-      const account = await target(email);
+      const account = await accountByEmail(email);
       await setSuspended(db, account.id, reason);
       log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account suspended');
       return c.json(await show(account), 200);
     })
     .openapi(resume, async (c) => {
-      const account = await target(c.req.valid('json').email);
+      const account = await accountByEmail(c.req.valid('json').email);
       await setSuspended(db, account.id, null);
       log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account resumed');
       return c.json(await show(account), 200);

@@ -1,4 +1,4 @@
-/** Bull Board, for operators: a browser signs in with HTTP Basic, a program with its bearer token. */
+/** Bull Board for operators: HTTP Basic for browsers, bearer tokens for programs. */
 import { createHash } from 'node:crypto';
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
@@ -20,14 +20,14 @@ import type { ApiEnv, ApiServices } from '../../services.ts';
 
 export const bullBoardPath = '/admin/queues';
 
-/** The board over every task's queue and the maintenance queue. */
+/** Routes of the board over every task's queue and the maintenance queue. */
 export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   const adapter = new HonoAdapter(serveStatic);
   adapter.setBasePath(bullBoardPath);
   createBullBoard({
     queues: [
       ...tasks.map(({ name, summary }) => adaptTask(services, name, summary)),
-      // Its jobs come back by the clock.
+      // Read-only: its jobs are scheduled and recur by themselves.
       new BullMQAdapter(services.queues.maintenance, {
         readOnlyMode: true,
         displayName: 'Maintenance',
@@ -37,7 +37,7 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Tally queues' } },
   });
-  // An outage is a 503 here, too, without the store's own text.
+  // Rethrown so that the API's error handler answers: an outage is a 503 without the store's error text.
   adapter.setErrorHandler((error) => {
     throw error;
   });
@@ -48,14 +48,14 @@ export function bullBoardRoutes(services: ApiServices, tasks: readonly AnyTask[]
       `${bullBoardPath}/*`,
       signIn(services),
       requireOperator(services.config),
-      ownPagesOnly(services),
-      safeActsOnly,
-      insidePrefix,
+      sameOriginOnly(services),
+      safeActionsOnly,
+      addPathPrefix,
     )
     .route(bullBoardPath, pages);
 }
 
-/** A task's queue, with the board's retry buttons putting back the rows in Postgres, which BullMQ's own retry doesn't. */
+/** A task's queue whose retry buttons requeue the job in Postgres, which BullMQ's own retry does not. */
 function adaptTask(services: ApiServices, name: string, description: string): BullMQAdapter {
   const adapter = new BullMQAdapter(queueOf(services.queues, name), {
     displayName: titleOf(name),
@@ -66,7 +66,7 @@ function adaptTask(services: ApiServices, name: string, description: string): Bu
       retry: async () => {
         const id = fromQueueId(job.id ?? '');
         const queued = id === undefined ? [] : await requeue(services, [id.jobId]);
-        // A copy that an outage left behind, of a job that has gone on: nothing is to be put back.
+        // A stale copy that an outage left of a job that has moved on: there is nothing to requeue.
         if (queued.length === 0) await job.remove();
       },
     });
@@ -79,17 +79,17 @@ function adaptTask(services: ApiServices, name: string, description: string): Bu
   return adapter;
 }
 
-/** The acts that leave the rows in Postgres true: putting back, and pausing a queue. */
-const safeActs = /\/api\/queues\/[^/]+\/(?:[^/]+\/retry|retry\/failed|pause|resume)$/;
+/** The actions that keep Postgres and BullMQ consistent: requeueing, and pausing a queue. */
+const safeActions = /\/api\/queues\/[^/]+\/(?:[^/]+\/retry|retry\/failed|pause|resume)$/;
 
-/** Everything else that the board can do to BullMQ's jobs would be undone from Postgres, or worse. */
-const safeActsOnly: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  if (!isReading(c) && !safeActs.test(c.req.path))
+/** Postgres is the source of truth: it would undo any other change to BullMQ's jobs, or conflict with it. */
+const safeActionsOnly: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  if (!isReading(c) && !safeActions.test(c.req.path))
     throw new TallyError('forbidden', 'Postgres says what is queued: see `npm run ops -- --help` for what can be done');
   await next();
 };
 
-/** `product-qa` as people read it: `Product Q&A`. */
+/** A readable title: `product-qa` becomes `Product Q&A`. */
 function titleOf(task: string): string {
   const words = task.split('-').map((word) => acronyms[word] ?? word);
   const title = words.join(' ');
@@ -97,23 +97,23 @@ function titleOf(task: string): string {
 }
 const acronyms: Record<string, string> = { qa: 'Q&A', dm: 'DM' };
 
-/** Accepts a bearer token, or e-mail and password; what a browser asks for is remembered for a minute. */
+/** Accepts a bearer token, or e-mail and password; a successful Basic login is cached for a minute. */
 function signIn({ authenticator, config }: ApiServices): MiddlewareHandler<ApiEnv> {
-  // The board polls every few seconds, and a password takes tens of milliseconds to check.
-  const recent = new LRUCache<string, string>({ max: 100, ttl: codeMemoryMs });
+  // The board polls every few seconds, and a password check takes tens of milliseconds.
+  const recent = new LRUCache<string, string>({ max: 100, ttl: codeSessionMs });
   const byPassword = async (c: Context<ApiEnv>, email: string, password: string): Promise<Caller | undefined> => {
     const from = addressOf(c, config);
     const fingerprint = createHash('sha256').update(`${email}\n${password}\n${from}`).digest('base64');
     const token = recent.get(fingerprint);
-    const remembered = token === undefined ? undefined : await authenticator.identify(token);
-    if (remembered !== undefined) return remembered;
+    const cached = token === undefined ? undefined : await authenticator.identify(token);
+    if (cached !== undefined) return cached;
     const credentials = { email, ...withCode(password) };
     const identity = await authenticator.login(credentials, originOf(c, config)).catch((error) => {
       if (error instanceof TallyError && error.status === 401) return undefined;
       throw error;
     });
-    // A code is taken once, and a browser sends it again and again.
-    const ttl = credentials.code === undefined ? 60_000 : codeMemoryMs;
+    // A code is valid once, but the browser sends it with every request: such a login is cached for hours.
+    const ttl = credentials.code === undefined ? 60_000 : codeSessionMs;
     if (identity !== undefined) recent.set(fingerprint, await authenticator.tokens.issue(identity), { ttl });
     return identity;
   };
@@ -135,15 +135,15 @@ function signIn({ authenticator, config }: ApiServices): MiddlewareHandler<ApiEn
   };
 }
 
-const codeMemoryMs = 4 * 3_600_000;
+const codeSessionMs = 4 * 3_600_000;
 
-/** `password 123456`, where a second factor is on. */
+/** Splits `password 123456`, the form with a second factor. */
 function withCode(given: string): { password: string; code?: string } {
   const [, password, code] = /^(.+) (\d{6})$/s.exec(given) ?? [];
   return password === undefined || code === undefined ? { password: given } : { password, code };
 }
 
-/** Postgres can't look for a NUL. */
+/** The Basic credentials; undefined with a NUL, which Postgres can't compare. */
 function basicOf(c: Context<ApiEnv>): { email: string; password: string } | undefined {
   const { username = '', password = '' } = basicAuth(c.req.raw) ?? {};
   return username === '' || `${username}${password}`.includes('\0') ? undefined : { email: username, password };
@@ -152,10 +152,10 @@ function basicOf(c: Context<ApiEnv>): { email: string; password: string } | unde
 const isReading = (c: Context<ApiEnv>) => c.req.method === 'GET' || c.req.method === 'HEAD';
 
 /**
- * CSRF protection: a browser sends Basic credentials with requests that other sites cause. `Sec-Fetch-Site` decides, which
- * no page can set; browsers omit it over plain HTTP, where `Origin` decides.
+ * CSRF protection: browsers send Basic credentials with cross-site requests, too. `Sec-Fetch-Site` decides, which pages
+ * can't set; browsers omit it over plain HTTP, where `Origin` decides.
  */
-function ownPagesOnly({ config }: ApiServices): MiddlewareHandler<ApiEnv> {
+function sameOriginOnly({ config }: ApiServices): MiddlewareHandler<ApiEnv> {
   const isOwn = (c: Context<ApiEnv>): boolean => {
     const site = c.req.header('sec-fetch-site');
     if (site !== undefined) return site === 'same-origin' || site === 'none';
@@ -169,8 +169,8 @@ function ownPagesOnly({ config }: ApiServices): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** Puts the proxy's path into `<base>`, the only place where the board's page names its own address. */
-const insidePrefix: MiddlewareHandler<ApiEnv> = async (c, next) => {
+/** Adds the proxy's path prefix to `<base>`, the only place where the board's page contains its own path. */
+const addPathPrefix: MiddlewareHandler<ApiEnv> = async (c, next) => {
   await next();
   const prefix = c.get('prefix');
   if (prefix === '' || c.res.headers.get('content-type')?.startsWith('text/html') !== true) return;

@@ -1,4 +1,4 @@
-/** What operators do about jobs. */
+/** Operators' route to requeue a job. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { requeue } from '@tally/queue';
@@ -6,7 +6,7 @@ import { acceptedJob, answerAccepted } from '../../jobs/answer.ts';
 import { bearer, errorResponses, IdParam, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 
-const putBack = createRoute({
+const requeueRoute = createRoute({
   method: 'post',
   path: '/api/admin/jobs/{id}/requeue',
   tags: ['Operators'],
@@ -17,7 +17,7 @@ const putBack = createRoute({
 });
 
 export function adminJobRoutes(services: ApiServices) {
-  return new OpenAPIHono<ApiEnv>().openapi(putBack, async (c) => {
+  return new OpenAPIHono<ApiEnv>().openapi(requeueRoute, async (c) => {
     const jobId = c.req.valid('param').id;
     const [dispatch] = await requeue(services, [jobId]);
     if (dispatch === undefined) throw new TallyError('conflict', 'There is no failed or rejected job with this id');

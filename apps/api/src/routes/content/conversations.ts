@@ -1,4 +1,4 @@
-/** Conversations with customers: reading them, taking over by hand, correcting what was said. */
+/** Routes on conversations with customers: reading, pausing the assistant, adding and correcting messages. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
 import {
@@ -31,7 +31,7 @@ const Conversation = z
     channel: z.enum(['api', 'instagram']),
     ig_user_id: z.string().nullable(),
     customer: z.string(),
-    /** While a human answers. */
+    /** True while a human answers. */
     paused: z.boolean(),
     created_at: Created,
     last_message_at: Created,
@@ -105,7 +105,7 @@ const resume = createRoute({
   request: { params: IdParam },
   responses: { 200: one, ...errorResponses(401, 404) },
 });
-const say = createRoute({
+const addMessage = createRoute({
   ...base,
   method: 'post',
   path: `${path}/{id}/messages`,
@@ -123,12 +123,12 @@ const correct = createRoute({
 });
 
 export function conversationRoutes({ db }: ApiServices) {
-  const found = <T>(row: T | undefined): T => {
+  const orNotFound = <T>(row: T | undefined): T => {
     if (row === undefined) throw new TallyError('not_found', 'There is no such conversation or message');
     return row;
   };
   const setState = async (accountId: string, conversationId: string, isPaused: boolean) => {
-    const conversation = found(await setPaused(db, { accountId, conversationId, isPaused }));
+    const conversation = orNotFound(await setPaused(db, { accountId, conversationId, isPaused }));
     return { success: true as const, conversation: toConversation(conversation) };
   };
   return new OpenAPIHono<ApiEnv>()
@@ -140,7 +140,7 @@ export function conversationRoutes({ db }: ApiServices) {
     })
     .openapi(get, async (c) => {
       const { accountId } = c.get('identity');
-      const conversation = found(await findConversation(db, accountId, c.req.valid('param').id));
+      const conversation = orNotFound(await findConversation(db, accountId, c.req.valid('param').id));
       const limit = limits.messagesShown;
       const messages = await listMessages(db, { accountId, conversationId: conversation.id, limit });
       const body = { success: true as const, conversation: toConversation(conversation) };
@@ -152,16 +152,16 @@ export function conversationRoutes({ db }: ApiServices) {
     .openapi(resume, async (c) =>
       c.json(await setState(c.get('identity').accountId, c.req.valid('param').id, false), 200),
     )
-    .openapi(say, async (c) => {
+    .openapi(addMessage, async (c) => {
       const input = { conversationId: c.req.valid('param').id, text: c.req.valid('json').text };
       const { accountId } = c.get('identity');
-      const message = found(await insertHumanMessage(db, { accountId, ...input }));
+      const message = orNotFound(await insertHumanMessage(db, { accountId, ...input }));
       return c.json({ success: true as const, message: toMessage(message) }, 201);
     })
     .openapi(correct, async (c) => {
       const { id: conversationId, message_id: messageId } = c.req.valid('param');
       const { accountId } = c.get('identity');
       const input = { accountId, conversationId, messageId, text: c.req.valid('json').text };
-      return c.json({ success: true as const, message: toMessage(found(await correctMessage(db, input))) }, 200);
+      return c.json({ success: true as const, message: toMessage(orNotFound(await correctMessage(db, input))) }, 200);
     });
 }

@@ -1,4 +1,4 @@
-/** What an account's answers are drawn from. */
+/** Routes on an account's knowledge entries, the source of its answers. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
 import { deleteKnowledge, insertKnowledge, type KnowledgeEntry, listKnowledge } from '@tally/db';

@@ -1,4 +1,4 @@
-/** An account's products, as extractions found them and their owner corrected them. */
+/** Routes on an account's products: as extracted, with the owner's corrections. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
 import { correctProduct, deleteProduct, findProduct, type KeptProduct, listProducts } from '@tally/db';
@@ -117,6 +117,6 @@ export function productRoutes({ db }: ApiServices) {
 }
 
 type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
-/** Without the keys that were left out. */
+/** Without undefined values: the fields that the client left out. */
 const defined = <T extends object>(value: T): Defined<T> =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Defined<T>;

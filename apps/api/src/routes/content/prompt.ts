@@ -1,4 +1,4 @@
-/** The business's own instructions for its answers, in versions. */
+/** Routes on an account's prompt: the versioned instructions for its answers. */
 
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText } from '@tally/core';

@@ -1,4 +1,4 @@
-/** An account's question/answer pairs: what was written about its products, and its owner's corrections. */
+/** Routes on an account's question/answer pairs about its products. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
 import { correctQaPair, deleteQaPair, isUniqueViolation, listQaPairs, type QaRow } from '@tally/db';

@@ -1,4 +1,4 @@
-/** Connected Instagram accounts, and what became of the events on them. */
+/** Routes on connected Instagram accounts and their latest webhook events. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { seal, sealKeysOf, TallyError, unseal } from '@tally/core';
 import {
@@ -24,7 +24,7 @@ const Event = z
     kind: z.string(),
     external_id: z.string().nullable(),
     person_id: z.string().nullable(),
-    /** What became of it: `queued` where a job answers, otherwise why none does. */
+    /** `queued` where a job answers, otherwise the reason why none does. */
     outcome: z.string(),
     job_id: z.uuid().nullable(),
     job_status: z.string().nullable(),
@@ -51,7 +51,7 @@ const Account = z
     state: z.enum(['active', 'needs_login', 'paused']),
     state_reason: z.string().nullable(),
     token_expires_at: z.iso.datetime().nullable(),
-    /** Whether Meta sends the account's events here; tried at every POST. */
+    /** Whether Meta sends the account's events here; the subscription is tried at every POST. */
     webhooks: z.object({ subscribed: z.boolean(), fields: z.array(z.string()), reason: z.string().nullable() }),
     created_at: Created,
   })
@@ -93,9 +93,14 @@ const toAccount = (row: InstagramAccount): z.infer<typeof Account> => ({
   created_at: row.createdAt.toISOString(),
 });
 
-const most = z.int().min(0).max(100_000);
+const personLimit = z.int().min(0).max(100_000);
 const NewPersonLimits = z
-  .strictObject({ comments_an_hour: most, comments_a_day: most, messages_an_hour: most, messages_a_day: most })
+  .strictObject({
+    comments_an_hour: personLimit,
+    comments_a_day: personLimit,
+    messages_an_hour: personLimit,
+    messages_a_day: personLimit,
+  })
   .partial();
 
 const accountBase = { tags: ['Instagram'], security: bearer };
@@ -153,7 +158,7 @@ const disconnect = createRoute({
   responses: { 200: jsonResponse('Disconnected', {}), ...errorResponses(401, 404) },
 });
 
-/** Routes for connected accounts; tokens are sealed before they are stored. */
+/** Routes on connected accounts; access tokens are stored sealed. */
 export function instagramRoutes({ db, config, log }: ApiServices) {
   const { graphUrl } = config.instagram;
   const sealKeys = sealKeysOf(config);

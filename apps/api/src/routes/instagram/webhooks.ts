@@ -1,4 +1,4 @@
-/** Instagram's webhooks: the handshake, and signed events. Strangers learn nothing here but their status. */
+/** Instagram's webhooks: verification handshake and signed events. Unsigned requests get a status and nothing else. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { TallyError } from '@tally/core';
 import { Hono } from 'hono';
@@ -13,8 +13,8 @@ const challengeForm = /^[A-Za-z0-9_-]{1,200}$/;
 
 export function webhookRoutes({ config, db, queues, log, textThreads }: ApiServices) {
   const { appSecrets, verifyToken } = config.instagram;
-  const bodies = createArrivingBodies({ heldBytes: limits.maxArrivingWebhookBytes, graceMs: limits.webhookGraceMs });
-  /** The body, if it is signed. Strangers' bodies are held too until they are whole. */
+  const bodies = createArrivingBodies({ maxHeldBytes: limits.maxArrivingWebhookBytes, graceMs: limits.webhookGraceMs });
+  /** The body, if it is signed. Unsigned bodies are held in memory, too, until they are complete. */
   async function readSigned(request: Request, signature: string): Promise<Buffer> {
     const body = await bodies.read(request, limits.maxWebhookBytes);
     if (!isSigned(body, signature, appSecrets)) throw unsigned();
@@ -50,7 +50,7 @@ function isSigned(body: Buffer, signature: string, secrets: string[]): boolean {
 }
 
 function isSame(given: string, expected: string): boolean {
-  // Digests have one length, and say nothing of where two texts differ.
+  // Digests have equal length, and don't reveal at which character two texts differ.
   const [a, b] = [given, expected].map((text) => createHmac('sha256', 'compare').update(text).digest());
   return a !== undefined && b !== undefined && timingSafeEqual(a, b);
 }

@@ -1,4 +1,4 @@
-/** Workflows: which comments on which posts are answered in private, about which product, in what manner. */
+/** Routes on workflows, which decide the comments that get a private answer, and its product and instructions. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
 import { changeWorkflow, deleteWorkflow, insertWorkflow, listWorkflows, type Workflow as WorkflowRow } from '@tally/db';
@@ -45,12 +45,12 @@ const word = boundedText(limits.maxKeywordCharacters);
 const fields = {
   ig_user_id: IgId.openapi({ example: '17841400000000001' }),
   name: boundedText(limits.maxTitleCharacters).openapi({ example: 'Price of the Aurora' }),
-  /** None: every comment. */
+  /** Empty: matches every comment. */
   keywords: z
     .array(word)
     .max(limits.maxKeywords)
     .openapi({ example: ['price', 'قیمت'] }),
-  /** None: every post. */
+  /** Empty: matches every post. */
   media_ids: z.array(IgId).max(limits.maxKeywords),
   product_id: z.uuid().nullable(),
   instructions: boundedText(limits.maxPromptCharacters).nullable(),

@@ -1,4 +1,4 @@
-/** Following a job: its state now and after every change, as server-sent events. */
+/** The server-sent events of a job: its state at once and after every change. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import {
@@ -44,10 +44,10 @@ const events = createRoute({
   },
 });
 
-// For proxies: neither keep nor recompress what is passed on, nor wait for more of it.
+// For proxies: no caching, no recompression, no buffering.
 const headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
 
-/** The route of a job's events; it keeps nothing for a client but its place among the streams. */
+/** The route of a job's events; the only state per client is its entry in the stream registry. */
 export function jobEventRoutes(services: ApiServices) {
   return new OpenAPIHono<ApiEnv>().openapi(events, async (c) => {
     const { accountId } = c.get('identity');
@@ -57,7 +57,7 @@ export function jobEventRoutes(services: ApiServices) {
     if (isEnded(state.status) && lastTag === tagOf(state)) return c.body(null, 204);
     const signal = services.eventStreams.open({ accountId, bearer: bearerOf(c) ?? '' }, c.env.outgoing);
     const response = streamSSE(c, async (stream) => {
-      // Also where the client doesn't read, and a write would never return.
+      // A write to a client that doesn't read would never return.
       signal.addEventListener('abort', () => stream.abort());
       await sendChanges(services, stream, { accountId, state, lastTag, signal }).catch((err) =>
         services.log.error({ err, request_id: c.get('requestId') }, 'an event stream failed'),
@@ -68,22 +68,22 @@ export function jobEventRoutes(services: ApiServices) {
   });
 }
 
-type Following = {
+type StreamState = {
   accountId: string;
   state: JobState;
-  /** The tag of the state that the client has. */
+  /** The tag of the latest state that the client has. */
   lastTag: string;
   signal: AbortSignal;
 };
 
-/** Sends every state that the client does not have, until the last; resolves when there is nothing more to come. */
+/** Sends each new state; resolves once the job has ended or is deleted, or the signal has aborted. */
 async function sendChanges(
   services: ApiServices,
   stream: SSEStreamingApi,
-  { accountId, state, lastTag, signal }: Following,
+  { accountId, state, lastTag, signal }: StreamState,
 ): Promise<void> {
   const wait = { limitMs: services.eventStreams.limits.heartbeatMs, signal };
-  // Something for proxies and clients to see at once. Those that lose their stream together shall not come back together.
+  // Makes proxies pass the headers on at once; the jitter spreads the reconnects of clients dropped together.
   await stream.write(`retry: ${Math.round(1_000 + Math.random() * 1_000)}\n\n`);
   let next: JobState | 'unchanged' | 'gone' = state;
   while (!signal.aborted && next !== 'gone') {
@@ -92,7 +92,7 @@ async function sendChanges(
       const job = await readWhole(services, accountId, next);
       if (job !== undefined) {
         lastTag = tagOf(job);
-        // Returns when the one before has been taken: a slow reader misses what comes in between, and gets the latest.
+        // Waits until the client has read the previous event: a slow reader skips intermediate states.
         await stream.writeSSE({ event: 'job', data: JSON.stringify(toJob(job)), id: lastTag });
         if (isEnded(job.status)) return;
       }
@@ -101,7 +101,7 @@ async function sendChanges(
   }
 }
 
-/** The job with its result; undefined where Postgres can't say now. */
+/** The job with its result; undefined while Postgres is unavailable. */
 async function readWhole({ db }: ApiServices, accountId: string, state: JobState): Promise<JobView | undefined> {
   if (!state.hasResult) return { ...state, result: null };
   try {

@@ -1,4 +1,4 @@
-/** An account's jobs: what became of what it submitted. */
+/** Routes on an account's jobs: read, list, cancel, retry. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJob, findJobState, isEnded, type JobState, type JobStatus, jobStatuses, listJobs } from '@tally/db';
@@ -6,7 +6,7 @@ import { cancel, requeue } from '@tally/queue';
 import type { Context } from 'hono';
 import { requireAccess } from '../../http/require-tokens.ts';
 import { acceptedJob, answerJob, preferWait } from '../../jobs/answer.ts';
-import { isNamed, tagOf, toEtag } from '../../jobs/tag.ts';
+import { matchesTag, tagOf, toEtag } from '../../jobs/tag.ts';
 import {
   bearer,
   errorResponses,
@@ -92,14 +92,14 @@ export function jobRoutes(services: ApiServices) {
       const known = c.req.valid('header')['if-none-match'];
       if (known !== undefined) {
         const state = await findJobState(db, accountId, id);
-        if (state !== undefined && isNamed(tagOf(state), known)) {
-          describe(c, state);
+        if (state !== undefined && matchesTag(tagOf(state), known)) {
+          setCacheHeaders(c, state);
           return c.body(null, 304);
         }
       }
       const job = await findJob(db, accountId, id);
       if (job === undefined) throw new TallyError('not_found', 'There is no such job');
-      describe(c, job);
+      setCacheHeaders(c, job);
       return c.json({ success: true as const, job: toJob(job) }, 200);
     })
     .openapi(remove, async (c) => {
@@ -121,7 +121,7 @@ export function jobRoutes(services: ApiServices) {
       const [dispatch] = await services.submitter.backlogs.submit(accountId, () =>
         requeue(services, [jobId], accountId),
       );
-      if (dispatch === undefined) throw new TallyError('conflict', whyNoRetry(state.status));
+      if (dispatch === undefined) throw new TallyError('conflict', retryRefusal(state.status));
       return answerJob(c, services, { jobId, status: 'queued', prefer: c.req.valid('header').prefer });
     })
     .openapi(list, async (c) => {
@@ -134,13 +134,13 @@ export function jobRoutes(services: ApiServices) {
     });
 }
 
-function whyNoRetry(status: JobStatus): string {
+function retryRefusal(status: JobStatus): string {
   if (status === 'failed' || status === 'rejected') return 'The input of this job has expired: submit it anew';
   return `Only a failed or rejected job can be retried: this one is ${status}`;
 }
 
-/** What a client may do with the answer: keep it for itself, and ask whether it still holds, soon where it may not. */
-function describe(c: Context<ApiEnv>, state: JobState): void {
+/** Caching headers: private, always revalidated by `ETag`; `Retry-After` until the job has ended. */
+function setCacheHeaders(c: Context<ApiEnv>, state: JobState): void {
   c.header('ETag', toEtag(tagOf(state)));
   c.header('Cache-Control', 'private, no-cache');
   if (!isEnded(state.status)) c.header('Retry-After', '1');

@@ -1,4 +1,4 @@
-/** One route a task, made from the registry: submit, and wait for the end where the client prefers that. */
+/** One submission route per task of the registry, with optional wait for the end. */
 import { createRoute, OpenAPIHono, type RouteHandler, z } from '@hono/zod-openapi';
 import { TallyError } from '@tally/core';
 import { findJobState, type JobStatus } from '@tally/db';
@@ -37,7 +37,7 @@ function taskRoute(task: AnyTask, before: MiddlewareHandler<ApiEnv>[]) {
   });
 }
 
-/** Routes for every task; each refuses accounts without tokens, whatever their input. */
+/** Routes for every task; an account without tokens gets 402 whatever its input. */
 export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   const app = new OpenAPIHono<ApiEnv>();
   const policy = { allowedHosts: new Set(services.config.extraction.allowedHosts) };
@@ -46,7 +46,7 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
     await next();
   };
   for (const task of tasks) {
-    const route = taskRoute(task, [limitRate, tokensFirst(services, task)]);
+    const route = taskRoute(task, [limitRate, prefer402Over400(services, task)]);
     const handle: RouteHandler<typeof route, ApiEnv> = async (c) => {
       const { accountId } = c.get('identity');
       const input = c.req.valid('json');
@@ -66,7 +66,7 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
           outcome.neededTokens,
         );
       const { jobId, isReplay } = outcome;
-      const status = isReplay ? await presentStatus(services, accountId, jobId) : 'queued';
+      const status = isReplay ? await currentStatus(services, accountId, jobId) : 'queued';
       return waitMs(headers.prefer) === 0
         ? answerAccepted(c, jobId, status)
         : answerJob(c, services, { jobId, status, prefer: headers.prefer });
@@ -78,8 +78,8 @@ export function taskRoutes(services: ApiServices, tasks: readonly AnyTask[]) {
   return app;
 }
 
-/** Answers 402 before 400, as submit() does for valid input in its one statement. */
-function tokensFirst(services: ApiServices, { name }: AnyTask): MiddlewareHandler<ApiEnv> {
+/** Turns a 400 into 402 where the account has no tokens; for valid input, submit() checks that in its statement. */
+function prefer402Over400(services: ApiServices, { name }: AnyTask): MiddlewareHandler<ApiEnv> {
   const paid = requireTokens(services, { estimatedTokens: 1, task: name });
   return async (c, next) => {
     await next();
@@ -87,8 +87,8 @@ function tokensFirst(services: ApiServices, { name }: AnyTask): MiddlewareHandle
   };
 }
 
-/** The status of a replayed submission's job. */
-async function presentStatus({ db }: ApiServices, accountId: string, jobId: string): Promise<JobStatus> {
+/** The current status of a replayed submission's job. */
+async function currentStatus({ db }: ApiServices, accountId: string, jobId: string): Promise<JobStatus> {
   const state = await findJobState(db, accountId, jobId);
   if (state === undefined) throw new TallyError('not_found', 'There is no such job');
   return state.status;
