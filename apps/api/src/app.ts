@@ -82,7 +82,7 @@ export function createApp(services: ApiServices, tasks: readonly AnyTask[] = all
     const { accountId } = c.get('identity');
     await services.rateLimits.read(accountId);
     // The JSON check has read the body already, and Hono caches it.
-    const bytes = Number(c.req.header('content-length') ?? (await c.req.text()).length);
+    const bytes = Number(c.req.header('content-length') ?? Buffer.byteLength(await c.req.text()));
     if (bytes > 0) await services.rateLimits.written(accountId, bytes);
     await next();
   });

@@ -4,7 +4,7 @@ import type { MiddlewareHandler } from 'hono';
 import { limits } from '../limits.ts';
 import type { ApiEnv } from '../services.ts';
 
-const withBody = new Set(['POST', 'PUT', 'PATCH']);
+export const methodsWithBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 // Actions that take no body.
 const withoutBody =
   /^\/api\/(?:accounts\/confirmation|(?:admin\/)?(?:jobs|chat\/conversations)\/[^/]+\/(?:pause|resume|requeue|retry))\/?$/;
@@ -17,7 +17,7 @@ export function limitBody(maxBytes: number): MiddlewareHandler<ApiEnv> {
     const contentLength = c.req.header('content-length');
     // Not Hono's bodyLimit: it stops in mid-body, which stalls the rest and breaks the connection's next request.
     if (Number(contentLength) > maxBytes) throw tooLarge(maxBytes);
-    if (withBody.has(c.req.method) && contentLength === undefined && c.req.raw.body !== null)
+    if (methodsWithBody.has(c.req.method) && contentLength === undefined && c.req.raw.body !== null)
       c.req.raw = new Request(c.req.raw, { body: await readBytes(c.req.raw, maxBytes) });
     await next();
   };
@@ -62,7 +62,7 @@ const tooLarge = (maxBytes: number) =>
 
 /** Refuses malformed or too deep JSON, and text that Postgres can't store. @throws TallyError `invalid_input` */
 export const readableJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  if (withBody.has(c.req.method) && !withoutBody.test(c.req.path)) {
+  if (methodsWithBody.has(c.req.method) && !withoutBody.test(c.req.path)) {
     if (!jsonType.test(c.req.header('content-type') ?? ''))
       throw new TallyError('invalid_input', 'Send JSON with the header Content-Type: application/json');
     let body: unknown;

@@ -1,16 +1,17 @@
 /** Refuses query parameters and body fields unknown to the route's schemas, which zod would ignore silently. */
+
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { TallyError } from '@tally/core';
 import { distance } from 'fastest-levenshtein';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ApiEnv } from '../services.ts';
 import { type Fault, inputFaults, maxFaults } from './errors.ts';
+import { methodsWithBody } from './json-body.ts';
 
 type RequestSchemas = RouteConfig['request'];
 /** An unknown name in the object at `path`, and the known names of that object. */
 type UnknownName = { path: string[]; name: string; known: string[] };
 
-const withBody = new Set(['POST', 'PUT', 'PATCH']);
 const noNames = z.object({});
 // Longer names get no suggestion and are shortened in the error.
 const maxNameCharacters = 64;
@@ -48,7 +49,7 @@ function bodySchemaOf(schemas: RequestSchemas): z.ZodType | undefined {
 
 /** The body as JSON; without a body schema, only a JSON object counts. */
 async function readBody(c: Context<ApiEnv>, schemas: RequestSchemas): Promise<unknown> {
-  if (!withBody.has(c.req.method)) return undefined;
+  if (!methodsWithBody.has(c.req.method)) return undefined;
   if (bodySchemaOf(schemas) !== undefined) return c.req.json();
   const text = await c.req.text();
   return text.trimStart().startsWith('{') ? c.req.json().catch(() => undefined) : undefined;

@@ -1,10 +1,11 @@
 /** Liveness (/health), readiness (/ready) and metrics (/metrics). */
-import { createHash, timingSafeEqual } from 'node:crypto';
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TallyError } from '@tally/core';
 import { countWorkers, providerKeys, readProviderState } from '@tally/queue';
 import { Hono } from 'hono';
 import { bearerOf, operatorRefusal } from '../auth/require.ts';
+import { isSameSecret } from '../auth/same-secret.ts';
 import { sendError } from '../http/errors.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
@@ -38,7 +39,7 @@ export function healthRoutes({ db, redis, config, authenticator }: ApiServices, 
     .get('/metrics', async (c) => {
       const bearer = bearerOf(c);
       const isMonitor =
-        bearer !== undefined && config.metricsToken !== undefined && isSame(bearer, config.metricsToken);
+        bearer !== undefined && config.metricsToken !== undefined && isSameSecret(bearer, config.metricsToken);
       if (!isMonitor) {
         const caller = bearer === undefined ? undefined : await authenticator.identify(bearer);
         if (caller === undefined)
@@ -49,12 +50,6 @@ export function healthRoutes({ db, redis, config, authenticator }: ApiServices, 
       return c.text(await metrics.text(), 200, { 'content-type': metrics.contentType });
     });
 }
-
-/** Constant-time comparison: the hashes have equal length. */
-const isSame = (given: string, expected: string): boolean => {
-  const [a, b] = [given, expected].map((text) => createHash('sha256').update(text).digest()) as [Buffer, Buffer];
-  return timingSafeEqual(a, b);
-};
 
 /** Whether a probe succeeds within the time limit. */
 const succeeds = async (probe: Promise<unknown>): Promise<boolean> =>

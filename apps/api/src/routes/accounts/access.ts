@@ -20,6 +20,7 @@ import {
   Created,
   errorResponses,
   GivenPassword,
+  IdParam,
   jsonBody,
   jsonResponse,
   NewPassword,
@@ -111,7 +112,7 @@ const removeKey = createRoute({
   summary: 'Revoke an API key. Wants a login of the last hour',
   security: bearer,
   middleware: [requireRecentLogin],
-  request: { params: z.object({ id: z.uuid() }) },
+  request: { params: IdParam },
   responses: { 200: jsonResponse('Revoked', {}), ...errorResponses(401, 403, 404) },
 });
 export function accessRoutes(services: ApiServices) {

@@ -1,7 +1,9 @@
 /** Instagram's webhooks: verification handshake and signed events. Unsigned requests get a status and nothing else. */
+
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { TallyError } from '@tally/core';
 import { Hono } from 'hono';
+import { isSameSecret } from '../../auth/same-secret.ts';
 import { createArrivingBodies } from '../../http/arriving-bodies.ts';
 import { readEvents } from '../../instagram/read-events.ts';
 import { receiveEvents } from '../../instagram/receive.ts';
@@ -26,7 +28,7 @@ export function webhookRoutes({ config, db, queues, log, textThreads }: ApiServi
         const values = c.req.queries(`hub.${name}`) ?? [];
         return values.length === 1 ? values[0] : undefined;
       });
-      if (mode !== 'subscribe' || verifyToken === undefined || !isSame(token ?? '', verifyToken))
+      if (mode !== 'subscribe' || verifyToken === undefined || !isSameSecret(token ?? '', verifyToken))
         throw new TallyError('forbidden', 'Not subscribed');
       if (challenge === undefined || !challengeForm.test(challenge))
         throw new TallyError('invalid_input', 'hub.challenge is missing or not a plain word');
@@ -47,12 +49,6 @@ const unsigned = () => new TallyError('unauthenticated', 'The signature is missi
 function isSigned(body: Buffer, signature: string, secrets: string[]): boolean {
   const given = Buffer.from(signature, 'hex');
   return secrets.some((secret) => timingSafeEqual(createHmac('sha256', secret).update(body).digest(), given));
-}
-
-function isSame(given: string, expected: string): boolean {
-  // Digests have equal length, and don't reveal at which character two texts differ.
-  const [a, b] = [given, expected].map((text) => createHmac('sha256', 'compare').update(text).digest());
-  return a !== undefined && b !== undefined && timingSafeEqual(a, b);
 }
 
 function parse(body: Buffer): unknown {
