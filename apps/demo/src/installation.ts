@@ -1,5 +1,5 @@
-/** An installation for the length of one story: `npm start` in a temporary folder, with nothing of the user's own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+/** Runs `npm start` in a temporary folder, without the user's own settings, and removes all of it. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,109 +7,55 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { servicesFile } from '@tally/core';
 import { z } from 'zod';
-import { Untold } from './expect.ts';
-import type { Screen } from './screen.ts';
+import { StepFailed } from './client.ts';
+import { print } from './output.ts';
 
-export type Addresses = { api: string; sandbox: string; shop: string };
-
-export type Installation = {
-  /** Rejects with an Untold where it doesn't start. */
-  readonly ready: Promise<Addresses>;
-  /** Rejects when it ends unasked. */
-  readonly ended: Promise<never>;
-  /** Ends everything and removes the folder. @throws Untold where that stays */
-  stop(): Promise<void>;
-};
-
-const root = resolve(import.meta.dirname, '../../..');
-const wordsKept = 20;
-
-/** What processes need to run at all; all else might point to a database, a model or an Instagram account of the user's. */
+const Services = z.object({ OPENAI_BASE_URL: z.url(), EXTRACTION_ALLOW_HOSTS: z.string() });
+/** What processes need to run at all; others may name the user's database, model or Instagram account. */
 const keptVariables =
   /^(?:PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|LANG|LC_\w+|TMPDIR|LD_LIBRARY_PATH|XDG_\w+|CHROMIUM_PATH|PLAYWRIGHT_\w+)$/;
+/** Its stdin closes when the demo ends, also by kill -9. It waits 45 s at most: a container may keep zombie processes. */
+const cleanerScript = 'read -r _; for i in $(seq 450); do kill -0 "$1" || break; sleep 0.1; done; rm -rf -- "$2"';
 
-export function startInstallation(screen: Screen, env: NodeJS.ProcessEnv): Installation {
+/** `ready` rejects when `abort` is aborted, which the installation's end does. */
+export function startInstallation(env: NodeJS.ProcessEnv, abort: AbortController) {
   const folder = mkdtempSync(join(tmpdir(), 'tally-demo-'));
-  // As root Postgres runs as another user, who has to reach it.
+  // Started by root, Postgres runs as another user, which needs access.
   chmodSync(folder, 0o755);
-  screen.opening(folder);
+  const kept = Object.fromEntries(Object.entries(env).filter(([name]) => keptVariables.test(name)));
   const launcher = spawn(process.execPath, ['apps/launcher/src/main.ts'], {
-    cwd: root,
+    cwd: resolve(import.meta.dirname, '../../..'),
     argv0: 'node',
-    env: {
-      ...Object.fromEntries(Object.entries(env).filter(([name]) => keptVariables.test(name))),
-      // Under npm the launcher watches who started it, and ends when that is gone.
-      npm_lifecycle_event: 'demo',
-      DATA_DIR: folder,
-      PORT: '0',
-      DEMO_DATA: 'on',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // npm_lifecycle_event: the launcher also ends when its parent process is gone.
+    env: { ...kept, npm_lifecycle_event: 'demo', DATA_DIR: folder, PORT: '0', DEMO_DATA: 'on' },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const cleaner = startCleaner(folder, launcher);
-  const ready = Promise.withResolvers<Addresses>();
-  const ended = Promise.withResolvers<never>();
-  // Either may fail when nobody waits for it any more.
-  for (const { promise } of [ready, ended]) promise.catch(() => {});
+  // Detached: Ctrl-C reaches the terminal's whole process group.
+  const cleanerArgs = ['-c', cleanerScript, 'sh', String(launcher.pid), folder];
+  const cleaner = spawn('/bin/sh', cleanerArgs, { cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
 
-  const words: string[] = [];
-  let isReady = false;
-  function hear(line: string): void {
-    words.push(line);
-    if (words.length > wordsKept) words.shift();
-    // What it says while it starts is progress.
-    if (!isReady && /…$|: done after/.test(line)) screen.aside(line);
-    isReady ||= line.startsWith('Tally is ready');
+  const ready = Promise.withResolvers<{ api: string; sandbox: string; shop: string }>();
+  abort.signal.addEventListener('abort', () => ready.reject(abort.signal.reason));
+  createInterface({ input: launcher.stdout }).on('line', (line) => {
+    if (/^(?!Stopping)\w.*(?:…$|: done after)/.test(line) && !abort.signal.aborted) print(line);
     const api = /^ {2}API +(http\S+)/.exec(line)?.[1];
-    if (api !== undefined) ready.resolve({ api, ...readPlaces(folder) });
-  }
-  for (const input of [launcher.stdout, launcher.stderr]) createInterface({ input }).on('line', hear);
-
-  // Once its last words are read.
-  const exited = once(launcher, 'close');
-  exited.then(([code]) => {
-    const fault = new Untold(`The installation ended (code ${code}). Its last words:\n${words.join('\n')}`);
-    ready.reject(fault);
-    ended.reject(fault);
+    if (api === undefined) return;
+    const services = Services.parse(JSON.parse(readFileSync(servicesFile(folder), 'utf8')));
+    const sandbox = new URL(services.OPENAI_BASE_URL).origin;
+    ready.resolve({ api, sandbox, shop: `http://${services.EXTRACTION_ALLOW_HOSTS}` });
   });
-
+  const closed = once(launcher, 'close');
+  closed.then(([code]) => abort.abort(new StepFailed(`The installation ended with code ${code}.`)));
   return {
+    folder,
     ready: ready.promise,
-    ended: ended.promise,
-    async stop() {
+    async stop(): Promise<void> {
+      abort.abort();
       launcher.kill('SIGTERM');
-      await exited;
-      cleaner.stdin?.end();
+      await closed;
+      cleaner.stdin.end();
       if (cleaner.exitCode === null) await once(cleaner, 'exit');
-      if (existsSync(folder)) throw new Untold(`${folder} could not be removed`);
+      if (existsSync(folder)) throw new Error(`${folder} could not be removed`);
     },
   };
-}
-
-/** Where the launcher says that it put the sandbox and its shop. */
-function readPlaces(folder: string): { sandbox: string; shop: string } {
-  const services = z
-    .object({ OPENAI_BASE_URL: z.url(), EXTRACTION_ALLOW_HOSTS: z.string() })
-    .parse(JSON.parse(readFileSync(servicesFile(folder), 'utf8')));
-  return {
-    sandbox: services.OPENAI_BASE_URL.replace(/\/v1$/, ''),
-    shop: `http://${services.EXTRACTION_ALLOW_HOSTS}`,
-  };
-}
-
-/**
- * Removes the folder once we are gone and the launcher too: a pipe that only we hold tells it, also after kill -9.
- * Its own process group, since Ctrl-C reaches all of ours. The wait has an end: the dead may never be buried in a container.
- */
-function startCleaner(folder: string, launcher: ChildProcess): ChildProcess {
-  const script = `
-read -r _
-tenths=0
-while kill -0 "$1" 2>/dev/null && [ $tenths -lt 450 ]; do sleep 0.1; tenths=$((tenths + 1)); done
-rm -rf -- "$2"`;
-  return spawn('/bin/sh', ['-c', script, 'sh', String(launcher.pid), folder], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
 }
