@@ -108,7 +108,7 @@ export async function startWorker(
   listenForCancel(subscriber, keyPrefix, (jobId) => services.running.get(jobId)?.abort.abort(new Cancelled())).catch(
     (err) => log.warn({ err }, 'not listening for cancellations'),
   );
-  listenForProvider(subscriber, keyPrefix, services.gate.forget).catch((err) =>
+  listenForProvider(subscriber, keyPrefix, services.gate.invalidate).catch((err) =>
     log.warn({ err }, 'not listening for news of the provider'),
   );
   const workerId = newId();

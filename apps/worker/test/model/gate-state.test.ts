@@ -24,7 +24,7 @@ async function openGates() {
   const [one, other] = [createProviderGate(options), createProviderGate(options)];
   const keys = providerKeys(config.redisKeyPrefix, config.openai);
   const hearNews = async (gate: typeof one) =>
-    listenForProvider(await connect('subscriber'), config.redisKeyPrefix, gate.forget);
+    listenForProvider(await connect('subscriber'), config.redisKeyPrefix, gate.invalidate);
   const readEpoch = async () => Number(await redis.hget(keys.state, 'epoch'));
   return { db, redis, one, other, keys, hearNews, readEpoch };
 }
@@ -184,7 +184,7 @@ describe('a blocked provider', () => {
     const { one, other } = await openGates();
     const early = await other.admit(newJob());
     await one.failed(newJob(), 0, wrongKey);
-    other.forget();
+    other.invalidate();
     await other.answered(newJob(), early.outcome === 'go' ? early.epoch : -1);
     expect(await one.state()).toMatchObject({ mode: 'blocked' });
     const probe = await firstAdmitted(one, [newJob()]);
