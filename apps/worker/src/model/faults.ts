@@ -32,7 +32,7 @@ export const mayBePerRequest = ({ status, code }: { status: number | undefined; 
 
 // The first matching rule wins, so rules about the request come before rules about the status.
 const rules: readonly Rule[] = [
-  // "This response_format type is unavailable now" (DeepSeek); "response_format: extra inputs are not permitted" (vLLM).
+  // DeepSeek: "This response_format type is unavailable now"; vLLM: "response_format: extra inputs are not permitted".
   {
     kind: 'unknown_format',
     status: [400, 404, 415, 422, 500, 501],

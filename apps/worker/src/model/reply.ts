@@ -26,8 +26,8 @@ const reasoningTags = ['think', 'thinking', 'thought', 'reasoning'];
 const jsonStart = /^\s*(?:[[{]|```)/;
 
 /**
- * Removes reasoning blocks of open models: `<think>…</think>`, also unclosed, or without the opening tag, which some chat
- * templates put into the prompt. Linear time.
+ * Removes reasoning blocks of open models: `<think>…</think>`, also unclosed, or without the opening tag, which some
+ * chat templates put into the prompt. Linear time.
  */
 export const withoutThoughts = (text: string): string =>
   reasoningTags.reduce((rest, name) => withoutBlocks(rest, new RegExp(`<(/?)${name}>`, 'gi')), text).trim();

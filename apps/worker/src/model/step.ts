@@ -1,4 +1,4 @@
-/** Runs a metered model call as a step of a job: replayed if already paid for, otherwise reserved, made and recorded. */
+/** Runs a metered model call as a step of a job: replayed if it is paid for, otherwise reserved, made and recorded. */
 import { refusalText, release, reserve, reserveExcess } from '@tally/billing';
 import { idFrom, isAccessRefusal, type Logger, TallyError } from '@tally/core';
 import { type CallRecord, raiseAlarm, readMalformedTokens } from '@tally/db';
@@ -41,7 +41,7 @@ const growth = 4;
 const maxRepeats = 2;
 const maxOutputTokens = 16_000;
 
-/** Runs a step; an answer that is unusable because it was cut off is requested again, as another step with a higher cap. */
+/** Runs a step; an answer that is unusable because it was cut off is requested again as a step with a higher cap. */
 export async function runStep<T>(
   attempt: StepAttempt,
   step: string,
@@ -171,7 +171,7 @@ async function callModel<T>(
     if (!(error instanceof ModelCallError)) throw error;
     const wait = await services.gate.failed(job, admission.epoch, error);
     if (wait !== undefined && kind !== 'aborted') throw new ProviderBusy(wait);
-    // Snooze first: later refusals show whether the operator is at fault. A request that keeps being refused fails its job.
+    // Snooze first: later refusals show whether the operator is at fault. A request that stays refused fails its job.
     if (kind === 'operator' && job.waits < deniedWaits) throw new ProviderBusy({ why: 'paced', delayMs: deniedWaitMs });
     if (kind === 'rejected' || kind === 'operator') reportRejected(attempt, error);
     throw kind === 'aborted' ? signal.reason : toTallyError(error, inputTokens);

@@ -22,7 +22,7 @@ export type Traits = {
 
 const openAi = 'https://api.openai.com';
 const maxFactor = 8;
-// Smoothing weights: fast upwards, since a hold that is too small costs the operator; slow downwards, since texts differ.
+// Smoothing weights: fast upwards, since too small a hold costs the operator; slow downwards, since texts differ.
 const riseWeight = 0.15;
 const fallWeight = 0.02;
 // In shorter inputs the messages' framing distorts the ratio.

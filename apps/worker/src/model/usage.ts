@@ -49,9 +49,9 @@ export function readUsage(reportedUsage: unknown, countedInputTokens: number, te
 }
 
 /**
- * Reasoning is counted within `completion_tokens` (OpenAI, DeepSeek), in addition to it (xAI), or only in `total_tokens`
- * (Google's OpenAI endpoint); cached input within `prompt_tokens` or in addition to it (Anthropic's names). The total
- * minus its parts shows which applies. Undefined for numbers that contradict each other.
+ * Reasoning is counted within `completion_tokens` (OpenAI, DeepSeek), in addition to it (xAI), or only in
+ * `total_tokens` (Google's OpenAI endpoint); cached input within `prompt_tokens` or in addition to it (Anthropic's
+ * names). The total minus its parts shows which applies. Undefined for numbers that contradict each other.
  */
 function toClasses(usage: z.output<typeof reported>): Omit<Usage, 'evidence'> | undefined {
   const beside = usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
