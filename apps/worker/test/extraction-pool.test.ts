@@ -10,7 +10,7 @@ import { createExtractionPool } from '../src/extraction-pool/pool.ts';
 import { failure, productData } from './pages/web.ts';
 
 const pages: Record<string, string> = {
-  /** 700 fonts around 700 paragraphs: an error-correcting parser creates 490,000 elements; more would take a gigabyte. */
+  /** 700 fonts around 700 paragraphs: an error-correcting parser creates 490,000 elements; more take a gigabyte. */
   '/fonts': `<script>
     const p = document.createElement('p');
     let inner = p;

@@ -247,7 +247,7 @@ describe('Graph API error', () => {
     expect(sends()).toHaveLength(1);
   });
 
-  test('whose outcome stays unknown fails as send_uncertain, unsent', { timeout: 90_000 }, async () => {
+  test('whose outcome stays unknown fails the job and is not resent', { timeout: 90_000 }, async () => {
     instagram.faults.set([{ kind: 'server_error', status: 503 }]);
     await fire({ kind: 'comment' });
     expect(await lastJob()).toMatchObject({ status: 'failed', error_code: 'send_uncertain' });

@@ -15,7 +15,7 @@ const error = (status: number, body: object, headers = {}): Scripted => ({
 const wrongKey = error(401, { message: 'Incorrect API key provided', code: 'invalid_api_key' });
 
 describe('rate limit', () => {
-  it('delays a backlog of two workers without failures or attempts', {
+  it('fails no job and spends no attempt over two workers', {
     timeout: 120_000,
   }, async () => {
     const platform = await start();

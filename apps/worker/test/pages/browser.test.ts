@@ -183,10 +183,10 @@ describe('page reader', () => {
   it('reads four pages at a time, and the others in order', async () => {
     const web = await openWeb({}, onTestFinished);
     let open = 0;
-    let most = 0;
+    let maxOpen = 0;
     let waiting: (() => void)[] = [];
     web.pages.set('shop.test/', async (_request, response) => {
-      most = Math.max(most, ++open);
+      maxOpen = Math.max(maxOpen, ++open);
       // Answers only once four pages are open, so that a lower limit would time out.
       await new Promise<void>((resolve) => {
         waiting.push(resolve);
@@ -203,7 +203,7 @@ describe('page reader', () => {
     abort.abort(new Error('no longer needed'));
     await expect(gaveUp).rejects.toThrow('no longer needed');
     expect(await Promise.all(reading)).toHaveLength(8);
-    expect(most).toBe(4);
+    expect(maxOpen).toBe(4);
   });
 
   it('logs neither addresses nor texts of pages', async () => {

@@ -112,7 +112,7 @@ describe('guard', () => {
   });
 
   it('limits concurrent and total lookups, and stops on close', async () => {
-    let [running, most] = [0, 0];
+    let [running, maxRunning] = [0, 0];
     const asked: string[] = [];
     const answers: (() => void)[] = [];
     const narrow = await openGuard({
@@ -120,7 +120,7 @@ describe('guard', () => {
       network: {
         resolve: async (hostname) => {
           asked.push(hostname);
-          most = Math.max(most, ++running);
+          maxRunning = Math.max(maxRunning, ++running);
           await new Promise<void>((resolve) => answers.push(resolve));
           running--;
           return [];
@@ -143,7 +143,7 @@ describe('guard', () => {
       answers.shift()?.();
       await sleep(10);
     }
-    expect(most).toBe(8);
+    expect(maxRunning).toBe(8);
     expect(narrow.failureAt('http://n99.test/')).toMatchObject({ code: 'unavailable' });
     narrow.close();
     const before = asked.length;
