@@ -29,7 +29,7 @@ export type WorkerServices = {
   claim: (request: ClaimRequest) => Promise<Claim>;
   searchPassages: (query: PassageQuery) => Promise<Passage[]>;
   /** Accounts recently refused for lack of tokens: the balance is checked before any work on their next jobs. */
-  refused: LRUCache<string, true>;
+  refusedAccounts: LRUCache<string, true>;
   readPrompt: (accountId: string) => Promise<string | undefined>;
   pages: PageReaders;
   /** See {@link createShares}. */
@@ -56,7 +56,7 @@ export const jobLeaseRenewalMs = 2_500;
 /** Delay before a queue is polled again after its connection broke; BullMQ's default is 15 s. */
 export const queueRetryMs = 200;
 /** How long an account that was refused for lack of tokens is remembered. */
-export const refusedMemoryMs = 60_000;
+export const refusedAccountTtlMs = 60_000;
 /** How much longer than its model call a hold's lease lasts: time to settle. */
 export const holdLeaseMarginMs = 5_000;
 /** Unbilled tokens of unusable answers per account and day; beyond that, unusable answers are billed like others. */

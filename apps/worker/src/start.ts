@@ -40,14 +40,17 @@ import { maxPagesOfOneAccount } from './pages/limits.ts';
 import { createPageReaders } from './pages/page-readers.ts';
 import type { Network } from './pages/proxy/dial.ts';
 import { createShares } from './pages/slots.ts';
-import { drainMs, queueRetryMs, refusedMemoryMs, type WorkerServices } from './services.ts';
+import { drainMs, queueRetryMs, refusedAccountTtlMs, type WorkerServices } from './services.ts';
 
 const redisStartMs = 1_000;
 const traitsSyncMs = 30_000;
 
 export type RunningWorker = { services: WorkerServices; close(): Promise<void> };
 
-/** Starts consuming jobs; resolves once every queue is consumed. `tasks` defaults to the registry. */
+/**
+ * Starts consuming jobs; resolves once every queue is consumed. `tasks` defaults to the registry, `network` is the
+ * network over which pages are opened.
+ */
 export async function startWorker(
   config: WorkerConfig,
   log: Logger,
@@ -92,7 +95,7 @@ export async function startWorker(
       (queries) => searchPassages(db, queries),
       { retryAlone },
     ),
-    refused: new LRUCache({ max: 10_000, ttl: refusedMemoryMs }),
+    refusedAccounts: new LRUCache({ max: 10_000, ttl: refusedAccountTtlMs }),
     readPrompt: group((accountIds: string[]) => readCurrentPrompts(db, accountIds), { retryAlone }),
     pages,
     takePageShare: createShares(maxPagesOfOneAccount),

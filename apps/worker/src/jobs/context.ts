@@ -21,7 +21,7 @@ import { Snoozed } from './stops.ts';
 import { toStored } from './stored-product.ts';
 import { untilReachable } from './until-reachable.ts';
 
-/** The context of one attempt. */
+/** Creates the context of one attempt. */
 export function createContext(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext {
   const { db } = services;
   const { accountId, jobId } = job;

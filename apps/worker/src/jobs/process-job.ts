@@ -98,7 +98,7 @@ async function run(
 async function refuseUnpayable(services: WorkerServices, job: ClaimedJob, input: unknown): Promise<void> {
   const neededTokens = minTokensFor(job.task, input);
   // Steps stored by an earlier attempt cost nothing more, and a minimum of 1 means that the job may be free.
-  if (!services.refused.has(job.accountId) || job.fence > 1 || neededTokens === 1) return;
+  if (!services.refusedAccounts.has(job.accountId) || job.fence > 1 || neededTokens === 1) return;
   const standing = await getBalance(services.billing, job.accountId);
   const reason = refusalOf(standing, neededTokens);
   if (reason === null) return;

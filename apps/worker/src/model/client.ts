@@ -79,7 +79,7 @@ const maxForms = 5;
 /** Prompt text that precedes the schema for servers that do not enforce one. */
 export const schemaInstruction = 'Answer with JSON alone, and no other text. It must fit this JSON Schema:';
 
-/** A client for any server that speaks OpenAI's chat completions. */
+/** Creates a client for any server with OpenAI's chat completions API. */
 export function createModelClient(options: {
   apiKey: string;
   baseUrl: string | undefined;

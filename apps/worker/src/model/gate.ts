@@ -27,7 +27,7 @@ export type ProviderGate = {
   admit(job: GatedJob): Promise<Admission>;
   /** Reports an answered call, whatever the answer; sends no Redis command while the provider is known to be open. */
   answered(job: GatedJob, epoch: number): Promise<void>;
-  /** Reports a failed call. Returns the wait before the next try, or undefined if the request itself is at fault. */
+  /** Reports a failed call. Returns the wait if calls are paced or blocked; otherwise the failure is the call's own. */
   failed(
     job: GatedJob,
     epoch: number,

@@ -119,7 +119,7 @@ async function callModel<T>(
   if (grant.outcome !== 'granted' || signal.aborted) await reportUnused();
   if (grant.outcome === 'wait') throw new TokensHeld();
   if (grant.outcome === 'refused') {
-    services.refused.set(job.accountId, true);
+    services.refusedAccounts.set(job.accountId, true);
     const tokens = { neededTokens: overhead + limits.min, remainingTokens: grant.remainingTokens ?? 0 };
     throw new TallyError(grant.reason, refusalText(grant.reason, tokens));
   }

@@ -54,21 +54,22 @@ export function readUsage(reportedUsage: unknown, countedInputTokens: number, te
  * names). The total minus its parts shows which applies. Undefined for numbers that contradict each other.
  */
 function toClasses(usage: z.output<typeof reported>): Omit<Usage, 'evidence'> | undefined {
-  const beside = usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+  const anthropicCached = usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
   const cached =
     usage.prompt_tokens_details?.cached_tokens || usage.prompt_cache_hit_tokens || usage.cache_read_input_tokens;
   const reasoning = usage.completion_tokens_details?.reasoning_tokens ?? 0;
   const { prompt_tokens: prompt, completion_tokens: completion } = usage;
-  const rest = usage.total_tokens ? Math.max(0, usage.total_tokens - prompt - completion) : undefined;
-  const outside = (part: number, whole: number) =>
-    part > 0 && (rest === undefined ? part > whole : rest === part || rest === beside + reasoning);
-  const inputBeside = Math.max(beside, cached);
-  const isInputBeside = outside(inputBeside, prompt) && rest !== reasoning;
-  const inputTokens = prompt + (isInputBeside ? inputBeside : 0);
-  const left = (rest ?? 0) - (isInputBeside ? inputBeside : 0);
-  const isReasoningBeside = rest === undefined ? reasoning > completion : left === reasoning;
-  const outputTokens = completion + (isReasoningBeside ? reasoning : Math.max(0, left));
-  const reasoningTokens = isReasoningBeside ? reasoning : Math.max(reasoning, left);
+  const unexplained = usage.total_tokens ? Math.max(0, usage.total_tokens - prompt - completion) : undefined;
+  const isAdditional = (part: number, whole: number) =>
+    part > 0 &&
+    (unexplained === undefined ? part > whole : unexplained === part || unexplained === anthropicCached + reasoning);
+  const cachedInput = Math.max(anthropicCached, cached);
+  const isCacheAdditional = isAdditional(cachedInput, prompt) && unexplained !== reasoning;
+  const inputTokens = prompt + (isCacheAdditional ? cachedInput : 0);
+  const unexplainedOutput = (unexplained ?? 0) - (isCacheAdditional ? cachedInput : 0);
+  const isReasoningAdditional = unexplained === undefined ? reasoning > completion : unexplainedOutput === reasoning;
+  const outputTokens = completion + (isReasoningAdditional ? reasoning : Math.max(0, unexplainedOutput));
+  const reasoningTokens = isReasoningAdditional ? reasoning : Math.max(reasoning, unexplainedOutput);
   const isPlausible =
     inputTokens > 0 &&
     cached <= inputTokens &&

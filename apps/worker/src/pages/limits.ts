@@ -6,7 +6,7 @@ export const maxPagesOfOneAccount = 2;
 
 export const defaultTimeoutMs = 20_000;
 export const hardTimeoutMs = 30_000;
-/** The share of the timeout after which a page whose document has arrived is read without waiting for its scripts. */
+/** The share of the timeout after which a page with a complete document is read without its pending subresources. */
 export const loadShare = 0.5;
 
 /** Size of the document after decompression, and of the serialised snapshot. */

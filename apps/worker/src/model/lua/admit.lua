@@ -7,7 +7,7 @@ KEYS  1 state     hash   mode paced | blocked (none: open), epoch;
                          refusal), until (no call before this time), next (time of the next call), refused_at;
                          blocked: interval, probe_at, probe_until, reason, suspect (the account whose probe met an
                          error that its own prompt may have caused), since (the epoch of the first refusal);
-                         return_at, first_return_at: when the next waiting job asks again, in either lane
+                         return_at, first_return_at: the last time assigned to a waiting job in each lane
       2 turns     zset   job id -> time of its turn
       3 accounts  zset   account id -> when its preferred job asks again
 ARGV  1 job id   2 time after an unanswered probe until the next one, ms   3 account id
