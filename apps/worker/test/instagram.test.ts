@@ -88,7 +88,7 @@ describe('comment', () => {
     expect(sends()).toEqual([]);
   });
 
-  test('of a person who opted out is not answered until they write start', async () => {
+  test('of an opted-out person is not answered until they write start', async () => {
     const from = { id: '555', username: 'quiet' };
     await fire({ kind: 'message', from, text: 'لغو' });
     await fire({ kind: 'comment', from, text: 'price?' });
@@ -221,7 +221,7 @@ describe('Graph API error', () => {
     { code: 100, subcode: 2534037, error_code: 'blocked', state: 'active' },
     { code: 100, subcode: 33, error_code: 'internal', state: 'active' },
   ];
-  test.each(classes)('$code/$subcode fails the job as $error_code; the account is $state', async (given) => {
+  test.each(classes)('$code/$subcode: job $error_code, account $state', async (given) => {
     instagram.faults.set([{ kind: 'error', code: given.code, ...(given.subcode && { subcode: given.subcode }) }]);
     await fire({ kind: 'comment' });
     expect(await lastJob()).toMatchObject({ status: 'failed', error_code: given.error_code });

@@ -4,7 +4,7 @@ import { startProxy } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
 
-it('a job whose claim answers are lost runs once, at its first attempt', async () => {
+it('a job whose claim answers are lost runs once, in one attempt', async () => {
   const platform = await startPlatform({ worker: false }, onTestFinished);
   const { config, sandbox } = platform;
   const { accountId, token } = await platform.newPerson({ tokens: 10_000 });

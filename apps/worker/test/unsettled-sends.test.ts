@@ -59,7 +59,7 @@ test('a comment whose snoozed job is cancelled is answered by another', async ()
   expect(sends()).toHaveLength(1);
 });
 
-test('messages taken by a cancelled job are answered by their own jobs', async () => {
+test('messages a cancelled job took are answered by their own jobs', async () => {
   await connect(10_000);
   slowDown();
   const [first, second] = [await write('Hi!'), await write('How much is the lamp?')];
@@ -89,7 +89,7 @@ test('messages rejected for lack of tokens are answered when requeued', async ()
   expect(sends().length).toBeGreaterThan(0);
 });
 
-test('an echo that races the record of its own send is attributed to it', async () => {
+test('an echo that races the record of its send is attributed to it', async () => {
   await connect(10_000);
   instagram.faults.set([{ kind: 'reset' }]);
   const uncertain = await write('How much is the lamp?');

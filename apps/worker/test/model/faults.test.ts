@@ -116,7 +116,7 @@ describe('usage', () => {
     expect(job).toMatchObject({ status: 'completed', tokens_consumed: call?.total_tokens });
   });
 
-  it('above the balance bills the balance, and raises an alarm if repeated', async () => {
+  it('above the balance bills the balance; repeated, raises an alarm', async () => {
     const { services } = platform.api;
     for (let account = 0; account < 3; account++) {
       const { calls } = await askWith({ kind: 'over_limit', tokens: 3_000 }, 1, 1_000);

@@ -64,7 +64,7 @@ describe('provider blocked by an operator error', () => {
     ],
     ['an unknown model', error(404, { message: 'The model gpt-9 does not exist', code: 'model_not_found' })],
     ['no permission', error(403, { message: 'Forbidden' })],
-  ])('%s: jobs wait, an alarm is raised, and all run once it is fixed', { timeout: 90_000 }, async (_, refusal) => {
+  ])('%s: jobs wait, an alarm is raised, and all run once fixed', { timeout: 90_000 }, async (_, refusal) => {
     const platform = await start();
     const { db } = platform.api.services;
     const people = await Promise.all([1, 2, 3].map(() => platform.newPerson({ tokens: 100_000 })));
