@@ -1,4 +1,4 @@
-/** The worker process. */
+/** Entry point of the worker process: starts it, and stops it on a signal. */
 import { createLogger, loadWorkerConfig, onShutdown, reportReady } from '@tally/core';
 import { shutdownLimitMs } from './services.ts';
 import { startWorker } from './start.ts';

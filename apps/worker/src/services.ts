@@ -1,4 +1,4 @@
-/** What a worker process is made of, and the limits it works within. */
+/** The services of a worker process, and its time and token limits. */
 import type { Billing } from '@tally/billing';
 import type { Config, Logger, RedisClient, SealKeys } from '@tally/core';
 import type { Claim, ClaimRequest, Database, Passage, PassageQuery } from '@tally/db';
@@ -24,12 +24,12 @@ export type WorkerServices = {
   gate: ProviderGate;
   keyPrefix: string;
   log: Logger;
-  /** Hears of connections that break. */
+  /** Called when a Redis connection breaks. */
   onRedisError: (err: Error) => void;
   claim: (request: ClaimRequest) => Promise<Claim>;
   searchPassages: (query: PassageQuery) => Promise<Passage[]>;
-  /** Accounts that could not pay for a call a moment ago: their next jobs are looked at before any work is done for them. */
-  refused: LRUCache<string, true>;
+  /** Accounts recently refused for lack of tokens: the balance is checked before any work on their next jobs. */
+  refusedAccounts: LRUCache<string, true>;
   readPrompt: (accountId: string) => Promise<string | undefined>;
   pages: PageReaders;
   /** See {@link createShares}. */
@@ -37,31 +37,31 @@ export type WorkerServices = {
   extractionPool: ExtractionPool;
   addressPolicy: AddressPolicy;
   graph: GraphClient;
-  /** Meta's limits, counted for each Instagram account over all workers. */
+  /** Meta's rate limits for each Instagram account, counted across all workers. */
   sendRates: Record<'comment' | 'person', Pick<RateLimiterAbstract, 'consume'>>;
   sealKeys: SealKeys;
   retention: Config['retention'];
   running: RunningAttempts;
 };
 
-/** A job that this worker has claimed, and its task. */
+/** A claimed job and its task. */
 export type ClaimedJob = Extract<Claim, { verdict: 'claimed' }> & { jobId: string; task: AnyTask };
 
-/** The attempts that run in this process, for lease renewal and shutdown. */
+/** The attempts that run in this process by job id, for lease renewal and shutdown. */
 export type RunningAttempts = Map<string, { fence: number; abort: AbortController }>;
 
-/** How long a claim lives without renewal: with BullMQ's own lock, what recovery from a kill takes. */
+/** Lifetime of a claim without renewal; with BullMQ's own lock it determines how long recovery from a kill takes. */
 export const jobLeaseMs = 8_000;
 export const jobLeaseRenewalMs = 2_500;
-/** How soon a queue is asked again after its connection broke; BullMQ would wait for 15 s. */
+/** Delay before a queue is polled again after its connection broke; BullMQ's default is 15 s. */
 export const queueRetryMs = 200;
-/** How long an account that could not pay is looked at first. */
-export const refusedMemoryMs = 60_000;
-/** How much longer than its model call a hold lives: time to settle. */
+/** How long an account that was refused for lack of tokens is remembered. */
+export const refusedAccountTtlMs = 60_000;
+/** How much longer than its model call a hold's lease lasts: time to settle. */
 export const holdLeaseMarginMs = 5_000;
-/** Tokens of unusable answers that are not billed, an account and day; beyond that they are billed as others are. */
+/** Unbilled tokens of unusable answers per account and day; beyond that, unusable answers are billed like others. */
 export const maxUnbilledTokensADay = 20_000;
-/** How long running jobs may go on after SIGTERM before they are handed back. */
+/** How long running jobs may continue after SIGTERM before they are snoozed. */
 export const drainMs = 15_000;
-/** After that the process ends, whatever happens. */
+/** The process exits after this, even if jobs still run. */
 export const shutdownLimitMs = 25_000;

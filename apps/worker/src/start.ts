@@ -1,4 +1,4 @@
-/** Builds a worker process from its settings: connections, one BullMQ worker a task, leases, maintenance. */
+/** Starts a worker from its settings: connections, one BullMQ worker per task, lease renewal, maintenance. */
 import { createBilling } from '@tally/billing';
 import {
   connectRedis,
@@ -40,14 +40,17 @@ import { maxPagesOfOneAccount } from './pages/limits.ts';
 import { createPageReaders } from './pages/page-readers.ts';
 import type { Network } from './pages/proxy/dial.ts';
 import { createShares } from './pages/slots.ts';
-import { drainMs, queueRetryMs, refusedMemoryMs, type WorkerServices } from './services.ts';
+import { drainMs, queueRetryMs, refusedAccountTtlMs, type WorkerServices } from './services.ts';
 
 const redisStartMs = 1_000;
 const traitsSyncMs = 30_000;
 
 export type RunningWorker = { services: WorkerServices; close(): Promise<void> };
 
-/** Starts taking jobs. `tasks` defaults to the registry, `network` is what pages are opened over. Resolves once every queue is being consumed. */
+/**
+ * Starts consuming jobs; resolves once every queue is consumed. `tasks` defaults to the registry, `network` is the
+ * network over which pages are opened.
+ */
 export async function startWorker(
   config: WorkerConfig,
   log: Logger,
@@ -59,7 +62,7 @@ export async function startWorker(
   const redis = connectRedis(config.redisUrls, 'ledger', onRedisError);
   const consumer = connectRedis(config.redisUrls, 'consumer', onRedisError);
   const subscriber = connectRedis(config.redisUrls, 'subscriber', onRedisError);
-  // BullMQ looks at the server's version at once. A connection that is only just being made is no outage to speak of.
+  // BullMQ reads the server's version at once. Wait first, so that a connection in progress is not logged as an outage.
   await redisReady(redis, redisStartMs).catch(() => undefined);
   await untilReachable(() => redis.ping(), { log });
   const keyPrefix = config.redisKeyPrefix;
@@ -86,13 +89,13 @@ export async function startWorker(
     log,
     onRedisError,
     claim: group((requests: ClaimRequest[]) => claimJobs(db, requests), { retryAlone }),
-    // One account's knowledge may take long to rank: no other's question waits for it.
+    // Grouped by account: ranking a large knowledge base must not delay the questions of other accounts.
     searchPassages: groupByKey(
       ({ accountId }: PassageQuery) => accountId,
       (queries) => searchPassages(db, queries),
       { retryAlone },
     ),
-    refused: new LRUCache({ max: 10_000, ttl: refusedMemoryMs }),
+    refusedAccounts: new LRUCache({ max: 10_000, ttl: refusedAccountTtlMs }),
     readPrompt: group((accountIds: string[]) => readCurrentPrompts(db, accountIds), { retryAlone }),
     pages,
     takePageShare: createShares(maxPagesOfOneAccount),
@@ -104,11 +107,11 @@ export async function startWorker(
     retention: config.retention,
     running: new Map(),
   };
-  // News may be lost; the next renewal of the lease tells it again.
+  // A lost message is harmless: the next lease renewal reads the cancellation from the row.
   listenForCancel(subscriber, keyPrefix, (jobId) => services.running.get(jobId)?.abort.abort(new Cancelled())).catch(
     (err) => log.warn({ err }, 'not listening for cancellations'),
   );
-  listenForProvider(subscriber, keyPrefix, services.gate.forget).catch((err) =>
+  listenForProvider(subscriber, keyPrefix, services.gate.invalidate).catch((err) =>
     log.warn({ err }, 'not listening for news of the provider'),
   );
   const workerId = newId();
@@ -117,7 +120,7 @@ export async function startWorker(
       connection: consumer,
       prefix: queuePrefix(keyPrefix),
       concurrency: Math.min(task.queue.concurrency ?? config.workerConcurrency, config.workerConcurrency),
-      // Recovery from kill -9 in seconds; a second crash must not fail a job for good: Postgres counts attempts.
+      // Recover from kill -9 in seconds. Repeated crashes must not fail a job here: Postgres counts attempts.
       lockDuration: 10_000,
       stalledInterval: 5_000,
       maxStalledCount: 1_000_000,
@@ -131,9 +134,9 @@ export async function startWorker(
   await Promise.all(allWorkers.map((worker) => untilReachable(() => worker.waitUntilReady(), { log })));
   for (const worker of allWorkers) void worker.run();
 
-  const sayAlive = () => beat(redis, keyPrefix, workerId).catch((err) => log.warn({ err }, 'no heartbeat'));
-  await sayAlive();
-  const heartbeat = setInterval(() => void sayAlive(), 3_000);
+  const sendHeartbeat = () => beat(redis, keyPrefix, workerId).catch((err) => log.warn({ err }, 'no heartbeat'));
+  await sendHeartbeat();
+  const heartbeat = setInterval(() => void sendHeartbeat(), 3_000);
   const syncTraits = () => traits.sync().catch((err) => log.warn({ err }, 'what is learnt of the model is not kept'));
   const traitsTimer = setInterval(() => void syncTraits(), traitsSyncMs);
   const stopLeases = keepLeases(services);

@@ -1,4 +1,4 @@
-/** An account that is erased while things happen to it. */
+/** Erasing an account while its jobs run and its events arrive. */
 import { auditPage } from '@tally/billing';
 import { minId } from '@tally/core';
 import { type Person, testPassword, until } from '@tally/testing';
@@ -8,7 +8,7 @@ import { continueErasures } from '../src/maintenance/erasures.ts';
 
 const { api, call, newPerson, sandbox } = await startPlatform();
 const { db, billing, log, queues } = api.services;
-// What it does of itself once a minute, it does here when it is told to.
+// Housekeeping runs erasures once a minute; these tests call them directly.
 await queues.maintenance.pause();
 
 const erase = ({ token }: Person) => call('POST', '/api/accounts/erase', { token, body: { password: testPassword } });
@@ -25,8 +25,8 @@ const readJobs = async ({ accountId }: Person) => {
 const count = async (table: string, { accountId }: Person) =>
   (await db.pool.query(`select from ${table} where account_id = $1`, [accountId])).rowCount;
 
-describe('an account that is erased while its jobs run', () => {
-  it('is left with nothing that they wrote, and with all that they used', async () => {
+describe('account erased while its jobs run', () => {
+  it('loses what the jobs wrote, but keeps their usage log', async () => {
     const person = await newPerson({ tokens: 50_000 });
     slowModel(1_500);
     const input = { text: 'The Aurora lamp costs 129 EUR and has a guarantee of 5 years.', count: 2 };
@@ -37,7 +37,7 @@ describe('an account that is erased while its jobs run', () => {
     expect(await readJobs(person)).toMatchObject([{ status: 'running', input }]);
     await until(async () => (await readJobs(person))[0]?.status !== 'running');
     slowModel(0);
-    // What it was given to pay with it could pay with; then it wrote into an account that was gone.
+    // The running job paid for its call and completed, and so wrote rows after the erasure.
     expect(await readJobs(person)).toMatchObject([{ status: 'completed', input }]);
     expect(await count('qa_pairs', person)).toBeGreaterThan(0);
 
@@ -63,7 +63,7 @@ describe('an account that is erased while its jobs run', () => {
   });
 });
 
-describe('an Instagram account', () => {
+describe('Instagram account of an erased tenant', () => {
   const igUserId = '17841400000004711';
   const connect = ({ token }: Person) =>
     call('POST', '/api/instagram/accounts', {
@@ -80,7 +80,7 @@ describe('an Instagram account', () => {
     return rows;
   };
 
-  it('is nobody’s once its tenant is erased: its events have no owner, no person and no text, and get no answer', async () => {
+  it('gets events without owner, person, text or job', async () => {
     const person = await newPerson({ tokens: 50_000 });
     expect((await connect(person)).status).toBe(201);
     await comment('17870000000000001');
@@ -88,8 +88,8 @@ describe('an Instagram account', () => {
     expect((await erase(person)).status).toBe(202);
     expect(await readEvent('17870000000000001')).toEqual([]);
     expect(await comment('17870000000000002')).toMatchObject({ status: 200 });
-    const nobodys = { account_id: null, person_id: null, payload: null, job_id: null };
-    expect(await readEvent('17870000000000002')).toEqual([{ ...nobodys, outcome: expect.any(String) }]);
+    const withoutOwner = { account_id: null, person_id: null, payload: null, job_id: null };
+    expect(await readEvent('17870000000000002')).toEqual([{ ...withoutOwner, outcome: expect.any(String) }]);
     expect((await connect(await newPerson())).status).toBe(201);
   });
 });

@@ -1,4 +1,4 @@
-/** Whatever a page does to the process that reads it, the worker goes on. */
+/** Pages that block or crash the process that parses them, and the worker that must not be affected. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ import { createExtractionPool } from '../src/extraction-pool/pool.ts';
 import { failure, productData } from './pages/web.ts';
 
 const pages: Record<string, string> = {
-  /** 700 fonts around 700 paragraphs: a parser that repairs makes 490,000 elements of it, and a gigabyte of more. */
+  /** 700 fonts around 700 paragraphs: an error-correcting parser creates 490,000 elements; more take a gigabyte. */
   '/fonts': `<script>
     const p = document.createElement('p');
     let inner = p;
@@ -31,8 +31,8 @@ afterAll(() => void site.close());
 const host = `127.0.0.1:${(site.address() as AddressInfo).port}`;
 const platform = await startPlatform({ env: { EXTRACTION_ALLOW_HOSTS: host } });
 
-/** What `work` comes to, and the longest that this process, which is API and worker at once, could do nothing else. */
-async function watched<T>(work: () => Promise<T>): Promise<{ outcome: T; blockedMs: number }> {
+/** The result of `work`, and the longest block of the event loop of this process, which runs both API and worker. */
+async function measured<T>(work: () => Promise<T>): Promise<{ outcome: T; blockedMs: number }> {
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
   const outcome = await work();
@@ -40,10 +40,10 @@ async function watched<T>(work: () => Promise<T>): Promise<{ outcome: T; blocked
   return { outcome, blockedMs: delay.max / 1e6 };
 }
 
-describe('a page that is hard to read', { timeout: 60_000 }, () => {
-  it.each(['/fonts', '/digits'])('ends its own job only: %s', async (page) => {
+describe('page that is expensive to parse', { timeout: 60_000 }, () => {
+  it.each(['/fonts', '/digits'])('affects only its own job: %s', async (page) => {
     const { token } = await platform.newPerson({ tokens: 10_000 });
-    const { outcome, blockedMs } = await watched(() =>
+    const { outcome, blockedMs } = await measured(() =>
       platform.run(token, '/api/web-knowledge/extract-products', { url: `http://${host}${page}` }),
     );
     expect([outcome.status, outcome.error_code]).toEqual(
@@ -52,16 +52,16 @@ describe('a page that is hard to read', { timeout: 60_000 }, () => {
     expect(blockedMs).toBeLessThan(1_000);
   });
 
-  it('is read for its text in such a process, too', async () => {
+  it('is parsed for Q&A in a child process, too', async () => {
     const { token } = await platform.newPerson({ tokens: 10_000 });
-    const { outcome } = await watched(() =>
+    const { outcome } = await measured(() =>
       platform.run(token, '/api/web-knowledge/generate-qa', { url: `http://${host}/plain` }),
     );
     expect(outcome.status).toBe('completed');
   });
 });
 
-describe('reading a page in a child process', { timeout: 60_000 }, () => {
+describe('parsing a page in a child process', { timeout: 60_000 }, () => {
   const page = (html: string) => ({ url: 'http://shop.test/', status: 200, html });
   const open = (limits: { deadlineMs?: number } = {}, signal = new AbortController().signal) => {
     const { read, close } = createExtractionPool(createLogger('test', 'silent'), limits);
@@ -69,19 +69,19 @@ describe('reading a page in a child process', { timeout: 60_000 }, () => {
     return (html: ReturnType<typeof page>) => read('readPageText', { page: html, maxCharacters: 100_000 }, signal);
   };
   const plain = page('<html><head><title>Shop</title></head><body><p>Hello</p></body></html>');
-  /** Depth is what the parser's own time grows with the square of. */
+  /** The parser's time is quadratic in the depth. */
   const deep = page(`${'<div>'.repeat(800_000)}x`);
-  /** Every one of these becomes an object of some hundred bytes. */
+  /** Each element becomes an object of some hundred bytes. */
   const wide = page('<b></b>'.repeat(1_400_000));
   const tooComplex = { code: 'too_large', message: 'The page is too complex to be read' };
 
-  it('returns what the function returns', async () => {
+  it('returns the function’s result', async () => {
     expect(await open()(plain)).toBe('Shop\nHello');
   });
 
-  it('ends when its time is over, and the next ones find another', async () => {
+  it('is killed at its timeout, and the next page gets a new child', async () => {
     const read = open({ deadlineMs: 3_000 });
-    const { outcome, blockedMs } = await watched(() =>
+    const { outcome, blockedMs } = await measured(() =>
       Promise.all([deep, deep, deep].map((each) => failure(read(each)))),
     );
     expect(outcome).toEqual([tooComplex, tooComplex, tooComplex]);
@@ -89,20 +89,20 @@ describe('reading a page in a child process', { timeout: 60_000 }, () => {
     expect(await read(plain)).toBe('Shop\nHello');
   });
 
-  it('ends when its memory is used up, and the next ones find another', async () => {
+  it('is killed at its heap limit, and the next page gets a new child', async () => {
     const read = open({ deadlineMs: 60_000 });
     expect(await failure(read(wide))).toEqual(tooComplex);
     expect(await read(plain)).toBe('Shop\nHello');
   });
 
-  it('ends with the job that asked for it', async () => {
+  it('ends when its job is aborted', async () => {
     const stop = new AbortController();
     const work = open({}, stop.signal)(deep);
     setTimeout(() => stop.abort(new Error('stopped')), 300);
     await expect(work).rejects.toThrow('stopped');
   });
 
-  it('passes on what is no matter of size', async () => {
+  it('passes other errors on', async () => {
     await expect(open()(undefined as never)).rejects.toThrow(TypeError);
   });
 });

@@ -18,8 +18,8 @@ type Extracted = { url: string; products: Product[]; qa_job_ids: string[]; asked
 const extract = (token: string, page: string, more: object = {}) =>
   run<Extracted>(token, path, { url: `${shopUrl}${page}`, ...more });
 
-describe('an extraction', { timeout: 60_000 }, () => {
-  it('from structured data costs nothing, and updates the same product the next time', async () => {
+describe('extraction', { timeout: 60_000 }, () => {
+  it('from structured data is free and updates an existing product', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const first = await extract(token, '/products/aurora-desk-lamp');
     const again = await extract(token, '/products/aurora-desk-lamp?utm_source=mail#reviews');
@@ -30,7 +30,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect(body.products).toHaveLength(1);
   });
 
-  it('leaves what the owner corrected, and answers say what the owner says', async () => {
+  it('keeps the owner’s corrections, which answers use', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { result } = await extract(token, '/products/lumen-floor-lamp');
     const id = result?.products[0]?.id;
@@ -43,7 +43,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect(answer.result?.sources).toMatchObject([{ kind: 'product', id }]);
   });
 
-  it('asks the model only where the page states nothing for machines, and believes it only what the page says', async () => {
+  it('uses the model only without structured data, and verifies it', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const job = await extract(token, '/de/produkte/kronleuchter-nordlicht');
     expect(job.tokens_consumed).toBeGreaterThan(0);
@@ -52,7 +52,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect(trap.result?.products.every(({ price }) => price === null || price === 46)).toBe(true);
   });
 
-  it('reads what a script brings late, and what appears only when scrolled to', async () => {
+  it('reads content added by scripts or by scrolling', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const [late, scrolled] = await Promise.all([
       extract(token, '/products/halo-wall-light'),
@@ -62,7 +62,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect(scrolled.result?.products).toHaveLength(1);
   });
 
-  it('has questions written about its products by jobs of their own, once', async () => {
+  it('generates questions about its products in jobs of their own', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { result } = await extract(token, '/products/beacon-reading-light', { generate_qa: true });
     const [child] = result?.qa_job_ids ?? [];
@@ -75,7 +75,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect((await call<{ qa: unknown[] }>('GET', '/api/qa', { token })).body.qa).toEqual([]);
   });
 
-  it('corrected afterwards is answered as corrected, whatever was written of it before', async () => {
+  it('is answered as corrected, despite questions generated before', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { result } = await extract(token, '/products/aurora-desk-lamp', { generate_qa: true });
     const id = result?.products[0]?.id;
@@ -89,12 +89,12 @@ describe('an extraction', { timeout: 60_000 }, () => {
     });
     expect(written.result?.pairs.map((pair) => pair.answer).join('\n')).toContain('99');
     const { body } = await call<{ jobs: { id: string }[] }>('GET', '/api/jobs', { token });
-    // Newest first; a job's own jobs right above it.
+    // Newest first; jobs that a job submitted are right above it.
     const [child] = result?.qa_job_ids ?? [];
     expect(body.jobs.map((job) => job.id).slice(0, 3)).toEqual([written.id, answer.id, child]);
   });
 
-  it('of a list knows the products that were read from their own pages', async () => {
+  it('of a list page recognises products read from their own pages', async () => {
     const { token } = await newPerson({ tokens: 20_000 });
     await extract(token, '/products/aurora-desk-lamp');
     await extract(token, '/collections/lamps');
@@ -106,7 +106,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect(body.products.find(({ name }) => name.startsWith('Aurora'))?.sku).not.toBeNull();
   });
 
-  it('says distinctly why a page gives nothing', async () => {
+  it('fails with a distinct code for each kind of unreadable page', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const codes = await Promise.all(
       ['/blocked', '/gone', '/redirect?to=metadata', '/redirect?to=private'].map(
@@ -116,7 +116,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     expect(codes).toEqual(['blocked', 'page_not_found', 'address_refused', 'address_refused']);
   });
 
-  it('of an address that is not public is refused at once, with tokens or without', async () => {
+  it('of a non-public address is refused at submission', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     for (const url of [
       'http://127.0.0.1/',
@@ -137,7 +137,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
     });
   });
 
-  it('shows where it is', async () => {
+  it('reports its progress', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { body } = await call<{ job_id: string }>('POST', path, { token, body: { url: `${shopUrl}/slow?ms=1500` } });
     const seen = new Set<string | null>();
@@ -154,7 +154,7 @@ describe('an extraction', { timeout: 60_000 }, () => {
   });
 });
 
-describe('text of every script', { timeout: 60_000 }, () => {
+describe('non-English text', { timeout: 60_000 }, () => {
   const texts = {
     Persian: 'چراغِ رومیزی «آورورا» ۱٬۲۹۰٬۰۰۰ تومان قیمت دارد و می‌تواند نور را کم کند.',
     Arabic: 'مصباح المكتب أورورا متوفر باللون الأسود بسعر ١٢٩ يورو.',
@@ -162,47 +162,44 @@ describe('text of every script', { timeout: 60_000 }, () => {
     Japanese: '卓上ランプ「オーロラ」は二万八千六百円、調光できます。',
   };
 
-  it.each(Object.entries(texts))(
-    'in %s goes through every task with its code points unchanged',
-    async (_language, text) => {
-      const { token } = await newPerson({ tokens: 100_000 });
-      await call('POST', '/api/knowledge', { token, body: { title: text.slice(0, 20), text } });
-      const { db } = platform.api.services;
-      const inputOf = async (id: string): Promise<unknown> =>
-        (await db.pool.query<{ input: unknown }>('select input from jobs where id = $1', [id])).rows[0]?.input;
+  it.each(Object.entries(texts))('in %s passes every task with its code points unchanged', async (_language, text) => {
+    const { token } = await newPerson({ tokens: 100_000 });
+    await call('POST', '/api/knowledge', { token, body: { title: text.slice(0, 20), text } });
+    const { db } = platform.api.services;
+    const inputOf = async (id: string): Promise<unknown> =>
+      (await db.pool.query<{ input: unknown }>('select input from jobs where id = $1', [id])).rows[0]?.input;
 
-      const asked = await platform.ask(token, text);
-      expect(asked.result?.answer).toContain(text.split(/[.。]/)[0]?.slice(0, 15));
-      const prompt = await run<{ prompt: string }>(token, '/api/web-knowledge/generate-prompt', { prompt: text });
-      expect(prompt.result?.prompt).toContain(text);
-      const pairs = await run<{ pairs: { answer: string }[] }>(token, '/api/web-knowledge/generate-qa', { text });
-      expect(pairs.result?.pairs.map(({ answer }) => answer).join('\n')).toContain(text.slice(0, 12));
-      const chat = await run<{ conversation_id: string }>(token, '/api/chat/messages', {
-        customer: text.slice(0, 30),
-        text,
-      });
-      const { body } = await call<{ messages: { text: string }[] }>(
-        'GET',
-        `/api/chat/conversations/${chat.result?.conversation_id}`,
-        { token },
-      );
-      expect(body.messages[0]?.text).toBe(text);
-      for (const job of [asked, prompt, pairs, chat]) {
-        expect(job.status).toBe('completed');
-        expect(JSON.stringify(await inputOf(job.id))).toContain(JSON.stringify(text).slice(1, -1));
-      }
+    const asked = await platform.ask(token, text);
+    expect(asked.result?.answer).toContain(text.split(/[.。]/)[0]?.slice(0, 15));
+    const prompt = await run<{ prompt: string }>(token, '/api/web-knowledge/generate-prompt', { prompt: text });
+    expect(prompt.result?.prompt).toContain(text);
+    const pairs = await run<{ pairs: { answer: string }[] }>(token, '/api/web-knowledge/generate-qa', { text });
+    expect(pairs.result?.pairs.map(({ answer }) => answer).join('\n')).toContain(text.slice(0, 12));
+    const chat = await run<{ conversation_id: string }>(token, '/api/chat/messages', {
+      customer: text.slice(0, 30),
+      text,
+    });
+    const { body } = await call<{ messages: { text: string }[] }>(
+      'GET',
+      `/api/chat/conversations/${chat.result?.conversation_id}`,
+      { token },
+    );
+    expect(body.messages[0]?.text).toBe(text);
+    for (const job of [asked, prompt, pairs, chat]) {
+      expect(job.status).toBe('completed');
+      expect(JSON.stringify(await inputOf(job.id))).toContain(JSON.stringify(text).slice(1, -1));
+    }
 
-      const ig = `1784149000000000${Object.values(texts).indexOf(text)}`;
-      await call('POST', '/api/instagram/accounts', {
-        token,
-        body: { ig_user_id: ig, username: 'shop', access_token: 't' },
-      });
-      const comment = { ig_user_id: ig, comment_id: ig, text };
-      const dm = await run<{ text: string }>(token, '/api/workflow/instagram-dm', comment);
-      expect(dm).toMatchObject({ status: 'completed', result: { sent: true } });
-      const [sent] = platform.sandbox.instagram.sends.list({ ig_user_id: ig });
-      expect(sent?.text).toBe(dm.result?.text);
-      expect(sent?.text).toContain(text.split(/[.。]/)[0]?.slice(0, 15));
-    },
-  );
+    const ig = `1784149000000000${Object.values(texts).indexOf(text)}`;
+    await call('POST', '/api/instagram/accounts', {
+      token,
+      body: { ig_user_id: ig, username: 'shop', access_token: 't' },
+    });
+    const comment = { ig_user_id: ig, comment_id: ig, text };
+    const dm = await run<{ text: string }>(token, '/api/workflow/instagram-dm', comment);
+    expect(dm).toMatchObject({ status: 'completed', result: { sent: true } });
+    const [sent] = platform.sandbox.instagram.sends.list({ ig_user_id: ig });
+    expect(sent?.text).toBe(dm.result?.text);
+    expect(sent?.text).toContain(text.split(/[.。]/)[0]?.slice(0, 15));
+  });
 });

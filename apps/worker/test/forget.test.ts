@@ -11,7 +11,7 @@ import {
 import { newAccount, newFullAccount, until } from '@tally/testing';
 import { startPlatform, testLog } from '@tally/testing/vitest';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { forgetConversations, forgetting, inPages } from '../src/maintenance/forget.ts';
+import { deleteExpiredConversations, inPages, retentionJob } from '../src/maintenance/forget.ts';
 import { startWorker } from '../src/start.ts';
 
 const { config, api } = await startPlatform({ worker: false });
@@ -25,12 +25,12 @@ beforeEach(async () => {
 const retention = { jobsDays: 30, eventsDays: 30, conversationsDays: 180 };
 const turn = (what: 'jobs' | 'events' | 'conversations', days: Partial<typeof retention> = {}) => {
   const services = { db, log: testLog, retention: { ...retention, ...days } };
-  if (what === 'jobs') return forgetting(what, ({ jobsDays }) => jobsDays, expireJobs)(services);
-  if (what === 'events') return forgetting(what, ({ eventsDays }) => eventsDays, deleteOldEvents)(services);
-  return forgetting(what, ({ conversationsDays }) => conversationsDays, forgetConversations)(services);
+  if (what === 'jobs') return retentionJob(what, ({ jobsDays }) => jobsDays, expireJobs)(services);
+  if (what === 'events') return retentionJob(what, ({ eventsDays }) => eventsDays, deleteOldEvents)(services);
+  return retentionJob(what, ({ conversationsDays }) => conversationsDays, deleteExpiredConversations)(services);
 };
 
-/** Jobs that ended so many days ago, or are in that status since; each with a step and a message sent. */
+/** Inserts jobs that ended, or entered their status, `days` ago; each with a step and a sent message. */
 async function insertJobs(days: number, input: { status?: string; count?: number } = {}): Promise<string[]> {
   const { status = 'failed', count = 1 } = input;
   const ids = Array.from({ length: count }, newId);
@@ -51,7 +51,7 @@ async function insertJobs(days: number, input: { status?: string; count?: number
   return ids;
 }
 
-/** How many of these jobs still have any of their texts, steps or words sent. */
+/** The number of these jobs that still have texts, steps or the text of a sent message. */
 async function countTexts(ids: string[]): Promise<number> {
   const { rows } = await db.pool.query<{ count: number }>(
     `select count(*) from jobs j where id = any($1::uuid[]) and (j::text like '%secret%'
@@ -63,7 +63,7 @@ async function countTexts(ids: string[]): Promise<number> {
 }
 
 describe('ended jobs', () => {
-  it('lose their texts after the days that the settings say, and keep their row; open and younger ones lose nothing', async () => {
+  it('lose their texts, not their row, after the retention period', async () => {
     const [old] = (await insertJobs(31)) as [string];
     const kept = [
       ...(await insertJobs(29)),
@@ -79,7 +79,7 @@ describe('ended jobs', () => {
     expect(rows).toEqual([{ state: 'sent', recipient_id: old }]);
   });
 
-  it('are done in one turn, however many pages they fill, but for those that somebody holds on to', async () => {
+  it('are all cleared in one turn, except locked rows', async () => {
     const ids = await insertJobs(31, { count: 1_203 });
     const client = await db.pool.connect();
     await client.query('begin');
@@ -92,7 +92,7 @@ describe('ended jobs', () => {
     expect(await countTexts(ids)).toBe(0);
   });
 
-  it('can’t be queued again once their input is gone', async () => {
+  it('can’t be requeued once their input is deleted', async () => {
     const [old] = (await insertJobs(31)) as [string];
     await turn('jobs');
     expect(await requeueJobs(db, [old, ...(await insertJobs(29))])).toHaveLength(1);
@@ -101,13 +101,13 @@ describe('ended jobs', () => {
     );
   });
 
-  it('are kept for ever where the days are 0', async () => {
+  it('are kept for ever with a retention of 0 days', async () => {
     const ids = await insertJobs(3_000);
     await turn('jobs', { jobsDays: 0 });
     expect(await countTexts(ids)).toBe(1);
   });
 
-  it('are found by housekeeping, which a worker takes from its queue', async () => {
+  it('are cleared by a worker’s housekeeping queue', async () => {
     const ids = await insertJobs(31);
     const worker = await startWorker(config, testLog);
     onTestFinished(() => worker.close());
@@ -128,7 +128,7 @@ describe('webhook events', () => {
   const countEvents = async () =>
     (await db.pool.query('select from webhook_events where account_id = $1', [accountId])).rowCount;
 
-  it('are deleted after the days that the settings say', async () => {
+  it('are deleted after the retention period', async () => {
     await insertEvents(31, 1_203);
     await insertEvents(29, 2);
     await turn('events', { eventsDays: 0 });
@@ -137,7 +137,7 @@ describe('webhook events', () => {
     expect(await countEvents()).toBe(2);
   });
 
-  it('can’t be forgotten while Meta may still deliver them again', () => {
+  it('can’t have a retention shorter than Meta’s redelivery', () => {
     expect(() => readSettings({ RETENTION_EVENTS_DAYS: '1' })).toThrow('RETENTION_EVENTS_DAYS: must be 0');
     for (const days of ['0', '2', '365'])
       expect(readSettings({ RETENTION_EVENTS_DAYS: days }).retention.eventsDays).toBe(Number(days));
@@ -145,7 +145,7 @@ describe('webhook events', () => {
 });
 
 describe('conversations', () => {
-  /** One in which the last of its messages was said so many days ago; the first message's id is its job's. */
+  /** Inserts a conversation whose last message is `days` old; the first message has its job's id. */
   async function insertConversation(days: number, messages = 3): Promise<{ id: string; jobId: string }> {
     const [id, jobId] = [newId(), newId()];
     await db.pool.query(
@@ -172,7 +172,7 @@ describe('conversations', () => {
       JSON.stringify(input),
     ]);
 
-  it('go with their messages so many days after the last one was said', async () => {
+  it('are deleted with their messages after the retention period', async () => {
     const [long, short, young] = [
       await insertConversation(181, 1_203),
       await insertConversation(181),
@@ -188,7 +188,7 @@ describe('conversations', () => {
     expect(await countMessages(young.id)).toBe(3);
   });
 
-  it('stay while a job is to answer in them, whether its message has arrived there or not', async () => {
+  it('are kept while an open job is to answer in them', async () => {
     const [waiting, running, named, ended] = [
       await insertConversation(181),
       await insertConversation(181),
@@ -208,7 +208,7 @@ describe('conversations', () => {
   });
 });
 
-describe('the ledger', () => {
+describe('ledger', () => {
   const readLedger = async () => {
     const tables = ['token_grants', 'ai_usage_log', 'token_holds', 'subscriptions', 'subscription_balances'];
     const rows = await Promise.all(
@@ -217,7 +217,7 @@ describe('the ledger', () => {
     return rows.flatMap((result) => result.rows.map(({ row }) => row));
   };
 
-  it('is left as it is when everything else of an account is forgotten', async () => {
+  it('is unchanged when an account’s other data is deleted', async () => {
     const full = await newFullAccount(billing, 'forgotten');
     for (const sql of [
       `update jobs set finished_at = now() - interval '31 days' where finished_at is not null and account_id = $1`,
@@ -239,14 +239,14 @@ describe('the ledger', () => {
   });
 });
 
-describe('what has no setting', () => {
-  it('of prompts the latest twenty versions are kept', async () => {
+describe('fixed retention', () => {
+  it('keeps the latest 20 versions of a prompt', async () => {
     for (let i = 1; i <= 23; i++) await writePrompt(db, accountId, `version ${i}`);
     const versions = (await listPrompts(db, accountId, 100)).map(({ version }) => version);
     expect(versions).toEqual(Array.from({ length: 20 }, (_, i) => 23 - i));
   });
 
-  it('idempotency keys of more than a day all go in one turn', async () => {
+  it('deletes all idempotency keys older than a day in one turn', async () => {
     await db.pool.query(
       `insert into idempotency_keys (account_id, key, request_hash, created_at)
        select $1, n::text, '', now() - make_interval(hours => case when n > 1200 then 23 else 25 end)

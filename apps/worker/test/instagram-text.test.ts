@@ -6,8 +6,8 @@ import { cutReply, maxMessageBytes } from '../src/instagram/text.ts';
 const graphemes = (text: string) =>
   [...new Intl.Segmenter('und', { granularity: 'grapheme' }).segment(text)].map((g) => g.segment);
 
-describe('a reply', () => {
-  it('never has more than 1,000 bytes, is cut between graphemes, and is whole where it fits', () => {
+describe('cutReply', () => {
+  it('cuts at 1,000 bytes between graphemes, and only if needed', () => {
     const piece = fc.constantFrom(
       'سلام ',
       'قیمت\u200cها ',
@@ -37,19 +37,19 @@ describe('a reply', () => {
     );
   });
 
-  it('of one endless grapheme is still within the limit', () => {
+  it('keeps a single huge grapheme within the limit', () => {
     expect(Buffer.byteLength(cutReply(`a${'\u0301'.repeat(5_000)}`))).toBeLessThanOrEqual(maxMessageBytes);
   });
 });
 
-describe('an answer of the Graph API', () => {
+describe('classifyAnswer', () => {
   it.each([
     { code: 4, subcode: undefined },
     { code: 17, subcode: undefined },
     { code: 32, subcode: undefined },
     { code: 613, subcode: 2534040 },
     { code: 80002, subcode: undefined },
-  ])('asks to slow down: $code', (answer) => {
+  ])('returns slow_down for code $code', (answer) => {
     expect(classifyAnswer({ status: 400, ...answer })).toBe('slow_down');
   });
   it.each([
@@ -69,7 +69,7 @@ describe('an answer of the Graph API', () => {
     { status: 400, code: 2018300, subcode: undefined, is: 'not_ours' },
     { status: 400, code: 100, subcode: 33, is: 'our_bug' },
     { status: 404, code: undefined, subcode: undefined, is: 'our_bug' },
-  ])('$status $code/$subcode means $is', ({ is, ...answer }) => {
+  ])('returns $is for $status $code/$subcode', ({ is, ...answer }) => {
     expect(classifyAnswer(answer)).toBe(is);
   });
 });

@@ -19,7 +19,7 @@ let igCount = 0;
 let igUserId: string;
 let owner: Person;
 
-/** An account of its own for every test, with a workflow for every comment. */
+/** Connects an account of its own for each test, with a workflow for every comment. */
 beforeEach(async () => {
   igUserId = `1784140000000${String(++igCount).padStart(4, '0')}`;
   owner = await newPerson({ tokens: 10_000 });
@@ -53,15 +53,15 @@ const lastEvent = async (): Promise<Event> => {
   if (event === undefined) throw new Error('no event');
   return event;
 };
-/** The job that the latest event caused, once it has ended. */
+/** Waits for the job of the latest event to end. */
 const lastJob = async (): Promise<Job<Body>> => {
   const { job_id: jobId } = await lastEvent();
   if (jobId === null) throw new Error('the latest event caused no job');
   return platform.poll<Body>(owner.token, jobId, 60_000);
 };
 
-describe('a comment', () => {
-  test('gets one private reply with its workflow’s product, also when it is announced twice', async () => {
+describe('comment', () => {
+  test('gets one private reply, even if it is delivered twice', async () => {
     const extracted = { name: 'Aurora', price: 129 };
     await call('POST', '/api/knowledge', {
       token: owner.token,
@@ -72,7 +72,7 @@ describe('a comment', () => {
     const job = await lastJob();
     await fire(comment);
     expect(job).toMatchObject({ status: 'completed', task: 'instagram-dm', result: { sent: true } });
-    // The second announcement has been taken in, and caused no job.
+    // The second delivery was accepted and caused no job.
     const { rows } = await platform.api.services.db.pool.query('select status from jobs where account_id = $1', [
       owner.accountId,
     ]);
@@ -81,14 +81,14 @@ describe('a comment', () => {
     expect(sends()[0]?.text).toContain(`${extracted.price}`);
   });
 
-  test('of our own is never answered, whoever it says it is from', async () => {
+  test('of the account itself is never answered', async () => {
     for (const from of [{ id: igUserId }, { id: `99${igCount}` }, { id: '1', username: `SHOP${igCount}` }])
       await fire({ kind: 'comment', from });
     expect((await account()).recent_events.map(({ outcome }) => outcome)).toEqual(Array(3).fill('own_comment'));
     expect(sends()).toEqual([]);
   });
 
-  test('of somebody who opted out is not answered until they write start', async () => {
+  test('of an opted-out person is not answered until they write start', async () => {
     const from = { id: '555', username: 'quiet' };
     await fire({ kind: 'message', from, text: 'لغو' });
     await fire({ kind: 'comment', from, text: 'price?' });
@@ -98,7 +98,7 @@ describe('a comment', () => {
     expect((await lastJob()).status).toBe('completed');
   });
 
-  test('is not answered without tokens: nothing is sent, and its owner sees why', async () => {
+  test('without tokens is not answered, and the owner sees why', async () => {
     const poor = await newPerson({ tokens: 1 });
     const ig = `${igUserId}9`;
     await call('POST', '/api/instagram/accounts', {
@@ -115,11 +115,11 @@ describe('a comment', () => {
   });
 });
 
-describe('one person', () => {
+describe('limits per person', () => {
   const outcomes = async () =>
     (await account()).recent_events.map(({ outcome }) => outcome).filter((outcome) => outcome !== 'echo');
 
-  test('is answered so often an hour and a day, and others go on', async () => {
+  test('stop replies to one person without affecting others', async () => {
     const from = { id: '777', username: 'many' };
     for (let i = 0; i < 7; i++)
       await fire({ kind: 'comment', comment_id: `1788${igCount}${i}`, from, text: `price ${i}?` });
@@ -133,7 +133,7 @@ describe('one person', () => {
     expect((await outcomes())[0]).toBe('queued');
   });
 
-  test('counts in one webhook as in many, and by what the owner has set', async () => {
+  test('follow the owner’s settings', async () => {
     const { id } = await account();
     const path = `/api/instagram/accounts/${id}`;
     const changed = await call<{ account: { per_person: Record<string, number> } }>('PATCH', path, {
@@ -156,7 +156,7 @@ describe('one person', () => {
     ).toBe(400);
   });
 
-  test('has so many events kept in a day, whatever became of them; a stop word is heard all the same', async () => {
+  test('bound the stored events a day, but still obey a stop word', async () => {
     const from = { id: '781', username: 'flood' };
     await platform.api.services.db.pool.query(
       `insert into webhook_events (id, dedupe_key, ig_user_id, kind, person_id, outcome, payload, happened_at)
@@ -175,8 +175,8 @@ describe('one person', () => {
   });
 });
 
-describe('a direct message', () => {
-  test('is answered in its conversation, and an echo of the answer is no message of a human', async () => {
+describe('direct message', () => {
+  test('is answered, and the echo is not stored as a human’s message', async () => {
     await fire({ kind: 'message', from: { id: '777' }, text: 'Hi there' });
     const job = await lastJob();
     expect(job).toMatchObject({ status: 'completed', task: 'customer-chat' });
@@ -187,7 +187,7 @@ describe('a direct message', () => {
     expect(body.messages).toMatchObject([{ role: 'customer' }, { role: 'assistant', delivery: 'sent' }]);
   });
 
-  test('that was unsent is not answered, whichever of the two arrives first', async () => {
+  test('that was unsent is not answered, in either order of events', async () => {
     await platform.stopWorkers();
     await fire({ kind: 'message', from: { id: '778' }, mid: 'mid-first', text: 'oops' });
     await fire({ kind: 'unsend', from: { id: '778' }, mid: 'mid-first' });
@@ -210,7 +210,7 @@ describe('a direct message', () => {
   });
 });
 
-describe('an answer of Instagram', () => {
+describe('Graph API error', () => {
   const classes = [
     { code: 10, subcode: 2534022, error_code: 'reply_window_closed', state: 'active' },
     { code: 551, subcode: 1545041, error_code: 'reply_window_closed', state: 'active' },
@@ -221,7 +221,7 @@ describe('an answer of Instagram', () => {
     { code: 100, subcode: 2534037, error_code: 'blocked', state: 'active' },
     { code: 100, subcode: 33, error_code: 'internal', state: 'active' },
   ];
-  test.each(classes)('$code/$subcode ends the job as $error_code, once, and the account is $state', async (given) => {
+  test.each(classes)('$code/$subcode: job $error_code, account $state', async (given) => {
     instagram.faults.set([{ kind: 'error', code: given.code, ...(given.subcode && { subcode: given.subcode }) }]);
     await fire({ kind: 'comment' });
     expect(await lastJob()).toMatchObject({ status: 'failed', error_code: given.error_code });
@@ -230,7 +230,7 @@ describe('an answer of Instagram', () => {
   });
 
   test.each([{ code: 613, subcode: 2534040 }, { code: 4 }, { status: 429, code: 80002 }])(
-    '$code is tried again later, without another call of the model',
+    '$code is retried later without another model call',
     async (given) => {
       instagram.faults.set([{ kind: 'error', ...given, times: 1 }]);
       await fire({ kind: 'comment' });
@@ -240,14 +240,14 @@ describe('an answer of Instagram', () => {
     },
   );
 
-  test('that leaves open whether it was sent is confirmed by its echo', async () => {
+  test('with unknown outcome is resolved by the echo', async () => {
     instagram.faults.set([{ kind: 'reset_after_delivery', times: 1 }]);
     await fire({ kind: 'message', from: { id: '800' }, text: 'Hello' });
     expect(await lastJob()).toMatchObject({ status: 'completed' });
     expect(sends()).toHaveLength(1);
   });
 
-  test('that never tells ends as uncertain, and is not sent again', { timeout: 90_000 }, async () => {
+  test('whose outcome stays unknown fails the job and is not resent', { timeout: 90_000 }, async () => {
     instagram.faults.set([{ kind: 'server_error', status: 503 }]);
     await fire({ kind: 'comment' });
     expect(await lastJob()).toMatchObject({ status: 'failed', error_code: 'send_uncertain' });
@@ -255,8 +255,8 @@ describe('an answer of Instagram', () => {
   });
 });
 
-describe('an access token', () => {
-  test('is asked of Instagram first: one for somebody else’s account connects nothing', async () => {
+describe('access token', () => {
+  test('is verified with Instagram, and rejected for another account', async () => {
     const body = { ig_user_id: `${igUserId}7`, username: 'victim', access_token: 'not-mine' };
     instagram.faults.set([{ kind: 'error', code: 190, match: { call: 'account' } }]);
     const refused = await call('POST', '/api/instagram/accounts', { token: owner.token, body });
@@ -270,8 +270,8 @@ describe('an access token', () => {
   });
 });
 
-describe('what changes while the model works', () => {
-  /** Fires messages, and runs `change` once the model has been asked about them. */
+describe('change during the model call', () => {
+  /** Fires messages, and runs `change` once the model is called. */
   async function during(texts: string[], change: () => Promise<unknown>): Promise<void> {
     sandbox.settings.current = { ...sandbox.settings.current, delay_ms: 800 };
     for (const [i, text] of texts.entries())
@@ -284,7 +284,7 @@ describe('what changes while the model works', () => {
     );
   }
 
-  test('a message that is unsent is not answered along with the others', async () => {
+  test('an unsent message is not answered with the others', async () => {
     const text = 'You have 30 days to return a lamp.';
     await call('POST', '/api/knowledge', { token: owner.token, body: { title: 'Returns', text } });
     await during(['hello', 'How many days to return a lamp?'], () =>
@@ -294,7 +294,7 @@ describe('what changes while the model works', () => {
     expect(sends()[0]?.text).not.toContain('30 days');
   });
 
-  test('an edited message is answered as it reads now', async () => {
+  test('an edited message is answered in its new form', async () => {
     const text = 'The Aurora costs 129 EUR.';
     await call('POST', '/api/knowledge', { token: owner.token, body: { title: 'Aurora', text } });
     await during(['hello'], () =>
@@ -304,7 +304,7 @@ describe('what changes while the model works', () => {
     expect(sends()[0]?.text).toContain('129 EUR');
   });
 
-  test('a conversation that a human takes over gets no reply', async () => {
+  test('a conversation paused for a human gets no reply', async () => {
     await during(['hello'], async () => {
       const { body } = await call<{ conversations: { id: string }[] }>('GET', '/api/chat/conversations', {
         token: owner.token,
@@ -325,12 +325,12 @@ describe('what changes while the model works', () => {
 });
 
 describe('another tenant', () => {
-  test('can’t connect an account that is connected, see it, or answer its comments', async () => {
-    const stranger = await newPerson({ tokens: 1_000 });
+  test('can’t connect a connected account or answer its comments', async () => {
+    const otherTenant = await newPerson({ tokens: 1_000 });
     const body = { ig_user_id: igUserId, username: 'thief', access_token: 'x' };
-    expect((await call('POST', '/api/instagram/accounts', { token: stranger.token, body })).status).toBe(409);
+    expect((await call('POST', '/api/instagram/accounts', { token: otherTenant.token, body })).status).toBe(409);
     const reply = { ig_user_id: igUserId, comment_id: '1', text: 'Hello' };
-    const job = await platform.run(stranger.token, '/api/workflow/instagram-dm', reply);
+    const job = await platform.run(otherTenant.token, '/api/workflow/instagram-dm', reply);
     expect(job).toMatchObject({ status: 'failed', error_code: 'not_found' });
     expect(sends()).toEqual([]);
   });

@@ -1,10 +1,10 @@
-/** Claims that Postgres commits and of which the worker never hears. */
+/** Claims that Postgres commits and whose answer the worker never receives. */
 
 import { startProxy } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
 
-it('a job whose claims lose their answers runs all the same, once, at its first attempt and before a lease ends', async () => {
+it('a job whose claim answers are lost runs once, in one attempt', async () => {
   const platform = await startPlatform({ worker: false }, onTestFinished);
   const { config, sandbox } = platform;
   const { accountId, token } = await platform.newPerson({ tokens: 10_000 });

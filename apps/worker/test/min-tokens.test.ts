@@ -1,11 +1,11 @@
-/** The bound by which submissions are refused early: never above what a job's first call really reserves. */
+/** The bound for refusing submissions early: never above what a job's first call reserves. */
 import { minTokensOf } from '@tally/tasks';
 import { startPlatform } from '@tally/testing/vitest';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { countText } from '../src/model/count.ts';
 
-it('is at most what the tokenizer counts, for any text', () => {
+it('the bound never exceeds the tokenizer’s count', () => {
   const words = fc.array(
     fc.string({ unit: fc.constantFrom('a', 'Z', 'é', 'ا', '۴', '7', "'", '’', '\u0301', ' ', '-', '猫') }),
   );
@@ -29,7 +29,7 @@ it.each<[string, object]>([
   ['/api/web-knowledge/generate-prompt', { prompt: 'a lamp' }],
   ['/api/web-knowledge/generate-qa', { text: 'a lamp', count: 1 }],
   ['/api/chat/messages', { customer: 'anna', text: 'a lamp' }],
-])('refuses at the door what a worker would refuse, and little less: %s', async (path, body) => {
+])('the API refuses only what the worker would refuse: %s', async (path, body) => {
   const { accountId, token } = await newPerson({ tokens: 1 });
   const { status, body: refused } = await call('POST', path, { token, body });
   expect(status).toBe(402);
@@ -42,7 +42,7 @@ it.each<[string, object]>([
   expect(accepted.status).toBe(202);
   const job = await poll(token, String(accepted.body.job_id));
   const needed = /at least (\d+)/.exec(job.error ?? '')?.[1];
-  // What the worker counts is the truth; a bound that is higher would refuse those who can pay.
+  // A bound above the worker's count would refuse accounts that can pay.
   expect(job.status === 'completed' || Number(needed) >= bound).toBe(true);
   expect(Number(needed ?? bound)).toBeLessThan(bound + 30);
   const { rows } = await api.services.db.pool.query('select from token_holds where account_id = $1', [accountId]);

@@ -5,7 +5,7 @@ import { untilReachable } from '../src/jobs/until-reachable.ts';
 
 type Line = { level: number; code?: string; waited_ms?: number; msg: string };
 
-/** A log that is read as it is written. */
+/** A logger whose lines the test can read. */
 function openLog() {
   const lines: Line[] = [];
   const log = createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
@@ -15,7 +15,7 @@ function openLog() {
 const unreachable = () =>
   Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' });
 
-it('waits for a refusal that is not known, and returns what came then', async () => {
+it('retries after an unknown refusal and returns the result', async () => {
   const { log, errors } = openLog();
   let tries = 0;
   const work = async () => {
@@ -26,7 +26,7 @@ it('waits for a refusal that is not known, and returns what came then', async ()
   expect(errors()).toEqual([]);
 });
 
-it('throws the fault of what was asked at once', async () => {
+it('throws an error in the command at once', async () => {
   let tries = 0;
   const work = async () => {
     tries++;
@@ -36,7 +36,7 @@ it('throws the fault of what was asked at once', async () => {
   expect(tries).toBe(1);
 });
 
-it('logs an error with the code while it waits for long, once a period for all that wait', async () => {
+it('logs a long wait once per period and code for all waiters', async () => {
   const { log, errors } = openLog();
   let isBack = false;
   const work = async () => {
@@ -48,14 +48,14 @@ it('logs an error with the code while it waits for long, once a period for all t
   expect(errors()[0]).toMatchObject({ code: 'STUCK', waited_ms: expect.any(Number) });
 });
 
-it('gives up on a store that answers and refuses, in time for the job to end', async () => {
+it('gives up at its deadline on a store that refuses', async () => {
   const work = async () => {
     throw new ReplyError('NEWCODE for ever');
   };
   await expect(untilReachable(work, { ...openLog(), giveUpAtMs: performance.now() - 1 })).rejects.toThrow('NEWCODE');
 });
 
-it('does not give up on a store that can’t be reached', async () => {
+it('does not give up on an unreachable store', async () => {
   let tries = 0;
   const work = async () => {
     if (++tries < 3) throw unreachable();

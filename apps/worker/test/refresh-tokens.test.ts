@@ -13,7 +13,7 @@ const { db, sealKeys } = worker.services;
 let count = 0;
 let igUserId: string;
 
-/** A connected account whose token is a day old. */
+/** Connects an account whose token is due for a refresh. */
 beforeEach(async () => {
   igUserId = `1784140000001${String(++count).padStart(4, '0')}`;
   sandbox.instagram.faults.clear();
@@ -35,7 +35,7 @@ async function account(): Promise<Row> {
   return rows[0];
 }
 
-describe('a token that is a day old', () => {
+describe('token due for a refresh', () => {
   it('is refreshed, sealed, and due again a day later', async () => {
     const before = await account();
     expect(await refreshTokens(worker.services, 10)).toBe(1);
@@ -49,13 +49,13 @@ describe('a token that is a day old', () => {
     expect(await refreshTokens(worker.services, 10)).toBe(0);
   });
 
-  it('that Instagram takes back marks its account, which asks for a new login', async () => {
+  it('marks its account as needs_login if Instagram revoked it', async () => {
     sandbox.instagram.faults.set([{ kind: 'error', code: 190, match: { call: 'refresh' } }]);
     await refreshTokens(worker.services, 10);
     expect(await account()).toMatchObject({ state: 'needs_login' });
   });
 
-  it('is tried again within the hour where Instagram is away, and keeps working', async () => {
+  it('is retried within an hour if Instagram is down', async () => {
     sandbox.instagram.faults.set([{ kind: 'server_error', match: { call: 'refresh' } }]);
     const before = await account();
     await refreshTokens(worker.services, 10);
@@ -64,7 +64,7 @@ describe('a token that is a day old', () => {
     expect(after.next_in_hours).toBeLessThanOrEqual(1);
   });
 
-  it('that can’t be opened keeps no other from being refreshed', async () => {
+  it('that can’t be unsealed does not prevent other refreshes', async () => {
     await db.pool.query(
       `insert into instagram_accounts (id, account_id, ig_user_id, username, access_token, token_refresh_at)
        select gen_random_uuid(), account_id, $1 || '9', 'broken', 'v1.00000000.AAAA', now() - interval '1 hour'

@@ -8,7 +8,7 @@ const { call, run, newPerson } = platform;
 type Pairs = { pairs: { id: string; question: string; answer: string }[]; dropped: number };
 
 describe('prompt enhancement', () => {
-  test('keeps each result as the version in use, which answers then follow', async () => {
+  test('stores each result as the current prompt version', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const path = '/api/web-knowledge/generate-prompt';
 
@@ -30,7 +30,7 @@ describe('prompt enhancement', () => {
 describe('product Q&A', () => {
   const text = 'The Aurora desk lamp costs 129 EUR. It has a guarantee of 5 years. The arm reaches 62 cm.';
 
-  test('writes pairs whose answers stand in the text, and never the same question twice', async () => {
+  test('writes pairs from the text, and no question twice', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const first = await run<Pairs>(token, '/api/web-knowledge/generate-qa', { text, count: 3 });
     expect(first.status).toBe('completed');
@@ -42,7 +42,7 @@ describe('product Q&A', () => {
     expect(new Set(questions).size).toBe(questions.length);
   });
 
-  test('answers come from the pairs afterwards, and the owner’s correction counts', async () => {
+  test('is used for answers, with the owner’s corrections', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const { result } = await run<Pairs>(token, '/api/web-knowledge/generate-qa', { text, count: 1 });
     const pair = result?.pairs[0];
@@ -65,7 +65,7 @@ describe('customer chat', () => {
       text: message,
     });
 
-  test('answers from the business’s knowledge, and keeps the conversation', async () => {
+  test('answers from the knowledge base and stores the conversation', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     await call('POST', '/api/knowledge', {
       token,
@@ -83,7 +83,7 @@ describe('customer chat', () => {
     });
   });
 
-  test('gives messages that come in quick succession one reply', async () => {
+  test('sends one reply to messages in quick succession', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const jobs = await Promise.all(
       ['hi', 'do you have', 'the blue one', 'in size 38', '?'].map((message) => send(token, 'quick', message)),
@@ -94,7 +94,7 @@ describe('customer chat', () => {
     expect(new Set(jobs.map(({ result }) => result?.conversation_id)).size).toBe(1);
   });
 
-  test('keeps messages that come while a human answers, and answers again when handed back', async () => {
+  test('is silent while paused for a human, and resumes afterwards', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     const first = await send(token, 'bea', 'Hello there');
     const id = first.result?.conversation_id;

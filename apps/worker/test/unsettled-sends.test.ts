@@ -1,4 +1,4 @@
-/** What meets messages to Instagram that are prepared, put off, or on their way: cancelling, putting back, their own echoes. */
+/** Instagram messages that are prepared, snoozed or in flight, when their job is cancelled, requeued or echoed. */
 
 import { type Body, type Person, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -35,7 +35,7 @@ async function answerComment(text: string): Promise<string> {
   expect(answer.status).toBe(202);
   return answer.body.job_id;
 }
-/** Fires a customer's message and returns the job that is to answer it. */
+/** Fires a customer's message and returns the id of its job. */
 async function write(text: string): Promise<string> {
   await instagram.fire({ ig_user_id: igUserId, kind: 'message', from: { id: '552' }, text } as never);
   const { rows } = await db.pool.query<{ job_id: string }>(
@@ -46,7 +46,7 @@ async function write(text: string): Promise<string> {
 }
 const cancel = (jobId: string) => call('DELETE', `/api/jobs/${jobId}`, { token: owner.token });
 
-test('a comment whose answer was put off and cancelled can be answered by another job', async () => {
+test('a comment whose snoozed job is cancelled is answered by another', async () => {
   await connect(10_000);
   slowDown();
   const first = await answerComment('How much?');
@@ -59,7 +59,7 @@ test('a comment whose answer was put off and cancelled can be answered by anothe
   expect(sends()).toHaveLength(1);
 });
 
-test('messages that a cancelled job had taken along are answered by their own jobs', async () => {
+test('messages a cancelled job took are answered by their own jobs', async () => {
   await connect(10_000);
   slowDown();
   const [first, second] = [await write('Hi!'), await write('How much is the lamp?')];
@@ -74,7 +74,7 @@ test('messages that a cancelled job had taken along are answered by their own jo
   expect(sends()).toHaveLength(1);
 });
 
-test('a message that was rejected for want of tokens, and put back after another one came, is answered', async () => {
+test('messages rejected for lack of tokens are answered when requeued', async () => {
   await connect(60);
   const first = await write('How much is the lamp?');
   expect((await poll(owner.token, first)).status).toBe('rejected');
@@ -89,7 +89,7 @@ test('a message that was rejected for want of tokens, and put back after another
   expect(sends().length).toBeGreaterThan(0);
 });
 
-test('an echo that comes while the same message is being noted as sent is taken, and belongs to it', async () => {
+test('an echo that races the record of its send is attributed to it', async () => {
   await connect(10_000);
   instagram.faults.set([{ kind: 'reset' }]);
   const uncertain = await write('How much is the lamp?');
@@ -99,10 +99,10 @@ test('an echo that comes while the same message is being noted as sent is taken,
     [uncertain],
   );
   const [sent] = rows;
-  // Another job's note of a message with the same words, and not committed yet.
-  const note = await db.pool.connect();
-  await note.query('begin');
-  await note.query(
+  // An uncommitted record of another job's message with the same text.
+  const recording = await db.pool.connect();
+  await recording.query('begin');
+  await recording.query(
     `insert into messages (id, conversation_id, account_id, role, text, external_id, said_at)
      values (gen_random_uuid(), $1, $2, 'assistant', $3, 'mid-of-both', now())`,
     [sent?.conversation_id, owner.accountId, sent?.text],
@@ -117,13 +117,13 @@ test('an echo that comes while the same message is being noted as sent is taken,
         )
       ).rows.length > 0,
   );
-  await note.query(
+  await recording.query(
     `insert into instagram_sends (id, account_id, ig_user_id, recipient_kind, recipient_id, text, state, fence, message_id)
      values (gen_random_uuid(), $1, $2, 'person', '552', $3, 'sent', 1, 'mid-of-both')`,
     [owner.accountId, igUserId, sent?.text],
   );
-  await note.query('commit');
-  note.release();
+  await recording.query('commit');
+  recording.release();
   expect(await taken).toMatchObject({ status: 200 });
   expect(await sendState(uncertain)).not.toBe('sent');
 });

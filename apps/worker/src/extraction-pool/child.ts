@@ -1,10 +1,10 @@
-/** A child process that reads pages, one at a time, and ends with the worker that started it. */
+/** A child process that parses pages, one at a time, and exits with the worker that started it. */
 import { Worker } from 'node:worker_threads';
 import { pageReading } from '@tally/extraction';
 import { worker } from 'workerpool';
 import type { Outcome } from './pool.ts';
 
-// A page may block this thread, and with it the end of the IPC channel: another thread watches over the parent.
+// A page may block this thread, which then misses that the IPC channel closed: a second thread watches the parent.
 const watch = `
   const parent = process.ppid;
   setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, 500);`;

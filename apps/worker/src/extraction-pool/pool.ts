@@ -1,12 +1,12 @@
-/** Runs the functions that read pages in child processes, so that no page blocks or kills the worker. */
+/** Parses pages in child processes, so that no page blocks or crashes the worker. */
 import { type Logger, TallyError } from '@tally/core';
 import type { PageReading } from '@tally/tasks';
 import { pool as createPool } from 'workerpool';
 
 export type ExtractionPool = {
   /**
-   * Runs one of the functions in a child process.
-   * @throws TallyError `too_large` where time or memory is used up; the signal's reason once it is aborted
+   * Runs one of the page functions in a child process.
+   * @throws TallyError `too_large` if the time or memory limit is exceeded; the signal's reason once it is aborted
    */
   read<Name extends keyof PageReading>(
     name: Name,
@@ -16,24 +16,24 @@ export type ExtractionPool = {
   close(): Promise<void>;
 };
 
-/** What a child answers. An error that crosses as an exception would lose its class. */
+/** A child's answer. The error is a value, since a thrown one would lose its class between processes. */
 export type Outcome = { output: unknown } | { error: unknown };
 
-/** One child more would leave the jobs around them no core. */
+/** A third child would leave no core to the jobs around them. */
 const maxChildren = 2;
-/** 10 MB of ordinary HTML take 3 s, and fit the heap. */
+/** 10 MB of ordinary HTML take 3 s and fit the heap. */
 const deadlineMs = 10_000;
 const maxHeapMb = 256;
 
-// Trying again would end in the same way: the code is a permanent one.
+// A retry would fail in the same way, so the code is a permanent one.
 const tooComplex = (cause: unknown) => new TallyError('too_large', 'The page is too complex to be read', { cause });
 
-/** Children start with the first page. Processes, not threads: a thread's exhausted heap may abort its whole process. */
+/** Starts children with the first page. Not threads: a thread that exhausts its heap may abort the whole process. */
 export function createExtractionPool(log: Logger, limits: { deadlineMs?: number } = {}): ExtractionPool {
   const children = createPool(new URL('child.ts', import.meta.url).pathname, {
     workerType: 'process',
     maxWorkers: maxChildren,
-    // They need neither this process's secrets nor its flags.
+    // Children get neither this process's secrets nor its flags.
     forkOpts: {
       execArgv: [`--max-old-space-size=${maxHeapMb}`],
       env: {},
@@ -44,7 +44,7 @@ export function createExtractionPool(log: Logger, limits: { deadlineMs?: number 
   return {
     async read(name, input, signal) {
       signal.throwIfAborted();
-      // Counted from when a child takes it, and kills that child where it is exceeded.
+      // The timeout counts from when a child takes the page, and kills that child.
       const work = children.exec('read', [name, input]).timeout(limits.deadlineMs ?? deadlineMs);
       const cancel = () => void work.cancel();
       signal.addEventListener('abort', cancel, { once: true });
@@ -61,7 +61,7 @@ export function createExtractionPool(log: Logger, limits: { deadlineMs?: number 
   };
 }
 
-/** What the child answers, or why it ended instead: its time, its heap, or an abort. */
+/** The child's answer, or why it ended without one: its timeout, its heap limit, or an abort. */
 async function settled(work: PromiseLike<unknown>): Promise<Outcome | { ended: unknown }> {
   try {
     return (await work) as Outcome;

@@ -1,4 +1,4 @@
-/** A job's part in answering a comment in private: may it, with what, and the one reply. */
+/** A job's access to a comment: checks whether it may be answered, and sends the one private reply. */
 import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
 import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
 import type { CommentInput, TaskContext } from '@tally/tasks';
@@ -10,9 +10,10 @@ import { resumeSend, sendOnce } from './send.ts';
 import { requireSender } from './sender.ts';
 import { cutReply } from './text.ts';
 
+// Meta allows private replies to a live comment only while the broadcast runs.
 const liveWindowMs = 10 * 60_000;
 
-/** Private replies as one attempt may make them. */
+/** The private-reply functions for one attempt. */
 export function createCommentReplies(
   services: WorkerServices,
   job: ClaimedJob,
@@ -23,13 +24,13 @@ export function createCommentReplies(
   const read = <T>(query: () => Promise<T>): Promise<T> => untilReachable(query, attempt);
 
   async function requireWindow({ igUserId, commentId }: CommentInput): Promise<void> {
-    const facts = await read(() => findComment(db, accountId, igUserId, commentId));
-    const ageMs = facts === undefined ? job.ageMs : Date.now() - facts.happenedAt.getTime();
-    if (ageMs < (facts?.isLive ? liveWindowMs : metaWindowsMs.comment)) return;
+    const stored = await read(() => findComment(db, accountId, igUserId, commentId));
+    const ageMs = stored === undefined ? job.ageMs : Date.now() - stored.happenedAt.getTime();
+    if (ageMs < (stored?.isLive ? liveWindowMs : metaWindowsMs.comment)) return;
     throw new TallyError('reply_window_closed', 'The comment is too old to be answered in private');
   }
 
-  /** Puts what has left into the conversation that it opens: like its end it is written down whoever owns the job by now. */
+  /** Stores a sent reply in the conversation that it opens; unfenced, since it was sent even if the lease is lost. */
   async function remember(
     { igUserId }: Pick<CommentInput, 'igUserId'>,
     { personId, ...sent }: { personId: string | undefined; text: string; messageId: string },

@@ -1,4 +1,4 @@
-/** The Graph API, as far as Tally speaks to it: one request a call, never repeated here. */
+/** A client for the parts of Meta's Graph API that Tally uses: one request per call, without retries. */
 
 import { readBounded } from '@tally/core';
 import { z } from 'zod';
@@ -14,9 +14,9 @@ export type Outgoing = {
 
 export type SendResult =
   | { outcome: 'sent'; messageId: string; personId: string | undefined }
-  /** Refused, or of unknown outcome; `detail` is Meta's code and subcode. */
+  /** Refused, or with unknown outcome; `detail` is Meta's code and subcode. */
   | { outcome: SendFault; detail: string; retryAfterMs: number | undefined }
-  /** The request never left this machine. */
+  /** No connection was made, so the request was not sent. */
   | { outcome: 'unreachable'; detail: string; retryAfterMs: undefined };
 
 export type RefreshResult =
@@ -26,7 +26,7 @@ export type RefreshResult =
 
 export type GraphClient = {
   send(message: Outgoing): Promise<SendResult>;
-  /** The ids of the messages by which a person got this text from us since then, oldest first; none where none is shown. */
+  /** Ids of the messages with this text that the account sent to a person since then, oldest first; empty on error. */
   findSent(
     account: { igUserId: string; accessToken: string },
     sent: { personId: string; text: string; since: Date },
@@ -99,7 +99,7 @@ export function createGraphClient(options: { baseUrl: string; fetch?: typeof fet
           headers: { authorization: `Bearer ${accessToken}` },
         });
         const messages = Conversations.parse(body).data.flatMap((conversation) => conversation.messages.data);
-        // The same words may have been said before.
+        // The same text may have been sent before `since`.
         return messages
           .filter((m) => m.message === text && m.from?.id === igUserId && Date.parse(m.created_time) >= since.getTime())
           .sort((a, b) => Date.parse(a.created_time) - Date.parse(b.created_time))
@@ -163,7 +163,7 @@ const neverConnected = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** True only where no connection was made, so that nothing of the request can have been read. */
+/** True only if no connection was made, so that the server can't have read any of the request. */
 function isUnsentRequest(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { code?: unknown };

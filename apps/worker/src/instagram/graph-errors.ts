@@ -1,17 +1,17 @@
-/** What an answer of the Graph API means for a message: one table, by code and subcode; texts are localised and never read. */
+/** Classifies the Graph API's errors by code and subcode; error texts are localised and never matched. */
 
 export type SendFault =
-  /** Not sent; the account has to slow down. */
+  /** Not sent: rate limited. */
   | 'slow_down'
-  /** It may have been sent. */
+  /** The message may have been sent. */
   | 'uncertain'
-  /** This message can't be sent, now or later. */
+  /** The messaging window is closed: this message can't be sent, now or later. */
   | 'window_closed'
-  /** The token or a permission is gone: nothing can be sent until somebody logs in. */
+  /** The token or a permission is revoked: nothing can be sent until the owner logs in again. */
   | 'needs_login'
-  /** Another app answers in this thread. */
+  /** Another app controls this thread. */
   | 'not_ours'
-  /** We asked for something wrong. */
+  /** The request was invalid. */
   | 'our_bug';
 
 export type GraphAnswer = { status: number; code: number | undefined; subcode: number | undefined };
@@ -33,7 +33,7 @@ const loginPairs = ['10/1893063', '100/2534029', '200/2534041'];
 const notOursPairs = ['100/2534037'];
 const notOursCodes = [2018300];
 
-/** Classifies an answer that is not a success. */
+/** Classifies an answer that reports no success. */
 export function classifyAnswer({ status, code, subcode }: GraphAnswer): SendFault {
   const pair = `${code}/${subcode}`;
   if (status === 429 || (code !== undefined && slowCodes.includes(code))) return 'slow_down';
@@ -42,7 +42,7 @@ export function classifyAnswer({ status, code, subcode }: GraphAnswer): SendFaul
   if (loginPairs.includes(pair) || code === 190 || code === 10 || code === 200) return 'needs_login';
   if (code === 100) return 'our_bug';
   if (code === 1 || code === 2 || status >= 500) return 'uncertain';
-  // An answer that is no error of the API's own (a proxy's page, say) proves nothing.
+  // A 2xx or 3xx without an API error, such as a proxy's page, does not tell whether the message was sent.
   return code === undefined && status < 400 ? 'uncertain' : status === 401 ? 'needs_login' : 'our_bug';
 }
 

@@ -1,9 +1,9 @@
-/** Meta's limits for one account (Messaging API): 100 text messages a second, 750 private replies an hour. */
+/** Meta's rate limits per account (Messaging API): 100 text messages a second, 750 private replies an hour. */
 import type { RedisClient } from '@tally/core';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
 import type { WorkerServices } from '../services.ts';
 
-/** Counters in Redis, shared by all workers. */
+/** Rate limiters whose counters are in Redis, shared by all workers. */
 export function createSendRates(redis: RedisClient, keyPrefix: string): WorkerServices['sendRates'] {
   const limiter = (name: string, points: number, duration: number) =>
     new RateLimiterRedis({ storeClient: redis, keyPrefix: `${keyPrefix}:instagram:${name}`, points, duration });

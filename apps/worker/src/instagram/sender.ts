@@ -1,4 +1,4 @@
-/** The connected account that a job sends from, fit to send. */
+/** The connected account that a job sends from, checked to be able to send. */
 import { TallyError, unseal } from '@tally/core';
 import { findSendingAccount, type SendingAccount, sealContext } from '@tally/db';
 import type { Attempt } from '../jobs/attempt.ts';
@@ -6,12 +6,12 @@ import { Snoozed } from '../jobs/stops.ts';
 import { untilReachable } from '../jobs/until-reachable.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
 
-// After this a job that Meta keeps putting off is given up: its 24 hours (the promise behind every 202) are nearly over.
-const maxPutOffMs = 22 * 3_600_000;
+// A job that Meta keeps rate limiting fails after this, since every accepted job (202) must end within 24 hours.
+const maxWaitMs = 22 * 3_600_000;
 
 /**
- * The job's own tenant's account, with its token opened.
- * @throws TallyError where it is not connected, paused or needs a login; Snoozed while Meta wants it slow
+ * The Instagram account of the job's tenant, with its token unsealed.
+ * @throws TallyError if it is not connected, is paused or needs a login; Snoozed while it is rate limited
  */
 export async function requireSender(
   services: WorkerServices,
@@ -26,14 +26,14 @@ export async function requireSender(
       'account_paused',
       account.state === 'needs_login' ? 'The Instagram account needs a new login' : 'The Instagram account is paused',
     );
-  if (account.slowForMs > 0) putOff(job, account.slowForMs);
+  if (account.slowForMs > 0) snooze(job, account.slowForMs);
   return { ...account, accessToken: unseal(services.sealKeys, sealContext(igUserId), account.accessToken) };
 }
 
-/** Gives the attempt back until later. @throws always */
-export function putOff(job: ClaimedJob, delayMs: number): never {
-  if (job.ageMs + delayMs > maxPutOffMs)
+/** Snoozes the attempt, or fails the job if it has waited too long. @throws always */
+export function snooze(job: ClaimedJob, delayMs: number): never {
+  if (job.ageMs + delayMs > maxWaitMs)
     throw new TallyError('reply_window_closed', 'Instagram took no message from this account for most of a day');
-  // A little apart, or all that wait for one account come back at once.
+  // Jitter, so that jobs that wait for the same account do not return at once.
   throw new Snoozed(Math.ceil(delayMs * (1 + Math.random() / 4)));
 }

@@ -1,4 +1,4 @@
-/** What fits into one message on Instagram. */
+/** Fits a reply into one Instagram message. */
 import { storable } from '@tally/core';
 
 /** Meta's limit for a text message, in UTF-8 bytes. */
@@ -8,8 +8,8 @@ const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 const ellipsis = '…';
 
 /**
- * A text of at most 1,000 bytes: as it is where it fits, otherwise cut between two graphemes (what a reader takes for one
- * character), at a space where one is near, and ended with an ellipsis.
+ * Limits a text to 1,000 bytes: a longer one is cut between two graphemes (user-perceived characters), at a space if
+ * one is near, and ends with an ellipsis.
  */
 export function cutReply(text: string): string {
   const whole = storable(text).trim();

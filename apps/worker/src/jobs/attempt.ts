@@ -1,4 +1,4 @@
-/** One attempt at a job: its metered calls, and the writes that it makes under its fence. */
+/** One attempt at a job: its metered calls, and its writes under the fencing token. */
 import { settle } from '@tally/billing';
 import type { Logger } from '@tally/core';
 import { type CallRecord, inFence, type Move, readSteps, type Transaction } from '@tally/db';
@@ -10,33 +10,33 @@ import { LeaseLost } from './stops.ts';
 import { untilReachable } from './until-reachable.ts';
 
 export type Attempt = {
-  /** A metered call, as {@link TaskContext.llm} describes it. */
+  /** See {@link TaskContext.llm}. */
   llm(step: string, request: LlmRequest): Promise<LlmAnswer>;
   llmJson<T>(step: string, request: LlmRequest, format: AnswerFormat<T>): Promise<T>;
   /**
-   * Runs a transaction under the job's fence, once everything owed is settled. It is repeated after an unknown outcome,
-   * so it must be safe to repeat. @throws LeaseLost where the job is no longer ours
+   * Settles what is owed, then runs a transaction under the job's fence. It is repeated after an unknown outcome, so it
+   * must be idempotent. @throws LeaseLost if another worker has claimed the job
    */
   write<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   /** See {@link TaskContext.keep}. */
   keep(result: unknown): void;
-  /** What was kept last. */
+  /** The result kept last. */
   kept(): unknown;
   signal: AbortSignal;
   log: Logger;
   /** See {@link untilReachable}. */
   giveUpAtMs: number;
-  /** Settles what is owed and makes the job's move, in one transaction. False where the job is no longer ours. */
+  /** Settles what is owed and makes the job's move, in one transaction. False if the lease was lost. */
   commit(move: Omit<Move, 'jobId' | 'fence'>): Promise<boolean>;
-  /** Logs a call that is owed by an attempt whose job another worker has. */
+  /** Settles the call that this attempt owes after its lease was lost. */
   abandon(): Promise<void>;
 };
 
-// A job ends within 24 hours, also one that a store refuses for a fault of ours; its last attempts get some minutes each.
+// A job ends within 24 hours, even if a store refuses it because of a bug; its last attempts still get 10 minutes each.
 const maxStoreWaitMs = 23 * 3_600_000;
 const minStoreWaitMs = 600_000;
 
-/** Begins an attempt under a claim. `modelTimeoutMs` bounds each model call, its reserve included. */
+/** Begins an attempt under a claim. `modelTimeoutMs` bounds each model call, including its reserve. */
 export function beginAttempt(
   services: WorkerServices,
   job: ClaimedJob,
@@ -50,8 +50,8 @@ export function beginAttempt(
   let steps: Map<string, unknown> | undefined;
 
   /**
-   * A call's settlement waits for the job's next write, so that the last one travels with the job's end. Nothing leaves
-   * the job before it: the next call, and everything that others can see, comes after.
+   * A call is settled with the job's next write, so that the last call is settled in the transaction that ends the job.
+   * The next call, and every effect visible outside the job, comes after the settlement.
    */
   async function settleOwed(): Promise<void> {
     if (owed === undefined) return;
@@ -62,13 +62,13 @@ export function beginAttempt(
   }
 
   async function storedStep(step: string): Promise<StepOutput | undefined> {
-    // A first claim can't have anything stored.
+    // The first claim has no stored steps.
     if (job.fence === 1) return undefined;
     steps ??= await untilReachable(() => readSteps(services.db, job.jobId), { log, signal, giveUpAtMs });
     return steps.get(step) as StepOutput | undefined;
   }
 
-  /** One call at a time: what a call owes is settled before the next one begins. */
+  /** Serialises calls, since each call must be settled before the next one begins. */
   let calls: Promise<unknown> = Promise.resolve();
   function inTurn<T>(call: () => Promise<T>): Promise<T> {
     const answer = calls.then(call);

@@ -1,4 +1,4 @@
-/** A job's part in a conversation: waiting for its turn, and the one reply to what it took. */
+/** A job's access to its conversation: waiting for its turn, and sending one reply to the messages it took. */
 import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
 import { type ChatLimits, type Conversation, lastHeardAt, storeReply, type Transaction, takeTurn } from '@tally/db';
 import type { Said, TaskContext } from '@tally/tasks';
@@ -10,18 +10,18 @@ import type { Attempt } from './attempt.ts';
 import { Snoozed } from './stops.ts';
 import { untilReachable } from './until-reachable.ts';
 
-/** People type on: a reply waits for a second of silence, at most five in all. */
+/** Customers send several messages in a row: a reply waits for 1 s of silence, at most 5 s in all. */
 const chatLimits: ChatLimits = {
   quietMs: 1_000,
   maxWaitMs: 5_000,
   repliesAnHour: 30,
   turnsShown: 12,
   messagesRead: 20,
-  // Each look locks the conversation: many that wait for one answer must not crowd it.
+  // Each check locks the conversation, so jobs that wait for the same reply back off.
   waitMs: (waits) => Math.round(Math.min(5_000, 300 * 1.4 ** waits) * (0.75 + Math.random() / 2)),
 };
 
-/** The conversation as one attempt at a chat job sees it. */
+/** The conversation functions for one attempt at a chat job. */
 export function createChat(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext['chat'] {
   const { db } = services;
   const owner = { jobId: job.jobId, accountId: job.accountId };
@@ -29,8 +29,8 @@ export function createChat(services: WorkerServices, job: ClaimedJob, attempt: A
   let taken: { conversation: Conversation; pending: { id: string; text: string }[] } | undefined;
 
   async function requireWindow({ id }: Conversation): Promise<void> {
-    const heardAt = await untilReachable(() => lastHeardAt(db, id), attempt);
-    if (heardAt !== undefined && Date.now() - heardAt.getTime() < metaWindowsMs.message) return;
+    const lastMessageAt = await untilReachable(() => lastHeardAt(db, id), attempt);
+    if (lastMessageAt !== undefined && Date.now() - lastMessageAt.getTime() < metaWindowsMs.message) return;
     throw new TallyError('reply_window_closed', 'The customer’s last message is more than 24 hours old');
   }
 

@@ -1,4 +1,4 @@
-/** What a running task gets of the world: each verb one query, one call or one write under the job's fence. */
+/** The context of a running task: each function is one query, one call, or one write under the job's fence. */
 import { idAfter, storableStrings, TallyError } from '@tally/core';
 import {
   findProduct,
@@ -21,7 +21,7 @@ import { Snoozed } from './stops.ts';
 import { toStored } from './stored-product.ts';
 import { untilReachable } from './until-reachable.ts';
 
-/** The context of one attempt. */
+/** Creates the context of one attempt. */
 export function createContext(services: WorkerServices, job: ClaimedJob, attempt: Attempt): TaskContext {
   const { db } = services;
   const { accountId, jobId } = job;
@@ -45,9 +45,9 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     pages: {
       read: (name, input) => services.extractionPool.read(name, input, signal),
       open: async (url) => {
-        const free = services.takePageShare(accountId);
-        if (free === undefined) throw new Snoozed(shareWaitMs(job.waits));
-        return services.pages.open(accountId, url, { signal }).finally(free);
+        const release = services.takePageShare(accountId);
+        if (release === undefined) throw new Snoozed(shareWaitMs(job.waits));
+        return services.pages.open(accountId, url, { signal }).finally(release);
       },
     },
     products: {
@@ -79,7 +79,7 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
   };
 }
 
-/** How soon a job asks again where its account's other pages are being read. */
+/** Back-off while the account's other pages are being read. */
 const shareWaitMs = (waits: number): number =>
   Math.round(Math.min(5_000, 300 * 1.5 ** waits) * (0.75 + Math.random() / 2));
 

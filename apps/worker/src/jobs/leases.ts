@@ -1,9 +1,9 @@
-/** Keeps this process's claims alive, in one statement for all of them. */
+/** Renews the leases of all jobs that run in this process, with one statement. */
 import { renewLeases } from '@tally/db';
 import { jobLeaseMs, jobLeaseRenewalMs, type WorkerServices } from '../services.ts';
 import { Cancelled, LeaseLost } from './stops.ts';
 
-/** Starts renewing; the returned function stops it. An attempt that is no longer ours, or not wanted, is aborted. */
+/** Starts renewing; the returned function stops it. Aborts attempts whose lease is lost or whose job is cancelled. */
 export function keepLeases(services: WorkerServices): () => void {
   let busy = false;
   const renew = async () => {
@@ -13,7 +13,7 @@ export function keepLeases(services: WorkerServices): () => void {
     try {
       const kept = await renewLeases(services.db, owned, jobLeaseMs);
       for (const { jobId, fence, abort } of owned) {
-        // One that ended while the statement ran is not lost.
+        // An attempt that ended while the statement ran has not lost its lease.
         if (services.running.get(jobId)?.fence !== fence) continue;
         const lease = kept.get(jobId);
         if (lease === undefined) abort.abort(new LeaseLost());

@@ -1,4 +1,4 @@
-/** What happens to one job that BullMQ hands out: claim, run, and one move to where it goes from there. */
+/** Processes one job from BullMQ: claims it, runs it, and makes one move to its next status. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getBalance, refusalOf, refusalText, removeFromRedis } from '@tally/billing';
 import { type ErrorCode, isAccessRefusal, type Logger, newId, TallyError } from '@tally/core';
@@ -15,7 +15,7 @@ import { untilReachable } from './until-reachable.ts';
 
 type Ending = Omit<Move, 'jobId' | 'fence'>;
 
-/** Returns BullMQ's processor for a task. It returns nothing: results live in Postgres. */
+/** Returns BullMQ's processor for a task. The processor returns nothing: results are stored in Postgres. */
 export function createProcessor(services: WorkerServices, task: AnyTask, modelTimeoutMs: number) {
   return async (queued: Job<JobData>, token?: string): Promise<void> => {
     const id = fromQueueId(queued.id ?? '');
@@ -29,12 +29,12 @@ export function createProcessor(services: WorkerServices, task: AnyTask, modelTi
     if (ending === undefined) return;
     announce(services, id.jobId, ending.status);
     if (ending.status === 'queued') return delay(services, queued, token, ending.delayMs ?? 0);
-    // BullMQ's failed list shows operators what they may put back, and the code; the row says the rest.
+    // Puts the job into BullMQ's failed list with its error code, where operators see what they may requeue.
     if (ending.status === 'failed' || ending.status === 'rejected') throw new UnrecoverableError(ending.errorCode);
   };
 }
 
-/** Runs a claimed job and makes its move. Undefined where the job is no longer this worker's. */
+/** Runs a claimed job and makes its move. Undefined if the lease was lost. */
 async function runClaimed(
   services: WorkerServices,
   job: ClaimedJob,
@@ -45,7 +45,7 @@ async function runClaimed(
   services.running.set(job.jobId, { fence: job.fence, abort });
   const startedAt = performance.now();
   try {
-    if (job.mayHaveLeftHolds) await untilReachable(() => dropLeftHolds(services, job), { log });
+    if (job.mayHaveLeftHolds) await untilReachable(() => deleteStaleHolds(services, job), { log });
     const attempt = beginAttempt(services, job, { signal: abort.signal, log, modelTimeoutMs });
     log.info({ status: 'running', fence: job.fence, attempt: job.attempts }, 'job running');
     announce(services, job.jobId, 'running');
@@ -83,22 +83,22 @@ async function run(
     const result = await task.run(input.data as never, createContext(services, job, attempt));
     return { status: 'completed', result: task.output.parse(result) };
   } catch (error) {
-    // What fails after an abort fails because of it.
+    // An error after an abort is a consequence of the abort.
     const ending = endingOf(attempt.signal.aborted ? attempt.signal.reason : error, job, log);
-    // What was paid for is shown, also where the job did not come to its end.
+    // Results that were paid for are returned even if the job did not complete.
     const kept = task.output.safeParse(attempt.kept());
     return ending && ending.status !== 'queued' && kept.success ? { ...ending, result: kept.data } : ending;
   }
 }
 
 /**
- * A job whose account could not pay a moment ago, and can't pay for the least that this one takes, is refused before its
- * input is counted, searched for or opened. @throws TallyError the refusal
+ * Refuses a job before its input is counted, searched for or opened, if its account was refused recently and can't pay
+ * for the job's minimum. @throws TallyError the refusal
  */
 async function refuseUnpayable(services: WorkerServices, job: ClaimedJob, input: unknown): Promise<void> {
   const neededTokens = minTokensFor(job.task, input);
-  // What is stored of an earlier attempt costs nothing more, and 1 means that it may turn out free.
-  if (!services.refused.has(job.accountId) || job.fence > 1 || neededTokens === 1) return;
+  // Steps stored by an earlier attempt cost nothing more, and a minimum of 1 means that the job may be free.
+  if (!services.refusedAccounts.has(job.accountId) || job.fence > 1 || neededTokens === 1) return;
   const standing = await getBalance(services.billing, job.accountId);
   const reason = refusalOf(standing, neededTokens);
   if (reason === null) return;
@@ -106,7 +106,7 @@ async function refuseUnpayable(services: WorkerServices, job: ClaimedJob, input:
   throw new TallyError(reason, refusalText(reason, { neededTokens, remainingTokens }));
 }
 
-/** Where an attempt's error sends its job; undefined where it is not this worker's to say. */
+/** The move that follows from an attempt's error; undefined if the lease was lost. */
 function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefined {
   if (error instanceof LeaseLost) return undefined;
   if (error instanceof Cancelled) return { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled' };
@@ -128,7 +128,7 @@ function endingOf(error: unknown, job: ClaimedJob, log: Logger): Ending | undefi
   return failed(error.code, error.message);
 }
 
-// A job ends within 24 hours; its last wait is short of that.
+// A job ends within 24 hours, so its last wait starts before that.
 const maxWaitMs = 23.9 * 3_600_000;
 
 function waitForProvider({ delayMs, isBlocked }: ProviderBusy, job: ClaimedJob): Ending {
@@ -142,15 +142,15 @@ const failed = (errorCode: ErrorCode, error: string): Ending => ({ status: 'fail
 const retryDelayMs = (attempts: number): number =>
   Math.round(Math.min(60_000, 1_000 * 2 ** attempts) * (0.5 + Math.random() / 2));
 
-/** How soon a job asks again for tokens that others hold; within the life of its ticket (reserve.lua). */
+/** Back-off while other jobs hold the tokens; shorter than the lifetime of the job's ticket (reserve.lua). */
 const waitDelayMs = (waits: number): number =>
   Math.round(Math.min(3_000, 100 * 1.5 ** waits) * (0.5 + Math.random() / 2));
 
-async function dropLeftHolds(services: WorkerServices, job: ClaimedJob): Promise<void> {
+async function deleteStaleHolds(services: WorkerServices, job: ClaimedJob): Promise<void> {
   await removeFromRedis(services.billing, await deleteHoldsBefore(services.db, job.jobId, job.fence));
 }
 
-/** Gives the BullMQ job back until later. The row already says so, and wins where Redis forgets. */
+/** Delays the BullMQ job. The row already holds the delay, and is authoritative if Redis loses data. */
 async function delay(
   { db, queues, log }: WorkerServices,
   queued: Job<JobData>,
@@ -160,10 +160,10 @@ async function delay(
   try {
     const [priority] = await assignPriorities(queues, queued.queueName, [returningFlow(queued.data.account_id)]);
     await queued.changePriority({ priority: priority as number });
-    // A little late is free; a little early costs a claim.
+    // 5 ms late costs nothing, while a run that starts early wastes a claim.
     await queued.moveToDelayed(Date.now() + delayMs + 5, token);
   } catch (err) {
-    // This copy is lost: the row gets another, rather than wait for maintenance to miss it.
+    // This BullMQ job is lost: dispatch the row again at once, rather than wait for maintenance to find it.
     log.warn({ err, queue_id: queued.id }, 'an attempt could not be given back to its queue: dispatched again');
     const { jobId = '' } = fromQueueId(queued.id ?? '') ?? {};
     return enqueueSoon(queues, await untilReachable(() => nextDispatches(db, [jobId]), { log }));

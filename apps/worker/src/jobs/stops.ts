@@ -1,11 +1,11 @@
-/** The ways in which an attempt ends that are not the task's own error. */
+/** The reasons for which an attempt ends other than an error of its task. */
 
-/** Tokens exist, but running jobs hold them: the attempt is given back. */
+/** The account has tokens, but running jobs hold them: the attempt is snoozed. */
 export class TokensHeld extends Error {
   override name = 'TokensHeld';
 }
 
-/** The job has to wait for something that is not the model's doing; its attempt is given back. */
+/** The job has to wait for something other than the model: the attempt is snoozed. */
 export class Snoozed extends Error {
   override name = 'Snoozed';
   readonly delayMs: number;
@@ -16,11 +16,11 @@ export class Snoozed extends Error {
   }
 }
 
-/** The model's provider takes no call now: the attempt is given back. */
+/** The model's provider accepts no call now: the attempt is snoozed. */
 export class ProviderBusy extends Error {
   override name = 'ProviderBusy';
   readonly delayMs: number;
-  /** True where it answers nothing at all, rather than so many calls a second. */
+  /** True if the provider answers no calls at all, false if it limits their rate. */
   readonly isBlocked: boolean;
 
   constructor(wait: { why: 'paced' | 'blocked'; delayMs: number }) {
@@ -30,17 +30,17 @@ export class ProviderBusy extends Error {
   }
 }
 
-/** Another worker has claimed the job since: this attempt must not write anything any more. */
+/** Another worker has claimed the job: this attempt must not write any more. */
 export class LeaseLost extends Error {
   override name = 'LeaseLost';
 }
 
-/** Somebody cancelled the job: it ends, and pays for what it used. */
+/** The job was cancelled: it ends, and pays for what it used. */
 export class Cancelled extends Error {
   override name = 'Cancelled';
 }
 
-/** The process is shutting down: the job is handed back. */
+/** The process is shutting down: the attempt is snoozed. */
 export class ShuttingDown extends Error {
   override name = 'ShuttingDown';
 }

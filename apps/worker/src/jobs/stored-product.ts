@@ -1,6 +1,6 @@
-/** A product's row as tasks know it. */
+/** Converts a product's row to the form that tasks use. */
 import type { KeptProduct } from '@tally/db';
 import { StoredProduct } from '@tally/extraction';
 
-/** Checks what the row says of its sources, and leaves its dates behind. */
+/** Validates the row's sources and drops its dates. */
 export const toStored = (product: KeptProduct): StoredProduct => StoredProduct.parse(product);

@@ -1,13 +1,13 @@
-/** Finishing what erasing an account began, whoever died over it, and taking what running jobs left behind. */
+/** Finishes interrupted erasures of accounts, and removes what jobs wrote while their account was erased. */
 import { endErasure, eraseRows, listErasures } from '@tally/db';
 import type { WorkerServices } from '../services.ts';
 
 const accountsAtOnce = 50;
 const turnMs = 5_000;
-// A request that had logged in before may still have been writing: no statement of ours takes longer than a minute.
+// A request authenticated before the erasure may still be writing; no statement takes longer than a minute.
 const graceMs = 10 * 60_000;
 
-/** Goes on with every erasure that is not finished, as far as the turn allows. */
+/** Continues every unfinished erasure, within the time of one turn. */
 export async function continueErasures({ db, log }: Pick<WorkerServices, 'db' | 'log'>): Promise<void> {
   const until = performance.now() + turnMs;
   for (const accountId of await listErasures(db, accountsAtOnce)) {

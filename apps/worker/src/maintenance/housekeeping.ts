@@ -1,16 +1,16 @@
-/** Housekeeping on the maintenance queue: what no balance depends on, since Redis may forget when it is due. */
+/** Housekeeping on the maintenance queue: work that no balance depends on, since Redis may lose its schedule. */
 import { deleteOldEvents, deleteOldIdempotencyKeys, expireJobs } from '@tally/db';
 import { maintenanceQueue, queuePrefix } from '@tally/queue';
 import { type ConnectionOptions, Worker } from 'bullmq';
 import { queueRetryMs, type WorkerServices } from '../services.ts';
 import { continueErasures } from './erasures.ts';
-import { forgetConversations, forgetting, inPages } from './forget.ts';
+import { deleteExpiredConversations, inPages, retentionJob } from './forget.ts';
 import { refreshTokens } from './refresh-tokens.ts';
 
 type HousekeepingJob = { name: string; everyMs: number; run: (services: WorkerServices) => Promise<unknown> };
 
 const page = 500;
-// Each is a request to somebody else.
+// Each token is a request to Meta.
 const tokenPage = 50;
 
 const housekeeping: readonly HousekeepingJob[] = [
@@ -20,17 +20,17 @@ const housekeeping: readonly HousekeepingJob[] = [
     everyMs: 60_000,
     run: ({ db }) => inPages(() => deleteOldIdempotencyKeys(db, page)),
   },
-  { name: 'forget jobs', everyMs: 60_000, run: forgetting('jobs', (days) => days.jobsDays, expireJobs) },
-  { name: 'forget events', everyMs: 60_000, run: forgetting('events', (days) => days.eventsDays, deleteOldEvents) },
+  { name: 'forget jobs', everyMs: 60_000, run: retentionJob('jobs', (days) => days.jobsDays, expireJobs) },
+  { name: 'forget events', everyMs: 60_000, run: retentionJob('events', (days) => days.eventsDays, deleteOldEvents) },
   {
     name: 'forget conversations',
     everyMs: 60_000,
-    run: forgetting('conversations', (days) => days.conversationsDays, forgetConversations),
+    run: retentionJob('conversations', (days) => days.conversationsDays, deleteExpiredConversations),
   },
   { name: 'finish erasures', everyMs: 60_000, run: continueErasures },
 ];
 
-/** Says what is to be done how often; again and again, for Redis may have lost it. */
+/** Registers the schedules. Runs repeatedly, since Redis may have lost them. */
 export async function scheduleHousekeeping({ queues }: WorkerServices): Promise<void> {
   for (const { name, everyMs } of housekeeping)
     await queues.maintenance.upsertJobScheduler(
@@ -40,7 +40,7 @@ export async function scheduleHousekeeping({ queues }: WorkerServices): Promise<
     );
 }
 
-/** Takes housekeeping from the queue, one at a time. */
+/** Runs housekeeping jobs from the queue, one at a time. */
 export function createHousekeepingWorker(services: WorkerServices, connection: ConnectionOptions): Worker {
   const worker = new Worker(
     maintenanceQueue,

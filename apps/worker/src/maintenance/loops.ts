@@ -1,4 +1,4 @@
-/** The duties that keep the house in order; any number of workers may run them, and each is done by one at a time. */
+/** Maintenance loops. Every worker runs them; an advisory lock lets one worker at a time run each duty. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, removeFromRedis, repairRedis } from '@tally/billing';
 import { maxId, minId } from '@tally/core';
@@ -19,9 +19,9 @@ import { watchUnpaidUsage } from './unpaid-usage.ts';
 type Duty = { name: string; everyMs: number; run: () => Promise<void> };
 
 const page = 500;
-// The audit adds up every row of a subscription: a little at a time, for ever.
+// The audit sums every row of a subscription, so it checks a few subscriptions at a time, continuously.
 const auditPageSize = 20;
-// A settlement reaches Redis within this, or the difference is real.
+// A settlement reaches Redis within this time; a difference that lasts longer is real.
 const auditSettleMs = 1_000;
 
 function listDuties(services: WorkerServices): Duty[] {
@@ -83,8 +83,8 @@ function listDuties(services: WorkerServices): Duty[] {
 }
 
 /**
- * Compares the next subscriptions: makes Redis forget what differs there, and raises or ends the alarms about Postgres.
- * Returns where the next page begins.
+ * Audits the next subscriptions: repairs Redis where it differs, and raises or ends alarms about Postgres. Returns the
+ * id after which the next page begins.
  */
 async function auditNextPage(services: WorkerServices, afterId: string): Promise<string> {
   const { db, billing, log } = services;
@@ -113,7 +113,7 @@ async function auditNextPage(services: WorkerServices, afterId: string): Promise
   return lastId ?? minId;
 }
 
-/** Starts the duties; the returned function stops them and waits for those that run. */
+/** Starts the loops; the returned function stops them and waits for running duties. */
 export function startMaintenance(services: WorkerServices): () => Promise<void> {
   const stop = new AbortController();
   const loops = listDuties(services).map(async ({ name, everyMs, run }) => {

@@ -1,11 +1,11 @@
-/** Keeping the tokens of connected accounts alive: each is refreshed daily, long before its 60 days end. */
+/** Refreshes the Instagram tokens of connected accounts daily, long before they expire after 60 days. */
 import { seal, unseal } from '@tally/core';
 import { askForLogin, keepRefreshedToken, type SendingAccount, sealContext, takeTokensToRefresh } from '@tally/db';
 import type { WorkerServices } from '../services.ts';
 
 const retryMs = 3_600_000;
 
-/** Refreshes up to `limit` tokens that are due; one that can't be refreshed marks its account. Returns how many were tried. */
+/** Refreshes up to `limit` due tokens, and marks the account of a refused one. Returns the number of tokens tried. */
 export async function refreshTokens(services: WorkerServices, limit: number): Promise<number> {
   const due = await takeTokensToRefresh(services.db, limit, retryMs);
   for (const account of due)

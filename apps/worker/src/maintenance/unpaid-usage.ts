@@ -1,11 +1,11 @@
-/** Raises an alarm where a model keeps using more than its calls hold and accounts can pay. */
+/** Raises an alarm if a model repeatedly uses more tokens than its calls hold and accounts can pay for. */
 import { idFrom, maxId, minId } from '@tally/core';
 import { endAlarms, endStaleAlarms, raiseAlarm, readUnpaidUsage } from '@tally/db';
 import type { WorkerServices } from '../services.ts';
 
-// One or two may be accounts that ran out; a model that disregards its cap, or is counted wrongly, does it all the time.
+// One or two calls may be accounts that ran out; a model that ignores its cap, or is miscounted, does it constantly.
 const callsTolerated = 2;
-// What was told once, and not again for so long, is mended or was a single case.
+// An alarm that is not raised again for this long is resolved, or was a single case.
 const alarmLifetimeMs = 3_600_000;
 
 export async function watchUnpaidUsage({ db, log }: Pick<WorkerServices, 'db' | 'log'>): Promise<void> {

@@ -1,4 +1,4 @@
-/** The one door to the model. Nothing else in the repository may import `openai` (the linter sees to it). */
+/** The model client: the only module that may import `openai`, which the linter enforces. */
 import type { Message } from '@tally/tasks';
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources';
@@ -8,12 +8,12 @@ import { retryAfterMs, retryDelayMs } from './retry-after.ts';
 import type { Traits } from './traits.ts';
 
 export type ModelRequest = {
-  /** Sent along, so that a provider's record can be matched with the ledger's. */
+  /** Sent as the request id, so that a provider's record can be matched with the ledger's. */
   holdId: string;
   accountId: string;
   messages: Message[];
   maxOutputTokens: number;
-  /** The JSON Schema that the answer must fit, in strict mode where the server knows that. */
+  /** The JSON Schema that the answer must match; sent in strict mode to servers that support it. */
   format?: JsonFormat | undefined;
   /** Measured from the call of {@link ModelClient.complete}. */
   timeoutMs: number;
@@ -22,25 +22,25 @@ export type ModelRequest = {
 export type JsonFormat = { name: string; jsonSchema: Record<string, unknown> };
 
 export type ModelReply = {
-  /** Null where the provider sent no usable choice. */
+  /** Null if the provider sent no usable choice. */
   text: string | null;
   refusal: boolean;
   cutOff: boolean;
-  /** As the provider sent it, not yet believed. */
+  /** As the provider sent it, not validated. */
   reportedUsage: unknown;
   requestId: string | undefined;
 };
 
-/** A call that gave no answer. */
+/** A model call that returned no answer. */
 export class ModelCallError extends Error {
   override name = 'ModelCallError';
   readonly kind: Exclude<FaultKind, 'unknown_format' | 'unknown_cap'> | 'timeout' | 'aborted' | 'malformed';
   readonly status: number | undefined;
-  /** The provider's own. */
+  /** The provider's own error code. */
   readonly code: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly requestId: string | undefined;
-  /** How long an input the model takes, where it said so. */
+  /** The model's context limit, if the provider's error names it. */
   readonly limitTokens: number | undefined;
 
   constructor(
@@ -49,9 +49,9 @@ export class ModelCallError extends Error {
       cause?: unknown;
     } = {},
   ) {
-    const said = [options.status && `HTTP ${options.status}`, options.code].filter(Boolean).join(', ');
+    const details = [options.status && `HTTP ${options.status}`, options.code].filter(Boolean).join(', ');
     super(
-      `model call ${kind}${said && ` (${said})`}`,
+      `model call ${kind}${details && ` (${details})`}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.kind = kind;
@@ -66,20 +66,20 @@ export class ModelCallError extends Error {
 export type ModelClient = {
   name: string;
   /**
-   * Makes exactly one call that the provider works on: retries know about holds, and a library's would not. A request that
-   * the server did not understand is sent again in the form that it does. @throws ModelCallError
+   * Makes exactly one call that the provider processes: every retry needs its own hold, which a library's retries would
+   * not reserve. A request that the server did not understand is sent again in another form. @throws ModelCallError
    */
   complete(request: ModelRequest): Promise<ModelReply>;
 };
 
 type Form = Pick<ReturnType<Traits['current']>, 'jsonMode' | 'capField'>;
-// Three ways of asking for JSON, and two more for the cap: a server that refuses them in turn is not asked for ever.
+// Three ways to request JSON and two more for the cap: bounds the retries if a server rejects every form.
 const maxForms = 5;
 
-/** Told to a model whose server enforces no schema, above the schema itself. */
+/** Prompt text that precedes the schema for servers that do not enforce one. */
 export const schemaInstruction = 'Answer with JSON alone, and no other text. It must fit this JSON Schema:';
 
-/** A client for any server that speaks OpenAI's chat completions. */
+/** Creates a client for any server with OpenAI's chat completions API. */
 export function createModelClient(options: {
   apiKey: string;
   baseUrl: string | undefined;
@@ -110,7 +110,7 @@ export function createModelClient(options: {
   return {
     name: options.model,
     complete: async (request) => {
-      // The library's own timeout ends with the headers; a body that drips would outlive the hold.
+      // The library's timeout stops at the headers; a slowly streamed body would outlive the hold.
       const deadline = AbortSignal.timeout(request.timeoutMs);
       const signal = AbortSignal.any([request.signal, deadline]);
       let form: Form = { ...traits.current() };
@@ -118,27 +118,27 @@ export function createModelClient(options: {
       for (let forms = 1; ; forms++) {
         try {
           const reply = await send(request, form, signal);
-          // Only now: the text of a refusal may quote the prompt.
+          // Learn only after a success: the text of a refusal may quote the prompt and be misread.
           traits.learn(learnt);
           return reply;
         } catch (error) {
           if (request.signal.aborted && isAbort(error)) throw new ModelCallError('aborted', { cause: error });
-          // What met it says nothing more, and may quote the prompt.
+          // No cause: it adds nothing to the timeout and may quote the prompt.
           if (deadline.aborted) throw new ModelCallError('timeout');
           if (error instanceof ModelCallError) throw error;
           const fault = readFault(error);
-          const other = forms < maxForms ? otherForm(form, fault, traits.isCapSet) : undefined;
-          if (other === undefined) throw toModelCallError(error, fault);
-          learnt = { ...learnt, ...other };
-          form = { ...form, ...other };
+          const change = forms < maxForms ? nextForm(form, fault, traits.isCapSet) : undefined;
+          if (change === undefined) throw toModelCallError(error, fault);
+          learnt = { ...learnt, ...change };
+          form = { ...form, ...change };
         }
       }
     },
   };
 }
 
-/** What of a form to change after it was refused; undefined where there is nothing else to try. */
-function otherForm(
+/** The change to make to a request form after a refusal; undefined if no other form is left. */
+function nextForm(
   { jsonMode, capField }: Form,
   { kind, message }: { kind: FaultKind; message: string },
   isCapSet: boolean,
@@ -146,13 +146,13 @@ function otherForm(
   if (kind === 'unknown_format' && jsonMode !== 'none')
     return { jsonMode: jsonMode === 'json_schema' ? 'json_object' : 'none' };
   if (kind !== 'unknown_cap' || isCapSet) return undefined;
-  // What is named first is what it does not take: "Unsupported parameter: 'max_tokens' … use 'max_completion_tokens'".
+  // The unsupported field is named first: "Unsupported parameter: 'max_tokens' … use 'max_completion_tokens'".
   const refused = /max_(?:completion_)?tokens/.exec(message)?.[0];
   const other = refused === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
   return capField === other ? undefined : { capField: other };
 }
 
-/** Google's OpenAI endpoint sends an error as a list of one, of which the library would read nothing. */
+/** Google's OpenAI endpoint wraps its error in a one-element array, which the library can't read. */
 function unwrapErrors(send: typeof fetch): typeof fetch {
   return async (input, init) => {
     const response = await send(input, init);
@@ -184,16 +184,16 @@ function toBody(
       response_format: { type: 'json_schema', json_schema: { name, schema, strict: true } },
     };
   const [first, ...rest] = messages;
-  const told = `${first?.content ?? ''}\n\n${schemaInstruction}\n${JSON.stringify(schema)}`;
-  const withSchema = [{ role: first?.role ?? 'system', content: told }, ...rest];
+  const schemaPrompt = `${first?.content ?? ''}\n\n${schemaInstruction}\n${JSON.stringify(schema)}`;
+  const withSchema = [{ role: first?.role ?? 'system', content: schemaPrompt }, ...rest];
   return { ...base, messages: withSchema, ...(jsonMode === 'json_object' && { response_format: { type: jsonMode } }) };
 }
 
-// OpenAI's, Google's own names, which its OpenAI endpoint passes on, and Mistral's for a full context.
+// OpenAI's names, Google's own, which its OpenAI endpoint passes through, and Mistral's for a full context.
 const refusedReasons = /^(?:content_filter|safety|prohibited_content|blocklist|spii|recitation|refusal)/;
 const cutOffReasons = /^(?:length|max_tokens|model_length)$/;
 
-/** Reads a 200, whose body some servers send as text, and gateways use for errors. @throws ModelCallError */
+/** Reads a 200 response. Some servers send its body as text, and gateways use it for errors. @throws ModelCallError */
 function toReply(data: ChatCompletion | string, requestId: string | undefined, asJson: boolean): ModelReply {
   const body = (typeof data === 'string' ? parse(data) : data) as Partial<ChatCompletion> & { error?: unknown };
   if (typeof body !== 'object' || body === null) throw new ModelCallError('malformed', { requestId });
@@ -205,11 +205,11 @@ function toReply(data: ChatCompletion | string, requestId: string | undefined, a
   }
   const choice = Array.isArray(body.choices) ? body.choices[0] : undefined;
   const reason = String(choice?.finish_reason ?? '').toLowerCase();
-  // OpenRouter and others, for what broke on the way.
+  // OpenRouter and others report an upstream failure this way.
   if (reason === 'error') throw new ModelCallError('unavailable', { requestId });
   return {
     text: textOf(choice?.message?.content, asJson),
-    // Some servers send an empty refusal with every answer.
+    // Some servers send an empty `refusal` with every answer.
     refusal: Boolean(choice?.message?.refusal) || refusedReasons.test(reason),
     cutOff: cutOffReasons.test(reason),
     reportedUsage: body.usage,
@@ -225,33 +225,33 @@ function parse(text: string): unknown {
   }
 }
 
-/** Another error that meets an aborted signal is what it is: a refused call is not billed. */
+/** Any other error keeps its kind even if the signal is aborted: a refused call is not billed. */
 const isAbort = (error: unknown): boolean =>
   error instanceof APIUserAbortError || (error instanceof Error && error.name === 'AbortError');
 
-// Longer texts quote the request.
+// Longer error texts quote the request.
 const messageCharacters = 1_000;
 
 function readFault(error: unknown): { kind: FaultKind; message: string } {
   if (!(error instanceof APIError) || error instanceof APIConnectionError) return { kind: 'unavailable', message: '' };
   const text = (value: unknown) => (typeof value === 'string' ? value.slice(0, messageCharacters).toLowerCase() : '');
-  // The library puts the status before the server's own words.
+  // The library prefixes the server's message with the status.
   const message = text(error.message.replace(/^\d{3} /, ''));
   const details = { code: text(error.code), type: text(error.type), param: text(error.param), message };
   return { kind: faultOf({ status: error.status, ...details }), message: `${details.param} ${message}` };
 }
 
-/** A word, such as `context_length_exceeded`. */
+/** A plain identifier, such as `context_length_exceeded`; anything else may quote the request. */
 const codeForm = /^[a-z][a-z_]{0,63}$/;
 
 function toModelCallError(error: unknown, fault: { kind: FaultKind; message: string }): ModelCallError {
   if (error instanceof APIConnectionTimeoutError) return new ModelCallError('timeout', { cause: error });
   if (error instanceof APIConnectionError)
     return new ModelCallError(isUnknownHost(error) ? 'operator' : 'unavailable', { cause: error });
-  // A 200 whose body is no JSON, or is cut short: the cause would quote it.
+  // A 200 whose body is not JSON or is truncated; no cause, since it would quote the body.
   if (!(error instanceof APIError)) return new ModelCallError('malformed');
   const kind = fault.kind === 'unknown_format' || fault.kind === 'unknown_cap' ? 'rejected' : fault.kind;
-  // Not as the cause: providers repeat the prompt in their errors, and our key in some, and the log says causes.
+  // No cause: providers repeat the prompt, and some the API key, in their errors, and causes are logged.
   return new ModelCallError(kind, {
     status: error.status,
     code: codeForm.test(error.code ?? '') ? (error.code ?? undefined) : undefined,
@@ -261,13 +261,13 @@ function toModelCallError(error: unknown, fault: { kind: FaultKind; message: str
   });
 }
 
-/** llama.cpp says it beside its message. */
+/** llama.cpp sends the context size in a field beside its message. */
 function contextSizeIn(error: object | undefined): number | undefined {
   const { n_ctx: tokens } = (error ?? {}) as { n_ctx?: unknown };
   return typeof tokens === 'number' && Number.isSafeInteger(tokens) && tokens > 0 ? tokens : undefined;
 }
 
-/** A host name that does not exist: the operator's base URL is wrong. */
+/** Whether the host name does not exist, which means that the operator's base URL is wrong. */
 function isUnknownHost(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if ((cause as { code?: unknown }).code === 'ENOTFOUND') return true;

@@ -1,23 +1,23 @@
-/** What a provider's refusal means, and whose fault it is: one table, from the forms that servers really send. */
+/** Classifies providers' errors with one table, built from responses that real servers send. */
 
 export type FaultKind =
-  /** Not now: the attempt is given back, and calls are paced. */
+  /** The provider limits the rate: the attempt is snoozed, and calls are paced. */
   | 'rate_limited'
-  /** The operator's account, key or settings: jobs wait until it is mended. */
+  /** The operator's account, key or settings are at fault: jobs wait until that is fixed. */
   | 'operator'
-  /** An error of the provider's that passes. */
+  /** A transient error of the provider's. */
   | 'unavailable'
-  /** The input is longer than the model takes. */
+  /** The input exceeds the model's context. */
   | 'too_large'
   /** The provider will not answer this content. */
   | 'refused'
-  /** It knows no `json_schema`, or not the field for the cap: sent again in another form. */
+  /** The server does not support `json_schema`, or the cap's field: the request is sent again in another form. */
   | 'unknown_format'
   | 'unknown_cap'
-  /** It does not understand the request: our fault. */
+  /** The server does not understand the request: a bug of ours. */
   | 'rejected';
 
-/** What is told apart in an error; texts in lower case, empty where there are none. */
+/** The parts of an error that are matched; texts are in lower case, and empty if missing. */
 export type ProviderError = { status: number | undefined; code: string; type: string; param: string; message: string };
 
 type Rule = { kind: FaultKind; status?: number[]; code?: RegExp; message?: RegExp };
@@ -26,20 +26,20 @@ type Rule = { kind: FaultKind; status?: number[]; code?: RegExp; message?: RegEx
 const operatorCodes =
   /^(?:insufficient_quota|exceeded_current_quota|billing_|invalid_api_key|account_|model_not_found|access_terminated|insufficient_(?:balance|funds)|invalid_organization)/;
 
-/** Whether such an error may concern this one request: a firewall's 403, a 402 or 404 for what this one would need. */
-export const mayBeTheRequests = ({ status, code }: { status: number | undefined; code: string | undefined }): boolean =>
+/** Whether an operator error may be caused by one request: a firewall's 403, or a 402 or 404 for what it needs. */
+export const mayBePerRequest = ({ status, code }: { status: number | undefined; code: string | undefined }): boolean =>
   [402, 403, 404].includes(status ?? 0) && !operatorCodes.test(code ?? '');
 
-// The first rule that fits counts: what a request is told about itself, before what its status says.
+// The first matching rule wins, so rules about the request come before rules about the status.
 const rules: readonly Rule[] = [
-  // "This response_format type is unavailable now" (DeepSeek); "response_format: extra inputs are not permitted" (vLLM).
+  // DeepSeek: "This response_format type is unavailable now"; vLLM: "response_format: extra inputs are not permitted".
   {
     kind: 'unknown_format',
     status: [400, 404, 415, 422, 500, 501],
     message:
       /(?:response_format|json_schema|structured output).*(?:unavailable|not supported|unsupported|does not support|unknown|invalid|not permitted|must be)|(?:unsupported|unavailable|unknown|does not support).*(?:response.format|json_schema)/,
   },
-  // OpenAI's reasoning models know no max_tokens, and others not both at once.
+  // OpenAI's reasoning models do not accept max_tokens; other servers reject both fields at once.
   {
     kind: 'unknown_cap',
     status: [400, 422],
@@ -51,7 +51,7 @@ const rules: readonly Rule[] = [
     kind: 'too_large',
     code: /^(?:context_length_exceeded|string_above_max_length|request_too_large|exceed_context_size_error|prompt_too_long|context_window_exceeded)$/,
   },
-  // vLLM, llama.cpp, Ollama, Google, Mistral; a 429 for one request that is beyond the limit of a minute never passes.
+  // vLLM, llama.cpp, Ollama, Google, Mistral. A 429 for one request larger than the limit per minute is permanent.
   {
     kind: 'too_large',
     status: [400, 422, 429, 500],
@@ -69,7 +69,7 @@ const rules: readonly Rule[] = [
       /content (?:management|policy|filter)|safety (?:system|check)|flagged|prohibited.?content|usage guidelines|data_inspection|content exists risk/,
   },
   { kind: 'operator', code: operatorCodes },
-  // Whole texts alone: this closes the gate for everybody, and an error may quote what a tenant wrote.
+  // Anchored at the start: a match blocks the gate for all tenants, and an error may quote a tenant's text.
   {
     kind: 'operator',
     status: [400, 422, 429],
@@ -78,13 +78,13 @@ const rules: readonly Rule[] = [
   },
   { kind: 'operator', status: [401, 402, 403, 404] },
   { kind: 'rate_limited', status: [429, 498, 529] },
-  // Overload is no outage: it answers others, and these a little later. Ollama, Google and DeepSeek say so by 503.
+  // Overload is not an outage: other calls are answered, and these will be later. Sent by Ollama, Google and DeepSeek.
   { kind: 'rate_limited', status: [503], message: /busy|overloaded|at capacity|pending requests/ },
   { kind: 'rate_limited', status: [503], code: /overload|capacity|slow_?down/ },
   { kind: 'unavailable', status: [408, 409, 425] },
 ];
 
-/** Classifies an error that came over HTTP; what has no status came with a 200. */
+/** Classifies an HTTP error; an error without a status came in a 200. */
 export function faultOf(error: ProviderError): FaultKind {
   const { status, message } = error;
   const codes = [error.code, error.type].filter((code) => code !== '');
@@ -100,14 +100,14 @@ export function faultOf(error: ProviderError): FaultKind {
 }
 
 // "maximum context length is 8192", "exceeds the maximum number of tokens allowed (1048576)", "210000 tokens > 200000
-// maximum", "too large for model with 32768 maximum context length". Other numbers there are the request's own.
+// maximum", "too large for model with 32768 maximum context length". The other numbers are the request's own size.
 const limitForms = [
   /(?:context (?:length|window|size)|maximum|limit)[^\d.>]{0,40}(\d{3,9})(?!\d| bytes| characters)/,
   />\s*(\d{3,9})(?!\d)/,
   /(?<!\d)(\d{3,9})(?: tokens)? max/,
 ];
 
-/** How many tokens the model takes, where a refusal of too long an input says so. */
+/** The context limit in tokens, if the provider's error for a too long input names it. */
 export function contextLimitOf(message: string): number | undefined {
   const text = message.replace(/(?<=\d),(?=\d{3})/g, '');
   for (const form of limitForms) {

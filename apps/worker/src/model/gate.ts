@@ -1,4 +1,4 @@
-/** One state for all workers of how the provider takes calls: paced by its rate limit, or blocked until a probe is answered. */
+/** The provider's state, shared by all workers: open, paced by its rate limit, or blocked until a probe is answered. */
 import {
   type Config,
   isRedisUnavailable,
@@ -12,55 +12,55 @@ import {
 import { type Database, endAlarms, raiseAlarm } from '@tally/db';
 import { announceProvider, type ProviderState, providerKeys, readProviderState } from '@tally/queue';
 import type { ModelCallError } from './client.ts';
-import { mayBeTheRequests } from './faults.ts';
+import { mayBePerRequest } from './faults.ts';
 
 export type Admission =
-  /** The call may be made; to be reported with its epoch. */
+  /** The call may be made; its outcome is reported with this epoch. */
   | { outcome: 'go'; epoch: number }
-  /** Not now: come back after so long. `blocked`: nothing is answered at all for the moment. */
+  /** Ask again after `delayMs`. `blocked`: the provider answers no calls at present. */
   | { outcome: 'wait'; why: 'paced' | 'blocked'; delayMs: number };
 
 type GatedJob = { jobId: string; accountId: string };
 
 export type ProviderGate = {
-  /** Costs nothing while the provider is known to be open. */
+  /** Sends no Redis command while the provider is known to be open. */
   admit(job: GatedJob): Promise<Admission>;
-  /** Tells that a call was answered, in whatever form; costs nothing while the provider is known to be open. */
+  /** Reports an answered call, whatever the answer; sends no Redis command while the provider is known to be open. */
   answered(job: GatedJob, epoch: number): Promise<void>;
-  /** Tells why a call was not; what the caller is to wait for, if it is not its own fault. */
+  /** Reports a failed call. Returns the wait if calls are paced or blocked; otherwise the failure is the call's own. */
   failed(
     job: GatedJob,
     epoch: number,
     error: ModelCallError,
   ): Promise<Extract<Admission, { outcome: 'wait' }> | undefined>;
-  /** Tells that the admitted call was not made, so that another job may be the probe. */
+  /** Reports that an admitted call was not made, so that another job can be the probe. */
   unused(job: GatedJob, epoch: number): Promise<void>;
-  /** To be called when the state has changed elsewhere. */
-  forget(): void;
+  /** Drops the cached state, after a change by another worker. */
+  invalidate(): void;
   state(): Promise<ProviderState>;
-  /** Raises or ends the operator's alarm, as the state is. */
+  /** Raises or ends the operator's alarm according to the state. */
   watch(): Promise<void>;
 };
 
 const load = (name: string) => loadScript(new URL(`lua/${name}.lua`, import.meta.url));
 const scripts = { admit: load('admit'), report: load('report') };
 
-// A probe that has not been answered by then, for its worker died or the provider hangs, is followed by another one.
+// If a probe is not answered within this, because its worker died or the provider hangs, another one is made.
 const probeMs = 5_000;
-// A state that has not been read for so long is forgotten.
+// Expiry of the state in Redis.
 const keepMs = 24 * 3_600_000;
 
-/** How the report script is told of each kind of failure; the others are judgements on the request, by a provider that works. */
+/** The outcome that each kind of failure has in report.lua. Other kinds concern the request: the provider works. */
 const outcomeOf: Partial<Record<ModelCallError['kind'], (error: ModelCallError) => string>> = {
   rate_limited: () => 'rate_limited',
-  operator: (error) => (mayBeTheRequests(error) ? 'denied' : 'operator'),
+  operator: (error) => (mayBePerRequest(error) ? 'denied' : 'operator'),
   timeout: () => 'failed',
   unavailable: (error) => (wasNeverConnected(error) ? 'unreachable' : 'failed'),
 };
 
 const connectCodes = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
 
-/** No prompt does that; a connection that was made and then broke may be a server that one prompt has crashed. */
+/** No prompt can prevent a connection, while a connection that breaks may be a server crashed by one prompt. */
 function wasNeverConnected(error: ModelCallError): boolean {
   for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause)
     if (connectCodes.has(String((cause as { code?: unknown }).code))) return true;
@@ -76,10 +76,10 @@ export function createProviderGate(options: {
 }): ProviderGate {
   const { db, redis, keyPrefix, log } = options;
   const keys = providerKeys(keyPrefix, options.openai);
-  // Another worker may have been refused before this one was started.
+  // Unknown at the start: another worker may have been refused before.
   let isOpen = false;
-  /** Whether failures may be on record, which an answer takes back. */
-  let isTroubled = true;
+  /** Whether Redis may hold failures, which the next answer clears. */
+  let mayHaveFailures = true;
 
   async function ask({ jobId, accountId }: GatedJob): Promise<Admission> {
     const [answer, value] = (await runScript(
@@ -100,26 +100,26 @@ export function createProviderGate(options: {
     epoch: number,
     call: { retryAfterMs?: number | undefined; reason?: string } = {},
   ): Promise<{ mode: ProviderState['mode']; waitMs: number }> {
-    const [mode, news, waitMs] = (await runScript(
+    const [mode, change, waitMs] = (await runScript(
       redis,
       scripts.report,
       [keys.state, keys.turns, keys.accounts, keys.failing, keys.refusals],
       [outcome, jobId, epoch, Math.round(call.retryAfterMs ?? -1), call.reason ?? '', keepMs, accountId],
     )) as [ProviderState['mode'], 0 | 1 | 2, number];
     isOpen = mode === 'open';
-    if (outcome !== 'unused') isTroubled = outcome !== 'answered';
-    // A call's record must not be lost over these: maintenance looks again, and the next refusal tells, too.
-    if (news !== 0)
+    if (outcome !== 'unused') mayHaveFailures = outcome !== 'answered';
+    // Failures here must not lose the call's record: maintenance checks again, and so does the next refusal.
+    if (change !== 0)
       await announceProvider(redis, keyPrefix).catch((err) => log.warn({ err }, 'the others hear of it later'));
-    if (news === 1) {
+    if (change === 1) {
       log.warn({ mode, outcome, reason: call.reason }, 'the state of the model’s provider has changed');
       await watch().catch((err) => log.warn({ err }, 'the alarm is raised or ended later'));
     }
     return { mode, waitMs };
   }
 
-  /** Redis being away closes no gate, and loses no answer: the reserve that comes next waits for it. */
-  async function unlessRedisIsAway<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
+  /** Fails open if Redis is unavailable, so that no answer is lost: the next reserve waits for Redis anyway. */
+  async function orIfRedisIsDown<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
     try {
       return await work();
     } catch (err) {
@@ -146,9 +146,9 @@ export function createProviderGate(options: {
     admit: (job) =>
       isOpen
         ? Promise.resolve({ outcome: 'go', epoch: 0 })
-        : unlessRedisIsAway(() => ask(job), { outcome: 'go', epoch: 0 }),
+        : orIfRedisIsDown(() => ask(job), { outcome: 'go', epoch: 0 }),
     async answered(job, epoch) {
-      if (!isOpen || isTroubled) await unlessRedisIsAway(() => report('answered', job, epoch), undefined);
+      if (!isOpen || mayHaveFailures) await orIfRedisIsDown(() => report('answered', job, epoch), undefined);
     },
     async failed(job, epoch, error) {
       if (error.kind === 'aborted') {
@@ -157,24 +157,24 @@ export function createProviderGate(options: {
       }
       const outcome = outcomeOf[error.kind]?.(error);
       if (outcome === undefined) {
-        // It was understood and judged: the provider works.
+        // The provider works: it understood the request and rejected it.
         await this.answered(job, epoch);
         return undefined;
       }
       const { retryAfterMs } = error;
       const call = { retryAfterMs, reason: error.message };
-      const away = { mode: 'open', waitMs: 1_000 } as const;
-      const { mode, waitMs } = await unlessRedisIsAway(() => report(outcome, job, epoch, call), away);
+      const fallback = { mode: 'open', waitMs: 1_000 } as const;
+      const { mode, waitMs } = await orIfRedisIsDown(() => report(outcome, job, epoch, call), fallback);
       const delayMs = waitMs + Math.random() * 500;
       if (mode === 'blocked') return { outcome: 'wait', why: 'blocked', delayMs };
       return outcome === 'rate_limited' ? { outcome: 'wait', why: 'paced', delayMs } : undefined;
     },
     async unused(job, epoch) {
-      if (!isOpen) await unlessRedisIsAway(() => report('unused', job, epoch), undefined);
+      if (!isOpen) await orIfRedisIsDown(() => report('unused', job, epoch), undefined);
     },
-    forget: () => {
+    invalidate: () => {
       isOpen = false;
-      isTroubled = true;
+      mayHaveFailures = true;
     },
     state: () => readProviderState(redis, keys.state),
     watch,

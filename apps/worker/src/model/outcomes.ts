@@ -1,10 +1,10 @@
-/** What a call that gave no answer means for its job. */
+/** Translates a failed model call into the error that ends the attempt. */
 import { type ErrorCode, TallyError } from '@tally/core';
 import type { ModelCallError } from './client.ts';
 
 type Kind = Exclude<ModelCallError['kind'], 'aborted'>;
 
-/** The job's code and what its owner reads, by what became of the call; none of these is billed. */
+/** The job's error code and text for each kind of failure; none of these calls is billed. */
 const outcomes: Record<Kind, { code: ErrorCode; text: string }> = {
   timeout: { code: 'timeout', text: 'The model did not answer in time' },
   unavailable: { code: 'model_unavailable', text: 'The model is not available' },
@@ -19,10 +19,10 @@ const outcomes: Record<Kind, { code: ErrorCode; text: string }> = {
   },
 };
 
-/** The error that ends the attempt; an input that is too long is told with its tokens. */
+/** The error that ends the attempt; for a too long input it names the tokens. */
 export function toTallyError(error: ModelCallError, inputTokens: number): TallyError {
   const { code, text } = outcomes[error.kind as Kind];
-  const takes = error.limitTokens === undefined ? '' : `, and the model takes ${error.limitTokens}`;
-  const message = error.kind === 'too_large' ? `${text}: it has ${inputTokens} tokens${takes}` : text;
+  const limitText = error.limitTokens === undefined ? '' : `, and the model takes ${error.limitTokens}`;
+  const message = error.kind === 'too_large' ? `${text}: it has ${inputTokens} tokens${limitText}` : text;
   return new TallyError(code, message, { cause: error, retryAfterMs: error.retryAfterMs });
 }

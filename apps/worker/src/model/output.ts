@@ -1,33 +1,33 @@
-/** What a paid step gives its task: read from the reply, stored for replay, and read again. */
+/** The output of a paid step: read from the reply, stored for replay, and parsed again on replay. */
 import { storableStrings, TallyError } from '@tally/core';
 import type { AnswerFormat, LlmAnswer } from '@tally/tasks';
 import { z } from 'zod';
 import type { JsonFormat, ModelReply } from './client.ts';
 import { readJson, wholeSentences } from './reply.ts';
 
-/** What a paid step gave, as it is stored for replay. */
+/** The output of a paid step, as stored for replay. */
 export type StepOutput =
   | { text: string; cutOff: boolean }
   | { refused: true }
-  /** Billed, for the account's bound of unusable answers is reached: another try would not be. */
+  /** An unusable answer that is billed, since the account's bound of unbilled ones is reached; it is not retried. */
   | { unusable: true }
-  /** Of no use, and asked for again with more room; not where the model ended far below its cap. */
+  /** Cut off and unusable: requested again with a higher cap. `isEnd`: the model stopped far below its cap. */
   | { cutOffAt: number; isEnd: boolean };
 
 export const unfitText = 'The model’s answer does not fit what was asked';
 
-/** How an answer is asked for and read; `read` gives undefined for one that doesn't fit. */
+/** How an answer is requested and parsed; `read` returns undefined for an answer that doesn't fit. */
 export type Format<T> = {
   jsonSchema?: JsonFormat;
   read(answer: LlmAnswer): T | undefined;
 };
 
-/** An empty text is no answer: it can't be sent. */
+/** Any text but an empty one, which can't be sent. */
 export const plainText: Format<LlmAnswer> = {
   read: (answer) => (answer.text.trim() === '' ? undefined : answer),
 };
 
-/** A text of which a reader gets whole sentences only, also where it was cut off. */
+/** A text that is trimmed to whole sentences if it was cut off. */
 export const wholeText: Format<LlmAnswer> = {
   read: (answer) => plainText.read(answer.cutOff ? { ...answer, text: wholeSentences(answer.text) } : answer),
 };
@@ -40,7 +40,7 @@ export function toJsonFormat<T>({ name, schema }: AnswerFormat<T>): Format<T> {
   };
 }
 
-/** What a reply is stored as; undefined where it gives nothing that could be used. */
+/** The form in which a reply is stored; undefined if it is unusable. */
 export function toStepOutput(
   reply: ModelReply,
   format: Format<unknown>,
@@ -49,12 +49,12 @@ export function toStepOutput(
   if (reply.refusal) return { refused: true };
   const output = { text: storableStrings('', reply.text ?? '') as string, cutOff: reply.cutOff };
   if (reply.text !== null && isReadable(output, format)) return output;
-  // A reasoning model may spend all of its cap on thinking, and send no text at all.
+  // A reasoning model may spend its whole cap on reasoning and send no text.
   if (!reply.cutOff) return undefined;
   return { cutOffAt: call.maxOutputTokens, isEnd: call.outputTokens < call.maxOutputTokens * 0.9 };
 }
 
-/** An answer that makes a reader throw fits nothing; its call is in the log all the same. */
+/** A parser that throws means that the answer does not fit; the call must be logged all the same. */
 function isReadable(answer: LlmAnswer, format: Format<unknown>): boolean {
   try {
     return format.read(answer) !== undefined;

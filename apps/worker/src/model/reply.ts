@@ -1,10 +1,10 @@
-/** Reading what a model said, in the forms that servers really send. */
+/** Reads the answer from a model's reply, in the forms that real servers send. */
 
-/** The text of a message's content; null where there is none that could be an answer. `asJson`: an object is its JSON. */
+/** The text of a message's content; null if it holds no answer. With `asJson` an object is serialised. */
 export function textOf(content: unknown, asJson: boolean): string | null {
-  const answerIn = (text: string) => (asJson && jsonBegins.test(text) ? text.trim() : withoutThoughts(text));
+  const answerIn = (text: string) => (asJson && jsonStart.test(text) ? text.trim() : withoutThoughts(text));
   if (typeof content === 'string') return answerIn(content);
-  // Mistral's reasoning models and gateways: parts, of which the thinking ones are no part of the answer.
+  // Mistral's reasoning models and gateways send parts; reasoning parts do not belong to the answer.
   if (Array.isArray(content)) return answerIn(content.map(textOfPart).join(''));
   if (content === null || content === undefined) return null;
   const { text } = content as { text?: unknown };
@@ -21,16 +21,16 @@ function textOfPart(part: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-const thoughtNames = ['think', 'thinking', 'thought', 'reasoning'];
-// JSON may speak of such blocks in its texts.
-const jsonBegins = /^\s*(?:[[{]|```)/;
+const reasoningTags = ['think', 'thinking', 'thought', 'reasoning'];
+// JSON strings may contain such tags as text, so they are not removed from JSON.
+const jsonStart = /^\s*(?:[[{]|```)/;
 
 /**
- * Without the blocks in which open models think aloud: `<think>…</think>`, one that never ends, and one whose beginning
- * stood in the prompt. Linear.
+ * Removes reasoning blocks of open models: `<think>…</think>`, also unclosed, or without the opening tag, which some
+ * chat templates put into the prompt. Linear time.
  */
 export const withoutThoughts = (text: string): string =>
-  thoughtNames.reduce((rest, name) => withoutBlocks(rest, new RegExp(`<(/?)${name}>`, 'gi')), text).trim();
+  reasoningTags.reduce((rest, name) => withoutBlocks(rest, new RegExp(`<(/?)${name}>`, 'gi')), text).trim();
 
 function withoutBlocks(text: string, tag: RegExp): string {
   let kept = '';
@@ -45,21 +45,21 @@ function withoutBlocks(text: string, tag: RegExp): string {
 }
 
 /**
- * The JSON in an answer: all of it, or what stands in its first code fence, or from its first bracket to its last; undefined
- * where that is none.
+ * Parses the JSON in an answer: the whole text, its first code block, or the span from the first bracket to the last.
+ * Undefined if none of these parses.
  */
 export function readJson(text: string, reviver?: (key: string, value: unknown) => unknown): unknown {
   const whole = text.replace(/^\ufeff/, '').trim();
-  const fence = /```[a-z]*\s*\n([\s\S]*?)```/i.exec(whole)?.[1];
+  const codeBlock = /```[a-z]*\s*\n([\s\S]*?)```/i.exec(whole)?.[1];
   const isObjectFirst = whole.indexOf('{') < (whole.indexOf('[') + 1 || Number.POSITIVE_INFINITY);
   const brackets = [between(whole, '{', '}'), between(whole, '[', ']')];
-  const candidates = [whole, fence, ...(isObjectFirst ? brackets : brackets.reverse())];
+  const candidates = [whole, codeBlock, ...(isObjectFirst ? brackets : brackets.reverse())];
   for (const candidate of candidates) {
     if (candidate === undefined) continue;
     try {
       return JSON.parse(candidate, reviver);
     } catch {
-      // The next one.
+      // Try the next candidate.
     }
   }
   return undefined;
@@ -72,22 +72,23 @@ function between(text: string, first: string, last: string): string | undefined 
 }
 
 const sentences = new Intl.Segmenter('und', { granularity: 'sentence' });
-// A full stop of any script, and what closes after it.
-const ended = /[.!?…。！？｡؟۔।॥։።፧]["'”’»›)\]*_]*\s*$/u;
-// A price or an address may go on after such a full stop, and the number of a list's next item says nothing.
-const mayGoOn = (text: string): boolean => {
+// Sentence-ending punctuation of any script, and closing marks after it.
+const endsSentence = /[.!?…。！？｡؟۔।॥։።፧]["'”’»›)\]*_]*\s*$/u;
+// A full stop at the cut may be inside a price ("49.90") or an address, so that sentence is dropped.
+const mayContinue = (text: string): boolean => {
   let begins = text.length;
   while (begins > 0 && !/\s/.test(text.charAt(begins - 1))) begins--;
   const lastWord = text.slice(begins);
   return lastWord.endsWith('.') && (/\p{N}\.$/u.test(lastWord) || /[./@]/.test(lastWord.slice(0, -1)));
 };
+// The bare number of the next list item is not a sentence.
 const itemNumber = /^\s*\p{N}+[.)]\s*$/u;
 
-/** An answer that was cut off, back to its last whole sentence; empty where it has none. */
+/** Trims a cut-off answer to its last whole sentence; empty if it has none. */
 export function wholeSentences(text: string): string {
   const segments = [...sentences.segment(text)].map(({ segment }) => segment);
-  if (mayGoOn(text)) segments.pop();
-  const isWhole = (segment: string) => ended.test(segment) && !itemNumber.test(segment);
+  if (mayContinue(text)) segments.pop();
+  const isWhole = (segment: string) => endsSentence.test(segment) && !itemNumber.test(segment);
   return segments
     .slice(0, segments.findLastIndex(isWhole) + 1)
     .join('')

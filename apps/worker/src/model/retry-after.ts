@@ -1,10 +1,10 @@
-/** Reading how long a provider asks to be left alone. */
+/** Reads the retry delay that a provider asks for. */
 
 const maxMs = 3_600_000;
 
 /**
  * Milliseconds from `retry-after-ms`, or from `Retry-After` in seconds or as an HTTP date (RFC 9110, 10.2.3); at most
- * an hour; undefined where there is none that can be read.
+ * an hour; undefined if the headers hold no readable value.
  */
 export function retryAfterMs(headers: Headers | undefined, nowMs: number): number | undefined {
   const ms = Number(headers?.get('retry-after-ms') ?? Number.NaN);
@@ -17,7 +17,7 @@ export function retryAfterMs(headers: Headers | undefined, nowMs: number): numbe
   return Math.min(Math.max(0, waitMs), maxMs);
 }
 
-/** Milliseconds from the `google.rpc.RetryInfo` among an error's details, such as `retryDelay: '34.07s'`. */
+/** Milliseconds from the `google.rpc.RetryInfo` in an error's details, such as `retryDelay: '34.07s'`. */
 export function retryDelayMs(error: unknown): number | undefined {
   const details = (error as { details?: unknown } | undefined)?.details;
   if (!Array.isArray(details)) return undefined;

@@ -1,4 +1,4 @@
-/** A metered call to the model, as a step of a job: replayed where it is paid for, else reserved, made and recorded. */
+/** Runs a metered model call as a step of a job: replayed if it is paid for, otherwise reserved, made and recorded. */
 import { refusalText, release, reserve, reserveExcess } from '@tally/billing';
 import { idFrom, isAccessRefusal, type Logger, TallyError } from '@tally/core';
 import { type CallRecord, raiseAlarm, readMalformedTokens } from '@tally/db';
@@ -13,7 +13,7 @@ import { toTallyError } from './outcomes.ts';
 import { type Format, readStored, type StepOutput, toStepOutput, unfitText } from './output.ts';
 import { readUsage, type Usage, unknownUsage } from './usage.ts';
 
-/** What a step has of its attempt. */
+/** What a step needs from its attempt. */
 export type StepAttempt = {
   services: WorkerServices;
   job: ClaimedJob;
@@ -22,9 +22,9 @@ export type StepAttempt = {
   modelTimeoutMs: number;
   /** See {@link untilReachable}. */
   giveUpAtMs: number;
-  /** How long ago the job was accepted. */
+  /** Milliseconds since the job was accepted. */
   ageMs(): number;
-  /** What the step gave before, where it is paid for. */
+  /** The step's stored output, if an earlier attempt paid for it. */
   stored(step: string): Promise<StepOutput | undefined>;
   settleOwed(): Promise<void>;
   /** Leaves a call's record to be settled with the job's next write. */
@@ -33,15 +33,15 @@ export type StepAttempt = {
 
 type OutputLimits = { min: number; max: number };
 
-// How often an attempt is given back over a refusal that others do not meet, and for how long.
+// How often, and for how long, an attempt is snoozed over an operator error that may concern this request alone.
 const deniedWaits = 4;
 const deniedWaitMs = 1_500;
-// An answer that was cut off is asked for again with this much more room, twice.
+// A cut-off answer is requested again at most twice, each time with a cap this many times as large.
 const growth = 4;
 const maxRepeats = 2;
 const maxOutputTokens = 16_000;
 
-/** Runs a step; an answer that was cut off and is of no use so is asked for again, as another step with more room. */
+/** Runs a step; an answer that is unusable because it was cut off is requested again as a step with a higher cap. */
 export async function runStep<T>(
   attempt: StepAttempt,
   step: string,
@@ -55,7 +55,7 @@ export async function runStep<T>(
     await attempt.settleOwed();
     const call = () => callModel(attempt, name, request, limits, format);
     const output =
-      (await attempt.stored(name)) ?? (await (cutOffAt === undefined ? call() : sayingWhy(call, cutOffAt)));
+      (await attempt.stored(name)) ?? (await (cutOffAt === undefined ? call() : explainingRefusal(call, cutOffAt)));
     if (!('cutOffAt' in output)) return readStored(output, format);
     cutOffAt = output.cutOffAt;
     const max = Math.min(maxOutputTokens, cutOffAt * growth);
@@ -65,8 +65,8 @@ export async function runStep<T>(
   }
 }
 
-/** Who can't pay for more room reads that this is what the tokens are needed for. */
-async function sayingWhy<T>(call: () => Promise<T>, cutOffAt: number): Promise<T> {
+/** Adds to a refusal of tokens that they are needed for a longer answer. */
+async function explainingRefusal<T>(call: () => Promise<T>, cutOffAt: number): Promise<T> {
   try {
     return await call();
   } catch (error) {
@@ -91,13 +91,13 @@ async function callModel<T>(
   const inputTokens = services.traits.scale(job.accountId, countedTokens, messages);
   const overhead = inputTokens + inputMarginTokens(inputTokens);
   const timeoutMs = Math.min(job.task.queue.timeoutMs, attempt.modelTimeoutMs);
-  // Before the reserve: who waits for the provider holds no tokens.
+  // Ask before the reserve, so that a job that waits for the provider holds no tokens.
   const admission = await services.gate.admit(job);
   if (admission.outcome === 'wait') throw new ProviderBusy(admission);
-  const notMade = () => services.gate.unused(job, admission.epoch);
+  const reportUnused = () => services.gate.unused(job, admission.epoch);
   const { grant, startedAt } = await untilReachable(
     async () => {
-      // The call's deadline counts from before the intent, so that it always ends before the hold's lease does.
+      // The call's deadline counts from before the reserve, so that the call always ends before the hold's lease.
       const startedAt = performance.now();
       const grant = await reserve(services.billing, {
         accountId: job.accountId,
@@ -113,13 +113,13 @@ async function callModel<T>(
     },
     { log, signal, giveUpAtMs },
   ).catch(async (error) => {
-    await notMade();
+    await reportUnused();
     throw error;
   });
-  if (grant.outcome !== 'granted' || signal.aborted) await notMade();
+  if (grant.outcome !== 'granted' || signal.aborted) await reportUnused();
   if (grant.outcome === 'wait') throw new TokensHeld();
   if (grant.outcome === 'refused') {
-    services.refused.set(job.accountId, true);
+    services.refusedAccounts.set(job.accountId, true);
     const tokens = { neededTokens: overhead + limits.min, remainingTokens: grant.remainingTokens ?? 0 };
     throw new TallyError(grant.reason, refusalText(grant.reason, tokens));
   }
@@ -157,9 +157,9 @@ async function callModel<T>(
       signal,
     });
   } catch (error) {
-    // Whatever it was, the call may have been made: it is in the log, and its hold goes with the job's next write.
+    // The call may have been made: log it, and release its hold with the job's next write.
     const kind = error instanceof ModelCallError ? error.kind : 'malformed';
-    // A cancelled call reports no usage; it has read its input.
+    // A cancelled call reports no usage, but the provider has processed its input.
     const isCancelled = kind === 'aborted' && signal.reason instanceof Cancelled;
     attempt.owe(
       record(isCancelled ? { ...unknownUsage, inputTokens, evidence: 'estimated' } : unknownUsage, {
@@ -171,9 +171,9 @@ async function callModel<T>(
     if (!(error instanceof ModelCallError)) throw error;
     const wait = await services.gate.failed(job, admission.epoch, error);
     if (wait !== undefined && kind !== 'aborted') throw new ProviderBusy(wait);
-    // It may be the operator's trouble, and the next refusals tell; a request that is refused again and again is the job's.
+    // Snooze first: later refusals show whether the operator is at fault. A request that stays refused fails its job.
     if (kind === 'operator' && job.waits < deniedWaits) throw new ProviderBusy({ why: 'paced', delayMs: deniedWaitMs });
-    if (kind === 'rejected' || kind === 'operator') tellRejected(attempt, error);
+    if (kind === 'rejected' || kind === 'operator') reportRejected(attempt, error);
     throw kind === 'aborted' ? signal.reason : toTallyError(error, inputTokens);
   }
 
@@ -181,10 +181,10 @@ async function callModel<T>(
   if (usage.refusedUsage !== undefined)
     log.warn({ step, hold_id: grant.holdId }, 'the provider’s usage was not believed');
   if (usage.evidence === 'reported') services.traits.observe(job.accountId, countedTokens, usage.inputTokens, messages);
-  watchCap(attempt, { step, maxOutputTokens, outputTokens: usage.outputTokens });
-  const given = toStepOutput(reply, format, { maxOutputTokens, outputTokens: usage.outputTokens });
-  // Without an answer the account pays nothing, up to a bound: what makes a model answer nonsense may be its own doing.
-  const output = given ?? ((await isBeyondUnbilled(attempt, usage)) ? ({ unusable: true } as const) : undefined);
+  checkCap(attempt, { step, maxOutputTokens, outputTokens: usage.outputTokens });
+  const stored = toStepOutput(reply, format, { maxOutputTokens, outputTokens: usage.outputTokens });
+  // An unusable answer is not billed, up to a bound: the account's own input may be what makes the answers unusable.
+  const output = stored ?? ((await isBeyondUnbilled(attempt, usage)) ? ({ unusable: true } as const) : undefined);
   const billable = output !== undefined;
   const leaseMs = Math.round(timeoutMs + holdLeaseMarginMs - (performance.now() - startedAt));
   const excess = billable ? await holdExcess(attempt, step, { ...grant, leaseMs }, usage) : undefined;
@@ -209,7 +209,7 @@ function outcomeOf(output: StepOutput | undefined): string {
   return 'cutOffAt' in output || output.cutOff ? 'cut_off' : 'answered';
 }
 
-/** Holds what an answer used above its hold. Where nothing can be held the operator pays: the answer is there. */
+/** Reserves the tokens that an answer used above its hold. If that fails, the operator pays, and the answer is kept. */
 async function holdExcess(
   { services, job, log }: StepAttempt,
   step: string,
@@ -233,19 +233,19 @@ async function holdExcess(
 async function isBeyondUnbilled({ services, job, log, giveUpAtMs }: StepAttempt, usage: Usage): Promise<boolean> {
   const read = () => readMalformedTokens(services.db, job.accountId);
   const before = await untilReachable(read, { log, giveUpAtMs }).catch((err: unknown) => {
-    // The call has been made, and its record must not be lost for this.
+    // The call has been made: its record must not be lost because of this read.
     log.warn({ err }, 'an account’s unbilled tokens could not be read');
     return 0;
   });
   return before + usage.inputTokens + usage.outputTokens > maxUnbilledTokensADay;
 }
 
-/** A server that disregards its cap is told of, and asked in the other field from now on. */
-function watchCap(
+/** Raises an alarm if the server exceeded its cap, and sends the cap in both fields from then on. */
+function checkCap(
   { services, log }: StepAttempt,
   call: { step: string; maxOutputTokens: number; outputTokens: number },
 ): void {
-  // Reasoning, and how a model ends, are counted a little differently here and there.
+  // Providers count reasoning and stop tokens slightly differently.
   if (call.outputTokens <= call.maxOutputTokens * 1.1 + 16) return;
   const { name } = services.model;
   log.warn({ ...call, model: name }, 'the model’s server did not obey the cap on its output');
@@ -256,7 +256,7 @@ function watchCap(
   raise(services, 'cap_ignored', what);
 }
 
-function tellRejected({ services, log }: StepAttempt, error: ModelCallError): void {
+function reportRejected({ services, log }: StepAttempt, error: ModelCallError): void {
   log.error({ err: error }, 'the model’s server does not take a request of ours');
   raise(services, 'model_request', `${services.model.name}: ${error.message}`);
 }

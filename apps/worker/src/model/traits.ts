@@ -1,4 +1,4 @@
-/** What is learnt of the model in use: the form of request that its server takes, and how it cuts text into tokens. */
+/** Learns how the model in use behaves: which request form its server accepts, and how it tokenizes text. */
 import type { Config, Logger } from '@tally/core';
 import { type Database, type ModelTraits, readModelTraits, writeModelTraits } from '@tally/db';
 import type { Message } from '@tally/tasks';
@@ -6,33 +6,33 @@ import { LRUCache } from 'lru-cache';
 
 export type Traits = {
   current(): ModelTraits;
-  /** True where the cap's field is set by the operator, and nothing else is tried. */
+  /** True if the operator has set the cap's field, so that no other is tried. */
   isCapSet: boolean;
-  /** Keeps the form of request that the server takes, at once. */
+  /** Stores the request form that the server accepts, at once. */
   learn(change: Partial<Pick<ModelTraits, 'jsonMode' | 'capField'>>): void;
-  /** Whether a form of the cap is worth a try: the operator names none, and the server has not refused it. */
+  /** Whether a cap field may be tried: the operator has set none, and the server has not refused it. */
   mayTryCap(capField: ModelTraits['capField']): boolean;
-  /** Input tokens for the hold: what we count, scaled by what the model has reported for such texts. At least the count. */
+  /** Input tokens to hold: the count, scaled by what the model reported for similar texts. At least the count. */
   scale(accountId: string, countedTokens: number, messages: Message[]): number;
-  /** Tells what the model reported for an account's input of so many counted tokens. */
+  /** Records what the model reported for an account's input of `countedTokens`. */
   observe(accountId: string, countedTokens: number, reportedTokens: number, messages: Message[]): void;
-  /** Reads what other workers have learnt, and writes what has moved by more than a twentieth. */
+  /** Reads what other workers have learnt, and writes own changes of more than 5 %. */
   sync(): Promise<void>;
 };
 
 const openAi = 'https://api.openai.com';
-const greatestFactor = 8;
-// Upwards soon, for a hold that is too small costs the operator; downwards slowly, for texts differ.
-const rising = 0.15;
-const falling = 0.02;
-// The frame of a message weighs too much in shorter ones.
-const minObserved = 50;
-// Whose own factors are kept: those that have called last.
+const maxFactor = 8;
+// Smoothing weights: fast upwards, since too small a hold costs the operator; slow downwards, since texts differ.
+const riseWeight = 0.15;
+const fallWeight = 0.02;
+// In shorter inputs the messages' framing distorts the ratio.
+const minObservedTokens = 50;
+// Accounts with a factor of their own, least recently used dropped first.
 const maxAccounts = 500;
 const letters = /\p{L}/gu;
 const latinLetters = /\p{Script=Latin}/gu;
 
-/** Texts in Latin letters are cut alike by most models; others may be cut five times as finely by older ones. */
+/** Most models tokenize Latin script alike; older ones may need five times as many tokens for other scripts. */
 export function isLatin(messages: Message[]): boolean {
   const text = messages.map(({ content }) => content.slice(0, 4_000)).join('\n');
   const count = text.match(letters)?.length ?? 0;
@@ -41,7 +41,7 @@ export function isLatin(messages: Message[]): boolean {
 
 const newFactors = () => new LRUCache<string, number>({ max: maxAccounts });
 
-/** Without a database nothing is kept. */
+/** Without a database, what is learnt is not stored. */
 export function createTraits(options: {
   db: Database | undefined;
   log: Logger;
@@ -51,7 +51,7 @@ export function createTraits(options: {
 }): Traits {
   const { db, log, model, outputCap } = options;
   const provider = new URL(options.baseUrl ?? openAi).host;
-  // OpenAI refuses both at once; Ollama and llama.cpp read the old name alone.
+  // OpenAI refuses both fields at once; Ollama and llama.cpp read only the old name.
   const byHost = /(?:^|\.)(?:openai|azure)\.com$/.test(provider) ? 'max_completion_tokens' : 'both';
   const traits: ModelTraits = {
     jsonMode: 'json_schema',
@@ -64,8 +64,8 @@ export function createTraits(options: {
   const names = ['latinFactor', 'otherFactor'] as const;
   const nameOf = (messages: Message[]) => (isLatin(messages) ? 'latinFactor' : 'otherFactor');
   const factors = { latinFactor: newFactors(), otherFactor: newFactors() };
-  /** For accounts that have not called: that of the median account, so that odd texts of one account raise no other's holds. */
-  function share(): void {
+  /** New accounts get the median factor, so that unusual texts of one account do not raise the holds of others. */
+  function updateMedianFactors(): void {
     for (const name of names) {
       const known = [...factors[name].values()].sort((a, b) => a - b);
       traits[name] = known[(known.length - 1) >> 1] ?? traits[name];
@@ -75,7 +75,7 @@ export function createTraits(options: {
     stored.jsonMode !== traits.jsonMode ||
     stored.capField !== traits.capField ||
     names.some((name) => Math.abs(stored[name] / traits[name] - 1) > 0.05);
-  /** Takes over what other workers have written since; what both have moved meets halfway. */
+  /** Adopts what other workers have written since; a factor that both sides changed is averaged. */
   function merge(known: ModelTraits): void {
     if (traits.jsonMode === stored.jsonMode) traits.jsonMode = known.jsonMode;
     if (traits.capField === stored.capField && outputCap === 'auto') traits.capField = known.capField;
@@ -90,7 +90,7 @@ export function createTraits(options: {
   async function sync(): Promise<void> {
     if (db === undefined) return;
     const known = await readModelTraits(db, provider, model);
-    share();
+    updateMedianFactors();
     if (known !== undefined) merge(known);
     if (!hasMoved()) return;
     const written = { ...traits };
@@ -118,11 +118,11 @@ export function createTraits(options: {
       return Math.ceil(countedTokens * (factors[name].get(accountId) ?? traits[name]));
     },
     observe(accountId, countedTokens, reportedTokens, messages) {
-      if (countedTokens < minObserved) return;
+      if (countedTokens < minObservedTokens) return;
       const name = nameOf(messages);
       const factor = factors[name].get(accountId) ?? traits[name];
-      const ratio = Math.min(greatestFactor, Math.max(1, reportedTokens / countedTokens));
-      factors[name].set(accountId, factor + (ratio - factor) * (ratio > factor ? rising : falling));
+      const ratio = Math.min(maxFactor, Math.max(1, reportedTokens / countedTokens));
+      factors[name].set(accountId, factor + (ratio - factor) * (ratio > factor ? riseWeight : fallWeight));
     },
     sync,
   };

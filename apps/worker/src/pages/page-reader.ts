@@ -1,4 +1,4 @@
-/** Reads pages of the web in a browser that reaches public addresses only. */
+/** Reads web pages in a browser that can reach public addresses only. */
 import type { Logger } from '@tally/core';
 import { type AddressPolicy, checkPageAddress, type RenderedPage } from '@tally/extraction';
 import { createBrowserHost } from './chromium/browser.ts';
@@ -10,12 +10,11 @@ import { untilAborted } from './until-aborted.ts';
 import { tooLarge, tooSlow } from './verdict.ts';
 import { visit } from './visit.ts';
 
-/** Reads pages of public addresses, in a browser behind a guarded proxy. */
 export type PageReader = {
   /**
    * Opens `url` and reads it once it has settled.
-   * @throws TallyError `address_refused` (a non-public address, also by redirect or DNS), `page_not_found` (404, 410, no
-   * such host), `blocked` (401, 403, 429, a challenge page), `too_large`, `timeout`, `unavailable` (any other failure)
+   * @throws TallyError `address_refused` (a non-public address, also by redirect or DNS), `page_not_found` (404, 410,
+   * no such host), `blocked` (401, 403, 429, a challenge page), `too_large`, `timeout`, `unavailable` (any other error)
    */
   open(url: string, options: { signal: AbortSignal }): Promise<RenderedPage>;
 };
@@ -23,16 +22,16 @@ export type PageReader = {
 export type PageReaderOptions = {
   policy: AddressPolicy;
   log: Logger;
-  /** The only Chromium to use; by default the first that is found. */
+  /** The only Chromium to use; by default the first one found. */
   chromiumPath?: string | undefined;
-  /** For a page in all, once its turn has come: 20 s, and 30 s at most. */
+  /** For the whole page, once it has a slot; default 20 s, at most 30 s. */
   timeoutMs?: number;
   network?: Partial<Network>;
-  /** Waits for its turn; by default among this reader's own pages. */
+  /** Waits for a free slot; by default the reader has slots of its own. */
   takeSlot?: ReturnType<typeof createSlots>;
 };
 
-/** Starts nothing yet: the browser comes with the first page. `close` ends it, and whatever it still reads. */
+/** The browser starts with the first page. `close` ends it and all pages that are being read. */
 export function createPageReader(options: PageReaderOptions): PageReader & { close(): Promise<void> } {
   const { policy, log } = options;
   const network: Network = { ...realNetwork, ...options.network };
@@ -48,7 +47,7 @@ export function createPageReader(options: PageReaderOptions): PageReader & { clo
     signal.addEventListener('abort', onAbort, { once: true });
     const deadline = setTimeout(() => stop.abort(tooSlow()), timeoutMs);
     try {
-      // The caller waits for no tidying up, but the next page does.
+      // The caller does not wait for the clean-up, but the next page does: it releases the slot.
       const page = readBehindGuard(url, stop).finally(freeSlot);
       return await untilAborted(page, stop.signal);
     } finally {

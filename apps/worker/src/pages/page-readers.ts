@@ -1,4 +1,4 @@
-/** A browser for each account that has pages open: what a page takes of its browser, it takes from no other account. */
+/** One browser per account with open pages, so that a page can't affect other accounts through its browser. */
 import { maxPagesAtOnce } from './limits.ts';
 import { createPageReader, type PageReader, type PageReaderOptions } from './page-reader.ts';
 import { createSlots } from './slots.ts';
@@ -6,16 +6,16 @@ import { createSlots } from './slots.ts';
 export type PageReaders = {
   /** @throws TallyError as {@link PageReader.open} does */
   open(accountId: string, ...page: Parameters<PageReader['open']>): ReturnType<PageReader['open']>;
-  /** Ends all browsers, and whatever they still read. */
+  /** Ends all browsers and all pages that are being read. */
   close(): Promise<void>;
 };
 
-// Pages of one shop often come one after the other, and a browser takes some tenths of a second to start.
+// An account often reads several pages in a row, and a browser takes some tenths of a second to start.
 const idleMs = 10_000;
-/** More than pages that are read at once, so that a browser's end is waited for by nobody. */
+/** More than the pages read at once, so that no page waits for another browser to end. */
 const maxBrowsers = maxPagesAtOnce + 2;
 
-/** Starts nothing yet: a browser comes with its account's first page, and goes when it had none for a while. */
+/** A browser starts with its account's first page, and ends after `idleMs` without one. */
 export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>): PageReaders {
   const takeSlot = createSlots(maxPagesAtOnce);
   const readers = new Map<
@@ -23,8 +23,8 @@ export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>):
     { reader: ReturnType<typeof createPageReader>; open: number; idle?: NodeJS.Timeout }
   >();
 
-  /** Of those without a page the one that is there longest: each takes 100 MB for nothing. */
-  function closeIdlest(): void {
+  /** Closes the oldest browser without a page: each takes 100 MB. */
+  function closeOldestIdle(): void {
     const idle = [...readers].find(([, { open }]) => open === 0);
     if (idle === undefined) return;
     const [accountId, { reader, idle: timer }] = idle;
@@ -35,7 +35,7 @@ export function createPageReaders(options: Omit<PageReaderOptions, 'takeSlot'>):
 
   return {
     async open(accountId, ...page) {
-      if (!readers.has(accountId) && readers.size >= maxBrowsers) closeIdlest();
+      if (!readers.has(accountId) && readers.size >= maxBrowsers) closeOldestIdle();
       const own = readers.get(accountId) ?? { reader: createPageReader({ ...options, takeSlot }), open: 0 };
       readers.set(accountId, own);
       clearTimeout(own.idle);

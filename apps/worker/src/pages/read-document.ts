@@ -1,4 +1,4 @@
-/** Reads what a browser shows: waits until it has settled, scrolls through it, and takes a snapshot. */
+/** Reads a page in the browser: waits until it has settled, scrolls through it, and takes a snapshot. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CDPSession } from 'playwright';
 import { clickConsent, hasProductData, type PageScript, type Snapshot, scrollOn, snapshot } from './in-page/index.ts';
@@ -17,29 +17,29 @@ import type { Watch } from './watch.ts';
 export type Reading = {
   cdp: CDPSession;
   watch: Watch;
-  /** When the whole must be done. */
+  /** Deadline of the whole reading, as `Date.now()`. */
   endsAt: number;
   signal: AbortSignal;
 };
 
 /**
- * Reads the document. @throws where it gives way to another one meanwhile
- * @param loaded false where it was waited for so long that its scripts have long had their time
+ * Reads the document. @throws if another document replaces it meanwhile
+ * @param loaded false if the wait for its load timed out, so that its scripts have had enough time
  */
 export async function readDocument(reading: Reading, loaded: boolean): Promise<Snapshot> {
   if (loaded) await settle(reading);
   if (await run(reading, clickConsent, null)) await sleep(quietMs, undefined, { signal: reading.signal });
   await scrollThrough(reading);
-  return readAtOnce(reading);
+  return takeSnapshot(reading);
 }
 
-/** The snapshot as it stands, for a page that need not be waited for. */
-export const readAtOnce = (reading: Reading): Promise<Snapshot> =>
+/** Takes a snapshot without waiting or scrolling. */
+export const takeSnapshot = (reading: Reading): Promise<Snapshot> =>
   run(reading, snapshot, { maxMs: markHiddenMs, maxChars: maxDocumentBytes });
 
 /**
- * Waits for data that scripts add. A page that has its product needs only a quiet network; any other gets the full time,
- * which is little beside the model that it will cost.
+ * Waits for data that scripts add. A page with product data needs only a quiet network; any other gets the full time,
+ * which is short compared with the model call that the page will need.
  */
 async function settle(reading: Reading): Promise<void> {
   const startedAt = Date.now();
@@ -50,7 +50,7 @@ async function settle(reading: Reading): Promise<void> {
   }
 }
 
-/** To the end, which may move away as more comes, and back to the top. */
+/** Scrolls to the end, which may move as more content loads, and back to the top. */
 async function scrollThrough(reading: Reading): Promise<void> {
   for (let scrolls = 0; scrolls < maxScrolls && Date.now() < reading.endsAt - readReserveMs; scrolls++) {
     const isFurther = await run(reading, scrollOn, { to: 'next' });
@@ -60,7 +60,7 @@ async function scrollThrough(reading: Reading): Promise<void> {
   await run(reading, scrollOn, { to: 'top' });
 }
 
-/** Runs a script in a world of its own, where the page's scripts can neither see nor change it. */
+/** Runs a script in an isolated world, where the page's scripts can neither see nor change it. */
 async function run<Input, Output>(reading: Reading, script: PageScript<Input, Output>, input: Input): Promise<Output> {
   const { cdp, watch } = reading;
   const world = await cdp.send('Page.createIsolatedWorld', { frameId: watch.frameId(), worldName: 'tally' });

@@ -1,11 +1,11 @@
-/** Limits on what happens at the same time: over all, and for each account. */
+/** Concurrency limits: in total, and per account. */
 
-/** Returns a function that waits for a free slot and hands out what frees it again. @throws the signal's reason */
+/** Returns a function that waits for a free slot and returns its release function. @throws the signal's reason */
 export function createSlots(count: number): (signal: AbortSignal) => Promise<() => void> {
   let free = count;
   const waiting = new Set<() => void>();
 
-  /** A slot goes straight to whoever waits longest: nobody new comes in between. */
+  /** A freed slot passes to the longest waiter, so that a new caller can't overtake it. */
   function release(): void {
     const [next] = waiting;
     if (next) next();
@@ -35,12 +35,12 @@ export function createSlots(count: number): (signal: AbortSignal) => Promise<() 
   };
 }
 
-/** Returns a function that takes one of an account's places, and hands out what frees it again; undefined where it has none. */
-export function createShares(most: number): (accountId: string) => (() => void) | undefined {
+/** Returns a function that takes a slot of an account and returns its release function; undefined if none is free. */
+export function createShares(maxPerAccount: number): (accountId: string) => (() => void) | undefined {
   const taken = new Map<string, number>();
   return (accountId) => {
     const before = taken.get(accountId) ?? 0;
-    if (before >= most) return undefined;
+    if (before >= maxPerAccount) return undefined;
     taken.set(accountId, before + 1);
     return () => {
       const now = (taken.get(accountId) ?? 1) - 1;

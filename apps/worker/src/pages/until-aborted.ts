@@ -1,8 +1,8 @@
-/** Waiting for work only as long as somebody wants it. */
+/** Stops waiting for work once a signal is aborted. */
 
 /**
- * What `work` becomes, or the signal's reason, whichever comes first; after an abort the work's own end is of no interest.
- * Closing a browser context doesn't end every call to it: some stay unanswered.
+ * Settles with `work` or rejects with the signal's reason, whichever comes first; a later failure of `work` is ignored.
+ * Needed since closing a browser context doesn't settle every call to it.
  */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** What a website's answer means to the tenant: fixed words, since the answer itself is the website's. */
+/** Classifies websites' responses as errors with fixed texts, since a response may contain anything. */
 import { TallyError } from '@tally/core';
 import { addressRefusals } from '@tally/extraction';
 import type { Snapshot } from './in-page/index.ts';
@@ -15,26 +15,26 @@ const unavailable = () => new TallyError('unavailable', 'The website could not s
 const refusals: ReadonlySet<number> = new Set([401, 403, 407, 429, 451]);
 const readable = /html|xml|json|^text\/plain/i;
 
-/** Judges the head of an answer; undefined where the page has to be looked at. */
-export function judgeAnswer(status: number, headers: Record<string, string>): TallyError | undefined {
+/** Classifies a response by its status and headers; undefined if the page itself must be read. */
+export function classifyResponse(status: number, headers: Record<string, string>): TallyError | undefined {
   if (refusals.has(status) || headers['cf-mitigated'] === 'challenge') return blocked();
   if (status === 404 || status === 410) return notFound();
-  // A 5xx may hide a challenge, and shows it only once it has loaded.
+  // A 5xx may be a challenge page, which can be recognised only once it has loaded.
   if (status >= 400 && status < 500) return unavailable();
   const type = headers['content-type'];
   return type === undefined || readable.test(type) ? undefined : notAPage();
 }
 
-/** Titles and texts of the pages that Cloudflare, DataDome, PerimeterX, Akamai, Imperva and AWS put in front of others. */
+/** Titles and texts of the challenge pages of Cloudflare, DataDome, PerimeterX, Akamai, Imperva and AWS. */
 const challengeTitles =
   /^(just a moment|attention required|access denied|access to this page has been denied|pardon our interruption|(please )?verify(ing)? (that )?you are (a )?human|are you (a )?(human|robot)|robot check|security check|human verification|ddos-guard|checking your browser|captcha)\b/i;
 const challengeTexts =
   /edgesuite\.net|reference #[\d.]+[a-f\d]|press (and|&) hold|incapsula incident|unusual traffic|enable javascript and cookies to continue|please enable js and disable any ad blocker/i;
-/** A contact form may carry a captcha; a page that says hardly anything else is one. */
+/** A page with a captcha and hardly any other text is a challenge; with more text it may be a contact form. */
 const maxCaptchaPageChars = 600;
 
-/** Whether what was loaded is a challenge, or says that the website is down. */
-export function judgePage(status: number, page: Snapshot): TallyError | undefined {
+/** Classifies a loaded page: a challenge, a server error, or too large; undefined if it can be used. */
+export function classifyPage(status: number, page: Snapshot): TallyError | undefined {
   const isSmall = page.text !== '' && page.text.length < 2_000;
   const isCaptcha = page.captcha && page.text.trim().length <= maxCaptchaPageChars;
   if (isSmall && (challengeTitles.test(page.title.trim()) || challengeTexts.test(page.text))) return blocked();
@@ -43,8 +43,8 @@ export function judgePage(status: number, page: Snapshot): TallyError | undefine
   return page.html === null ? tooLarge() : undefined;
 }
 
-/** Translates an error of Chromium's network, as in `net::ERR_CONNECTION_REFUSED`. */
-export function judgeNetworkError(text: string): TallyError {
+/** Translates a network error of Chromium's, such as `net::ERR_CONNECTION_REFUSED`. */
+export function classifyNetworkError(text: string): TallyError {
   if (/ERR_(UNSAFE_REDIRECT|UNKNOWN_URL_SCHEME|DISALLOWED_URL_SCHEME|INVALID_REDIRECT)/.test(text))
     return new TallyError('address_refused', addressRefusals.scheme);
   if (/ERR_TOO_MANY_REDIRECTS/.test(text)) return tooManyRedirects();

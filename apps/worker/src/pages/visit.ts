@@ -1,4 +1,4 @@
-/** One visit to one page, in a browser context of its own that is closed whatever happens. */
+/** One visit to one page, in a browser context of its own that is always closed afterwards. */
 import { type Logger, TallyError } from '@tally/core';
 import type { AddressPolicy, RenderedPage } from '@tally/extraction';
 import type { BrowserContext, Page } from 'playwright';
@@ -6,9 +6,9 @@ import type { BrowserHost } from './chromium/browser.ts';
 import type { Snapshot } from './in-page/index.ts';
 import { loadShare } from './limits.ts';
 import type { Guard } from './proxy/guard.ts';
-import { type Reading, readAtOnce, readDocument } from './read-document.ts';
+import { type Reading, readDocument, takeSnapshot } from './read-document.ts';
 import { untilAborted } from './until-aborted.ts';
-import { browserEnded, judgeNetworkError, judgePage, tooLarge } from './verdict.ts';
+import { browserEnded, classifyNetworkError, classifyPage, tooLarge } from './verdict.ts';
 import { watchPage } from './watch.ts';
 
 export type Visit = {
@@ -17,7 +17,7 @@ export type Visit = {
   guard: Guard;
   policy: AddressPolicy;
   endsAt: number;
-  /** Aborting it, with the reason, ends the visit and closes the context at once. */
+  /** Aborting it ends the visit with the reason, and closes the context at once. */
   stop: AbortController;
   log: Logger;
 };
@@ -34,12 +34,12 @@ export async function visit(visit: Visit): Promise<RenderedPage> {
   } catch (error) {
     if (error instanceof TallyError || stop.signal.aborted) throw error;
     const text = error instanceof Error ? error.message : String(error);
-    // The error of what was being done may come before the news of the crash.
+    // The error of a pending call may arrive before the crash event.
     if (/has been closed|Target closed|crashed/i.test(text)) throw ranOutOfMemory() ? tooLarge() : browserEnded();
-    // Playwright's words repeat the address, and a log must not.
+    // Playwright's message contains the address, which must not be logged.
     const reason = text.split('\n', 1)[0]?.replace(/https?:\S+/g, '…');
     visit.log.info({ host: new URL(visit.url).host, reason }, 'page not read');
-    throw judgeNetworkError(text);
+    throw classifyNetworkError(text);
   } finally {
     await opening.then(browser.discard, () => undefined);
   }
@@ -65,18 +65,18 @@ async function readIn(context: BrowserContext, visit: Visit): Promise<RenderedPa
     const loaded = await load(page, loadEndsAt);
     const document = watch.documents();
     const isDown = watch.status() >= 500;
-    const snapshot = await (isDown ? readAtOnce(reading) : readDocument(reading, loaded)).catch((error: unknown) => {
-      // The page went on to another one, which is the one to read.
+    const snapshot = await (isDown ? takeSnapshot(reading) : readDocument(reading, loaded)).catch((error: unknown) => {
+      // The page navigated to another document, which is read instead.
       if (watch.documents() === document || stop.signal.aborted) throw error;
       return undefined;
     });
     if (snapshot === undefined || watch.documents() !== document) continue;
     if (!snapshot.seen) visit.log.info({ host: new URL(url).host }, 'page not searched for hidden text to its end');
-    return judged(page, watch.status(), snapshot);
+    return toRenderedPage(page, watch.status(), snapshot);
   }
 }
 
-/** Whether all of the page has come. One whose trackers hang is read without them, but never before it is there itself. */
+/** Waits for the page; false if subresources, such as hanging trackers, are missing when the time is up. */
 async function load(page: Page, loadEndsAt: number): Promise<boolean> {
   await page.waitForLoadState('domcontentloaded');
   try {
@@ -88,8 +88,8 @@ async function load(page: Page, loadEndsAt: number): Promise<boolean> {
   }
 }
 
-function judged(page: Page, status: number, snapshot: Snapshot): RenderedPage {
-  const verdict = judgePage(status, snapshot);
+function toRenderedPage(page: Page, status: number, snapshot: Snapshot): RenderedPage {
+  const verdict = classifyPage(status, snapshot);
   if (verdict) throw verdict;
   const url = new URL(page.url());
   url.hash = '';

@@ -1,4 +1,4 @@
-/** Watches a page while it is read, and stops the reading at what a page must not do, be or cost. */
+/** Watches a page while it is read, and stops the reading when the page breaks a rule or exceeds a limit. */
 import { TallyError } from '@tally/core';
 import { type AddressPolicy, checkPageAddress } from '@tally/extraction';
 import type { BrowserContext, CDPSession, Page, Request, Response, Route } from 'playwright';
@@ -11,16 +11,16 @@ import {
   maxStoringOrigins,
 } from './limits.ts';
 import { type Guard, guardHeader } from './proxy/guard.ts';
-import { browserEnded, judgeAnswer, judgeNetworkError, tooLarge, tooManyRedirects } from './verdict.ts';
+import { browserEnded, classifyNetworkError, classifyResponse, tooLarge, tooManyRedirects } from './verdict.ts';
 
 export type Watch = {
-  /** How many documents the main frame has shown: a page that reads the same before and after stayed what it was. */
+  /** Number of documents the main frame has shown: equal counts mean that no navigation happened in between. */
   documents(): number;
   /** The main frame's id in the DevTools protocol. */
   frameId(): string;
   /** HTTP status of the last document. */
   status(): number;
-  /** For how long nothing has been on its way. */
+  /** Milliseconds without a pending request. */
   quietForMs(): number;
 };
 
@@ -30,16 +30,16 @@ export type Watched = {
   cdp: CDPSession;
   guard: Guard;
   policy: AddressPolicy;
-  /** Asked where the page has crashed. */
+  /** Called if the page has crashed. */
   ranOutOfMemory: () => boolean;
-  /** Ends the reading with this error; the first one counts. */
+  /** Ends the reading with this error; only the first call counts. */
   stop: (error: TallyError) => void;
 };
 
 const unneeded: ReadonlySet<string> = new Set(['media', 'font']);
-/** Open for as long as the page is. */
+/** Requests that stay open as long as the page. */
 const endless: ReadonlySet<string> = new Set(['eventsource', 'websocket', 'ping']);
-/** An image that failed may be taken out of the page by its script; one that came, and takes up room, stays. */
+/** Scripts may remove images that fail to load, so images get a placeholder that loads and has a size. */
 const placeholder = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300"/>';
 
 export async function watchPage(watched: Watched): Promise<Watch> {
@@ -56,7 +56,7 @@ export async function watchPage(watched: Watched): Promise<Watch> {
   return { ...main, ...navigation, quietForMs };
 }
 
-/** Decides about each request before it leaves. Redirects don't come by here: the guard sees those. */
+/** Filters each request before it is sent. Redirects bypass this; the proxy checks them. */
 function limitRequests(): (route: Route, request: Request) => Promise<void> {
   let requests = 0;
   return async (route, request) => {
@@ -67,12 +67,12 @@ function limitRequests(): (route: Route, request: Request) => Promise<void> {
       if (unneeded.has(type) || !isWeb || ++requests > maxRequests) return route.abort('blockedbyclient');
       return route.continue();
     };
-    // Fails only where the page is gone.
+    // Fails only if the page is closed.
     await decide().catch(() => undefined);
   };
 }
 
-/** Follows where the main frame goes, on its own account or by redirects. */
+/** Checks the main frame's navigations and redirects. */
 function watchNavigation({ page, guard, policy, stop }: Watched): Pick<Watch, 'status'> {
   let navigations = 0;
   let status = 0;
@@ -86,14 +86,14 @@ function watchNavigation({ page, guard, policy, stop }: Watched): Pick<Watch, 's
     if (!isMainDocument(page, response.request()) || isRedirect(response)) return;
     status = response.status();
     const refusal = guardHeader in response.headers() ? guard.failureAt(response.url()) : undefined;
-    const verdict = refusal ?? judgeAnswer(status, response.headers());
+    const verdict = refusal ?? classifyResponse(status, response.headers());
     if (verdict) stop(verdict);
   });
   page.on('requestfailed', (request) => {
     const text = request.failure()?.errorText ?? '';
-    // Aborted: another navigation came between, or a download; the first says so itself where it matters.
+    // ERR_ABORTED means another navigation, which is checked itself, or a download, which `goto` reports.
     if (!isMainDocument(page, request) || text.includes('ERR_ABORTED')) return;
-    stop(guard.failureAt(request.url()) ?? judgeNetworkError(text));
+    stop(guard.failureAt(request.url()) ?? classifyNetworkError(text));
   });
   return { status: () => status };
 }
@@ -112,24 +112,24 @@ const isMainDocument = (page: Page, request: Request) =>
 const isRedirect = (response: Response) =>
   response.status() >= 300 && response.status() < 400 && 'location' in response.headers();
 
-/** Returns for how long nothing that ends by itself has been on its way. */
+/** Returns the milliseconds without a pending request, apart from those that stay open. */
 function watchTraffic(page: Page): () => number {
-  const underway = new Set<Request>();
+  const pending = new Set<Request>();
   let lastAt = Date.now();
   page.on('request', (request) => {
-    if (!endless.has(request.resourceType())) underway.add(request);
+    if (!endless.has(request.resourceType())) pending.add(request);
     lastAt = Date.now();
   });
   const ended = (request: Request) => {
-    underway.delete(request);
+    pending.delete(request);
     lastAt = Date.now();
   };
   page.on('requestfinished', ended);
   page.on('requestfailed', ended);
-  return () => (underway.size > 0 ? 0 : Date.now() - lastAt);
+  return () => (pending.size > 0 ? 0 : Date.now() - lastAt);
 }
 
-/** Counts what comes out of decompression, since on the wire a bomb is small; and reads redirects before they're followed. */
+/** Counts bytes after decompression, since a bomb is small on the wire. Checks redirects before they are followed. */
 async function watchDocument({ cdp, policy, stop }: Watched): Promise<Pick<Watch, 'documents' | 'frameId'>> {
   const { frameTree } = await cdp.send('Page.getFrameTree');
   let frameId = frameTree.frame.id;
@@ -155,7 +155,7 @@ async function watchDocument({ cdp, policy, stop }: Watched): Promise<Pick<Watch
     documentUrl = request.url;
     documentBytes = 0;
   });
-  // A redirect to a scheme that the browser leaves to other programs ends without a word.
+  // A redirect to a scheme that the browser hands to other programs causes no further event.
   cdp.on('Network.responseReceivedExtraInfo', ({ requestId, statusCode, headers }) => {
     const location = Object.entries(headers).find(([name]) => name.toLowerCase() === 'location')?.[1];
     if (requestId !== documentRequest || statusCode < 300 || statusCode > 399 || location === undefined) return;

@@ -1,4 +1,4 @@
-/** Which request a server gets, and what is learnt from its refusals; over HTTP, with a server that follows a script. */
+/** The requests that the client sends, and what it learns from refusals, against a scripted HTTP server. */
 
 import type { Scripted } from '@tally/testing';
 import { startScriptedModel, testLog } from '@tally/testing/vitest';
@@ -9,7 +9,7 @@ import { createTraits } from '../../src/model/traits.ts';
 const server = await startScriptedModel(() => 'Yes.');
 type Body = { messages: { content: string }[]; response_format?: { type: string }; max_tokens?: number };
 
-/** A client that has learnt nothing yet, of a server that answers as the script says. */
+/** A new client of a server that answers by `script`. */
 function connect(script: (body: Body) => Scripted, outputCap: 'auto' | 'max_tokens' = 'auto') {
   server.script = script;
   server.asked.length = 0;
@@ -32,14 +32,14 @@ const json = (status: number, body: unknown): Scripted => ({ status, body: JSON.
 const refuse = (message: string) => json(400, { error: { message, type: 'invalid_request_error' } });
 const format = { name: 'thing', jsonSchema: { type: 'object' } };
 
-describe('the cap on the output', () => {
-  it('is sent under both names to a server that is not known', async () => {
+describe('output cap', () => {
+  it('is sent in both fields to an unknown server', async () => {
     const { ask, requests } = connect(() => 'Yes.');
     await ask();
     expect(requests).toMatchObject([{ max_tokens: 100, max_completion_tokens: 100 }]);
   });
 
-  it('is sent as the setting says', async () => {
+  it('is sent in the configured field only', async () => {
     const { ask, requests } = connect(() => 'Yes.', 'max_tokens');
     await ask();
     expect(requests[0]).toHaveProperty('max_tokens', 100);
@@ -49,30 +49,30 @@ describe('the cap on the output', () => {
   it.each([
     ['max_tokens', 'max_completion_tokens'],
     ['max_completion_tokens', 'max_tokens'],
-  ])('is sent without %s once the server has refused that', async (refused, taken) => {
+  ])('is sent without %s after the server has refused it', async (refused, accepted) => {
     const { ask, requests } = connect((body) =>
       refused in body ? refuse(`Unsupported parameter: '${refused}' is not supported.`) : 'Yes.',
     );
     await ask();
     await ask();
     expect(requests).toHaveLength(3);
-    expect(requests[2]).toHaveProperty(taken, 100);
+    expect(requests[2]).toHaveProperty(accepted, 100);
     expect(requests[2]).not.toHaveProperty(refused);
   });
 
-  it('is learnt by calls that are refused at the same time', async () => {
+  it('is learnt by calls that are refused concurrently', async () => {
     const { ask } = connect((body) => ('max_tokens' in body ? refuse("Unsupported parameter: 'max_tokens'") : 'Yes.'));
     const replies = await Promise.all([1, 2, 3, 4, 5].map(() => ask()));
     expect(replies.map(({ text }) => text)).toEqual(Array(5).fill('Yes.'));
   });
 
-  it('that the operator has set is not changed by a refusal', async () => {
+  it('stays in the configured field after a refusal', async () => {
     const { ask, requests } = connect(() => refuse("Unsupported parameter: 'max_tokens'"), 'max_tokens');
     await expect(ask()).rejects.toMatchObject({ kind: 'rejected' });
     expect(requests).toHaveLength(1);
   });
 
-  it('that no server takes is not sent for ever', async () => {
+  it('is tried at most 5 times if every field is refused', async () => {
     const { ask, requests } = connect((body) =>
       refuse(`Unsupported parameter: '${'max_tokens' in body ? 'max_tokens' : 'max_completion_tokens'}'`),
     );
@@ -81,10 +81,10 @@ describe('the cap on the output', () => {
   });
 });
 
-describe('JSON', () => {
+describe('JSON mode', () => {
   const unavailable = 'This response_format type is unavailable now';
 
-  it('keeps json_object where many calls are refused at the same time', async () => {
+  it('stops at json_object when calls are refused concurrently', async () => {
     const { ask, traits } = connect((body) =>
       body.response_format?.type === 'json_schema' ? refuse(unavailable) : '{"a":1}',
     );
@@ -92,7 +92,7 @@ describe('JSON', () => {
     expect(traits.current().jsonMode).toBe('json_object');
   });
 
-  it('is not unlearnt by an answer to a call that was sent before', async () => {
+  it('is not reset by the answer to an earlier call', async () => {
     const { ask, traits } = connect(() => 'Yes.');
     const earlier = ask();
     traits.learn({ jsonMode: 'json_object' });
@@ -100,13 +100,13 @@ describe('JSON', () => {
     expect(traits.current().jsonMode).toBe('json_object');
   });
 
-  it('is asked for as before where a server refuses every form', async () => {
+  it('stays json_schema if the server refuses every form', async () => {
     const { ask, traits } = connect(() => refuse(unavailable));
     await expect(ask(format)).rejects.toMatchObject({ kind: 'rejected' });
     expect(traits.current().jsonMode).toBe('json_schema');
   });
 
-  it('is asked by the prompt alone of a server that knows no response_format', async () => {
+  it('falls back to the prompt if response_format is unknown', async () => {
     const { ask, requests } = connect((body) =>
       body.response_format ? refuse('response_format: Extra inputs are not permitted') : '{"a":1}',
     );
@@ -115,36 +115,36 @@ describe('JSON', () => {
   });
 });
 
-describe('a 200', () => {
+describe('200 response', () => {
   it.each(['content_filter', 'SAFETY', 'PROHIBITED_CONTENT', 'content_filter: PROHIBITED_CONTENT'])(
-    'that ends by %s is a refusal',
+    'with finish_reason %s is a refusal',
     async (finish_reason) => {
       const { ask } = connect(() => ({ message: { content: null }, choice: { finish_reason } }));
       expect(await ask()).toMatchObject({ refusal: true, text: null });
     },
   );
 
-  it.each(['length', 'MAX_TOKENS', 'model_length'])('that ends by %s is cut off', async (finish_reason) => {
+  it.each(['length', 'MAX_TOKENS', 'model_length'])('with finish_reason %s is cut off', async (finish_reason) => {
     const { ask } = connect(() => ({ choice: { finish_reason } }));
     expect(await ask()).toMatchObject({ cutOff: true, refusal: false });
   });
 
-  it('with an empty refusal is an answer', async () => {
+  it('with an empty refusal field is an answer', async () => {
     const { ask } = connect(() => ({ message: { content: 'Yes.', refusal: '' } }));
     expect(await ask()).toMatchObject({ refusal: false, text: 'Yes.' });
   });
 
   it.each([
-    ['a limit', { code: 429, message: 'Rate limit exceeded' }, 'rate_limited'],
-    ['the credit', { code: 'insufficient_quota', message: 'no' }, 'operator'],
-    ['some kind', { message: 'Provider returned error' }, 'unavailable'],
-  ])('that is an error of %s is told apart', async (_, error, kind) => {
+    ['rate limit', { code: 429, message: 'Rate limit exceeded' }, 'rate_limited'],
+    ['quota', { code: 'insufficient_quota', message: 'no' }, 'operator'],
+    ['unspecified error', { message: 'Provider returned error' }, 'unavailable'],
+  ])('with an error body is classified: %s', async (_, error, kind) => {
     const { ask } = connect(() => json(200, { error }));
     await expect(ask()).rejects.toMatchObject({ name: 'ModelCallError', kind });
   });
 
   it.each(['[]', '7', 'null', '"text"', '{}', '{"choices":"x"}', '{"choices":[null]}', '{"choices":[{"message":5}]}'])(
-    'that is %s is no answer, and never an unknown error',
+    'with body %s is no answer, and never an unknown error',
     async (body) => {
       const { ask } = connect(() => ({ status: 200, body }));
       const reply = await ask().catch((error: unknown) => error);
@@ -154,8 +154,8 @@ describe('a 200', () => {
   );
 });
 
-describe('a refusal', () => {
-  it('of too long an input says what the model takes', async () => {
+describe('error response', () => {
+  it('for a too long input names the model’s limit', async () => {
     const error = { message: 'too long', type: 'exceed_context_size_error', n_prompt_tokens: 14_429, n_ctx: 8_192 };
     const { ask } = connect(() => json(400, { error }));
     await expect(ask()).rejects.toMatchObject({ kind: 'too_large', limitTokens: 8_192 });
@@ -167,9 +167,9 @@ describe('a refusal', () => {
       { object: 'error', message: 'maximum context length is 2048 tokens', code: 400 },
       'too_large',
     ],
-    ['Google: in a list', [{ error: { code: 400, message: 'API key not valid.' } }], 'operator'],
-    ['xAI: as a text', { code: 'Client specified an invalid argument', error: 'Incorrect API key' }, 'operator'],
-  ])('is read in the form of %s', async (_, body, kind) => {
+    ['Google: in an array', [{ error: { code: 400, message: 'API key not valid.' } }], 'operator'],
+    ['xAI: as a string', { code: 'Client specified an invalid argument', error: 'Incorrect API key' }, 'operator'],
+  ])('is parsed in the form of %s', async (_, body, kind) => {
     const { ask } = connect(() => json(400, body));
     await expect(ask()).rejects.toMatchObject({ kind });
   });

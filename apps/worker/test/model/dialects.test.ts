@@ -1,4 +1,4 @@
-/** The client against the sandbox's five dialects: every refusal, and the forms that it learns. */
+/** The model client against the sandbox's five dialects: every error, and the request forms that it learns. */
 import { createLogger } from '@tally/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Dialect, type ErrorKind, errorKinds } from '../../../sandbox/src/model/dialects/dialect.ts';
@@ -43,12 +43,12 @@ async function startWith(dialect: Dialect) {
   return { sandbox, traits, ask };
 }
 
-it.each(dialects)('reads every refusal of $name', async (dialect) => {
+it.each(dialects)('classifies every error of $name', async (dialect) => {
   const { sandbox, ask } = await startWith(dialect);
   for (const kind of errorKinds) {
     sandbox.faults.set([{ kind, retry_after_s: 3 }]);
     const error = await ask().catch((err: ModelCallError) => err);
-    // Ollama's 503 is a model that is being loaded, the others' an overload.
+    // Ollama's 503 means that the model is loading; the others' means overload.
     const isLoading = kind === 'unavailable' && dialect.name === 'ollama';
     const wanted = isLoading ? 'unavailable' : expected[kind];
     expect(error, kind).toMatchObject({ kind: wanted, retryAfterMs: 3_000 });
@@ -58,7 +58,7 @@ it.each(dialects)('reads every refusal of $name', async (dialect) => {
   sandbox.faults.set([{ kind: 'content_refused' }]);
   const refused = await ask().catch((err: ModelCallError) => err);
   if (refused instanceof Error) expect(refused.kind).toBe('refused');
-  // Ollama's models refuse in their text only.
+  // Ollama's models refuse in the text of the answer only.
   else expect(refused.refusal).toBe(dialect.contentRefused !== 'in_text');
 });
 
@@ -70,7 +70,7 @@ const format = {
 it.each([
   ['openai', { jsonMode: 'json_schema', capField: 'max_completion_tokens' }],
   ['deepseek', { jsonMode: 'json_object', capField: 'both' }],
-])('learns the form of %s once from calls that are refused together', async (name, learnt) => {
+])('learns the request form of %s from concurrent refusals', async (name, learnt) => {
   const dialect = dialects.find((one) => one.name === name) as Dialect;
   const { sandbox, traits, ask } = await startWith(dialect);
   sandbox.settings.current = Settings.parse({ reasoning_tokens: 10, delay_ms: 50 });

@@ -1,4 +1,4 @@
-/** Each way in which a provider fails, and what the job, the ledger and the tenant see of it. */
+/** Provider faults, and their effect on the job, the ledger and the tenant's bill. */
 
 import { listAlarms } from '@tally/db';
 import type { Job } from '@tally/testing';
@@ -18,11 +18,11 @@ type Call = {
   provider_request_id: string | null;
 };
 
-/** Asks one question of a model that fails `times` times as told, and reads what the ledger says. */
+/** Asks one question of a model that fails `times` times with `fault`, and reads the usage log. */
 async function askWith(fault: Fault, times = 1, tokens = 10_000): Promise<{ job: Job; calls: Call[]; booked: number }> {
   const person = await platform.newPerson({ tokens });
   platform.sandbox.faults.set([{ ...fault, match: { user: person.accountId }, times }]);
-  // Five attempts wait for up to 2, 4, 8 and 16 seconds in between.
+  // Five attempts wait up to 2, 4, 8 and 16 s in between.
   const job = await platform.poll(person.token, await platform.submit(person.token, 'Anything at all?'), 50_000);
   const { rows: calls } = await platform.api.services.db.pool.query<Call>(
     'select * from ai_usage_log where account_id = $1 order by created_at',
@@ -32,41 +32,41 @@ async function askWith(fault: Fault, times = 1, tokens = 10_000): Promise<{ job:
   return { job, calls, booked: platform.sandbox.book.totals(person.accountId).total_tokens };
 }
 
-describe('a transient fault', () => {
+describe('transient fault', () => {
   const faults: [string, Fault, string][] = [
     ['too many requests', { kind: 'rate_limit', retry_after_ms: 100 }, 'rate_limited'],
     ['an internal error', { kind: 'server_error' }, 'unavailable'],
     ['an overload', { kind: 'unavailable' }, 'rate_limited'],
     ['a connection reset before any byte', { kind: 'reset' }, 'unavailable'],
-    ['a connection cut in the middle of the answer', { kind: 'reset', after_headers: true }, 'malformed'],
-    ['a page of HTML', { kind: 'html' }, 'malformed'],
-    ['JSON that is cut short', { kind: 'invalid_json' }, 'malformed'],
-    ['no choice at all', { kind: 'empty_choices' }, 'malformed'],
-    ['silence until the deadline', { kind: 'hang' }, 'timeout'],
-    ['an answer that drips past the deadline', { kind: 'drip' }, 'timeout'],
+    ['a connection closed within the answer', { kind: 'reset', after_headers: true }, 'malformed'],
+    ['an HTML page', { kind: 'html' }, 'malformed'],
+    ['truncated JSON', { kind: 'invalid_json' }, 'malformed'],
+    ['no choices', { kind: 'empty_choices' }, 'malformed'],
+    ['no response until the deadline', { kind: 'hang' }, 'timeout'],
+    ['an answer streamed past the deadline', { kind: 'drip' }, 'timeout'],
   ];
-  it.each(faults)('%s is logged unbilled, and the job is answered on the next attempt', async (_, fault, outcome) => {
+  it.each(faults)('%s is logged unbilled, and the next attempt succeeds', async (_, fault, outcome) => {
     const { job, calls } = await askWith(fault);
     expect(job.status).toBe('completed');
     expect(calls.map((call) => call.billed_tokens > 0)).toEqual([false, true]);
     expect([calls[0]?.outcome, calls[1]?.outcome]).toEqual([outcome, 'answered']);
   });
 
-  it('asks again no sooner than Retry-After says', async () => {
+  it('is retried no sooner than Retry-After', async () => {
     const { job } = await askWith({ kind: 'rate_limit', retry_after_s: 4 });
     const tookMs = Date.parse(job.finished_at ?? '') - Date.parse(job.started_at ?? '');
     expect(job.status).toBe('completed');
     expect(tookMs).toBeGreaterThanOrEqual(4_000);
   });
 
-  it('that stays ends the job after its attempts, and costs nothing', async () => {
+  it('fails the job after 5 attempts, unbilled, if it persists', async () => {
     const { job, calls } = await askWith({ kind: 'server_error' }, 100);
     expect(job).toMatchObject({ status: 'failed', error_code: 'model_unavailable', tokens_consumed: 0 });
     expect(calls).toHaveLength(5);
   });
 });
 
-describe('a permanent fault', () => {
+describe('permanent fault', () => {
   it.each([
     ['bad_request', 'model_request_rejected', 'rejected'],
     ['context_length', 'too_large', 'too_large'],
@@ -77,7 +77,7 @@ describe('a permanent fault', () => {
   });
 
   it.each([{ kind: 'refusal' }, { kind: 'content_filter' }] satisfies Fault[])(
-    '$kind fails the job, and is billed: the model did the work',
+    '$kind fails the job and is billed',
     async (fault) => {
       const { job, calls, booked } = await askWith(fault, 100);
       expect(job).toMatchObject({ status: 'failed', error_code: 'model_refused', tokens_consumed: booked });
@@ -87,20 +87,20 @@ describe('a permanent fault', () => {
 });
 
 describe('usage', () => {
-  it('is billed as the provider reports it', async () => {
+  it('is billed as reported by the provider', async () => {
     const { job, calls, booked } = await askWith({ kind: 'slow', delay_ms: 1 });
     expect(calls).toMatchObject([{ outcome: 'answered', evidence: 'reported', billed_tokens: booked }]);
     expect(calls[0]?.provider_request_id).toBeTruthy();
     expect(job.tokens_consumed).toBe(booked);
   });
 
-  it('that is missing is counted, and marked as estimated', async () => {
+  it('is counted and marked as estimated if it is missing', async () => {
     const { calls, booked } = await askWith({ kind: 'no_usage' });
     expect(calls).toMatchObject([{ evidence: 'estimated', refused_usage: null, billed_tokens: booked }]);
   });
 
   it.each(['negative', 'fractional', 'huge', 'strings'] as const)(
-    'that is %s is not believed: counted, marked, and kept as it came',
+    'is estimated, and the report stored, if it is %s',
     async (usage) => {
       const { calls, booked } = await askWith({ kind: 'absurd_usage', usage });
       expect(calls).toMatchObject([{ evidence: 'estimated', billed_tokens: booked }]);
@@ -108,7 +108,7 @@ describe('usage', () => {
     },
   );
 
-  it('above the hold is billed as far as the account has free tokens', async () => {
+  it('above the hold is billed from the account’s free tokens', async () => {
     const { job, calls } = await askWith({ kind: 'over_limit', tokens: 3_000 });
     const [call] = calls;
     expect(call?.total_tokens).toBeGreaterThan(3_000);
@@ -116,7 +116,7 @@ describe('usage', () => {
     expect(job).toMatchObject({ status: 'completed', tokens_consumed: call?.total_tokens });
   });
 
-  it('above what the account has bills all that it has, is counted in a metric and, repeated, raises an alarm', async () => {
+  it('above the balance bills the balance; repeated, raises an alarm', async () => {
     const { services } = platform.api;
     for (let account = 0; account < 3; account++) {
       const { calls } = await askWith({ kind: 'over_limit', tokens: 3_000 }, 1, 1_000);
@@ -129,14 +129,14 @@ describe('usage', () => {
     expect(text).toMatch(/tally_unpaid_tokens\{model="[^"]+"\} [6-9]\d{3}/);
   });
 
-  it('of an answer cut off at its limit is billed, and the answer used', async () => {
+  it('of a cut-off answer is billed, and the answer is used', async () => {
     const { job, calls } = await askWith({ kind: 'length', tokens: 4 });
     expect(job.status).toBe('completed');
     expect(calls).toMatchObject([{ outcome: 'cut_off', evidence: 'reported' }]);
   });
 });
 
-describe('a question full of the tokenizer’s own markers', () => {
+describe('question with tokenizer markers', () => {
   it('is counted and answered like any other', async () => {
     const person = await platform.newPerson({ tokens: 20_000 });
     const job = await platform.ask(person.token, `<|endoftext|> ${'ا'.repeat(3_000)} <|im_start|>`);

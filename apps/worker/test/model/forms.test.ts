@@ -1,4 +1,4 @@
-/** Answers in the forms that servers really send, as a tenant sees what becomes of them. */
+/** Answers in the forms that real servers send, and the job results that follow. */
 import { readModelTraits } from '@tally/db';
 import type { Scripted } from '@tally/testing';
 import { startPlatform, startScriptedModel } from '@tally/testing/vitest';
@@ -24,7 +24,7 @@ async function askOnce(script: Scripted | (() => Scripted), tokens = 10_000) {
 
 const plain = { status: 'completed', result: { answer: 'It costs 49.90.' } };
 
-describe('an answer', () => {
+describe('answer', () => {
   it.each<[string, object]>([
     [
       'a list of parts',
@@ -36,7 +36,7 @@ describe('an answer', () => {
       },
     ],
     [
-      'parts, the first of them a thought',
+      'a reasoning part and a text part',
       {
         content: [
           { type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] },
@@ -45,11 +45,11 @@ describe('an answer', () => {
       },
     ],
     ['parts with nested text', { content: [{ type: 'text', text: { value: 'It costs 49.90.' } }] }],
-    ['an object with a text', { content: { text: 'It costs 49.90.' } }],
-    ['a thought and the answer', { content: '<think>The customer is poor.</think>\n\nIt costs 49.90.' }],
-    ['a thought whose beginning stood in the prompt', { content: 'The customer is poor.</think>It costs 49.90.' }],
-    ['an answer with thoughts in it', { content: 'It costs <Thinking>let me see</Thinking>49.90.' }],
-  ])('in the form of %s is the text alone', async (_, message) => {
+    ['an object with a text field', { content: { text: 'It costs 49.90.' } }],
+    ['a think block and the answer', { content: '<think>The customer is poor.</think>\n\nIt costs 49.90.' }],
+    ['a think block whose opening tag is in the prompt', { content: 'The customer is poor.</think>It costs 49.90.' }],
+    ['an answer with a think block inside', { content: 'It costs <Thinking>let me see</Thinking>49.90.' }],
+  ])('in the form of %s is reduced to its text', async (_, message) => {
     const { job, log } = await askOnce({ message });
     expect(job).toMatchObject(plain);
     expect(log).toMatchObject([{ outcome: 'answered', billed_tokens: 70 }]);
@@ -57,14 +57,14 @@ describe('an answer', () => {
 
   it.each<[string, object]>([
     ['a number', { content: 4990 }],
-    ['nothing but a thought that never ends', { content: '<think>The customer seems' }],
+    ['an unclosed think block only', { content: '<think>The customer seems' }],
     [
-      'null, with calls of tools',
+      'null with tool calls',
       { content: null, tool_calls: [{ id: 'x', type: 'function', function: { name: 'f', arguments: '{}' } }] },
     ],
-    ['an object that says nothing', { content: { said: 'hello' } }],
-    ['a list of nothing that is text', { content: [{ type: 'image_url', image_url: {} }, null, 7] }],
-  ])('in the form of %s is logged, not billed, and asked for again', async (_, message) => {
+    ['an object without text', { content: { said: 'hello' } }],
+    ['a list without text parts', { content: [{ type: 'image_url', image_url: {} }, null, 7] }],
+  ])('in the form of %s is logged unbilled and requested again', async (_, message) => {
     let calls = 0;
     const { job, log } = await askOnce(() => (calls++ === 0 ? { message } : 'It costs 49.90.'));
     expect(job).toMatchObject(plain);
@@ -74,7 +74,7 @@ describe('an answer', () => {
     ]);
   });
 
-  it('as text/plain, and with a byte order mark, is read', async () => {
+  it('is read from text/plain, and with a byte order mark', async () => {
     const body = JSON.stringify({
       choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'It costs 49.90.' } }],
       usage: { prompt_tokens: 50, completion_tokens: 20, total_tokens: 70 },
@@ -84,13 +84,13 @@ describe('an answer', () => {
   });
 
   it.each<[string, Scripted]>([
-    ['a choice that ended by an error', { choice: { finish_reason: 'error' } }],
+    ['a choice with finish_reason error', { choice: { finish_reason: 'error' } }],
     [
-      'an error in the place of choices',
+      'an error instead of choices',
       { status: 200, body: JSON.stringify({ error: { message: 'Upstream', code: 502 } }) },
     ],
     ['Too Early', { status: 425, body: JSON.stringify({ error: { message: 'Too Early' } }) }],
-  ])('that is %s is asked for again', async (_, first) => {
+  ])('is requested again after %s', async (_, first) => {
     let calls = 0;
     const { job, log } = await askOnce(() => (calls++ === 0 ? first : 'It costs 49.90.'));
     expect(job).toMatchObject(plain);
@@ -98,7 +98,7 @@ describe('an answer', () => {
   });
 });
 
-describe('JSON', () => {
+describe('JSON answer', () => {
   const pairs = '{"pairs":[{"question":"What does the Aurora lamp cost?","answer":"The Aurora lamp costs 129 EUR."}]}';
   const write = async (script: () => Scripted) => {
     const { token } = await newPerson({ tokens: 10_000 });
@@ -111,26 +111,26 @@ describe('JSON', () => {
   };
 
   it.each([
-    ['as it is', pairs],
-    ['in a fence', `\`\`\`json\n${pairs}\n\`\`\``],
-    ['in a fence without a word', `\`\`\`\n${pairs}\n\`\`\``],
-    ['after a thought', `<think>Pairs, then.</think>\n${pairs}`],
+    ['alone', pairs],
+    ['in a code block', `\`\`\`json\n${pairs}\n\`\`\``],
+    ['in a code block without a language', `\`\`\`\n${pairs}\n\`\`\``],
+    ['after a think block', `<think>Pairs, then.</think>\n${pairs}`],
     ['after a sentence', `Here are the pairs:\n${pairs}`],
     ['before a sentence', `${pairs}\nI hope this helps!`],
     ['with a byte order mark', `\ufeff${pairs}`],
-    ['between spaces', `\n\n ${pairs} \n`],
-  ])('%s is read', async (_, content) => {
+    ['surrounded by white space', `\n\n ${pairs} \n`],
+  ])('is read %s', async (_, content) => {
     const job = await write(() => content);
     expect(job).toMatchObject({ status: 'completed', tokens_consumed: 70 });
     expect(job.result?.pairs).toHaveLength(1);
     expect(model.asked).toHaveLength(1);
   });
 
-  it('sent as an object, and not as a text, is read', async () => {
+  it('is read from an object instead of a string', async () => {
     expect((await write(() => ({ message: { content: JSON.parse(pairs) } }))).result?.pairs).toHaveLength(1);
   });
 
-  it('is asked for as json_object where the server refuses json_schema, and that is remembered', async () => {
+  it('uses json_object from the first refusal of json_schema on', async () => {
     const refusal = {
       error: { message: 'This response_format type is unavailable now', type: 'invalid_request_error' },
     };
@@ -148,8 +148,8 @@ describe('JSON', () => {
   });
 });
 
-describe('the cap on the output', () => {
-  it('is sent in both fields to a server that is not OpenAI’s, and in one where it refuses the other', async () => {
+describe('output cap', () => {
+  it('is sent in both fields until the server refuses one', async () => {
     await askOnce('It costs 49.90.');
     expect(model.asked[0]).toMatchObject({ max_tokens: 400, max_completion_tokens: 400 });
     const body = JSON.stringify({
@@ -170,7 +170,7 @@ describe('the cap on the output', () => {
   });
 });
 
-describe('an answer that was cut off at the cap', () => {
+describe('cut-off answer', () => {
   const cutOff = (content: string, completion: number) => ({
     message: { content },
     choice: { finish_reason: 'length' },
@@ -178,7 +178,7 @@ describe('an answer that was cut off at the cap', () => {
   });
   const capOf = (asked: object) => (asked as { max_completion_tokens: number }).max_completion_tokens;
 
-  it('and is nothing but thoughts is billed, and asked for again with more room', async () => {
+  it('without text is billed and requested again with a higher cap', async () => {
     const { job, log } = await askOnce(() => {
       const cap = capOf(model.asked.at(-1) ?? {});
       return cap < 1_000 ? cutOff('', cap) : { message: { content: 'It costs 49.90.' } };
@@ -191,7 +191,7 @@ describe('an answer that was cut off at the cap', () => {
     ]);
   });
 
-  it('again and again ends the job saying so, each call with more room and billed', async () => {
+  it('fails the job after three calls with rising caps, all billed', async () => {
     const { job, log } = await askOnce(() => cutOff('', capOf(model.asked.at(-1) ?? {})));
     expect(job).toMatchObject({
       status: 'failed',
@@ -202,13 +202,13 @@ describe('an answer that was cut off at the cap', () => {
     expect(log.every(({ billed_tokens }) => billed_tokens > 0)).toBe(true);
   });
 
-  it('far below it is not asked for again: more room would not help', async () => {
+  it('is not requested again if it ended far below the cap', async () => {
     const { job } = await askOnce(() => cutOff('', 100));
     expect(job).toMatchObject({ status: 'failed', error_code: 'model_output_invalid' });
     expect(model.asked).toHaveLength(1);
   });
 
-  it('ends as rejected where the account can’t pay for more room, with both numbers', async () => {
+  it('rejects the job if the account can’t pay for a longer one', async () => {
     const { job } = await askOnce(() => cutOff('', capOf(model.asked.at(-1) ?? {})), 700);
     expect(job).toMatchObject({ status: 'rejected', error_code: 'no_tokens_remaining' });
     expect(job.error).toMatch(
@@ -217,7 +217,7 @@ describe('an answer that was cut off at the cap', () => {
     expect(model.asked).toHaveLength(1);
   });
 
-  it('and is a text is marked in the result', async () => {
+  it('with text is marked in the result', async () => {
     const { job } = await askOnce(cutOff('You can return it, but only if', 400));
     expect(job).toMatchObject({
       status: 'completed',
@@ -225,15 +225,15 @@ describe('an answer that was cut off at the cap', () => {
     });
   });
 
-  it('goes to a customer up to its last whole sentence', async () => {
+  it('is sent to a customer up to its last whole sentence', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     model.script = () => cutOff('Yes, within 30 days. It has to be in its box, and only if', 300);
-    const said = { customer: 'eve', text: 'May I return it?' };
-    const job = await run<{ reply: string; cut_off: boolean }>(token, '/api/chat/messages', said);
+    const message = { customer: 'eve', text: 'May I return it?' };
+    const job = await run<{ reply: string; cut_off: boolean }>(token, '/api/chat/messages', message);
     expect(job.result).toMatchObject({ reply: 'Yes, within 30 days.', cut_off: true });
   });
 
-  it('goes to no customer where it has no whole sentence, but is asked for again', async () => {
+  it('without a whole sentence is requested again, not sent', async () => {
     const { token } = await newPerson({ tokens: 10_000 });
     model.asked.length = 0;
     model.script = () => (model.asked.length === 1 ? cutOff('You can return it, but only if', 300) : 'Yes, you may.');
@@ -246,8 +246,8 @@ describe('an answer that was cut off at the cap', () => {
   });
 });
 
-describe('answers that fit nothing', () => {
-  it('are billed to nobody up to a bound a day, and then to the account that asks for them', async () => {
+describe('unusable answers', () => {
+  it('are unbilled up to a daily bound per account, then billed', async () => {
     const usage = { prompt_tokens: 9_000, completion_tokens: 10, total_tokens: 9_010 };
     const { token, accountId, job } = await askOnce({ message: { content: ' ' }, usage }, 1_000_000);
     expect(job).toMatchObject({ status: 'failed', tokens_consumed: 9_010 });
@@ -269,7 +269,7 @@ describe('answers that fit nothing', () => {
   });
 });
 
-describe('an input that is too long for the model', () => {
+describe('input too long for the model', () => {
   it.each<[string, number, object]>([
     [
       'OpenAI',
@@ -303,7 +303,7 @@ describe('an input that is too long for the model', () => {
       },
     ],
     ['Request too large', 413, { message: 'Request too large' }],
-  ])('ends as too_large, with the numbers: %s', async (_, status, error) => {
+  ])('fails as too_large with the token numbers: %s', async (_, status, error) => {
     const { job } = await askOnce({ status, body: JSON.stringify({ error }) });
     expect(job).toMatchObject({ status: 'failed', error_code: 'too_large', tokens_consumed: 0 });
     expect(job.error).toMatch(status === 413 ? /it has \d+ tokens$/ : /it has \d+ tokens, and the model takes 8192$/);

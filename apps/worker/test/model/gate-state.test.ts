@@ -1,4 +1,4 @@
-/** The provider's state as several workers share it: two gates over the real Redis. */
+/** The provider's state shared by workers: two gates over the real Redis. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRedis, newId, redisReady } from '@tally/core';
 import { connectDatabase, listAlarms } from '@tally/db';
@@ -23,10 +23,10 @@ async function openGates() {
   const options = { db, redis, keyPrefix: config.redisKeyPrefix, openai: config.openai, log: testLog };
   const [one, other] = [createProviderGate(options), createProviderGate(options)];
   const keys = providerKeys(config.redisKeyPrefix, config.openai);
-  const hearNews = async (gate: typeof one) =>
-    listenForProvider(await connect('subscriber'), config.redisKeyPrefix, gate.forget);
+  const listenForChanges = async (gate: typeof one) =>
+    listenForProvider(await connect('subscriber'), config.redisKeyPrefix, gate.invalidate);
   const readEpoch = async () => Number(await redis.hget(keys.state, 'epoch'));
-  return { db, redis, one, other, keys, hearNews, readEpoch };
+  return { db, redis, one, other, keys, listenForChanges, readEpoch };
 }
 
 const newJob = (accountId = newId()) => ({ jobId: newId(), accountId });
@@ -34,7 +34,7 @@ const limited = new ModelCallError('rate_limited', { status: 429 });
 const wrongKey = new ModelCallError('operator', { status: 401 });
 const broken = new ModelCallError('unavailable', { status: 500 });
 
-/** Asks for each of the jobs in turn until one may call. */
+/** Asks for each job in turn until one is admitted. */
 async function firstAdmitted(gate: ReturnType<typeof createProviderGate>, jobs: ReturnType<typeof newJob>[]) {
   for (;;) {
     for (const job of jobs) {
@@ -46,15 +46,15 @@ async function firstAdmitted(gate: ReturnType<typeof createProviderGate>, jobs: 
 }
 
 describe('workers that share a provider', () => {
-  it('hear of a refusal that another one met', async () => {
-    const { one, other, hearNews } = await openGates();
-    await hearNews(other);
+  it('are notified of a refusal that another worker met', async () => {
+    const { one, other, listenForChanges } = await openGates();
+    await listenForChanges(other);
     expect(await other.admit(newJob())).toEqual({ outcome: 'go', epoch: 0 });
     await one.failed(newJob(), 0, wrongKey);
     await until(async () => (await other.admit(newJob())).outcome === 'wait');
   });
 
-  it('learn by their own refusal where the news was lost, and wait no longer for it', async () => {
+  it('block on their own refusal if the notification was lost', async () => {
     const { one, other } = await openGates();
     await other.admit(newJob());
     await one.failed(newJob(), 0, wrongKey);
@@ -63,7 +63,7 @@ describe('workers that share a provider', () => {
     expect(await other.admit(newJob())).toMatchObject({ outcome: 'wait', why: 'blocked' });
   });
 
-  it('send no command for a call while the provider is open', async () => {
+  it('send no Redis command per call while the provider is open', async () => {
     const { one, redis } = await openGates();
     await one.admit(newJob());
     await one.answered(newJob(), 0);
@@ -72,7 +72,7 @@ describe('workers that share a provider', () => {
     await one.answered(newJob(), 0);
   });
 
-  it('find everything open after Redis was emptied, and closed by the next refusal', async () => {
+  it('start open after Redis lost the state, until the next refusal', async () => {
     const { one, other, keys, redis } = await openGates();
     await one.failed(newJob(), 0, limited);
     expect(await other.admit(newJob())).toMatchObject({ outcome: 'wait', why: 'paced' });
@@ -91,8 +91,8 @@ describe('workers that share a provider', () => {
   });
 });
 
-describe('a pace', () => {
-  it('lets one call at a time through after a wait, not all whose turns fell into it', async () => {
+describe('paced provider', () => {
+  it('admits no burst of turns that passed during a wait', async () => {
     const { one, readEpoch } = await openGates();
     const refusedFor = (retryAfterMs: number) => new ModelCallError('rate_limited', { status: 429, retryAfterMs });
     await one.failed(newJob(), 0, refusedFor(0));
@@ -104,7 +104,7 @@ describe('a pace', () => {
     expect(together.filter(({ outcome }) => outcome === 'go').length).toBeLessThan(15);
   });
 
-  it('makes no burst of turns that passed while their workers were busy', async () => {
+  it('admits no burst of turns that passed while workers were busy', async () => {
     const { one, keys, redis } = await openGates();
     await one.failed(newJob(), 0, new ModelCallError('rate_limited', { status: 429, retryAfterMs: 0 }));
     const jobs = Array.from({ length: 30 }, () => newJob());
@@ -114,11 +114,11 @@ describe('a pace', () => {
     expect(together.filter(({ outcome }) => outcome === 'go').length).toBeLessThan(15);
   });
 
-  it('gives a turn to an account that has none, whatever the backlog of another', async () => {
+  it('gives each account a turn despite another’s backlog', async () => {
     const { one, keys, redis } = await openGates();
     await one.failed(newJob(), 0, limited);
-    const crowd = newId();
-    const jobs = Array.from({ length: 500 }, () => newJob(crowd));
+    const busyAccount = newId();
+    const jobs = Array.from({ length: 500 }, () => newJob(busyAccount));
     for (const job of jobs) await one.admit(job);
     const turns = await redis.zcard(keys.turns);
     expect(turns).toBeLessThan(jobs.length);
@@ -128,7 +128,7 @@ describe('a pace', () => {
     expect(await redis.zscore(keys.turns, job.jobId)).not.toBeNull();
   });
 
-  it('keeps no more turns than it has time for once it falls, the oldest first', async () => {
+  it('keeps only the oldest turns that fit a reduced rate', async () => {
     const { one, keys, redis, readEpoch } = await openGates();
     const refusedAtOnce = new ModelCallError('rate_limited', { status: 429, retryAfterMs: 0 });
     await one.failed(newJob(), 0, refusedAtOnce);
@@ -143,7 +143,7 @@ describe('a pace', () => {
     expect((times[1] as number) - (times[0] as number)).toBeCloseTo(1_000 / rate, 0);
   });
 
-  it('falls by half where nothing was answered since the last refusal', async () => {
+  it('halves the rate if no call was answered since the last refusal', async () => {
     const { one, keys, redis, readEpoch } = await openGates();
     await one.failed(newJob(), 0, limited);
     const rate = async () => Number(await redis.hget(keys.state, 'rate'));
@@ -155,7 +155,7 @@ describe('a pace', () => {
     expect(await rate()).toBeCloseTo((first / 2) * 0.8, 5);
   });
 
-  it('is back at half of what it was with the first answer after refusals of everything', async () => {
+  it('restores half the rate with the first answer after refusals', async () => {
     const { one, keys, redis, readEpoch } = await openGates();
     await one.failed(newJob(), 0, limited);
     const rate = async () => Number(await redis.hget(keys.state, 'rate'));
@@ -168,7 +168,7 @@ describe('a pace', () => {
     expect(await rate()).toBeCloseTo((first / 2) * 0.8, 5);
   });
 
-  it('waits a minute at most before it asks again, whatever Retry-After says', async () => {
+  it('waits at most a minute, even with a longer Retry-After', async () => {
     const { one } = await openGates();
     const wait = await one.failed(
       newJob(),
@@ -179,12 +179,12 @@ describe('a pace', () => {
   });
 });
 
-describe('a blocked provider', () => {
-  it('is not opened by an answer to a call from before the refusal', async () => {
+describe('blocked provider', () => {
+  it('stays blocked after an answer to a call before the refusal', async () => {
     const { one, other } = await openGates();
     const early = await other.admit(newJob());
     await one.failed(newJob(), 0, wrongKey);
-    other.forget();
+    other.invalidate();
     await other.answered(newJob(), early.outcome === 'go' ? early.epoch : -1);
     expect(await one.state()).toMatchObject({ mode: 'blocked' });
     const probe = await firstAdmitted(one, [newJob()]);
@@ -192,7 +192,7 @@ describe('a blocked provider', () => {
     expect(await one.state()).toEqual({ mode: 'open' });
   });
 
-  it('is not opened by an answer to a probe of an earlier block', async () => {
+  it('stays blocked after an answer to an earlier block’s probe', async () => {
     const { one } = await openGates();
     await one.failed(newJob(), 0, wrongKey);
     const [early, late] = [await firstAdmitted(one, [newJob()]), newJob()];
@@ -203,7 +203,7 @@ describe('a blocked provider', () => {
     expect((await one.state()).mode).toBe('blocked');
   });
 
-  it('lets one probe through at a time', async () => {
+  it('admits one probe at a time', async () => {
     const { one, other } = await openGates();
     await one.failed(newJob(), 0, wrongKey);
     await firstAdmitted(one, [newJob()]);
@@ -211,7 +211,7 @@ describe('a blocked provider', () => {
     expect(others.filter(({ outcome }) => outcome === 'go')).toEqual([]);
   });
 
-  it('is opened by a slow probe, although a later one has failed meanwhile', async () => {
+  it('opens on a slow probe’s answer after a later probe failed', async () => {
     const { one } = await openGates();
     await one.failed(newJob(), 0, wrongKey);
     const slow = await firstAdmitted(one, [newJob()]);
@@ -221,7 +221,7 @@ describe('a blocked provider', () => {
     expect((await one.state()).mode).toBe('open');
   });
 
-  it('takes its next probe from another account after an error that may be a prompt’s', async () => {
+  it('probes with another account after an error a prompt may cause', async () => {
     const { one } = await openGates();
     await one.failed(newJob(), 0, wrongKey);
     const suspect = newId();
@@ -243,10 +243,10 @@ describe('a blocked provider', () => {
   });
 });
 
-describe('a refusal by status alone', () => {
+describe('operator error that may concern one request', () => {
   const denied = new ModelCallError('operator', { status: 403 });
 
-  it('blocks nothing while others are answered, however often it comes', async () => {
+  it('never blocks while other calls are answered', async () => {
     const { one } = await openGates();
     for (let i = 0; i < 10; i++) {
       expect(await one.failed(newJob(), 0, denied)).toBeUndefined();
@@ -255,24 +255,24 @@ describe('a refusal by status alone', () => {
     expect(await one.state()).toEqual({ mode: 'open' });
   });
 
-  it('blocks where three jobs meet it and none is answered', async () => {
+  it('blocks after three jobs met it and no call was answered', async () => {
     const { one } = await openGates();
     for (let i = 0; i < 3; i++) await one.failed(newJob(), 0, denied);
     expect((await one.state()).mode).toBe('blocked');
   });
 
-  it('blocks at once with a code that can only be the operator’s', async () => {
+  it('blocks at once with a code that only concerns the operator', async () => {
     const { one } = await openGates();
     await one.failed(newJob(), 0, new ModelCallError('operator', { status: 404, code: 'model_not_found' }));
     expect((await one.state()).mode).toBe('blocked');
   });
 });
 
-describe('errors of the provider’s own', () => {
+describe('provider errors', () => {
   it.each([
     ['ECONNREFUSED', 'blocked'],
     ['ECONNRESET', 'open'],
-  ])('of one job alone are an outage where it could not connect: %s is %s', async (code, mode) => {
+  ])('of one job are an outage only without a connection: %s is %s', async (code, mode) => {
     const { one, redis, keys } = await openGates();
     const fault = new ModelCallError('unavailable', { cause: Object.assign(new Error('fetch failed'), { code }) });
     const jobId = newJob();
@@ -282,15 +282,15 @@ describe('errors of the provider’s own', () => {
     expect((await one.state()).mode).toBe(mode);
   });
 
-  it('are remembered for longer than a call takes until it times out', async () => {
+  it('are kept longer than a call’s timeout', async () => {
     const { one, keys, redis } = await openGates();
     await one.failed(newJob(), 0, new ModelCallError('timeout'));
     expect(await redis.pttl(keys.failing)).toBeGreaterThan(120_000);
   });
 
-  it('are forgotten with an answer that another worker got', async () => {
-    const { one, other, keys, redis, hearNews } = await openGates();
-    await hearNews(other);
+  it('are cleared by an answer to another worker', async () => {
+    const { one, other, keys, redis, listenForChanges } = await openGates();
+    await listenForChanges(other);
     await other.admit(newJob());
     await other.answered(newJob(), 0);
     await one.failed(newJob(), 0, broken);

@@ -1,4 +1,4 @@
-/** What becomes of jobs while the model's provider takes few calls, or none; and of the state that all workers share. */
+/** Jobs while the model's provider limits or refuses calls, with real workers and a scripted provider. */
 import { listAlarms } from '@tally/db';
 import { providerKeys } from '@tally/queue';
 import { type Scripted, until } from '@tally/testing';
@@ -14,8 +14,8 @@ const error = (status: number, body: object, headers = {}): Scripted => ({
 });
 const wrongKey = error(401, { message: 'Incorrect API key provided', code: 'invalid_api_key' });
 
-describe('a rate limit', () => {
-  it('fails no job of a backlog, counts no attempt, and is met seldom, over two workers', {
+describe('rate limit', () => {
+  it('fails no job and spends no attempt over two workers', {
     timeout: 120_000,
   }, async () => {
     const platform = await start();
@@ -43,7 +43,7 @@ describe('a rate limit', () => {
     for (const id of ids) expect((await platform.poll(token, id, 100_000)).status).toBe('completed');
     const { rows } = await platform.api.services.db.pool.query('select from jobs where attempts <> 1');
     expect(rows).toEqual([]);
-    // Calls that were under way at the first refusal, and few after that.
+    // Calls in progress at the first refusal, and a few after that.
     expect(limited).toBeLessThan(ids.length + 20);
     const metrics = (await platform.call('GET', '/metrics')).text;
     expect(metrics).toContain('tally_provider_state{state="paced"} 1');
@@ -51,7 +51,7 @@ describe('a rate limit', () => {
   });
 });
 
-describe('a provider that answers nothing for a fault of the operator’s', () => {
+describe('provider blocked by an operator error', () => {
   it.each<[string, Scripted]>([
     ['a wrong key', wrongKey],
     [
@@ -64,49 +64,45 @@ describe('a provider that answers nothing for a fault of the operator’s', () =
     ],
     ['an unknown model', error(404, { message: 'The model gpt-9 does not exist', code: 'model_not_found' })],
     ['no permission', error(403, { message: 'Forbidden' })],
-  ])(
-    '%s keeps every tenant’s jobs, asks seldom, tells the operator, and all run when it is mended',
-    { timeout: 90_000 },
-    async (_, refusal) => {
-      const platform = await start();
-      const { db } = platform.api.services;
-      const people = await Promise.all([1, 2, 3].map(() => platform.newPerson({ tokens: 100_000 })));
-      model.asked.length = 0;
-      model.script = () => refusal;
-      const jobs = await Promise.all(
-        people.flatMap(({ token }) =>
-          Array.from({ length: 8 }, async (_, i) => ({ token, id: await platform.submit(token, `Lamp ${i}?`) })),
-        ),
-      );
-      const seen = async (id: string, token: string) =>
-        (await platform.call<{ job: { status: string; progress: string | null } }>('GET', `/api/jobs/${id}`, { token }))
-          .body.job;
-      await until(async () => {
-        const states = await Promise.all(jobs.map(({ id, token }) => seen(id, token)));
-        return states.some(({ progress }) => progress === 'waiting_for_provider');
-      });
-      expect((await listAlarms(db, 10)).map(({ kind }) => kind)).toEqual(['provider']);
-      const ready = await platform.call<{ provider: string }>('GET', '/ready');
-      expect(ready).toMatchObject({ status: 200, body: { provider: expect.stringMatching(/^waiting: .*HTTP 4/) } });
-      const metrics = (await platform.call('GET', '/metrics')).text;
-      expect(metrics).toMatch(/tally_alarms(\{[^}]*\})? 1/);
-      expect(metrics).toContain('tally_provider_state{state="blocked"} 1');
-      expect(metrics).toMatch(/tally_provider_refusals_total\{kind="(operator|denied)"\} \d+/);
-      // Those under way at the first refusal, and probes after that.
-      const before = model.asked.length;
-      expect(before).toBeLessThanOrEqual(jobs.length + 3);
+  ])('%s: jobs wait, an alarm is raised, and all run once fixed', { timeout: 90_000 }, async (_, refusal) => {
+    const platform = await start();
+    const { db } = platform.api.services;
+    const people = await Promise.all([1, 2, 3].map(() => platform.newPerson({ tokens: 100_000 })));
+    model.asked.length = 0;
+    model.script = () => refusal;
+    const jobs = await Promise.all(
+      people.flatMap(({ token }) =>
+        Array.from({ length: 8 }, async (_, i) => ({ token, id: await platform.submit(token, `Lamp ${i}?`) })),
+      ),
+    );
+    const seen = async (id: string, token: string) =>
+      (await platform.call<{ job: { status: string; progress: string | null } }>('GET', `/api/jobs/${id}`, { token }))
+        .body.job;
+    await until(async () => {
+      const states = await Promise.all(jobs.map(({ id, token }) => seen(id, token)));
+      return states.some(({ progress }) => progress === 'waiting_for_provider');
+    });
+    expect((await listAlarms(db, 10)).map(({ kind }) => kind)).toEqual(['provider']);
+    const ready = await platform.call<{ provider: string }>('GET', '/ready');
+    expect(ready).toMatchObject({ status: 200, body: { provider: expect.stringMatching(/^waiting: .*HTTP 4/) } });
+    const metrics = (await platform.call('GET', '/metrics')).text;
+    expect(metrics).toMatch(/tally_alarms(\{[^}]*\})? 1/);
+    expect(metrics).toContain('tally_provider_state{state="blocked"} 1');
+    expect(metrics).toMatch(/tally_provider_refusals_total\{kind="(operator|denied)"\} \d+/);
+    // Calls in progress at the first refusal, and probes after that.
+    const before = model.asked.length;
+    expect(before).toBeLessThanOrEqual(jobs.length + 3);
 
-      model.script = () => 'It costs 49.90.';
-      for (const { token, id } of jobs)
-        expect(await platform.poll(token, id, 60_000)).toMatchObject({ status: 'completed', progress: null });
-      await until(async () => (await listAlarms(db, 10)).length === 0);
-      const { rows } = await db.pool.query('select from jobs where attempts <> 1');
-      expect(rows).toEqual([]);
-      expect((await platform.call('GET', '/ready')).body).not.toHaveProperty('provider');
-    },
-  );
+    model.script = () => 'It costs 49.90.';
+    for (const { token, id } of jobs)
+      expect(await platform.poll(token, id, 60_000)).toMatchObject({ status: 'completed', progress: null });
+    await until(async () => (await listAlarms(db, 10)).length === 0);
+    const { rows } = await db.pool.query('select from jobs where attempts <> 1');
+    expect(rows).toEqual([]);
+    expect((await platform.call('GET', '/ready')).body).not.toHaveProperty('provider');
+  });
 
-  it('is known to a worker that starts later, and forgotten with Redis: the next refusal tells again', async () => {
+  it('is blocked again by the next refusal after Redis lost the state', async () => {
     const platform = await start();
     const { redis } = platform.api.services;
     const { token } = await platform.newPerson({ tokens: 100_000 });
@@ -122,8 +118,8 @@ describe('a provider that answers nothing for a fault of the operator’s', () =
   });
 });
 
-describe('a probe', () => {
-  it('that is cancelled, or hangs, keeps nobody from the next one', { timeout: 60_000 }, async () => {
+describe('probe', () => {
+  it('does not prevent the next probe if it is cancelled or hangs', { timeout: 60_000 }, async () => {
     const platform = await startPlatform({}, onTestFinished);
     const { faults, book } = platform.sandbox;
     const [hanging, other] = await Promise.all([1, 2].map(() => platform.newPerson({ tokens: 10_000 })));
@@ -139,22 +135,22 @@ describe('a probe', () => {
   });
 });
 
-describe('an outage of the provider', () => {
-  it('fails no job, however long', { timeout: 120_000 }, async () => {
+describe('provider outage', () => {
+  it('fails no job', { timeout: 120_000 }, async () => {
     const platform = await start();
     const { token } = await platform.newPerson({ tokens: 1_000_000 });
     model.script = () => error(500, { message: 'The server had an error' });
     const ids = await Promise.all(Array.from({ length: 12 }, (_, i) => platform.submit(token, `Lamp ${i}?`)));
     const { db } = platform.api.services;
     await until(async () => (await listAlarms(db, 10)).some(({ kind }) => kind === 'provider'));
-    const mended = setTimeout(() => {
+    const recovery = setTimeout(() => {
       model.script = () => 'It costs 49.90.';
     }, 12_000);
-    onTestFinished(() => clearTimeout(mended));
+    onTestFinished(() => clearTimeout(recovery));
     for (const id of ids) expect((await platform.poll(token, id, 90_000)).status).toBe('completed');
   });
 
-  it('is not what one prompt makes that it always fails on, among answers to others', { timeout: 60_000 }, async () => {
+  it('is not caused by one prompt that always fails', { timeout: 60_000 }, async () => {
     const platform = await start();
     const { token } = await platform.newPerson({ tokens: 1_000_000 });
     model.script = ({ messages }) =>
@@ -169,7 +165,7 @@ describe('an outage of the provider', () => {
     expect(await listAlarms(platform.api.services.db, 10)).toEqual([]);
   });
 
-  it('is not what one request makes that is always refused with 403, among answers to others', async () => {
+  it('is not caused by one request that is always refused with 403', async () => {
     const platform = await start({ LIMIT_SUBMISSIONS_PER_MINUTE: '100000' });
     const { token } = await platform.newPerson({ tokens: 10_000_000 });
     model.script = ({ messages }) =>
@@ -178,7 +174,7 @@ describe('an outage of the provider', () => {
         : 'It costs 49.90.';
     const alarms = async () => (await listAlarms(platform.api.services.db, 10)).map(({ kind }) => kind);
     const refused = await platform.submit(token, 'walled?');
-    // It waits as if the operator were refused, then counts as the request's own fault, which operators hear of.
+    // The job is snoozed as for an operator error, then fails as a rejected request, which raises an alarm.
     while ((await alarms()).length === 0) expect((await platform.ask(token, 'Lamp?')).status).toBe('completed');
     expect(await alarms()).toEqual(['model_request']);
     expect((await platform.call('GET', `/api/jobs/${refused}`, { token })).body.job).toMatchObject({
@@ -188,8 +184,8 @@ describe('an outage of the provider', () => {
   });
 });
 
-describe('a job that has waited for a day', () => {
-  it('ends as model_unavailable, and waits anew where its owner retries it', async () => {
+describe('job that has waited for a day', () => {
+  it('fails as model_unavailable, and waits again after a retry', async () => {
     const platform = await start();
     const { token } = await platform.newPerson({ tokens: 100_000 });
     model.script = () => wrongKey;

@@ -6,7 +6,7 @@ const now = Date.parse('2026-11-22T12:00:00Z');
 const read = (headers: Record<string, string>) => retryAfterMs(new Headers(headers), now);
 
 describe('Retry-After', () => {
-  it('is read in milliseconds, seconds, or as a date', () => {
+  it('is read as milliseconds, seconds or a date', () => {
     expect(read({ 'retry-after-ms': '1500', 'retry-after': '9' })).toBe(1_500);
     expect(read({ 'retry-after': '2' })).toBe(2_000);
     expect(read({ 'retry-after': '0.5' })).toBe(500);
@@ -14,12 +14,12 @@ describe('Retry-After', () => {
     expect(read({ 'retry-after': 'Sun, 22 Nov 2026 11:00:00 GMT' })).toBe(0);
   });
 
-  it('is nothing where it is missing or can’t be read', () => {
+  it('is undefined if it is missing or unreadable', () => {
     expect(read({})).toBeUndefined();
     expect(read({ 'retry-after': 'soon' })).toBeUndefined();
   });
 
-  it('is never negative and never more than an hour, whatever is sent', () => {
+  it('is never negative nor more than an hour', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[\x21-\x7e]{0,30}$/), (value) => {
         const ms = read({ 'retry-after': value });

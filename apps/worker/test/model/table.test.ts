@@ -1,4 +1,4 @@
-/** What providers' refusals mean, by the texts that they really send. */
+/** The classification of providers' errors, with texts that real servers send. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contextLimitOf, type FaultKind, faultOf } from '../../src/model/faults.ts';
@@ -163,8 +163,8 @@ const cases: [FaultKind, number | undefined, { code?: string; type?: string; par
   ['rejected', 405, {}],
 ];
 
-describe('the fault of', () => {
-  it.each(cases)('%s: HTTP %s %o', (kind, status, error) => {
+describe('faultOf', () => {
+  it.each(cases)('returns %s for HTTP %s %o', (kind, status, error) => {
     const lower = (text = '') => text.toLowerCase();
     const { code, type, param, message } = error;
     expect(
@@ -172,7 +172,7 @@ describe('the fault of', () => {
     ).toBe(kind);
   });
 
-  it('any status and text is one of the kinds', () => {
+  it('returns a kind for any status and text', () => {
     fc.assert(
       fc.property(fc.integer({ min: 400, max: 599 }), fc.string(), fc.string(), (status, code, message) => {
         expect(faultOf({ status, code, type: '', param: '', message })).toEqual(expect.any(String));
@@ -194,12 +194,12 @@ it.each([
   ['request too large on tokens per minute (tpm): limit 6000, requested 7000', 6_000],
   ['input tokens exceed the configured limit of 272,000 tokens', 272_000],
   ['the input length exceeds the context length', undefined],
-])('the limit is found in: %s', (message, limit) => {
+])('finds the context limit in: %s', (message, limit) => {
   expect(contextLimitOf(message)).toBe(limit);
 });
 
-describe('reading', () => {
-  it('leaves no thought in a text, and what is no thought as it is', () => {
+describe('reading an answer', () => {
+  it('removes every think block and keeps all other text', () => {
     const word = fc.constantFrom('a', 'It costs 49.90.', ' ', '\n', '<b>', '“x”');
     const thought = fc.constantFrom('<think>x</think>', '<THINK>\n</think>', '<thinking>y</thinking>');
     fc.assert(
@@ -210,7 +210,7 @@ describe('reading', () => {
     );
   });
 
-  it('never throws, whatever the content', () => {
+  it('never throws for any content', () => {
     fc.assert(
       fc.property(fc.anything(), fc.boolean(), (content, asJson) => {
         const text = textOf(content, asJson);
@@ -219,7 +219,7 @@ describe('reading', () => {
     );
   });
 
-  it('finds the JSON that a text holds, among words', () => {
+  it('finds JSON between words', () => {
     const words = fc.constantFrom('', 'Here it is:\n', 'So.\n\n');
     fc.assert(
       fc.property(
@@ -247,7 +247,7 @@ describe('reading', () => {
     ['“Yes!” she', '“Yes!”'],
     ['All of it.', 'All of it.'],
     ['', ''],
-  ])('cuts %j back to %j', (text, whole) => {
+  ])('trims %j to %j', (text, whole) => {
     expect(wholeSentences(text)).toBe(whole);
   });
 });

@@ -1,4 +1,4 @@
-/** What is learnt of a model, by workers that share a database. */
+/** What workers that share a database learn about a model. */
 import { connectDatabase } from '@tally/db';
 import { newDatabase, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -13,8 +13,8 @@ async function startWorkers() {
     createTraits({ db, log: testLog, baseUrl: 'http://model.example/v1', model: 'm', outputCap });
 }
 
-describe('what a worker has learnt', () => {
-  it('is known to the next one', async () => {
+describe('learnt traits', () => {
+  it('are read by the next worker', async () => {
     const newWorker = await startWorkers();
     const first = newWorker();
     first.learn({ jsonMode: 'json_object' });
@@ -26,7 +26,7 @@ describe('what a worker has learnt', () => {
     expect(next.scale('new', 100, question)).toBeGreaterThan(180);
   });
 
-  it('of the form is not undone by one that writes its factor later', async () => {
+  it('of the form survive another worker’s later write of its factor', async () => {
     const newWorker = await startWorkers();
     const [one, other] = [newWorker(), newWorker()];
     await Promise.all([one.sync(), other.sync()]);
@@ -40,7 +40,7 @@ describe('what a worker has learnt', () => {
     expect(one.scale('new', 100, question)).toBeGreaterThan(180);
   });
 
-  it('gives way to the setting', async () => {
+  it('are overridden by the setting', async () => {
     const newWorker = await startWorkers();
     const first = newWorker();
     first.learn({ capField: 'max_completion_tokens' });
@@ -51,8 +51,8 @@ describe('what a worker has learnt', () => {
   });
 });
 
-describe('both fields of the cap', () => {
-  it('are worth a try where the server has not refused them, and the operator names none', async () => {
+describe('sending the cap in both fields', () => {
+  it('is tried unless the server refused it or the operator set one', async () => {
     const newWorker = await startWorkers();
     const strict = newWorker();
     expect(strict.mayTryCap('both')).toBe(true);
@@ -66,8 +66,8 @@ describe('both fields of the cap', () => {
   });
 });
 
-describe('the factor of the input', () => {
-  it('rises soon, falls slowly, and stays between 1 and 8', async () => {
+describe('input factor', () => {
+  it('rises fast, falls slowly, and stays between 1 and 8', async () => {
     const { observe, scale: scaleOf } = (await startWorkers())();
     const scale = (tokens: number, messages: typeof question) => scaleOf('one', tokens, messages);
     for (let i = 0; i < 20; i++) observe('one', 100, 500, question);
@@ -80,7 +80,7 @@ describe('the factor of the input', () => {
     expect(scale(100, question)).toBeLessThanOrEqual(800);
   });
 
-  it('of Armenian text is another one than that of English', async () => {
+  it('is separate for Armenian and English text', async () => {
     const { observe, scale: scaleOf } = (await startWorkers())();
     const scale = (tokens: number, messages: typeof question) => scaleOf('one', tokens, messages);
     const armenian = [{ role: 'user' as const, content: 'Ի՞նչ արժե լամպը' }];
@@ -89,7 +89,7 @@ describe('the factor of the input', () => {
     expect(scale(100, question)).toBe(100);
   });
 
-  it('is an account’s own, and that of the median account for one that is new', async () => {
+  it('is per account, and the median for a new account', async () => {
     const { observe, scale, sync } = (await startWorkers())();
     for (let i = 0; i < 100; i++) {
       observe('odd', 100, 800, question);

@@ -7,8 +7,8 @@ import { readUsage } from '../../src/model/usage.ts';
 const frame = 7;
 const count = (content: string) => countInputTokens([{ role: 'user', content }]) - frame;
 
-describe('counting input tokens', () => {
-  it('gives what the tokenizer gives for the whole text, whatever lines it has', () => {
+describe('countInputTokens', () => {
+  it('equals the tokenizer’s count of the whole text', () => {
     const line = fc.oneof(
       fc.string({ unit: 'grapheme', maxLength: 40 }),
       fc.constantFrom('\n', '\n\n', ' \n', '/path\n', '.\n', '\t', '۱۲۳\n', 'چراغ\n', '日本語\n', "it's\n", '  '),
@@ -22,14 +22,14 @@ describe('counting input tokens', () => {
     );
   });
 
-  it('never counts fewer tokens for cutting a text without a space into pieces', () => {
+  it('never undercounts a long text without spaces', () => {
     const text = 'ا'.repeat(2_000);
     expect(count(text)).toBeGreaterThanOrEqual(countTokens(text));
   });
 });
 
-describe('reading usage', () => {
-  it('never believes what is no count of tokens, and never throws', () => {
+describe('readUsage', () => {
+  it('returns valid token counts for any input', () => {
     fc.assert(
       fc.property(fc.anything(), (reported) => {
         const usage = readUsage(reported, 10, 'two words');
@@ -39,13 +39,13 @@ describe('reading usage', () => {
     );
   });
 
-  it('keeps the numbers of what it doesn’t believe, and no words', () => {
+  it('keeps the numbers of an implausible report, but no text', () => {
     const reported = { prompt_tokens: '12', completion_tokens: -3.5, details: ['You asked: who is Anna?'] };
     const refusedUsage = { prompt_tokens: '12', completion_tokens: -3.5, details: ['…'] };
     expect(readUsage(reported, 10, 'two words')).toMatchObject({ evidence: 'estimated', refusedUsage });
   });
 
-  it('is the same in each provider’s form', () => {
+  it('returns the same usage for each provider’s form', () => {
     const count = fc.integer({ min: 0, max: 1_000_000 });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1_000_000 }), count, count, count, (fresh, cached, text, thoughts) => {
@@ -79,7 +79,7 @@ describe('reading usage', () => {
     );
   });
 
-  it('reads what xAI really sent', () => {
+  it('reads a recorded response of xAI', () => {
     const sent = {
       prompt_tokens: 2_640,
       completion_tokens: 182,
@@ -96,13 +96,13 @@ describe('reading usage', () => {
     });
   });
 
-  it('does not believe a total that no model could have used', () => {
+  it('rejects a total above any model’s limit', () => {
     const usage = readUsage({ prompt_tokens: 60, completion_tokens: 10, total_tokens: 9_999_999 }, 12, 'two words');
     expect(usage).toMatchObject({ inputTokens: 12, evidence: 'estimated' });
     expect(usage.refusedUsage).toBeDefined();
   });
 
-  it('never throws, and never gives negative or huge numbers, for any mixture of fields', () => {
+  it('returns no negative or huge numbers for any mix of fields', () => {
     const number = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(null, '12', undefined, 1e300, Number.NaN));
     const junk = fc.record(
       {

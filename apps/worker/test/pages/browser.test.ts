@@ -1,4 +1,4 @@
-/** The life of the browser: what it may know, how it ends, and that nothing of it stays behind. */
+/** The life cycle of the browser: its environment, its replacement after failures, and its clean-up. */
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { failure, openWeb, productData } from './web.ts';
 
 type Process = { pid: number; parent: number; command: string };
 
-/** What `ps` shows of Chromium; a process that ended and that nobody has taken notice of yet is none. */
+/** Chromium's processes according to `ps`, without zombies. */
 function chromiums(): Process[] {
   const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' }).split('\n');
   return lines
@@ -24,7 +24,7 @@ function chromiums(): Process[] {
 const browsersOf = (pid: number) =>
   chromiums().filter(({ parent, command }) => parent === pid && command.includes('--remote-debugging-pipe'));
 
-/** The browser that a reader of this file has started last. */
+/** The pid of the browser started since `before`; NaN if there is none. */
 function newBrowser(before: Process[]): number {
   const known = new Set(before.map(({ pid }) => pid));
   return browsersOf(process.pid).find(({ pid }) => !known.has(pid))?.pid ?? Number.NaN;
@@ -36,8 +36,8 @@ const slow = (_request: unknown, response: { write(text: string): void; writeHea
   response.write('<!doctype html><p>begins');
 };
 
-describe('the browser', () => {
-  it('is started by the first page, serves the next, and is gone after close', async () => {
+describe('browser', () => {
+  it('starts with the first page, is reused, and ends on close', async () => {
     const before = browsersOf(process.pid);
     const web = await openWeb({}, onTestFinished);
     web.pages.set('shop.test/', small);
@@ -51,7 +51,7 @@ describe('the browser', () => {
     expect(await failure(web.open('http://shop.test/'))).toMatchObject({ code: 'unavailable' });
   });
 
-  it('that is killed takes its pages along, and the next page gets another', async () => {
+  it('fails its pages if it is killed, and is restarted', async () => {
     const before = browsersOf(process.pid);
     const web = await openWeb({}, onTestFinished);
     web.pages.set('shop.test/', small);
@@ -64,7 +64,7 @@ describe('the browser', () => {
     expect((await web.open('http://shop.test/')).html).toContain('Kettle');
   });
 
-  it('that freezes is replaced', async () => {
+  it('is replaced if it freezes', async () => {
     const before = browsersOf(process.pid);
     const web = await openWeb({ timeoutMs: 4_000 }, onTestFinished);
     web.pages.set('shop.test/', small);
@@ -76,7 +76,7 @@ describe('the browser', () => {
     expect((await web.open('http://shop.test/')).html).toContain('Kettle');
   });
 
-  it('knows nothing of the worker’s environment', async () => {
+  it('does not get the worker’s environment', async () => {
     const before = browsersOf(process.pid);
     const web = await openWeb({}, onTestFinished);
     web.pages.set('shop.test/', small);
@@ -92,7 +92,7 @@ describe('the browser', () => {
     ).toEqual([]);
   });
 
-  it('keeps its sandbox, and runs as nobody where the worker is root', async () => {
+  it('runs in its sandbox, and as nobody if the worker is root', async () => {
     const before = browsersOf(process.pid);
     const web = await openWeb({}, onTestFinished);
     web.pages.set('shop.test/', small);
@@ -105,7 +105,7 @@ describe('the browser', () => {
     expect(user).toBe('nobody');
   });
 
-  it('that is not there is said to be so, and no retry helps', async () => {
+  it('fails with a permanent error if it is not installed', async () => {
     const web = await openWeb({ chromiumPath: '/nowhere/chromium' }, onTestFinished);
     expect(await failure(web.open('http://shop.test/'))).toEqual({
       code: 'internal',
@@ -113,7 +113,7 @@ describe('the browser', () => {
     });
   });
 
-  it('does not outlive a worker that is killed', async () => {
+  it('does not outlive a killed worker', async () => {
     const source = `
       import { createLogger } from '@tally/core';
       import { createPageReader } from '${new URL('../../src/pages/page-reader.ts', import.meta.url)}';
@@ -137,12 +137,12 @@ describe('the browser', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(createInterface(worker.stdout), 'line');
-    const family = descendants(worker.pid ?? 0);
-    expect(family.length).toBeGreaterThan(1);
+    const processTree = descendants(worker.pid ?? 0);
+    expect(processTree.length).toBeGreaterThan(1);
     worker.kill('SIGKILL');
     await until(() => {
       const alive = new Set(chromiums().map(({ pid }) => pid));
-      return !family.some((pid) => alive.has(pid));
+      return !processTree.some((pid) => alive.has(pid));
     });
   });
 });
@@ -154,8 +154,8 @@ function descendants(pid: number): number[] {
   return below(pid);
 }
 
-describe('a reader', () => {
-  it('that is told to stop throws the reason at once, and closes the page', async () => {
+describe('page reader', () => {
+  it('throws the reason of an abort at once, and closes the page', async () => {
     const web = await openWeb({}, onTestFinished);
     web.pages.set('shop.test/slow', slow);
     const abort = new AbortController();
@@ -169,7 +169,7 @@ describe('a reader', () => {
     await expect(web.open('http://shop.test/slow', abort.signal)).rejects.toBe(reason);
   });
 
-  it('that is told to stop at whatever moment has room for the next page', async () => {
+  it('releases its slot when it is aborted at any moment', async () => {
     const web = await openWeb({}, onTestFinished);
     web.pages.set('shop.test/', small);
     await web.open('http://shop.test/');
@@ -180,14 +180,14 @@ describe('a reader', () => {
     expect((await web.open('http://shop.test/')).html).toContain('Kettle');
   });
 
-  it('reads four pages at a time, and the others in their turn', async () => {
+  it('reads four pages at a time, and the others in order', async () => {
     const web = await openWeb({}, onTestFinished);
     let open = 0;
-    let most = 0;
+    let maxOpen = 0;
     let waiting: (() => void)[] = [];
     web.pages.set('shop.test/', async (_request, response) => {
-      most = Math.max(most, ++open);
-      // Nobody is answered before four are open: fewer at a time would wait for ever.
+      maxOpen = Math.max(maxOpen, ++open);
+      // Answers only once four pages are open, so that a lower limit would time out.
       await new Promise<void>((resolve) => {
         waiting.push(resolve);
         if (waiting.length < 4) return;
@@ -203,10 +203,10 @@ describe('a reader', () => {
     abort.abort(new Error('no longer needed'));
     await expect(gaveUp).rejects.toThrow('no longer needed');
     expect(await Promise.all(reading)).toHaveLength(8);
-    expect(most).toBe(4);
+    expect(maxOpen).toBe(4);
   });
 
-  it('writes no addresses or texts of pages to the log', async () => {
+  it('logs neither addresses nor texts of pages', async () => {
     const lines: string[] = [];
     const web = await openWeb(
       { log: createLogger('test', 'trace', { write: (line: string) => lines.push(line) }) },

@@ -1,4 +1,4 @@
-/** The proxy by itself, spoken to without a browser in between. */
+/** The proxy by itself, without a browser. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -16,7 +16,7 @@ const web = createServer((incoming, response) => {
 let guard: Guard;
 let tooManyBytes = 0;
 const dialed: string[] = [];
-/** Its first address is one where nobody answers. */
+/** The first address accepts no connections. */
 const twoAddresses = ['93.184.215.15', publicAddress];
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ async function get(url: string, headers = {}): Promise<IncomingMessage> {
   return response;
 }
 
-/** The first line of the answer to a CONNECT, as Chromium sends it for https and WebSockets. */
+/** The status line of the response to a CONNECT, as Chromium sends it for https and WebSockets. */
 async function tunnel(authority: string): Promise<string> {
   const socket = connect(port(), '127.0.0.1');
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
@@ -62,13 +62,13 @@ async function tunnel(authority: string): Promise<string> {
   return data.toString().split('\r\n')[0] ?? '';
 }
 
-describe('the guard', () => {
+describe('guard', () => {
   it('tunnels to public hosts and to exempted ones', async () => {
     for (const authority of ['shop.test:443', 'shop.test:80', '93.184.215.14:8443', 'inside.test:5000'])
       expect(await tunnel(authority), authority).toBe('HTTP/1.1 200 Connection Established');
   });
 
-  it('tunnels nowhere else', async () => {
+  it('tunnels to no other host or port', async () => {
     const before = dialed.length;
     const refused = ['127.0.0.1:443', '[::1]:443', '0x7f.1:443', 'localhost:443', 'inside.test:443', 'shop.test:22'];
     for (const authority of [...refused, '169.254.169.254:80', 'inside.test:5001', '[::ffff:10.0.0.9]:443', '']) {
@@ -77,7 +77,7 @@ describe('the guard', () => {
     expect(dialed.slice(before)).toEqual([]);
   });
 
-  it('says why nothing came of it, without an address', async () => {
+  it('reports why a request failed, without an address', async () => {
     await tunnel('inside.test:443');
     expect(guard.failureAt('https://inside.test/p')).toMatchObject({
       code: 'address_refused',
@@ -90,12 +90,12 @@ describe('the guard', () => {
     expect(guard.failureAt('http://shop.test/')).toBeUndefined();
   });
 
-  it('goes on to the next address of a name where the first does not answer', async () => {
+  it('tries the next address of a name if the first is unreachable', async () => {
     expect((await get('http://two.test/')).statusCode).toBe(200);
     expect(dialed.slice(-2)).toEqual(['93.184.215.15 80', '93.184.215.14 80']);
   });
 
-  it('forwards what belongs to the website, and none of what belongs to a proxy', async () => {
+  it('forwards end-to-end headers, but no proxy headers', async () => {
     const answer = await get('http://shop.test/headers', {
       'proxy-authorization': 'x',
       'proxy-connection': 'y',
@@ -111,8 +111,8 @@ describe('the guard', () => {
     expect((await get('/own')).statusCode).toBe(502);
   });
 
-  it('looks up few names at a time and in all, and none once it is closed', async () => {
-    let [running, most] = [0, 0];
+  it('limits concurrent and total lookups, and stops on close', async () => {
+    let [running, maxRunning] = [0, 0];
     const asked: string[] = [];
     const answers: (() => void)[] = [];
     const narrow = await openGuard({
@@ -120,7 +120,7 @@ describe('the guard', () => {
       network: {
         resolve: async (hostname) => {
           asked.push(hostname);
-          most = Math.max(most, ++running);
+          maxRunning = Math.max(maxRunning, ++running);
           await new Promise<void>((resolve) => answers.push(resolve));
           running--;
           return [];
@@ -137,13 +137,13 @@ describe('the guard', () => {
       ),
     );
     const ended = Promise.allSettled(visits);
-    // Those beyond the fifty are refused while the first eight still wait.
+    // Names beyond the first 50 are refused while the first 8 lookups are pending.
     await Promise.race(visits.slice(50));
     for (let rounds = 0; asked.length < 30 && rounds < 200; rounds++) {
       answers.shift()?.();
       await sleep(10);
     }
-    expect(most).toBe(8);
+    expect(maxRunning).toBe(8);
     expect(narrow.failureAt('http://n99.test/')).toMatchObject({ code: 'unavailable' });
     narrow.close();
     const before = asked.length;
@@ -153,7 +153,7 @@ describe('the guard', () => {
     expect(before).toBeLessThan(50);
   });
 
-  it('cuts everything at its number of bytes', async () => {
+  it('closes every connection beyond its byte limit', async () => {
     const answer = await get('http://shop.test/large');
     await expect(once(answer, 'end')).rejects.toThrow('aborted');
     expect(answer.complete).toBe(false);

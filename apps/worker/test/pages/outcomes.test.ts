@@ -1,4 +1,4 @@
-/** How a reading ends that does not end in a page. */
+/** The errors with which reading a page ends. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
@@ -14,7 +14,7 @@ const answer =
 
 const codeOf = async (url: string) => (await failure(web.open(url))).code;
 
-describe('an answer of the website', () => {
+describe('response of a website', () => {
   it.concurrent.each([
     [404, 'page_not_found'],
     [410, 'page_not_found'],
@@ -25,7 +25,7 @@ describe('an answer of the website', () => {
     [400, 'unavailable'],
     [500, 'unavailable'],
     [503, 'unavailable'],
-  ])('with status %i ends as %s', async (status, code) => {
+  ])('with status %i fails as %s', async (status, code) => {
     const wantsPassword = { 'proxy-authenticate': 'Basic', 'www-authenticate': 'Basic' };
     web.pages.set(`shop.test/${status}`, answer(status, wantsPassword));
     expect(await codeOf(`http://shop.test/${status}`)).toBe(code);
@@ -38,17 +38,17 @@ describe('an answer of the website', () => {
     ['PerimeterX', 200, '<title>Access to this page has been denied</title><div id="px-captcha">Press & Hold</div>'],
     ['Akamai', 200, '<title>Access Denied</title><p>Reference #18.2d351ab8.1557333295.a4e16ab</p>'],
     [
-      'a shop of its own',
+      'a shop’s own check',
       200,
       '<title>Robot Check</title><form action="/errors/validateCaptcha">Type the letters</form>',
     ],
-  ])('that is a challenge of %s ends as blocked', async (name, status, html) => {
+  ])('that is a challenge of %s fails as blocked', async (name, status, html) => {
     const path = `shop.test/${encodeURIComponent(name)}`;
     web.pages.set(path, answer(status, {}, `<!doctype html>${productData}${html}`));
     expect(await codeOf(`http://${path}`)).toBe('blocked');
   });
 
-  it('with a captcha in its contact form is a page', async () => {
+  it('with a captcha in a contact form is read', async () => {
     const text = '<p>Our kettles are made by hand in Leeds, from steel that lasts.</p>'.repeat(20);
     web.pages.set('shop.test/form', `<!doctype html>${productData}${text}<div class="g-recaptcha">…</div>`);
     expect((await web.open('http://shop.test/form')).status).toBe(200);
@@ -58,12 +58,12 @@ describe('an answer of the website', () => {
     ['an image', { 'content-type': 'image/png' }],
     ['a PDF', { 'content-type': 'application/pdf' }],
     ['a download', { 'content-type': 'text/html', 'content-disposition': 'attachment; filename=x.html' }],
-  ])('that is %s ends as page_not_found', async (_kind, headers) => {
+  ])('that is %s fails as page_not_found', async (_kind, headers) => {
     web.pages.set('shop.test/file', answer(200, headers));
     expect(await codeOf('http://shop.test/file')).toBe('page_not_found');
   });
 
-  it('that redirects without end ends as unavailable', async () => {
+  it('that redirects endlessly fails as unavailable', async () => {
     let n = 0;
     web.pages.set('shop.test/loop', (_request, response) =>
       response.writeHead(302, { location: `/loop?${n++}` }).end(),
@@ -75,22 +75,22 @@ describe('an answer of the website', () => {
   });
 });
 
-describe('a website that is not there', () => {
-  it('ends as page_not_found where no such host exists', async () => {
+describe('unreachable website', () => {
+  it('fails as page_not_found if the host does not exist', async () => {
     web.names.set('gone.test', [[]]);
     expect(await codeOf('http://gone.test/')).toBe('page_not_found');
     expect(await codeOf('https://gone.test/')).toBe('page_not_found');
   });
 
-  it('ends as unavailable where the host hangs up', async () => {
+  it('fails as unavailable if the host closes the connection', async () => {
     web.pages.set('shop.test/hangs-up', (request) => request.socket.destroy());
     expect(await codeOf('http://shop.test/hangs-up')).toBe('unavailable');
-    // TLS spoken to a server that knows only plain HTTP.
+    // A TLS handshake with a server that speaks plain HTTP only.
     expect(await codeOf('https://shop.test/')).toBe('unavailable');
   });
 });
 
-describe('a page that is too much', () => {
+describe('page above a limit', () => {
   const bomb = (type: string, chunks: number) => (_request: IncomingMessage, response: ServerResponse) => {
     response.writeHead(200, { 'content-type': type, 'content-encoding': 'gzip' });
     const gzip = createGzip();
@@ -104,14 +104,14 @@ describe('a page that is too much', () => {
     })();
   };
 
-  it('ends as too_large where a small answer decompresses to gigabytes', async () => {
+  it('fails as too_large if it decompresses to gigabytes', async () => {
     web.pages.set('shop.test/bomb', bomb('text/html', 3_000));
     const startedAt = Date.now();
     expect(await codeOf('http://shop.test/bomb')).toBe('too_large');
     expect(Date.now() - startedAt).toBeLessThan(5_000);
   });
 
-  it('ends as too_large where a script or a frame of it does', async () => {
+  it('fails as too_large if its script or frame is a bomb', async () => {
     web.pages.set('shop.test/bomb.js', bomb('text/javascript', 200));
     web.pages.set('other.test/frame', bomb('text/html', 200));
     web.pages.set('shop.test/scripted', '<!doctype html><script src="/bomb.js"></script>');
@@ -120,7 +120,7 @@ describe('a page that is too much', () => {
     expect(ends).toEqual(['too_large', 'too_large']);
   });
 
-  it('ends as too_large where it stores without end: in blobs, or in databases of its own and of its frames', async () => {
+  it('fails as too_large if it fills blobs, and can’t fill databases', async () => {
     const keeping = (how: string) => `<!doctype html><h1>Keeps</h1><script>
       const part = () => crypto.getRandomValues(new Uint8Array(65_536));
       const large = () => new Blob(Array.from({ length: 160 }, part));
@@ -146,11 +146,11 @@ describe('a page that is too much', () => {
     );
     expect(await codeOf('http://shop.test/blobs')).toBe('too_large');
     const stored = await web.open('http://shop.test/database').catch((error: { code: string }) => error.code);
-    // Its quota stops it; what gets by that is ended.
+    // The storage quota stops it, or the memory limit ends the browser.
     expect(typeof stored === 'string' ? stored : 'read').toMatch(/^(read|too_large)$/);
   });
 
-  it('ends as too_large where it sends without end, or grows without end', async () => {
+  it('fails as too_large if its response or document is endless', async () => {
     web.pages.set('shop.test/stream', (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html' });
       const send = () => {
@@ -173,10 +173,10 @@ describe('a page that is too much', () => {
   });
 });
 
-describe('a page that takes too long', () => {
+describe('page that takes too long', () => {
   const quick = openWeb({ timeoutMs: 3_000 });
 
-  it('ends as timeout where it drips, is silent, or never lets go of its thread', async () => {
+  it('fails as timeout if it streams slowly, is silent, or is busy', async () => {
     const { pages, open } = await quick;
     pages.set('shop.test/drip', (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html' });
@@ -191,7 +191,7 @@ describe('a page that takes too long', () => {
     expect(ends.map(({ code }) => code)).toEqual(Array(4).fill('timeout'));
   });
 
-  it('leaves its place to the next', async () => {
+  it('releases its slot to the next page', async () => {
     const { pages, open } = await quick;
     pages.set('shop.test/small', `<!doctype html>${productData}`);
     expect((await open('http://shop.test/small')).status).toBe(200);

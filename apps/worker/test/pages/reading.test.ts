@@ -1,12 +1,12 @@
-/** What a reader sees of a page: all that a person would, and marks on what a person would not. */
+/** The content of a read page: everything that a person would see, with marks on what a person would not. */
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openWeb, productData } from './web.ts';
 
 const web = await openWeb({ policy: { allowedHosts: new Set(['localhost:3999']) } });
 
-describe('a page that is completed by scripts', () => {
-  it.each([700, 1_500])('has the product data that come after %i ms', async (ms) => {
+describe('page completed by scripts', () => {
+  it.each([700, 1_500])('includes product data added after %i ms', async (ms) => {
     const add = `const s = document.createElement('script'); s.type = 'application/ld+json';
       s.textContent = JSON.stringify({ '@type': 'Product', name: 'Late kettle' }); document.head.append(s);`;
     web.pages.set(
@@ -16,7 +16,7 @@ describe('a page that is completed by scripts', () => {
     expect((await web.open('http://shop.test/late')).html).toContain('Late kettle');
   });
 
-  it('has what comes 250 ms after being scrolled into view, far down too', async () => {
+  it('includes content that loads 250 ms after scrolling to it', async () => {
     const sections = [1, 2, 3, 4].map((n) => `<section style="height:2000px" id="s${n}">…</section>`);
     const script = `new IntersectionObserver((entries, observer) => { for (const { target, isIntersecting } of entries)
       if (isIntersecting) { observer.unobserve(target); setTimeout(() => { target.textContent = 'lazy ' + target.id; }, 250); } });
@@ -27,7 +27,7 @@ describe('a page that is completed by scripts', () => {
     for (const n of [1, 2, 3, 4]) expect(html).toContain(`lazy s${n}`);
   });
 
-  it('scrolls a pane that takes the place of the window', async () => {
+  it('scrolls an element that replaces the window', async () => {
     const observe = `new IntersectionObserver(([e]) => { if (e.isIntersecting) e.target.textContent = 'lazy'; }).observe(document.querySelector('b'))`;
     const pane = `<main style="height:100vh;overflow-y:auto"><p style="height:4000px">top</p><b>…</b></main>`;
     web.pages.set(
@@ -37,7 +37,7 @@ describe('a page that is completed by scripts', () => {
     expect((await web.open('http://shop.test/pane')).html).toContain('<b>lazy</b>');
   });
 
-  it('answers a known consent dialog, and clicks nothing else', async () => {
+  it('answers a known consent dialog and clicks nothing else', async () => {
     const say = (word: string) => `document.title += ' ${word}'`;
     const buttons = `<button onclick="${say('bought')}">Buy</button><button onclick="${say('accepted')}">Accept all</button>`;
     const dialog = `<div class="cookie-banner"><button onclick="${say('refused')}">Alle ablehnen</button></div>`;
@@ -45,7 +45,7 @@ describe('a page that is completed by scripts', () => {
     expect((await web.open('http://shop.test/consent')).html).toContain('<title>Shop refused</title>');
   });
 
-  it('is read where it went by itself', async () => {
+  it('is read at the address it navigates to', async () => {
     web.pages.set(
       'shop.test/old',
       `<!doctype html><script>setTimeout(() => { location = '/new?id=1#top' }, 200)</script>`,
@@ -56,7 +56,7 @@ describe('a page that is completed by scripts', () => {
     expect(page.html).toContain('New place');
   });
 
-  it('is read without a tracker that never answers', async () => {
+  it('is read without a tracker that never responds', async () => {
     const quick = await openWeb({ timeoutMs: 10_000 }, onTestFinished);
     quick.pages.set(
       'shop.test/hangs',
@@ -67,7 +67,7 @@ describe('a page that is completed by scripts', () => {
   });
 });
 
-describe('the marks on what nobody can see', () => {
+describe('marks on invisible elements', () => {
   const hidden = [
     '<p style="display:none">H</p>',
     '<p hidden>H</p>',
@@ -100,7 +100,7 @@ describe('the marks on what nobody can see', () => {
     '<meta itemprop="priceCurrency" content="S"><link itemprop="availability" href="S">',
   ];
 
-  it('are on each of them, and on nothing else', async () => {
+  it('are set on each invisible element and no other', async () => {
     const body = [...hidden, ...seen].map((html) => `<section>${html}</section>`).join('');
     web.pages.set('shop.test/marks', `<!doctype html><head><title>t</title>${productData}</head><body>${body}</body>`);
     const { html } = await web.open('http://shop.test/marks');
@@ -111,7 +111,7 @@ describe('the marks on what nobody can see', () => {
     expect(html.split('<body>')[0]).not.toContain('data-tally-hidden');
   });
 
-  it('spare a price for screen readers beside the picture of it', async () => {
+  it('are not set on a screen-reader price that is also visible', async () => {
     const offscreen = 'position:absolute;width:1px;height:1px;overflow:hidden';
     const price = `<p><span style="${offscreen}">$19.99</span><span aria-hidden="true">$19<sup>99</sup></span></p>`;
     const lie = `<p><span style="${offscreen}">$0.01</span><span aria-hidden="true">$19<sup>99</sup></span></p>`;
@@ -130,7 +130,7 @@ describe('the marks on what nobody can see', () => {
     expect((await web.open('http://shop.test/tricks')).html).toContain('data-tally-hidden="">H</p>');
   });
 
-  it('come in time on a page of thousands of elements', async () => {
+  it('are complete on a page of thousands of elements', async () => {
     const cards = Array.from(
       { length: 5_000 },
       (_, i) => `<li style="display:inline"><a href="/p/${i}"><b>Kettle ${i}</b> <i>${i},90 €</i></a></li>`,
@@ -143,12 +143,12 @@ describe('the marks on what nobody can see', () => {
   });
 });
 
-describe('the text of a page', () => {
+describe('content of a page', () => {
   it.each([
     ['text/html; charset=iso-8859-1', ''],
     ['text/html', '<meta charset="iso-8859-1">'],
     ['text/html; charset=windows-1252', ''],
-  ])('is decoded as %s %s says', async (type, meta) => {
+  ])('is decoded as declared by %s %s', async (type, meta) => {
     const body = Buffer.from(`<!doctype html>${meta}${productData}<p>Café grão</p>`, 'latin1');
     web.pages.set('shop.test/latin', (_request, response) =>
       response.writeHead(200, { 'content-type': type }).end(body),
@@ -156,13 +156,13 @@ describe('the text of a page', () => {
     expect((await web.open('http://shop.test/latin')).html).toContain('Café grão');
   });
 
-  it('keeps an image that is never fetched', async () => {
+  it('keeps images, which are never fetched', async () => {
     web.pages.set('shop.test/image', `<!doctype html>${productData}<img src="/kettle.jpg" onerror="this.remove()">`);
     expect((await web.open('http://shop.test/image')).html).toContain('/kettle.jpg');
     expect(web.asked).not.toContain('shop.test/kettle.jpg');
   });
 
-  it('is read from a host that the operator allowed, whatever its address and port', async () => {
+  it('is read from any host and port that the operator allowed', async () => {
     web.names.set('localhost', [['93.184.215.14']]);
     web.pages.set('localhost:3999/', `<!doctype html>${productData}<h1>Ours</h1>`);
     expect((await web.open('http://localhost:3999/')).html).toContain('Ours');

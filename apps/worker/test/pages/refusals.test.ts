@@ -1,4 +1,4 @@
-/** Every way out of a page that a tenant or a website may try; a listener behind the private addresses counts visits. */
+/** Attempts of tenants and websites to reach private addresses; a listener behind those counts visits. */
 import type { ServerResponse } from 'node:http';
 import { addressRefusals } from '@tally/extraction';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { failure, openWeb } from './web.ts';
 
 const web = await openWeb();
 const refused = { code: 'address_refused', message: addressRefusals.host };
-/** Through the proxy, past it to a real port, by encodings, by name. */
+/** Through the proxy, past it to a real port, by encoded addresses, and by name. */
 const privateUrls = [
   'http://10.0.0.9/',
   'http://169.254.169.254/latest/meta-data/',
@@ -24,15 +24,15 @@ afterEach(() => {
   expect(web.secretVisits).toEqual([]);
 });
 
-describe('a refused address', () => {
+describe('private address', () => {
   it.each(['http://10.0.0.9/', 'http://inside.test/', 'https://inside.test/', 'http://half-inside.test/'])(
-    'is told so of %s',
+    'is refused: %s',
     async (url) => {
       expect(await failure(web.open(url))).toEqual(refused);
     },
   );
 
-  it('by redirect ends the reading, whatever the kind', async () => {
+  it('ends the reading after a redirect of any status', async () => {
     const kinds = [301, 302, 303, 307, 308].map(async (status, i) => {
       const to = privateUrls[i] ?? '';
       const redirect = (_request: unknown, response: ServerResponse) =>
@@ -43,7 +43,7 @@ describe('a refused address', () => {
     await Promise.all(kinds);
   });
 
-  it('by redirect to another scheme ends the reading', async () => {
+  it('ends the reading after a redirect to another scheme', async () => {
     for (const to of ['file:///etc/passwd', 'ftp://shop.test/', 'chrome://version/']) {
       web.pages.set('shop.test/scheme', (_request, response) => response.writeHead(302, { location: to }).end());
       expect(await failure(web.open('http://shop.test/scheme')), to).toEqual({
@@ -53,7 +53,7 @@ describe('a refused address', () => {
     }
   });
 
-  it('by a chain of redirects over public hosts ends the reading', async () => {
+  it('ends the reading after a chain of public redirects', async () => {
     const chain = ['http://second.test/', 'http://third.test/', 'http://inside.test/'];
     for (const [i, host] of ['first.test', 'second.test', 'third.test'].entries())
       web.pages.set(`${host}/`, (_request, response) => response.writeHead(302, { location: chain[i] }).end());
@@ -66,7 +66,7 @@ describe('a refused address', () => {
     ['meta refresh', (to: string) => `<meta http-equiv="refresh" content="0;url=${to}">`],
     ['a form', (to: string) => `<form method=post action="${to}"></form><script>document.forms[0].submit()</script>`],
     ['a link in the top frame', (to: string) => `<iframe srcdoc="<script>top.location='${to}'</script>"></iframe>`],
-  ])('by %s ends the reading', async (_kind, html) => {
+  ])('ends the reading after a navigation by %s', async (_kind, html) => {
     web.pages.set('shop.test/moves-by-name', `<!doctype html><title>moves</title>${html('http://inside.test/')}`);
     web.pages.set('shop.test/moves', `<!doctype html>${html(`http://127.0.0.1:${web.secretPort}/`)}`);
     const urls = ['http://shop.test/moves-by-name', 'http://shop.test/moves'];
@@ -75,8 +75,8 @@ describe('a refused address', () => {
   });
 });
 
-describe('a refused part of a page', () => {
-  it('is missing, and the page is read without it', async () => {
+describe('subresource at a private address', () => {
+  it('is missing from the page that is read', async () => {
     const parts = privateUrls.map(
       (to) => `
       <img src="${to}i.png"><iframe src="${to}"></iframe><script src="${to}s.js"></script>
@@ -91,7 +91,7 @@ describe('a refused part of a page', () => {
     expect(page.html).not.toContain('the secret');
   });
 
-  it('is missing for scripts too: fetch, beacons, sockets, workers, popups', async () => {
+  it('is unreachable by fetch, beacons, sockets, workers and popups', async () => {
     const script = `
       const ask = (what) => { try { return what(); } catch {} };
       for (const to of ${JSON.stringify(privateUrls)}) {
@@ -124,8 +124,8 @@ describe('a refused part of a page', () => {
   });
 });
 
-describe('a name that resolves differently the second time', () => {
-  it('keeps its first address for the whole page, and is refused for the next', async () => {
+describe('DNS rebinding', () => {
+  it('keeps the first address for a page and is refused on the next', async () => {
     web.names.set('rebind.test', [['93.184.215.14'], ['169.254.169.254']]);
     const script = `fetch('/late').then((r) => r.text()).then((text) => document.body.append(text))`;
     web.pages.set('rebind.test/', `<!doctype html><body><script>setTimeout(() => ${script}, 300)</script>`);

@@ -1,4 +1,4 @@
-/** A small web on this machine: public-looking hosts, and a listener behind every other address that must see nothing. */
+/** A local web for tests: public-looking hosts, and a listener behind all private addresses that must get no visit. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -13,7 +13,7 @@ type Options = Partial<Omit<PageReaderOptions, 'network'>>;
 
 export const publicAddress = '93.184.215.14';
 
-/** Starts the web and a reader of it; both end with the test file, or where `atEnd` says. */
+/** Starts the web and a page reader for it; both are closed by `atEnd`, by default after the test file. */
 export async function openWeb(options: Options = {}, atEnd: (tidy: () => Promise<void>) => void = afterAll) {
   const pages = new Map<string, Answer>();
   const names = new Map<string, string[][]>();
@@ -40,7 +40,7 @@ export async function openWeb(options: Options = {}, atEnd: (tidy: () => Promise
   const secretPort = (secret.address() as AddressInfo).port;
 
   const network = {
-    /** Each question for a name takes its next list of addresses; the last one stays. */
+    /** Each lookup of a name returns its next list of addresses; the last list is repeated. */
     resolve: async (hostname: string) => {
       const answers = names.get(hostname) ?? [[publicAddress]];
       return (answers.length > 1 ? answers.shift() : answers[0]) ?? [];
@@ -74,11 +74,11 @@ export async function openWeb(options: Options = {}, atEnd: (tidy: () => Promise
   };
 }
 
-/** Data about a product: with it a page counts as complete once the network is quiet. */
+/** Structured product data, with which a page counts as complete once the network is quiet. */
 export const productData =
   '<script type="application/ld+json">{"@type":"Product","name":"Kettle","offers":{"price":"49.90"}}</script>';
 
-/** The code and words with which `work` fails. */
+/** The code and message with which `work` fails. */
 export async function failure(work: Promise<unknown>): Promise<{ code: string; message: string }> {
   try {
     await work;

@@ -1,29 +1,29 @@
 --[[
-Takes what became of a call to the provider, and moves the state that all workers share. See admit.lua.
+Records the outcome of a call to the provider and updates the state that all workers share. See admit.lua.
 
 KEYS  1 state   2 turns   3 accounts
       4 failing   hash   first_at, calls, and the jobs whose calls failed since the last answer
-      5 refusals  hash   kind -> how many, for metrics
+      5 refusals  hash   kind -> count, for metrics
 ARGV  1 outcome: answered | rate_limited | operator | denied | failed | unreachable | unused (no call was made)   2 job id   3 epoch of the call's admission
-      4 retry after, ms (-1: not said)   5 reason, for operators   6 how long the state is kept, ms   7 account id
+      4 retry after, ms (-1: not given)   5 reason, for operators   6 expiry of the state, ms   7 account id
 
-Returns {mode after ('open' where there is none), 1 where it changed, 2 where answers are to be reported, wait ms for the caller}
+Returns {mode afterwards ('open' if there is no state), 1 if it changed or 2 if answers must now be reported, wait ms}
 --]]
 local state, turns, accounts, failing, refusals = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, job, called, retry_after, reason, keep, account =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local FIRST_RATE, LEAST_RATE, MOST_RATE, LONGEST_WAIT_MS, LONGEST_INTERVAL_MS = 10, 0.05, 10000, 60000, 10000
--- Calls a second more for each answer: the rate doubles in 3 s, and near the one that was refused a moment ago grows by 3 %
--- a second.
+-- STEP is added to the rate (calls/s) for each answer: the rate doubles in 3 s, but grows by only 3 % a second near the
+-- rate that was refused recently.
 local STEP, NEAR_STEP, FALL, FALL_AGAIN, RETURN, NEAR_MS = 0.25, 0.03, 0.8, 0.5, 0.5, 5000
--- Twice the horizon of admit.lua: the last turns are those of accounts that have but one.
+-- Twice HORIZON_MS of admit.lua: only an account's preferred job has a turn beyond that horizon.
 local KEPT_MS = 10000
 local OUTAGE_AFTER_MS, OUTAGE_JOBS, OUTAGE_CALLS, FAILING_MS, DENIED_AGAIN_MS = 5000, 3, 3, 600000, 1000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local s = redis.call('HMGET', state, 'mode', 'epoch', 'rate', 'until', 'ceiling', 'interval', 'answered', 'since', 'before', 'refused_at')
 local mode, epoch = s[1], tonumber(s[2] or 0)
--- By the clock, for a state that is forgotten must not give its epochs out anew.
+-- Based on the clock, so that a state created after the last one expired does not reuse its epochs.
 local next_epoch = math.max(epoch + 1, now)
 
 local function set(...)
@@ -35,10 +35,10 @@ local function enter(next_mode, ...)
   set('mode', next_mode, 'epoch', next_epoch, ...)
 end
 local function block(suspect)
-  -- Calls that were made before the last refusal say nothing new, and lengthen no wait.
+  -- Calls made before the last refusal carry no new information and must not lengthen the wait.
   if mode == 'blocked' and called < epoch then return { 'blocked', 0, 1000 } end
   local interval = mode == 'blocked' and math.min(LONGEST_INTERVAL_MS, tonumber(s[6]) * 2) or 1000
-  -- Not all installations on one provider at the same instant.
+  -- Jitter, so that installations that share a provider do not probe at the same instant.
   local probe_at = now + math.floor(interval * (0.75 + math.random() / 2))
   if mode ~= 'blocked' then enter('blocked', 'since', next_epoch) else set('epoch', next_epoch) end
   set('interval', interval, 'probe_at', probe_at, 'probe_until', 0, 'reason', reason, 'suspect', suspect or '')
@@ -53,19 +53,19 @@ end
 
 if outcome == 'answered' then
   redis.call('DEL', failing)
-  -- An answer to a call from before the refusal says nothing of what is now.
-  -- A slow probe's answer counts, also where another probe has failed meanwhile.
+  -- Ignore an answer to a call made before the refusal. A slow probe's answer counts, even if another probe has failed
+  -- since.
   if not mode or called < tonumber(mode == 'blocked' and s[8] or epoch) then return { mode or 'open', 0, 0 } end
   if mode == 'blocked' then
     redis.call('DEL', state, turns, accounts)
     return { 'open', 1, 0 }
   end
   if not s[7] then
-    -- While nothing at all was answered, the rate fell for want of anything better to do: it was not that.
+    -- While no call was answered, the rate fell although it was not the cause: restore part of it.
     s[3] = math.max(tonumber(s[3]), tonumber(s[9] or 0) * RETURN)
     set('answered', 1, 'rate', s[3])
   end
-  -- An answer tests the rate only while calls wait for it.
+  -- An answer is evidence for a higher rate only while calls are waiting.
   if redis.call('EXISTS', turns) == 1 then
     local rate, ceiling = tonumber(s[3]), tonumber(s[5])
     local is_near = rate > ceiling * 0.75 and rate < ceiling * 1.1 and now - tonumber(s[10]) < NEAR_MS
@@ -86,7 +86,7 @@ if outcome == 'rate_limited' then
   end
   local until_at = math.max(tonumber(s[4]), now + wait)
   set('until', until_at, 'refused_at', now)
-  -- Calls that were let through before the last refusal say nothing new.
+  -- Calls admitted before the last refusal carry no new information.
   if called >= epoch then
     local rate = tonumber(s[3])
     local fallen = math.max(LEAST_RATE, rate * (s[7] and FALL or FALL_AGAIN))
@@ -94,7 +94,7 @@ if outcome == 'rate_limited' then
     if s[7] then set('ceiling', rate, 'before', fallen) end
     redis.call('HDEL', state, 'answered')
   end
-  -- Turns were given out at the old pace: in their order, those that there is time for begin after the wait.
+  -- Turns were assigned at the old rate: keep those that fit into KEPT_MS, in order, starting after the wait.
   local interval = 1000 / tonumber(redis.call('HGET', state, 'rate'))
   redis.call('ZREMRANGEBYRANK', turns, math.floor(KEPT_MS / interval), -1)
   for i, waiting in ipairs(redis.call('ZRANGE', turns, 0, -1)) do
@@ -105,7 +105,7 @@ end
 
 if outcome == 'operator' then return block() end
 
--- The provider's own failing, or a request that it does not take: only when nothing else is answered either is it blocked.
+-- The provider failed or denied the request: block only if no other call is answered either.
 local suspect = (outcome == 'failed' or outcome == 'denied') and account or nil
 if mode == 'blocked' then return block(suspect) end
 redis.call('HSETNX', failing, 'first_at', now)
@@ -116,7 +116,7 @@ local since = now - tonumber(redis.call('HGET', failing, 'first_at'))
 local jobs = redis.call('HLEN', failing) - 2
 local isOutage = since >= OUTAGE_AFTER_MS and calls >= OUTAGE_CALLS and (jobs >= OUTAGE_JOBS or outcome == 'unreachable')
 if outcome == 'denied' then isOutage = jobs >= OUTAGE_JOBS or (calls >= 2 and since >= DENIED_AGAIN_MS) end
--- From its first failure on, the answers that others get count.
+-- 2 on the first failure: from now on, other workers must report their answers, which clear it.
 if not isOutage then return { mode or 'open', calls == 1 and 2 or 0, 0 } end
 redis.call('DEL', failing)
 return block()

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts Chromium as an unprivileged user, with its sandbox, which it refuses to root. The profile's folder, which whoever
-# starts it has made, is handed over. Told by the environment: CHROMIUM, PAGES_UID, PAGES_GID.
+# Starts Chromium as an unprivileged user, since its sandbox does not run as root. The profile directory, created by the
+# caller, is given to that user. Environment: CHROMIUM, PAGES_UID, PAGES_GID.
 for argument in "$@"; do
   case $argument in
     --user-data-dir=*) chown -R "$PAGES_UID:$PAGES_GID" "${argument#*=}" ;;

@@ -1,37 +1,37 @@
-/** The one Chromium of a worker process: started when the first page needs it, and again when it died. */
+/** Runs one Chromium: started when the first page needs it, and restarted after it ended. */
 import { type Logger, TallyError } from '@tally/core';
 import { type Browser, type BrowserContext, type CDPSession, chromium } from 'playwright';
 import { type MemoryWatch, watchMemory } from './memory-watch.ts';
 import { chromiumCommand } from './run-as.ts';
 
 export type BrowserHost = {
-  /** A context of its own for one page, whose every request goes through `proxyUrl`. @throws TallyError */
+  /** A new context for one page, which sends all its requests through `proxyUrl`. @throws TallyError */
   newContext(proxyUrl: string): Promise<BrowserContext>;
-  /** Closes a context; one that doesn't obey takes the browser with it. */
+  /** Closes a context; if it does not close in time, the browser is killed. */
   discard(context: BrowserContext): Promise<void>;
-  /** Whether a page that has just crashed took too much memory. */
+  /** Whether a page that has just crashed was ended for using too much memory. */
   ranOutOfMemory(context: BrowserContext): boolean;
   close(): Promise<void>;
 };
 
 const launchLimitMs = 20_000;
-/** What takes a healthy browser some hundredths of a second. */
+/** A healthy browser opens or closes a context in some hundredths of a second. */
 const answerLimitMs = 5_000;
 
 const flags = [
-  // What belongs to no page of ours has no way out: no proxy answers there, and no name resolves but the guard's address.
+  // Traffic outside a page's context can't leave: this proxy port is closed, and only the guard's address resolves.
   '--proxy-server=http://127.0.0.1:1',
   '--proxy-bypass-list=<-loopback>',
   '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
-  // UDP passes no HTTP proxy.
+  // UDP would bypass the HTTP proxy.
   '--disable-quic',
   '--webrtc-ip-handling-policy=disable_non_proxied_udp',
   '--no-pings',
   '--disable-domain-reliability',
   '--disable-client-side-phishing-detection',
   '--dns-prefetch-disable',
-  // Contexts never share a renderer, and within one there is nothing to steal. In one process a page costs a fifth of the
-  // memory, and the limits see its frames too.
+  // Contexts never share a renderer, and a context holds no secrets. Without site isolation a page takes a fifth of the
+  // memory, and the memory limit includes its frames.
   '--disable-site-isolation-trials',
   '--disable-gpu',
   '--disable-3d-apis',
@@ -39,10 +39,10 @@ const flags = [
   '--disable-speech-api',
   '--disable-remote-fonts',
   '--mute-audio',
-  // A page of any shop fits; one that wants more is after something else.
+  // Enough for any shop's page.
   '--js-flags=--max-old-space-size=512',
 ];
-/** Playwright trusts the pages that it tests; these take guards off that strange pages need. */
+/** Playwright's defaults trust the pages under test: these flags would disable protections against untrusted pages. */
 const playwrightFlagsToDrop = [
   '--disable-popup-blocking',
   '--disable-ipc-flooding-protection',
@@ -50,14 +50,14 @@ const playwrightFlagsToDrop = [
   '--unsafely-disable-devtools-self-xss-warnings',
 ];
 
-/** @param options.chromiumPath the only place to look, where it's given */
+/** @param options.chromiumPath the only Chromium to use, if given */
 export function createBrowserHost(options: { chromiumPath?: string | undefined; log: Logger }): BrowserHost {
   let running: Promise<Browser> | undefined;
   const pids = new WeakMap<Browser, number | undefined>();
   const memory = new WeakMap<Browser, MemoryWatch>();
-  /** How to say that a context is closed. */
-  const ends = new WeakMap<BrowserContext, () => void>();
-  /** The browser that `running` has become. */
+  /** Ends the memory watch of a context. */
+  const endWatch = new WeakMap<BrowserContext, () => void>();
+  /** The browser that `running` resolved to. */
   let latest: Browser | undefined;
   let closed = false;
 
@@ -87,17 +87,17 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
     }
   }
 
-  /** A browser that no longer answers hears no request to end either; once killed, it ends what waits for it. */
+  /** A browser that does not respond can't be closed; killing it rejects the calls that wait for it. */
   function kill(host: Browser): void {
     const pid = pids.get(host);
     if (pid === undefined || !host.isConnected()) return;
     options.log.warn('the browser does not answer: it is killed');
-    // The next page waits for no news of its end.
+    // The next page starts a new browser without waiting for the `disconnected` event.
     if (latest === host) running = undefined;
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // Gone by itself meanwhile.
+      // The process has already ended.
     }
   }
 
@@ -109,21 +109,21 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
         acceptDownloads: false,
         serviceWorkers: 'block',
         permissions: [],
-        // Tall, so that most pages need little scrolling; and what fades in is there at once.
+        // Tall, so that most pages need little scrolling; reduced motion shows content without fading in.
         viewport: { width: 1_280, height: 1_400 },
         reducedMotion: 'reduce',
       });
-      if (!(await answers(opening))) kill(host);
+      if (!(await settlesInTime(opening))) kill(host);
       const context = await opening;
       context.setDefaultTimeout(0);
       const end = memory.get(host)?.begin();
-      if (end) ends.set(context, end);
+      if (end) endWatch.set(context, end);
       return context;
     },
     async discard(context) {
       const host = context.browser();
-      ends.get(context)?.();
-      if (!(await answers(context.close())) && host) kill(host);
+      endWatch.get(context)?.();
+      if (!(await settlesInTime(context.close())) && host) kill(host);
     },
     ranOutOfMemory(context) {
       const host = context.browser();
@@ -132,7 +132,7 @@ export function createBrowserHost(options: { chromiumPath?: string | undefined; 
     async close() {
       closed = true;
       const host = await running?.catch(() => undefined);
-      if (host && !(await answers(host.close()))) kill(host);
+      if (host && !(await settlesInTime(host.close()))) kill(host);
     },
   };
 }
@@ -148,7 +148,7 @@ async function launch(chromiumPath: string | undefined, log: Logger): Promise<Br
     ignoreDefaultArgs: playwrightFlagsToDrop,
     chromiumSandbox: hasSandbox,
     env,
-    // The worker decides when it ends, after its jobs.
+    // The worker closes the browser itself, after its jobs.
     handleSIGINT: false,
     handleSIGTERM: false,
     handleSIGHUP: false,
@@ -156,14 +156,14 @@ async function launch(chromiumPath: string | undefined, log: Logger): Promise<Br
   });
 }
 
-/** The browser's own process, which Playwright keeps to itself. */
+/** The id of the browser's main process, which Playwright does not expose. */
 async function browserPid(session: CDPSession): Promise<number | undefined> {
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   return processInfo.find(({ type }) => type === 'browser')?.id;
 }
 
-/** Whether `work` ends in time, well or not. */
-async function answers(work: Promise<unknown>): Promise<boolean> {
+/** Whether `work` settles in time, whether it succeeds or fails. */
+async function settlesInTime(work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(resolve, answerLimitMs, false);

@@ -1,4 +1,4 @@
-/** Finds the Chromium of this machine; the set-up asks it too, so that both look in the same places. */
+/** Finds an installed Chromium; the set-up script uses this too, so that both look in the same places. */
 
 import { execFile } from 'node:child_process';
 import { homedir, tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const installed = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** All that Chromium is told of the environment: the worker's own holds its secrets. */
+/** The environment that Chromium gets, since the worker's own contains its secrets. */
 export const chromiumEnvironment = {
   ...bareEnvironment,
   HOME: homedir(),
@@ -25,8 +25,8 @@ export const chromiumEnvironment = {
 };
 
 /**
- * The first Chromium that runs; Playwright's own fits it best. Being there isn't enough: Ubuntu has a chromium-browser
- * that only says where to get one. @param configured the only one to look at, where it's given (CHROMIUM_PATH)
+ * The first Chromium that runs; Playwright's own is preferred, as the matching version. Each is started, since Ubuntu's
+ * chromium-browser may be a stub that prints how to install one. @param configured the only path to try (CHROMIUM_PATH)
  */
 export async function findChromium(configured?: string): Promise<string | undefined> {
   for (const path of configured ? [configured] : [chromium.executablePath(), ...installed])

@@ -1,29 +1,29 @@
-/** Ends what takes more memory than a page may: what pages unpack, allocate and store is bounded nowhere else. */
+/** Kills browser processes above their memory limit: nothing else bounds what pages unpack, allocate and store. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CDPSession } from 'playwright';
-import { maxBrowserBytes, maxRendererBytes, memoryLookMs } from '../limits.ts';
+import { maxBrowserBytes, maxRendererBytes, memoryCheckMs } from '../limits.ts';
 
 export type MemoryWatch = {
-  /** Looks for as long as somebody has a page open; returns how to say that this one has none any more. */
+  /** Registers an open page and returns the function that unregisters it; checks run while any page is open. */
   begin(): () => void;
-  /** Whether a renderer, or the whole browser, was ended just now: the page that crashes then was it. */
+  /** Whether a renderer or the browser was killed within `crashReportMs`, so that a page's crash is due to memory. */
   hasEndedOne(): boolean;
 };
 
-/** From the end of a renderer to the news of it. */
-const newsMs = 3_000;
+/** Longest time from the kill of a renderer to its crash event. */
+const crashReportMs = 3_000;
 
 /**
- * Watches the processes of the browser whose session this is: each renderer, and together all others, which keep what pages
- * store. Where there is no /proc, on macOS, it sees nothing.
+ * Watches the processes of the session's browser: each renderer by itself, and all others together, since they hold
+ * what pages store. Without /proc, as on macOS, all sizes are 0.
  */
 export function watchMemory(session: CDPSession): MemoryWatch {
   let open = 0;
-  let isLooking = false;
+  let isChecking = false;
   let endedAt = Number.NEGATIVE_INFINITY;
 
-  async function look(): Promise<void> {
+  async function checkOnce(): Promise<void> {
     const { processInfo } = await session.send('SystemInfo.getProcessInfo');
     const sizes = await Promise.all(processInfo.map(async ({ id, type }) => ({ id, type, bytes: await ownBytes(id) })));
     const [renderers, others] = [
@@ -37,27 +37,27 @@ export function watchMemory(session: CDPSession): MemoryWatch {
     }
   }
 
-  async function keepLooking(): Promise<void> {
-    isLooking = true;
+  async function checkWhileOpen(): Promise<void> {
+    isChecking = true;
     while (open > 0) {
-      await sleep(memoryLookMs);
-      // Fails only where the browser, or the renderer in question, has just ended.
-      await look().catch(() => undefined);
+      await sleep(memoryCheckMs);
+      // Fails only if the browser or the renderer has just ended.
+      await checkOnce().catch(() => undefined);
     }
-    isLooking = false;
+    isChecking = false;
   }
 
   return {
     begin() {
       open++;
-      if (!isLooking) void keepLooking();
+      if (!isChecking) void checkWhileOpen();
       return () => void open--;
     },
-    hasEndedOne: () => performance.now() - endedAt < newsMs,
+    hasEndedOne: () => performance.now() - endedAt < crashReportMs,
   };
 }
 
-/** Without what it shares with others: its program's text, and fonts. */
+/** Private memory of a process, without shared program text and fonts. */
 async function ownBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '');
   const kilobytes = ['RssAnon', 'RssShmem'].map((name) =>

@@ -1,4 +1,4 @@
-/** As whom Chromium runs. Its sandbox refuses to root, and what breaks out of a page should be nobody. */
+/** Chooses the user that Chromium runs as: its sandbox does not run as root, and an exploit must gain no privileges. */
 import { execFile } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { Logger } from '@tally/core';
 import { chromiumEnvironment, findChromium } from './find-chromium.ts';
 
-/** What to start, and what of the environment it is told. */
+/** The executable to start and its environment. */
 export type ChromiumCommand = { executablePath: string; env: Record<string, string>; hasSandbox: boolean };
 
 const run = promisify(execFile);
@@ -16,21 +16,21 @@ const limitMs = 20_000;
 const known = new Map<string, Promise<ChromiumCommand | undefined>>();
 
 /**
- * How to start the Chromium of this machine; undefined where there is none. Looked for once, for every look starts it twice:
- * one that is missing is looked for again.
+ * How to start the installed Chromium; undefined if there is none. The result is cached, since each search starts
+ * Chromium twice; a failed search is repeated.
  */
 export function chromiumCommand(configured: string | undefined, log: Logger): Promise<ChromiumCommand | undefined> {
   const key = configured ?? '';
-  const looking = known.get(key) ?? look(configured, log);
-  known.set(key, looking);
-  looking.then(
+  const searching = known.get(key) ?? search(configured, log);
+  known.set(key, searching);
+  searching.then(
     (found) => found ?? known.delete(key),
     () => known.delete(key),
   );
-  return looking;
+  return searching;
 }
 
-async function look(configured: string | undefined, log: Logger): Promise<ChromiumCommand | undefined> {
+async function search(configured: string | undefined, log: Logger): Promise<ChromiumCommand | undefined> {
   const found = await findChromium(configured);
   if (found === undefined) return undefined;
   const command = await commandFor(found);
@@ -39,7 +39,7 @@ async function look(configured: string | undefined, log: Logger): Promise<Chromi
   return command;
 }
 
-/** As this process' user, or as `nobody` where that is root; without the sandbox, and with the reason, where it can't be. */
+/** Runs as this process's user, or as `nobody` instead of root; if that fails, without a sandbox, with the reason. */
 async function commandFor(chromium: string): Promise<ChromiumCommand & { why?: string }> {
   const own = { executablePath: chromium, env: chromiumEnvironment };
   if (userInfo().uid !== 0) return { ...own, hasSandbox: true };

@@ -1,9 +1,9 @@
 /**
- * Answers a known consent dialog, since some shops show nothing before. No other button is ever clicked.
- * @returns {boolean} whether one was there
+ * Answers a known consent dialog, since some shops show nothing before that. Clicks no other button.
+ * @returns {boolean} whether a dialog was found
  */
 export function clickConsent() {
-  // Refusing comes first: a page reader has no use for trackers.
+  // Buttons that refuse come first: a page reader has no use for trackers.
   const known = [
     '#onetrust-reject-all-handler',
     '#onetrust-accept-btn-handler',
@@ -42,7 +42,7 @@ export function clickConsent() {
     '[id*="cookie" i], [class*="cookie" i], [id*="consent" i], [class*="consent" i], [id*="gdpr" i], [class*="gdpr" i]';
 
   const roots = [document];
-  // Usercentrics and some others live in a shadow tree.
+  // Usercentrics and some others render into a shadow tree.
   for (const host of document.querySelectorAll('#usercentrics-root, #usercentrics-cmp-ui, [id*="consent" i]'))
     if (host.shadowRoot) roots.push(host.shadowRoot);
 

@@ -1,4 +1,4 @@
-/** Whether the page already carries data about a product, so that waiting for some is of no use. */
+/** Whether the page already contains structured product data, so that there is no need to wait for it. */
 export function hasProductData() {
   if (
     document.querySelector('[itemtype*="schema.org/Product"], [typeof~="Product"], [property="product:price:amount"]')

@@ -1,24 +1,24 @@
-/** The scripts that run inside a page, each a function in a file of its own. */
+/** The scripts that run inside a page, each one function in its own file. */
 import { readFileSync } from 'node:fs';
 
-/** The bare function: a page knows no modules. */
+/** The source without `export`, since a script evaluated in a page is not a module. */
 const read = (name: string) =>
   readFileSync(new URL(`./${name}.js`, import.meta.url), 'utf8').replace(/^export (?=function )/m, '');
 
-/** What a page looks like from inside. */
+/** The content of a page, as read from inside it. */
 export type Snapshot = {
-  /** Null where it is longer than allowed. */
+  /** Null if it is longer than allowed. */
   html: string | null;
   title: string;
-  /** What a small page shows; empty for any other. */
+  /** The visible text of a small page; empty for a larger one. */
   text: string;
-  /** Whether it asks its reader to prove that it is human. */
+  /** Whether the page contains a captcha. */
   captcha: boolean;
-  /** False where time ran out before every element was looked at. */
+  /** False if time ran out before every element was checked. */
   seen: boolean;
 };
 
-/** A script with the types of its argument and of what it returns; both travel as JSON. */
+/** A script with the types of its argument and result, which are passed as JSON. */
 export type PageScript<Input, Output> = { source: string; input?: Input; output?: Output };
 
 const script = <Input, Output>(name: string): PageScript<Input, Output> => ({ source: read(name) });

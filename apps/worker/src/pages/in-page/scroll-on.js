@@ -1,12 +1,12 @@
 /**
- * Scrolls on by most of a screen, or to the top.
+ * Scrolls down by most of a screen, or to the top.
  * @param {{ to: 'next' | 'top' }} where
- * @returns {boolean} whether there was further to go
+ * @returns {boolean} whether the position changed
  */
 export function scrollOn({ to }) {
   const scrolls = (element) => element.scrollHeight > element.clientHeight + 10;
 
-  /** Some shops scroll an element as large as the window in place of the document. */
+  /** Some shops scroll an element as large as the window instead of the document. */
   function scroller() {
     const root = document.scrollingElement ?? document.documentElement;
     if (scrolls(root)) return root;

@@ -1,14 +1,14 @@
 /**
- * Marks what nobody can see with `data-tally-hidden`, and serialises the document.
+ * Marks invisible elements with `data-tally-hidden`, and serialises the document.
  *
- * Plain JavaScript: it runs in the page, in a world of its own that the page's scripts can't reach.
- * @param {{ maxMs: number, maxChars: number }} limits after `maxMs` the rest counts as seen
- * @returns {{ html: string | null, title: string, text: string, captcha: boolean, seen: boolean }} `html` is null where
- *   it is longer than `maxChars`; `text` is what a small page shows, and empty for any other
+ * Plain JavaScript: it runs in the page, in an isolated world that the page's scripts can't reach.
+ * @param {{ maxMs: number, maxChars: number }} limits after `maxMs` the remaining elements count as visible
+ * @returns {{ html: string | null, title: string, text: string, captcha: boolean, seen: boolean }} `html` is null if it
+ *   is longer than `maxChars`; `text` is the visible text of a small page, and empty for a larger one
  */
 export function snapshot(limits) {
   const endsAt = performance.now() + limits.maxMs;
-  /** No text of theirs is ever seen; structured data sit in some of them. */
+  /** Their text is never displayed, and some contain structured data, so they are not marked. */
   const textless = new Set(
     'SCRIPT STYLE TEMPLATE NOSCRIPT LINK META TITLE BASE BR OPTION SOURCE IMG PICTURE VIDEO AUDIO CANVAS IFRAME'.split(
       ' ',
@@ -26,7 +26,7 @@ export function snapshot(limits) {
 
   const late = () => performance.now() > endsAt;
 
-  /** Whether `element` and everything below it that has text of its own is so. */
+  /** Whether `is` holds for every element with text of its own in the subtree of `element`. */
   const allText = (element, is) =>
     [element, ...element.querySelectorAll('*')].every(
       (each) => !late() && (textless.has(each.tagName) || !hasOwnText(each) || is(each, getComputedStyle(each))),
@@ -39,7 +39,7 @@ export function snapshot(limits) {
 
   const backdrops = new Map();
 
-  /** The colour behind the text of `element`, or undefined where an image or another layer may lie between. */
+  /** The colour behind the text of `element`; undefined if an image or another layer may be in between. */
   function backdrop(element) {
     if (element === null) return { r: 255, g: 255, b: 255, alpha: 1 };
     if (!backdrops.has(element)) backdrops.set(element, ownBackdrop(element));
@@ -74,18 +74,18 @@ export function snapshot(limits) {
     return cuts || isScaledAway;
   }
 
-  /** Beyond the left or upper edge, where no scrolling leads. Below or to the right is only further on. */
+  /** Beyond the left or upper edge, which scrolling can't reach, unlike content below or to the right. */
   function isOffScreen(style, { right, bottom }) {
     if (Number.parseFloat(style.textIndent) < -500) return true;
     return right + scrollX < 0 || bottom + scrollY < 0;
   }
 
-  /** Whether nothing of `element` and what it holds can be seen. */
+  /** Whether `element` and all its content are invisible. */
   function isHidden(element) {
     const style = getComputedStyle(element);
     if (style.display === 'none' || style.contentVisibility === 'hidden') return true;
     if (Number(style.opacity) < 0.05 || element.ariaHidden === 'true') return true;
-    // Below an invisible element, a small one or one of the wrong colour there may be others.
+    // Descendants can override visibility, font size and colour, so they are checked too.
     if (style.visibility !== 'visible') return allText(element, (_each, its) => its.visibility !== 'visible');
     if (style.display === 'contents') return false;
     const box = element.getBoundingClientRect();
@@ -98,7 +98,7 @@ export function snapshot(limits) {
 
   const digits = (element) => (element.textContent ?? '').replace(/\D/g, '');
 
-  /** A price in words for screen readers beside its picture of `aria-hidden` parts says what all others see. */
+  /** A price for screen readers beside the same price in `aria-hidden` parts repeats visible text, so it is kept. */
   function saysWhatIsShown(element) {
     if ((element.textContent ?? '').trim().length > 30 || digits(element) === '') return false;
     return Array.from(element.parentElement?.children ?? []).some(
@@ -120,7 +120,7 @@ export function snapshot(limits) {
     return { hidden, count, seen: true };
   }
 
-  /** The next element behind the whole of the parent. */
+  /** The next element in document order after the parent's subtree. */
   function nextAfter(walker) {
     while (walker.parentNode() !== null) {
       const next = walker.nextSibling();
@@ -130,14 +130,14 @@ export function snapshot(limits) {
   }
 
   const found = document.body === null ? { hidden: [], count: 0, seen: true } : findHidden();
-  // All looking comes before the first mark, which makes styles stale.
+  // Set the marks after all checks, since each mark invalidates the computed styles.
   for (const element of found.hidden) element.setAttribute('data-tally-hidden', '');
   const doctype = document.doctype === null ? '' : `<!DOCTYPE ${document.doctype.name}>`;
   const html = doctype + (document.documentElement?.outerHTML ?? '');
   return {
     html: html.length > limits.maxChars ? null : html,
     title: document.title.slice(0, 200),
-    // biome-ignore lint/performance/useDomNodeTextContent: what is shown is the point
+    // biome-ignore lint/performance/useDomNodeTextContent: only visible text is wanted
     text: found.count <= smallPageElements ? (document.body?.innerText ?? '').slice(0, 4_000) : '',
     captcha:
       document.querySelector(

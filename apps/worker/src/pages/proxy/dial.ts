@@ -1,4 +1,4 @@
-/** Connects to a host only where every address that it has is public, and to the very address that was checked. */
+/** Connects to a host only if all of its addresses are public, and to exactly the address that was checked. */
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
@@ -6,11 +6,11 @@ import { TallyError } from '@tally/core';
 import { type AddressPolicy, addressRefusals, checkHostAndPort, isExempt, isPublicAddress } from '@tally/extraction';
 import { createSlots } from '../slots.ts';
 
-/** The network below: tests put a listener of theirs behind an address that only looks public. */
+/** The underlying network; tests map public-looking addresses to their own listeners. */
 export type Network = {
   /** All addresses of a host name. */
   resolve(hostname: string): Promise<string[]>;
-  /** Where the connection for an address and port really goes. */
+  /** The host and port to connect to for an address and port. */
   dial(address: string, port: number): { host: string; port: number };
 };
 
@@ -20,10 +20,10 @@ export const realNetwork: Network = {
 };
 
 const connectLimitMs = 5_000;
-/** A name with many dead addresses must not use up the time for its page. */
+/** Limits the time that a name with many unreachable addresses can take from its page. */
 const maxAddressesTried = 3;
 
-/** `getaddrinfo` takes one of this process's four threads for as long as it likes: a page must not have them all for long. */
+/** A lookup occupies a libuv thread of this process for an unbounded time, so a page may only start a few. */
 const maxLookupsAtOnce = 8;
 const maxNames = 50;
 
@@ -31,9 +31,9 @@ const noSuchHost = 'There is no such host';
 const noConnection = 'The host accepts no connection';
 
 /**
- * Returns a function that opens a connection until `closed` is aborted; a name keeps the addresses of its first use, so that it can't come to
- * something else the next time. `hostname` is as `URL` writes it.
- * @throws TallyError `address_refused`, `page_not_found` (no such host) or `unavailable`, naming no address
+ * Returns a function that opens connections until `closed` is aborted. A name keeps the addresses of its first lookup,
+ * against DNS rebinding. `hostname` is in the form of `URL`.
+ * @throws TallyError `address_refused`, `page_not_found` (no such host) or `unavailable`; no text contains an address
  */
 export function createDialer(
   policy: AddressPolicy,
@@ -66,7 +66,7 @@ export function createDialer(
   return async (hostname, port) => {
     checkHostAndPort(hostname, port, policy);
     const addresses = await addressesOf(hostname).catch((error: { code?: unknown }) => {
-      // Of all failures only these two are an answer; the rest are a resolver in trouble.
+      // Only these two codes mean that the host does not exist; the others are failures of the resolver.
       const isAnswer = error.code === 'ENOTFOUND' || error.code === 'ENODATA';
       throw isAnswer ? new TallyError('page_not_found', noSuchHost) : new TallyError('unavailable', noConnection);
     });
@@ -74,12 +74,12 @@ export function createDialer(
     closed.throwIfAborted();
     if (!isExempt(hostname, port, policy) && !addresses.every(isPublicAddress))
       throw new TallyError('address_refused', addressRefusals.host);
-    return firstThatAnswers(addresses, (address) => network.dial(address, port));
+    return connectToFirst(addresses, (address) => network.dial(address, port));
   };
 }
 
-/** IPv4 first: many a container has no IPv6 and learns so only by waiting. */
-async function firstThatAnswers(addresses: string[], dial: (address: string) => ReturnType<Network['dial']>) {
+/** Tries IPv4 first: a container without IPv6 notices only by a timeout. */
+async function connectToFirst(addresses: string[], dial: (address: string) => ReturnType<Network['dial']>) {
   const inOrder = addresses.toSorted((a, b) => isIP(a) - isIP(b)).slice(0, maxAddressesTried);
   for (const address of inOrder) {
     const socket = connect(dial(address));

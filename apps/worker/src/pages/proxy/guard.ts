@@ -1,8 +1,7 @@
 /**
- * The forward proxy between one page and the web: nothing the page asks for is reached but through a checked connection.
- *
- * Our own on node:http rather than proxy-chain, which can neither stop a tunnel at a number of bytes, nor say which
- * connection of which page was refused, nor dial another port than the one asked for, which the tests need.
+ * The forward proxy between one page and the web: it lets every request out through a checked connection only.
+ * Written on node:http, since proxy-chain can neither cut a tunnel at a number of bytes, nor tell which connection of a
+ * page was refused, nor dial a port other than the requested one, which the tests need.
  */
 import { once } from 'node:events';
 import {
@@ -21,12 +20,12 @@ import { createDialer, type Network } from './dial.ts';
 export type Guard = {
   /** `http://127.0.0.1:<port>` */
   proxyUrl: string;
-  /** Why nothing came back from the host and port of `url`, where the guard or the network is the reason. */
+  /** The error for the host and port of `url`, if the guard refused it or the network failed. */
   failureAt(url: string): TallyError | undefined;
   close(): void;
 };
 
-/** The answer of the guard itself bears this (RFC 9209), and no answer of a website keeps it. */
+/** Marks the guard's own responses (RFC 9209); it is removed from websites' responses. */
 export const guardHeader = 'proxy-status';
 const hopByHop = new Set(
   [guardHeader, 'connection', 'proxy-connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'].concat(
@@ -35,7 +34,7 @@ const hopByHop = new Set(
 );
 const maxHeaderBytes = 64 * 1_024;
 
-/** Starts a guard on a free loopback port. Past `maxBytes`, of both directions, it cuts everything and says so. */
+/** Starts a guard on a free loopback port. Beyond `maxBytes` in both directions it closes every connection. */
 export async function openGuard(options: {
   policy: AddressPolicy;
   network: Network;
@@ -48,7 +47,7 @@ export async function openGuard(options: {
   const sockets = new Set<Duplex>();
   let bytes = 0;
 
-  /** Counts what passes, and takes the connection down with the guard. */
+  /** Destroys the connection when the guard closes. */
   function watch(socket: Duplex): void {
     if (ended.signal.aborted) socket.destroy();
     sockets.add(socket);
@@ -76,7 +75,7 @@ export async function openGuard(options: {
   async function tunnel(request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
     watch(client);
     try {
-      // Written as a URL it goes through the same parser as what was checked before.
+      // Parsed as a URL, so that the host has the same form as in the address check.
       const { hostname, port } = new URL(`http://${request.url}`);
       const target = await connectTo(hostname, Number(port || 80));
       client.once('close', () => target.destroy());
@@ -107,7 +106,7 @@ export async function openGuard(options: {
       const [answer] = (await once(upstream, 'response')) as [IncomingMessage];
       upstream.on('error', () => response.destroy());
       answer.on('error', () => response.destroy());
-      // A website's 407 would make the browser show its password to this proxy.
+      // A website's 407 would make the browser authenticate to this proxy.
       const status = answer.statusCode === 407 ? 502 : (answer.statusCode ?? 502);
       response.writeHead(status, endToEnd(answer.headers));
       answer.on('data', count).pipe(response);
@@ -142,7 +141,7 @@ export async function openGuard(options: {
   };
 }
 
-/** `set-cookie` is the one header that Node keeps as a list. */
+/** Drops hop-by-hop headers. Node keeps repeated `set-cookie` headers as a list, so none is lost. */
 function endToEnd(headers: IncomingMessage['headers']): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.has(name)));
 }
