@@ -6,9 +6,9 @@ import { readOptOut } from '../../apps/api/src/instagram/opting-out.ts';
 import { readEvents } from '../../apps/api/src/instagram/read-events.ts';
 import { limits } from '../../apps/api/src/limits.ts';
 import { cutReply } from '../../apps/worker/src/instagram/text.ts';
-import { withoutControlTokens } from '../../apps/worker/src/model/control-tokens.ts';
+import { escapeControlTokens } from '../../apps/worker/src/model/control-tokens.ts';
 import { countText } from '../../apps/worker/src/model/count.ts';
-import { readJson, wholeSentences, withoutThoughts } from '../../apps/worker/src/model/reply.ts';
+import { readJson, wholeSentences, stripReasoning } from '../../apps/worker/src/model/reply.ts';
 import { normalise, toPassages, toQuery } from '../../packages/db/src/search-terms.ts';
 import { isSupported } from '../../packages/tasks/src/product-qa/evidence.ts';
 import { delimit } from '../../packages/tasks/src/untrusted-text.ts';
@@ -74,9 +74,9 @@ const parsers: [string, (text: string) => unknown, number][] = [
   ['the count of tokens', countText, maxSourceCharacters],
   ['the least of tokens', minTokensOf, maxSourceCharacters],
   ['a fence around a text', (text) => delimit('context', text), maxSourceCharacters],
-  ['control tokens', (text) => withoutControlTokens([{ role: 'user', content: text }]), maxSourceCharacters],
+  ['control tokens', (text) => escapeControlTokens([{ role: 'user', content: text }]), maxSourceCharacters],
   ['a reply for Instagram', cutReply, maxSourceCharacters],
-  ['thoughts in an answer', withoutThoughts, maxSourceCharacters],
+  ['thoughts in an answer', stripReasoning, maxSourceCharacters],
   ['JSON in an answer', readJson, maxSourceCharacters],
   ['whole sentences of an answer', wholeSentences, maxSourceCharacters],
   [

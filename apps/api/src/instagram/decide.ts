@@ -40,9 +40,6 @@ export type DecisionContext = {
   now: Date;
 };
 
-// Meta allows replies to a live comment only during the broadcast.
-const liveWindowMs = 10 * 60_000;
-
 // Events per person and day, answered or not; beyond that, only their arrival is stored.
 const maxKeptADay = 1_000;
 
@@ -66,7 +63,7 @@ export function decide(event: WebhookEvent, context: DecisionContext): Decision 
   if (recipient.state !== 'active') return unanswered(recipient.state === 'paused' ? 'account_paused' : 'needs_login');
   if (!recipient.autoReply) return unanswered('auto_reply_off');
   const ageMs = context.now.getTime() - event.happenedAt.getTime();
-  if (ageMs > (isComment ? (event.isLive ? liveWindowMs : metaWindowsMs.comment) : metaWindowsMs.message))
+  if (ageMs > (isComment ? (event.isLive ? metaWindowsMs.liveComment : metaWindowsMs.comment) : metaWindowsMs.message))
     return unanswered('too_late');
   const { workflow, answered } = context;
   if (isComment && workflow === undefined) return unanswered('no_workflow');

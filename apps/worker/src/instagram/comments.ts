@@ -10,9 +10,6 @@ import { resumeSend, sendOnce } from './send.ts';
 import { requireSender } from './sender.ts';
 import { cutReply } from './text.ts';
 
-// Meta allows private replies to a live comment only while the broadcast runs.
-const liveWindowMs = 10 * 60_000;
-
 /** The private-reply functions for one attempt. */
 export function createCommentReplies(
   services: WorkerServices,
@@ -26,7 +23,7 @@ export function createCommentReplies(
   async function requireWindow({ igUserId, commentId }: CommentInput): Promise<void> {
     const stored = await read(() => findComment(db, accountId, igUserId, commentId));
     const ageMs = stored === undefined ? job.ageMs : Date.now() - stored.happenedAt.getTime();
-    if (ageMs < (stored?.isLive ? liveWindowMs : metaWindowsMs.comment)) return;
+    if (ageMs < (stored?.isLive ? metaWindowsMs.liveComment : metaWindowsMs.comment)) return;
     throw new TallyError('reply_window_closed', 'The comment is too old to be answered in private');
   }
 

@@ -9,7 +9,7 @@ const controlTokens =
 const lookalikes: Record<string, string> = { '<': '‹', '[': '❲' };
 
 /** Replaces the first bracket of each control token, so that untrusted text can't start another turn. */
-export const withoutControlTokens = (messages: Message[]): Message[] =>
+export const escapeControlTokens = (messages: Message[]): Message[] =>
   messages.map((message) => ({
     ...message,
     content: message.content.replace(controlTokens, (bracket) => lookalikes[bracket] ?? ''),

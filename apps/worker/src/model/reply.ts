@@ -2,7 +2,7 @@
 
 /** The text of a message's content; null if it holds no answer. With `asJson` an object is serialised. */
 export function textOf(content: unknown, asJson: boolean): string | null {
-  const answerIn = (text: string) => (asJson && jsonStart.test(text) ? text.trim() : withoutThoughts(text));
+  const answerIn = (text: string) => (asJson && jsonStart.test(text) ? text.trim() : stripReasoning(text));
   if (typeof content === 'string') return answerIn(content);
   // Mistral's reasoning models and gateways send parts; reasoning parts do not belong to the answer.
   if (Array.isArray(content)) return answerIn(content.map(textOfPart).join(''));
@@ -29,7 +29,7 @@ const jsonStart = /^\s*(?:[[{]|```)/;
  * Removes reasoning blocks of open models: `<think>…</think>`, also unclosed, or without the opening tag, which some
  * chat templates put into the prompt. Linear time.
  */
-export const withoutThoughts = (text: string): string =>
+export const stripReasoning = (text: string): string =>
   reasoningTags.reduce((rest, name) => withoutBlocks(rest, new RegExp(`<(/?)${name}>`, 'gi')), text).trim();
 
 function withoutBlocks(text: string, tag: RegExp): string {

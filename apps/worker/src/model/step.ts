@@ -7,7 +7,7 @@ import { Cancelled, ProviderBusy, TokensHeld } from '../jobs/stops.ts';
 import { untilReachable } from '../jobs/until-reachable.ts';
 import { type ClaimedJob, holdLeaseMarginMs, maxUnbilledTokensADay, type WorkerServices } from '../services.ts';
 import { ModelCallError, type ModelReply, schemaInstruction } from './client.ts';
-import { withoutControlTokens } from './control-tokens.ts';
+import { escapeControlTokens } from './control-tokens.ts';
 import { countInputTokens, countText, inputMarginTokens } from './count.ts';
 import { toTallyError } from './outcomes.ts';
 import { type Format, readStored, type StepOutput, toStepOutput, unfitText } from './output.ts';
@@ -84,7 +84,7 @@ async function callModel<T>(
 ): Promise<StepOutput> {
   const { services, job, log, signal, giveUpAtMs } = attempt;
   const { jsonSchema } = format;
-  const messages = withoutControlTokens(request.messages);
+  const messages = escapeControlTokens(request.messages);
   const schemaTokens =
     jsonSchema === undefined ? 0 : countText(`${schemaInstruction}\n${JSON.stringify(jsonSchema.jsonSchema)}`);
   const countedTokens = countInputTokens(messages) + schemaTokens;

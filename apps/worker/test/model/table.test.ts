@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contextLimitOf, type FaultKind, faultOf } from '../../src/model/faults.ts';
-import { readJson, textOf, wholeSentences, withoutThoughts } from '../../src/model/reply.ts';
+import { readJson, stripReasoning, textOf, wholeSentences } from '../../src/model/reply.ts';
 
 const cases: [FaultKind, number | undefined, { code?: string; type?: string; param?: string; message?: string }][] = [
   ['operator', 401, { code: 'invalid_api_key', message: 'Incorrect API key provided' }],
@@ -205,7 +205,7 @@ describe('reading an answer', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(word, thought)), (parts) => {
         const words = parts.filter((part) => !/^<think/i.test(part)).join('');
-        expect(withoutThoughts(parts.join(''))).toBe(words.trim());
+        expect(stripReasoning(parts.join(''))).toBe(words.trim());
       }),
     );
   });

@@ -114,9 +114,9 @@ redis.call('HSET', failing, 'job ' .. job, 1)
 redis.call('PEXPIRE', failing, FAILING_MS)
 local since = now - tonumber(redis.call('HGET', failing, 'first_at'))
 local jobs = redis.call('HLEN', failing) - 2
-local isOutage = since >= OUTAGE_AFTER_MS and calls >= OUTAGE_CALLS and (jobs >= OUTAGE_JOBS or outcome == 'unreachable')
-if outcome == 'denied' then isOutage = jobs >= OUTAGE_JOBS or (calls >= 2 and since >= DENIED_AGAIN_MS) end
+local is_outage = since >= OUTAGE_AFTER_MS and calls >= OUTAGE_CALLS and (jobs >= OUTAGE_JOBS or outcome == 'unreachable')
+if outcome == 'denied' then is_outage = jobs >= OUTAGE_JOBS or (calls >= 2 and since >= DENIED_AGAIN_MS) end
 -- 2 on the first failure: from now on, other workers must report their answers, which clear it.
-if not isOutage then return { mode or 'open', calls == 1 and 2 or 0, 0 } end
+if not is_outage then return { mode or 'open', calls == 1 and 2 or 0, 0 } end
 redis.call('DEL', failing)
-return block()
+return block(suspect)
