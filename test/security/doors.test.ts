@@ -43,7 +43,7 @@ describe('the document', () => {
 });
 
 describe.each(operations.filter(({ name }) => !openOperations.includes(name)))('$name', (operation) => {
-  it('is 401 without authentication, whatever the body', async () => {
+  it('is 401 without authentication, with any body', async () => {
     const options = [bodyOf(operation), { raw: 'no JSON' }, { headers: { 'content-type': 'text/html' } }];
     for (const sent of operation.method === 'GET' ? [{}] : options)
       for (const end of ['', '/']) {
@@ -54,7 +54,7 @@ describe.each(operations.filter(({ name }) => !openOperations.includes(name)))('
 });
 
 describe.each(operations.filter(({ path }) => path.startsWith('/api/admin')))('$name', (operation) => {
-  it('is 403 for a tenant and its API key, whatever the body', async () => {
+  it('is 403 for a tenant and its API key, with any body', async () => {
     const key = { token: tenant.token, body: { name: 'x' } };
     const made = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', key);
     for (const token of [tenant.token, made.body.api_key.key])

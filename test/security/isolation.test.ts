@@ -32,7 +32,7 @@ describe.each(operations.filter(({ path }) => path.includes('{') && !path.starts
   (operation) => {
     const { path, name } = operation;
 
-    it('is the same 404 for another account’s id as for an unknown one', async () => {
+    it('is 404 for another account’s id, as for an unknown one', async () => {
       const all = namesIn(path).map((one) => resourceAt(theirs, placeOf(path, one)));
       const before = await Promise.all(all.map((resource) => resource.read()));
       const unknown = Object.fromEntries(namesIn(path).map((one) => [one, newId()]));
@@ -157,7 +157,7 @@ it('P6: a connected Instagram account can’t be taken over', async () => {
 const lists = operations.filter(({ method, path }) => method === 'GET' && !path.includes('{'));
 
 describe.each(lists.filter(({ path }) => !path.startsWith('/api/admin')))('P6: $name', (operation) => {
-  it('lists nothing of another account, whatever ids its query has', async () => {
+  it('lists nothing of another account, with any ids in its query', async () => {
     const newcomer = await newPerson({ tokens: 100 });
     const queries = operation.parameters.filter(
       ({ in: where, schema }) => where === 'query' && schema.format === 'uuid',
