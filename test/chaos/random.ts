@@ -14,7 +14,7 @@ export type Random = {
   fork(name: string): Random;
 };
 
-const fine = 1_000_000;
+const resolution = 1_000_000;
 
 /** The same seed and name give the same numbers. */
 export function createRandom(seed: number, name = ''): Random {
@@ -23,14 +23,14 @@ export function createRandom(seed: number, name = ''): Random {
   const int = (from: number, to: number): number => uniformInt(generator, from, to);
   return {
     int,
-    chance: (p) => int(1, fine) <= p * fine,
+    chance: (p) => int(1, resolution) <= p * resolution,
     pick<T>(items: readonly T[]): T {
       if (items.length === 0) throw new Error('nothing to pick from');
       return items[int(0, items.length - 1)] as T;
     },
     shuffle<T>(items: readonly T[]): T[] {
       return items
-        .map((item) => ({ item, key: int(1, fine) }))
+        .map((item) => ({ item, key: int(1, resolution) }))
         .sort((a, b) => a.key - b.key)
         .map(({ item }) => item);
     },

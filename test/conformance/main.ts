@@ -1,4 +1,4 @@
-/** `npm run conformance -- FOLDER`: tests the platform with a folder of payloads, pages and addresses with answers. */
+/** `npm run conformance -- FOLDER`: checks the platform against a folder of payloads, pages and addresses. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { checkInstagram } from './instagram/instagram.ts';

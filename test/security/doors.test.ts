@@ -139,7 +139,7 @@ describe('a URL', () => {
     ['transfer-encoding: chunked', 'content-length: 3'],
     ['content-length: -1'],
     ['content-length: 1', 'content-length: 2'],
-  ])('comes from the request line, whatever %s says', async (...headers) => {
+  ])('comes from the request line, not from %s', async (...headers) => {
     const answer = await raw('GET /api/jobs HTTP/1.1', headers);
     expect(answer).toMatch(/^HTTP\/1\.1 (400|401) /);
     expect(answer).not.toContain('"success":true');
@@ -181,8 +181,10 @@ describe('credentials', () => {
     };
     expect((await call('GET', '/api/jobs', { headers })).status).toBe(401);
   });
+});
 
-  it('aside, a job id ends in 40 random bits', async () => {
+describe('a job id', () => {
+  it('ends in 40 random bits', async () => {
     const ids = await Promise.all(Array.from({ length: 50 }, () => submit(tenant.token, 'Whose?')));
     const ends = ids.map((id) => Number.parseInt(id.slice(-10), 16)).sort((a, b) => a - b);
     const gaps = ends.slice(1).map((end, i) => end - (ends[i] ?? 0));

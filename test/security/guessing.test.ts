@@ -77,8 +77,10 @@ describe('failed logins from one IP address', () => {
     expect([await open('guess 1'), await open('guess 2'), await open(testPassword)]).toEqual([401, 401, 429]);
     expect((await tryLogin(email, testPassword, from)).status).toBe(429);
   });
+});
 
-  it('have a counterpart: registrations are limited, too', async () => {
+describe('registrations from one IP address', () => {
+  it('are limited, and reveal only that an address is taken', async () => {
     const { email } = await limited.newPerson();
     const from = newAddress();
     const register = (address: string) => post('/api/accounts/register', address, testPassword, from);

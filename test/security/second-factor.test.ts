@@ -38,7 +38,7 @@ async function turnOn({ token }: Person): Promise<{ secret: string; codes: strin
 }
 
 describe('a second factor', () => {
-  it('needs a code per login, once each; limits wrong codes', async () => {
+  it('needs a new code per login and limits wrong ones', async () => {
     const person = await newPerson({ role: 'operator' });
     const { secret } = await turnOn(person);
     expect(await logIn(person.email)).toMatchObject({ status: 401, body: { error_code: 'second_factor_required' } });

@@ -146,7 +146,7 @@ describe('a model that echoes its prompt', () => {
         }),
       }),
     ],
-  ])('%s leaves it out of the log and the job’s error', async (_, script) => {
+  ])('%s is not copied to the log or the job’s error', async (_, script) => {
     model.script = script;
     const { token } = await newAccount(fails);
     const id = await fails.submit(token, text);
@@ -170,7 +170,7 @@ describe('a database error that contains user text', () => {
     ['in its message', `perform new.text::integer`],
     ['as a value that is too long', `perform new.text::varchar::"char"; execute format('select %L::date', new.text)`],
     ['in message, detail and hint', `raise exception 'refused: %', new.text using detail = new.text, hint = new.text`],
-  ])('%s leaves it out of the log and the answer', async (_, statement) => {
+  ])('%s is not copied to the log or the answer', async (_, statement) => {
     const { token } = await newAccount();
     await pool.query(
       `create or replace function refuse() returns trigger language plpgsql as $$ begin ${statement}; return new; end $$`,
@@ -185,7 +185,7 @@ describe('a database error that contains user text', () => {
     expect(lines.some((line) => line.includes('request failed'))).toBe(true);
   });
 
-  it('of a check constraint leaves it out of the log', async () => {
+  it('of a check constraint is not copied to the log', async () => {
     const { token } = await newAccount();
     await pool.query(`alter table prompts add constraint short check (length(text) < 5) not valid`);
     const answers = [

@@ -100,7 +100,7 @@ describe('bodies of 10 MB', () => {
   const piece = Buffer.alloc(64 * 1024, ' ');
 
   /** Writes up to 10,000,000 bytes while the socket is writable. */
-  async function pour(socket: Socket): Promise<void> {
+  async function writeBody(socket: Socket): Promise<void> {
     for (let bytes = 0; bytes < 10_000_000 && socket.writable; bytes += piece.length)
       if (!socket.write(piece))
         await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined);
@@ -121,7 +121,7 @@ describe('bodies of 10 MB', () => {
     await Promise.all(
       clients.map(async ({ socket }, i) => {
         socket.write(`${i % 2 === 0 ? login : ask}${rest}`);
-        await pour(socket);
+        await writeBody(socket);
       }),
     );
     await until(() => clients.every(({ received }) => received.length > 0));

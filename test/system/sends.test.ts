@@ -65,7 +65,7 @@ async function replaceWorker(): Promise<void> {
 }
 
 describe('a job whose worker is killed', () => {
-  it('before the send sends its message once', async () => {
+  it('before the request still sends its message once', async () => {
     await control('PUT', 'settings', { delay_ms: 1_500 });
     const { tenant, sends } = await comment();
     await until(async () => (await tenant.book()).requests === 1);
@@ -92,7 +92,7 @@ describe('a job whose worker is killed', () => {
     expect(await sends()).toHaveLength(1);
   });
 
-  it('before it records the answer checks with Instagram', async () => {
+  it('before recording the answer asks Instagram for proof', async () => {
     await control('PUT', 'instagram/settings', { echo: false });
     await control('PUT', 'instagram/faults', { rules: [{ kind: 'slow', delay_ms: 1_000, times: 1 }] });
     const { tenant, sends } = await comment();
@@ -117,7 +117,7 @@ describe('a job whose worker is killed', () => {
     await expectConsistent(system, tenant);
   });
 
-  it('after it records the answer completes, even if paused since', async () => {
+  it('after recording the answer completes, even when paused', async () => {
     await control('PUT', 'instagram/faults', { rules: [{ kind: 'slow', delay_ms: 1_000, times: 1 }] });
     const { tenant, sends, pause } = await comment();
     await until(async () => (await sends())[0]?.delivered === true);

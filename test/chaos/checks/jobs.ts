@@ -1,7 +1,7 @@
 /** Checks that every accepted job has ended once and is billed once for what it delivered. */
 import type { World } from '../world.ts';
 
-const page = 10_000;
+const pageSize = 10_000;
 
 /** The number of queued and running jobs. */
 export async function countOpen({ system }: World): Promise<number> {
@@ -20,8 +20,8 @@ export async function checkPromises({ system, journal }: World): Promise<void> {
   for (const { id, task, status, created_at } of open.rows)
     journal.addViolation('promises', `job ${id} (${task}) is still ${status}`, created_at.getTime());
   const ids = [...journal.promises.keys()];
-  for (let start = 0; start < ids.length; start += page) {
-    const asked = ids.slice(start, start + page);
+  for (let start = 0; start < ids.length; start += pageSize) {
+    const asked = ids.slice(start, start + pageSize);
     const { rows } = await pool.query<{ id: string; status: string }>(
       'select id, status from jobs where id = any($1::uuid[])',
       [asked],

@@ -9,7 +9,7 @@ import type { World } from '../world.ts';
 /** The time for a sweep after the lease has expired. */
 const sweepMs = 10_000;
 const settleMs = 1_500;
-const page = 1_000;
+const pageSize = 1_000;
 
 export async function checkLeftovers({ system, journal }: World): Promise<void> {
   const { db } = system.billing;
@@ -22,7 +22,7 @@ export async function checkLeftovers({ system, journal }: World): Promise<void> 
   const { grants, usage } = await countStrayLedgerRows(db);
   if (grants + usage > 0)
     journal.addViolation('leftovers', `${grants} grants and ${usage} calls belong to no subscription`);
-  const audit = { afterId: minId, limit: page, settleMs, sleep };
+  const audit = { afterId: minId, limit: pageSize, settleMs, sleep };
   for (const { subscriptionId, where, what } of (await auditPageTwice(system.billing, audit)).findings)
     journal.addViolation(
       where === 'postgres' ? 'balances' : 'leftovers',

@@ -10,7 +10,7 @@ export type Watch = { stop(): Promise<void>; samples(): number };
 const everyMs = 250;
 /** Summing all rows is slower than reading balances, so it runs once per this many samples. */
 const foldEverySamples = 12;
-const page = 1_000;
+const pageSize = 1_000;
 
 /** Samples four times a second; skips samples while Postgres is down. */
 export function startWatch(world: World): Watch {
@@ -62,7 +62,7 @@ async function checkBalances({ system, journal }: World): Promise<void> {
 async function checkFolds({ system, journal }: World): Promise<void> {
   for (const { subscriptionId: id, balance, fold } of await auditSubscriptions(system.billing.db, {
     afterId: minId,
-    limit: page,
+    limit: pageSize,
   })) {
     if (fold.tokensConsumed > fold.tokensGranted)
       journal.addViolation('balances', `subscription ${id} is overdrawn by its rows`);

@@ -21,7 +21,7 @@ export type Tenants = {
 
 export const igUserId = '17841400000000042';
 const password = 'correct horse battery';
-const plenty = 1_000_000_000;
+const ampleTokens = 1_000_000_000;
 /** A question costs about 300 tokens, and the poor tenant asks about three a second. */
 const poorTokens = (minutes: number): number => Math.round(15_000 + 15_000 * minutes);
 const shortTokens = 10_000;
@@ -58,11 +58,11 @@ export async function openTenants(system: Installation, url: string, minutes: nu
 
   const tenants: Tenants = {
     operator,
-    rich: await tenant('rich', plenty),
+    rich: await tenant('rich', ampleTokens),
     poor: await tenant('poor', poorTokens(minutes)),
     short: await tenant('short', shortTokens),
-    instagram: await tenant('instagram', plenty),
-    canary: await tenant('canary', plenty),
+    instagram: await tenant('instagram', ampleTokens),
+    canary: await tenant('canary', ampleTokens),
   };
   const { token } = tenants.instagram;
   const connected = { ig_user_id: igUserId, username: 'lamps.lisbon', access_token: `token-${igUserId}` };
