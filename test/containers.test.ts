@@ -1,4 +1,4 @@
-/** The container files can't be run everywhere; what they refer to can be checked anywhere. */
+/** Static checks of the Dockerfile and docker-compose.yml, which need no Docker, and of the generated documents. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { listSettings, loadWorkerConfig, readSettings } from '@tally/core';
 import { describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ const compose = parse(read('docker-compose.yml'), { merge: true }) as { services
 const { postgres, redis, api, worker, migrate } = compose.services;
 
 describe('docker-compose.yml', () => {
-  it('keeps the services’ data, and checks their health', () => {
+  it('has volumes and health checks for Postgres and Redis', () => {
     for (const service of [postgres, redis]) {
       expect(service?.volumes?.[0]).toMatch(/^(postgres|redis):/);
       expect(service?.healthcheck?.test).toBeDefined();
@@ -31,7 +31,7 @@ describe('docker-compose.yml', () => {
     expect(worker?.deploy?.replicas).toBe(2);
   });
 
-  it('asks for every secret with a message that says how to make it', () => {
+  it('requires every secret, with a message how to create it', () => {
     const required = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?([^}]*)\}/g)];
     const names = new Set(required.map(([, name]) => name));
     expect(names).toEqual(
@@ -52,12 +52,12 @@ describe('docker-compose.yml', () => {
   const filled = (service: Service | undefined) =>
     Object.fromEntries(Object.entries(service?.environment ?? {}).map(([name, value]) => [name, fill(String(value))]));
 
-  it('gives the processes an environment that they accept', () => {
+  it('sets an environment that the processes accept', () => {
     for (const service of [api, migrate]) expect(readSettings(filled(service)).production).toBe(true);
     expect(loadWorkerConfig(filled(worker))).toMatchObject({ production: true });
   });
 
-  it('tells each process no more than it needs, and lets it do no more', () => {
+  it('gives each process only the secrets and rights it needs', () => {
     expect(filled(worker).JWT_SECRET).toBe('');
     expect(filled(api).DATABASE_URL).toContain('//tally_app:');
     expect(filled(migrate).DATABASE_URL).toContain('//tally_owner:');
@@ -69,12 +69,12 @@ describe('docker-compose.yml', () => {
 describe('the Dockerfile', () => {
   const dockerfile = read('Dockerfile');
 
-  it('copies the manifest of every workspace before it installs', () => {
+  it('copies every workspace’s manifest before the install', () => {
     const manifests = globSync('{apps,packages}/*/package.json', { cwd: root });
     for (const manifest of manifests) expect(dockerfile).toContain(`COPY ${manifest} `);
   });
 
-  it('starts files that exist, and not as root', () => {
+  it('starts existing files as a user other than root', () => {
     const commands = [...dockerfile.matchAll(/^CMD \["node", "([^"]+)"\]/gm)].map(([, path]) => path ?? '');
     expect(commands).toHaveLength(2);
     for (const path of [...commands, migrate?.command?.[1] ?? ''])
@@ -83,17 +83,17 @@ describe('the Dockerfile', () => {
     for (const stage of stages) expect(stage).toContain('USER node');
   });
 
-  it('builds the stages that compose names', () => {
+  it('has the stages that docker-compose.yml names', () => {
     for (const service of [api, worker, migrate]) expect(dockerfile).toContain(`AS ${service?.build?.target}`);
   });
 });
 
 describe('the documents', () => {
-  it.each(renderDocuments())('list every setting as it is declared: $file (npm run docs)', ({ now, wanted }) => {
+  it.each(renderDocuments())('list every setting as declared: $file (npm run docs)', ({ now, wanted }) => {
     expect(now).toBe(wanted);
   });
 
-  it('name only variables that something reads', () => {
+  it('name only variables that are read', () => {
     const known = `${listSettings().map(({ variable }) => variable)} ${read('docker-compose.yml')}`;
     const named = [...read('.env.example').matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name ?? '');
     expect(named.length).toBeGreaterThan(10);
@@ -101,7 +101,7 @@ describe('the documents', () => {
   });
 });
 
-/** What compose makes of `${NAME:?message}` and `${NAME:-default}` with secrets of the right form. */
+/** Expands `${NAME:?message}` and `${NAME:-default}` as compose does, with secrets of a valid form. */
 function fill(value: string): string {
   return value
     .replace(/\$\{PROXY_HOPS:\?[^}]*\}/g, '1')

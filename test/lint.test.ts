@@ -1,4 +1,4 @@
-/** What the linter must refuse, tried on files that do it. */
+/** Checks that the lint rules refuse forbidden imports, by linting files that contain them. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,14 +6,14 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
-const talk = "import OpenAI from 'openai';\n\nexport const client = new OpenAI();\n";
+const modelCall = "import OpenAI from 'openai';\n\nexport const client = new OpenAI();\n";
 
 const offences = [
-  { path: 'apps/api/src/zz-model.ts', source: talk, because: 'every call is metered' },
-  { path: 'apps/worker/src/zz-model.ts', source: talk, because: 'every call is metered' },
-  { path: 'packages/billing/src/zz-model.ts', source: talk, because: 'every call is metered' },
-  { path: 'packages/tasks/src/zz-model.ts', source: talk, because: 'every call is metered' },
-  { path: 'bench/zz-model.ts', source: talk, because: 'every call is metered' },
+  { path: 'apps/api/src/zz-model.ts', source: modelCall, because: 'every call is metered' },
+  { path: 'apps/worker/src/zz-model.ts', source: modelCall, because: 'every call is metered' },
+  { path: 'packages/billing/src/zz-model.ts', source: modelCall, because: 'every call is metered' },
+  { path: 'packages/tasks/src/zz-model.ts', source: modelCall, because: 'every call is metered' },
+  { path: 'bench/zz-model.ts', source: modelCall, because: 'every call is metered' },
   {
     path: 'packages/tasks/src/zz-fetch.ts',
     source: "export const page = await fetch('https://example.com');\n",
@@ -61,9 +61,9 @@ const offences = [
   },
 ];
 
-/** The rules, beside a tree of these files alone: none of them ever lies in the sources. */
+/** A separate tree with the rules and the offending files, so that none of them is ever in the sources. */
 const tree = mkdtempSync(join(tmpdir(), 'tally-lint-'));
-let said = '';
+let output = '';
 beforeAll(() => {
   const put = (path: string, text: string) => {
     mkdirSync(dirname(join(tree, path)), { recursive: true });
@@ -76,17 +76,17 @@ beforeAll(() => {
   for (const { path, source } of offences) put(path, source);
   const biome = join(root, 'node_modules/.bin/biome');
   const flags = ['lint', '--reporter=github', '--max-diagnostics=1000', '.'];
-  said = spawnSync(biome, flags, { cwd: tree, encoding: 'utf8' }).stdout;
+  output = spawnSync(biome, flags, { cwd: tree, encoding: 'utf8' }).stdout;
 });
 afterAll(() => rmSync(tree, { recursive: true, force: true }));
 
 describe('the linter', () => {
   it.each(offences)('refuses $path, for $because', ({ path, because }) => {
-    const lines = said.split('\n').filter((line) => line.includes(`${path},`));
+    const lines = output.split('\n').filter((line) => line.includes(`${path},`));
     expect(lines.join('\n')).toContain(because);
   });
 
-  it('lets the metered client alone talk to a model', () => {
-    expect(said).not.toMatch(/apps\/worker\/src\/model\/client\.ts,.*every call is metered/);
+  it('allows only the metered client to call a model', () => {
+    expect(output).not.toMatch(/apps\/worker\/src\/model\/client\.ts,.*every call is metered/);
   });
 });

@@ -1,4 +1,4 @@
-/** What ARCHITECTURE.md says of adding a task, taken at its word. */
+/** Runs the example in CONTRIBUTING.md's chapter "Adding a task". */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AnyTask, tasks } from '@tally/tasks';
@@ -7,14 +7,14 @@ import { startPlatform } from '@tally/testing/vitest';
 import { afterAll, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
-// Beside the sources, not among them, where packages are found all the same.
+// Outside the sources, but below the root, so that imports of packages resolve.
 mkdirSync(join(root, '.data'), { recursive: true });
 const folder = mkdtempSync(join(root, '.data/seventh-task-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('is a folder of ten lines and a line in the registry, and then answers, is billed, documented and on the board', async () => {
-  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
-  const source = /## Adding a task[\s\S]*?```ts\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
+it('a task of ten lines runs, is billed, documented and queued', async () => {
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const source = /## Add a task[\s\S]*?```ts\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
   expect(source.trim().split('\n').length).toBeLessThanOrEqual(10);
   const defineTask = join(root, 'packages/tasks/src/define-task.ts');
   writeFileSync(join(folder, 'index.ts'), source.replace("'../define-task.ts'", JSON.stringify(defineTask)));

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- --fairness`: ten thousand jobs of one account ahead in the queue, and what another account sees of
- * them. No fault is injected; the figures depend on the machine, their ratio doesn't.
+ * `npm run chaos -- --fairness`: measures how long another account's jobs wait behind one account's backlog of 10,000.
+ * It injects no faults. The absolute figures depend on the machine, their ratio does not.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Installation, startInstallation } from '@tally/testing';
@@ -12,9 +12,9 @@ import { modelDelayMs } from './world.ts';
 const backlogJobs = 10_000;
 const clients = 40;
 const workers = 2;
-/** Caches warm, connections made. */
+/** Time to warm caches and open connections. */
 const warmUpMs = 4_000;
-// In turns, so that a machine that slows down slows both.
+// The two measurements alternate, so that a slower machine affects both.
 const rounds = 3;
 const roundMs = 2_500;
 const probesARound = 10;
@@ -24,7 +24,7 @@ const progressEveryMs = 2_000;
 
 type Figures = { p50Ms: number; p95Ms: number; worstMs: number; alonePerS: number; besidePerS: number };
 
-/** Measures, says what came out, and answers with the exit code: 1 where a promise is not kept. */
+/** Measures and prints the result; returns the exit code, 1 where a limit is exceeded. */
 export async function measureFairness(
   say: (line: string) => void,
   atEnd: (end: () => Promise<void>) => void,
@@ -42,7 +42,7 @@ export async function measureFairness(
   await Promise.all(Array.from({ length: workers }, () => system.startWorker()));
   await sleep(warmUpMs);
 
-  say(`${backlogJobs} jobs of ${modelDelayMs} ms are ahead`);
+  say(`backlog: ${backlogJobs} jobs of ${modelDelayMs} ms`);
   const [alone, beside]: [number[], number[]] = [[], []];
   const starts: Promise<number>[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -96,7 +96,7 @@ function submitBacklog(url: string, { token }: Account): { count(): number; done
   return { count: () => accepted, done: Promise.all(Array.from({ length: clients }, client)) };
 }
 
-/** Completed jobs of an account a second, while `work` goes on. */
+/** Completed jobs of an account per second, while `work` runs. */
 async function rateWhile(system: Installation, account: Account, work: () => Promise<unknown>): Promise<number> {
   const count = async () => {
     const { rows } = await system.billing.db.pool.query<{ count: number }>(
@@ -112,7 +112,7 @@ async function rateWhile(system: Installation, account: Account, work: () => Pro
   return ((after - before) * 1_000) / (endedAt - beganAt);
 }
 
-/** Asks one question and waits for its answer; milliseconds from its acceptance until a worker began with it. */
+/** Asks one question and waits for its answer; returns the milliseconds from acceptance until a worker started it. */
 async function startOf(system: Installation, url: string, { token }: Account, number: number): Promise<number> {
   const answer = await send(url, {
     method: 'POST',

@@ -1,14 +1,14 @@
-/** The API and worker processes: each has a slot that is filled again when its process is gone. */
+/** The API and worker processes of a run: each slot is refilled when its process has ended. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '@tally/embedded';
 import { type Installation, type Process, until } from '@tally/testing';
 import { freeze } from './freeze.ts';
 import type { Journal } from './journal.ts';
 
-/** A running job, and the number of the claim that it ran under. */
+/** A running job and the fencing token of its claim. */
 export type RunningJob = { id: string; account_id: string; task: string; fence: number };
 
-/** The jobs that run now; asked for until Postgres answers. */
+/** Returns the running jobs; retries until Postgres answers. */
 export async function listRunning(system: Installation): Promise<RunningJob[]> {
   const { pool } = system.billing.db;
   const { rows } = await until(() =>
@@ -20,10 +20,10 @@ export async function listRunning(system: Installation): Promise<RunningJob[]> {
 export type Slot = {
   name: string;
   kind: 'api' | 'worker';
-  /** Of an API: the same for all processes of the slot. */
+  /** Base URL of an API, kept across the slot's processes; empty for a worker. */
   url: string;
   process: Process;
-  /** True while its process is meant to end. */
+  /** True while an exit of its process is expected. */
   isLeaving: boolean;
 };
 
@@ -31,24 +31,24 @@ export type Fleet = {
   apis: Slot[];
   workers: Slot[];
   all(): Slot[];
-  /** SIGKILL; resolves once the process is gone and notes which jobs it took along. */
+  /** SIGKILL; resolves once the process has ended, and records the jobs that were running. */
   kill(slot: Slot): Promise<void>;
-  /** Fills a slot with a new process; resolves once it is ready. */
+  /** Starts a new process in the slot; resolves once it is ready. */
   refill(slot: Slot): Promise<void>;
-  /** SIGTERM, and a new process once the old one is gone. */
+  /** SIGTERM, then a new process once the old one has ended. */
   replace(slot: Slot): Promise<void>;
-  /** SIGSTOP, and SIGCONT `ms` later. */
+  /** SIGSTOP, then SIGCONT after `ms`. */
   pause(slot: Slot, ms: number): Promise<void>;
-  /** From now on no end of a process is a surprise. */
-  letGo(): void;
-  /** What every process that ever was has logged. */
+  /** From now on process exits are expected. */
+  expectExits(): void;
+  /** The logs of all processes of the run. */
   logs(): Promise<{ name: string; text: string }[]>;
 };
 
 const apiCount = 2;
 const workerCount = 3;
 
-/** Starts two APIs and three workers; the last one from `beside`, the folder of another version, where that is given. */
+/** Starts two APIs and three workers, the last worker from `beside`, the folder of another version, if given. */
 export async function startFleet(system: Installation, journal: Journal, beside: string | undefined): Promise<Fleet> {
   const processes: { name: string; process: Process }[] = [];
 
@@ -59,12 +59,12 @@ export async function startFleet(system: Installation, journal: Journal, beside:
     return process;
   }
 
-  /** A process that ends although nobody wanted it to is the worst that can happen. */
+  /** An unexpected exit is a violation. */
   function watch(slot: Slot): void {
     const { process } = slot;
     void process.exited.then((code) => {
       if (slot.process === process && !slot.isLeaving)
-        journal.violate('processes', `${slot.name} (${process.pid}) ended by itself with code ${code}`);
+        journal.addViolation('processes', `${slot.name} (${process.pid}) ended by itself with code ${code}`);
     });
   }
 
@@ -77,8 +77,8 @@ export async function startFleet(system: Installation, journal: Journal, beside:
     return slot;
   }
 
-  async function noteHits(): Promise<void> {
-    for (const { id } of await listRunning(system)) journal.hits.add(id);
+  async function recordJobsAtKill(): Promise<void> {
+    for (const { id } of await listRunning(system)) journal.jobsAtKill.add(id);
   }
 
   async function refill(slot: Slot): Promise<void> {
@@ -100,7 +100,7 @@ export async function startFleet(system: Installation, journal: Journal, beside:
     async kill(slot) {
       slot.isLeaving = true;
       await slot.process.kill();
-      if (slot.kind === 'worker') await noteHits();
+      if (slot.kind === 'worker') await recordJobsAtKill();
     },
     refill,
     async replace(slot) {
@@ -108,8 +108,8 @@ export async function startFleet(system: Installation, journal: Journal, beside:
       slot.process.signal('SIGTERM');
       const code = await slot.process.exited;
       if (code === 0) return refill(slot);
-      await noteHits();
-      journal.violate('processes', `${slot.name} (${slot.process.pid}) ended with code ${code} after SIGTERM`);
+      await recordJobsAtKill();
+      journal.addViolation('processes', `${slot.name} (${slot.process.pid}) ended with code ${code} after SIGTERM`);
       return refill(slot);
     },
     async pause(slot, ms) {
@@ -117,7 +117,7 @@ export async function startFleet(system: Installation, journal: Journal, beside:
       await sleep(ms);
       wake();
     },
-    letGo() {
+    expectExits() {
       for (const slot of [...apis, ...workers]) slot.isLeaving = true;
     },
     logs: () => Promise.all(processes.map(async ({ name, process }) => ({ name, text: await process.log() }))),

@@ -1,9 +1,9 @@
-/** Stopping a process for a while, in a way that never outlives this one. */
+/** Stops a process with SIGSTOP such that it resumes even if this process dies. */
 import { spawn } from 'node:child_process';
 
 /**
- * SIGSTOP; the returned function is SIGCONT. A stopped process can't notice that its parent is gone: should this one die
- * meanwhile, a shell that reads from it wakes the other, which then ends by itself.
+ * Sends SIGSTOP; the returned function sends SIGCONT. A stopped process can't detect that its parent has died, so a
+ * shell that reads from this process resumes it then, and it exits by itself.
  */
 export function freeze(pid: number): () => void {
   process.kill(pid, 'SIGSTOP');

@@ -1,15 +1,15 @@
 /**
- * `npm run chaos`: real processes, real traffic and one fault after the other, by a seed; then every promise is checked.
+ * `npm run chaos`: injects faults into real processes under load, drawn from a seed, then checks every promise.
  *
- *   --minutes N     how long (2); from 10 on, every kind of fault comes at least once
- *   --seed S        repeats the choices of an earlier run (a random one)
- *   --faults a,b    only these, each at least once
- *   --patience X    lets recovery take X times its limit (1): a machine that is busy with more says little of it
- *   --list          names the faults and ends
- *   --json FILE     writes the report there, too
- *   --logs FOLDER   writes what every process logged there
- *   --beside FOLDER one of the workers is that of another version, installed there
- *   --fairness      measures what an account sees of another one's backlog, and ends
+ *   --minutes N     duration (default 2); from 10 on, every fault is injected at least once
+ *   --seed S        repeats the choices of an earlier run (default: random)
+ *   --faults a,b    injects only these faults, each at least once
+ *   --patience X    multiplies the recovery limits by X (default 1), for a machine under other load
+ *   --list          prints the faults and exits
+ *   --json FILE     also writes the report to FILE
+ *   --logs FOLDER   writes the logs of all processes to FOLDER
+ *   --beside FOLDER starts one worker from another version, installed in FOLDER
+ *   --fairness      only measures how one account's backlog delays another account
  */
 import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -40,7 +40,7 @@ const names = flags.faults?.split(',').map((name) => name.trim());
 const faults = allFaults
   .filter(({ name }) => names === undefined || names.includes(name))
   .map((fault) => ({ ...fault, limitMs: fault.limitMs * Number(flags.patience) }));
-/** In ten minutes there is time for all of them. */
+/** Ten minutes are enough for every fault. */
 const minutesForAll = 10;
 const endLimitMs = 30_000;
 const progressEveryMs = 2_000;
@@ -48,17 +48,17 @@ const progressEveryMs = 2_000;
 const ends: (() => Promise<void>)[] = [];
 let isStopping = false;
 
-/** What fails because everything ends is no news. */
+/** Prints a line; failures during shutdown are expected and not printed. */
 function say(line: string): void {
   if (!isStopping) process.stdout.write(`${line}\n`);
 }
 
-/** The first reason to stop counts; what was started last ends first. */
+/** Stops everything in reverse order of start and exits; later calls are ignored. */
 async function stop(code: number): Promise<never> {
   if (isStopping) return new Promise(() => undefined);
   isStopping = true;
   setTimeout(() => process.exit(1), endLimitMs).unref();
-  for (const end of ends.reverse()) await end().catch((error) => console.error(`at the end: ${String(error)}`));
+  for (const end of ends.reverse()) await end().catch((error) => console.error(`during shutdown: ${String(error)}`));
   process.exit(code);
 }
 
@@ -72,7 +72,7 @@ function checkFlags(): string | undefined {
 async function main(): Promise<number> {
   const command = `npm run chaos -- --minutes ${minutes} --seed ${seed}${names ? ` --faults ${names.join(',')}` : ''}`;
   say(`seed ${seed}; again: ${command}`);
-  const progress = setInterval(() => say('   … the installation starts'), progressEveryMs);
+  const progress = setInterval(() => say('   … starting the installation'), progressEveryMs);
   const world = await buildWorld({ minutes, beside: flags.beside, say, atEnd: (end) => void ends.push(end) });
   clearInterval(progress);
   ends.push(() => writeLogs(world));
@@ -80,7 +80,7 @@ async function main(): Promise<number> {
     minutes,
     seed,
     faults,
-    mustHaveAll: names !== undefined || minutes >= minutesForAll,
+    requireAll: names !== undefined || minutes >= minutesForAll,
   });
   say(`\n${toText(result)}\n`);
   if (flags.json !== undefined)
@@ -90,7 +90,7 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-/** Before the installation goes with its folder. */
+/** Must run before the installation's folder is deleted. */
 async function writeLogs({ fleet }: World): Promise<void> {
   if (flags.logs === undefined) return;
   mkdirSync(flags.logs, { recursive: true });
@@ -105,7 +105,7 @@ else if (wrong !== undefined) {
 } else {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
-      say(`${signal}: everything ends`);
+      say(`${signal}: shutting down`);
       void stop(1);
     });
   await (flags.fairness ? measureFairness(say, (end) => void ends.push(end)) : main()).then(stop, (error: Error) => {

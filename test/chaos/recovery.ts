@@ -1,4 +1,4 @@
-/** Measures how long it takes after a fault until work goes on. */
+/** Measures how long work takes to resume after a fault. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '@tally/testing';
 import { send } from './clients/http.ts';
@@ -6,36 +6,36 @@ import type { Account } from './clients/tenants.ts';
 import type { RunningJob } from './fleet.ts';
 import type { World } from './world.ts';
 
-const lookEveryMs = 25;
+const retryEveryMs = 25;
 const submitLimitMs = 2_000;
 /** A job takes about 300 ms. */
-const calmMs = 1_000;
-const calmLimitMs = 20_000;
+const normalLatencyMs = 1_000;
+const normalLatencyLimitMs = 20_000;
 let canaries = 0;
 
-/** Submits a question for `account` and resolves once it is answered. @throws after `limitMs` */
+/** Submits a question as `account` and resolves once its job is completed. @throws after `limitMs` */
 export async function canaryAnswered(world: World, account: Account, limitMs: number): Promise<void> {
   const number = ++canaries;
   const endsAt = Date.now() + limitMs;
-  for (let door = number; Date.now() < endsAt; door++) {
-    const jobId = await submitCanary(world, account, number, door);
-    if (jobId === undefined) await sleep(lookEveryMs);
+  for (let apiIndex = number; Date.now() < endsAt; apiIndex++) {
+    const jobId = await submitCanary(world, account, number, apiIndex);
+    if (jobId === undefined) await sleep(retryEveryMs);
     else return void (await until(() => isCompleted(world, jobId), endsAt - Date.now()));
   }
-  throw new Error(`no API took a job within ${limitMs} ms`);
+  throw new Error(`no API accepted a job within ${limitMs} ms`);
 }
 
-/** Resolves once a job is answered as fast as it should, or after a while: a fault shall not be judged by the one before. */
-export async function calm(world: World): Promise<void> {
-  const endsAt = Date.now() + calmLimitMs;
+/** Waits until a job is answered in normal time, or for 20 s, so that a fault doesn't distort the next measurement. */
+export async function waitForNormalLatency(world: World): Promise<void> {
+  const endsAt = Date.now() + normalLatencyLimitMs;
   while (Date.now() < endsAt) {
     const startedAt = Date.now();
-    await canaryAnswered(world, world.tenants.canary, calmLimitMs).catch(() => undefined);
-    if (Date.now() - startedAt < calmMs) return;
+    await canaryAnswered(world, world.tenants.canary, normalLatencyLimitMs).catch(() => undefined);
+    if (Date.now() - startedAt < normalLatencyMs) return;
   }
 }
 
-/** Resolves with the last of these jobs once none of them runs under the same claim any more. @throws after `limitMs` */
+/** Resolves with the last of these jobs once none of them runs under its earlier claim. @throws after `limitMs` */
 export async function movedOn({ system }: World, jobs: RunningJob[], limitMs: number): Promise<RunningJob | undefined> {
   let stuck = jobs;
   const areAll = async () => {
@@ -56,9 +56,9 @@ async function submitCanary(
   { fleet, journal }: World,
   { token }: Account,
   number: number,
-  door: number,
+  apiIndex: number,
 ): Promise<string | undefined> {
-  const api = fleet.apis[door % fleet.apis.length];
+  const api = fleet.apis[apiIndex % fleet.apis.length];
   const answer = await send(api?.url ?? '', {
     method: 'POST',
     path: '/api/ai/ask-question',

@@ -1,4 +1,4 @@
-/** What a run showed, as a table for people and as JSON for programs. */
+/** Renders a run's result as rows for JSON and as a text table. */
 import { allFaults } from './faults/index.ts';
 import { type Check, checks } from './journal.ts';
 import type { RunResult } from './run.ts';
@@ -7,7 +7,7 @@ import { type Incident, incidentsAt } from './timeline.ts';
 type Row = {
   fault: string;
   times: number;
-  /** Undefined where it was never measured. */
+  /** Undefined where recovery was not measured each time. */
   worstRecoveryS: number | undefined;
   limitS: number;
   extraCalls: number;
@@ -16,7 +16,7 @@ type Row = {
   overdrafts: number;
 };
 
-/** One row a fault that happened. What happened within several faults' times counts for each of them. */
+/** One row per injected fault. An event during several faults counts for each of them. */
 export function toRows({ incidents, violations, extraCalls }: RunResult): Row[] {
   const violatedDuring = (mine: readonly Incident[], check: Check) =>
     violations.filter((one) => one.check === check && incidentsAt(mine, one.at).length > 0).length;
@@ -25,7 +25,7 @@ export function toRows({ incidents, violations, extraCalls }: RunResult): Row[] 
     if (mine.length === 0) return [];
     const measured = mine.flatMap(({ recoveryMs }) => (recoveryMs === undefined ? [] : [recoveryMs]));
     const calls = extraCalls.filter(
-      // A call that the model spoilt is the model's; one that was lost otherwise is the inside's.
+      // A call with a fault of the model counts for the outside lane, any other lost call for the inside lane.
       ({ at, fault }) => (fault === null ? 'inside' : 'outside') === lane && incidentsAt(mine, at).length > 0,
     );
     return [
@@ -54,7 +54,7 @@ const columns = [
   'overdrafts',
 ];
 
-/** The table, every check with what it found, and the figures. */
+/** The table, the result of every check, and the figures. */
 export function toText(result: RunResult): string {
   const cells = toRows(result).map((row) => [
     row.fault,
@@ -81,11 +81,13 @@ export function toText(result: RunResult): string {
       return [`${verdict} ${checks[check]}`, ...found.slice(0, maxShown).map(({ what }) => `       ${what}`)];
     }),
     '',
-    `jobs: ${jobs.join(', ')}; ${figures.promises} answers 202, ${figures.events} webhook events, ${figures.topUps} top-ups`,
+    `jobs: ${jobs.join(', ')}; ${figures.promises} accepted with 202,` +
+      ` ${figures.events} webhook events, ${figures.topUps} top-ups`,
     `tokens in ${sums.calls} answered calls: ${sums.answered} by the model’s book = ${sums.billed} billed` +
-      ` + ${sums.unbilled} unbilled + ${sums.lost} lost with their worker + ${sums.beyondHold} above the hold and unpaid` +
-      ` + ${sums.misestimated} more than we counted where usage was missing or nonsense; and ${sums.cancelled} billed for the input of cancelled calls`,
-    `the ledger was looked at ${figures.looks} times`,
+      ` + ${sums.unbilled} unbilled + ${sums.lost} lost with their worker + ${sums.beyondHold} unpaid above the hold` +
+      ` + ${sums.misestimated} above the estimate where usage was missing or invalid;` +
+      ` ${sums.cancelled} billed for the input of cancelled calls`,
+    `the ledger was sampled ${figures.samples} times`,
   ].join('\n');
 }
 

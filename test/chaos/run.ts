@@ -1,4 +1,4 @@
-/** One run: traffic and faults for so long, then silence, then every check. */
+/** One run: traffic and faults for the given time, then a drain, then every check. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '@tally/testing';
 import { type BookSums, checkBook, type ExtraCall } from './checks/book.ts';
@@ -22,18 +22,18 @@ export type RunResult = {
   violations: Violation[];
   extraCalls: ExtraCall[];
   sums: BookSums;
-  figures: { promises: number; jobs: Record<string, number>; events: number; topUps: number; looks: number };
+  figures: { promises: number; jobs: Record<string, number>; events: number; topUps: number; samples: number };
 };
 
-/** How long the last jobs may take once nobody submits any more. */
+/** Time for the open jobs to end after submissions have stopped. */
 const drainLimitMs = 120_000;
 const progressEveryMs = 2_000;
 const beginAfterMs = 2_000;
 
-/** Runs for `minutes` and checks everything; for longer where `mustHaveAll` and some kind of fault has yet to come. */
+/** Runs for `minutes`, or longer with `requireAll` until every fault was injected, then checks everything. */
 export async function run(
   world: World,
-  options: { minutes: number; seed: number; faults: readonly Fault[]; mustHaveAll: boolean },
+  options: { minutes: number; seed: number; faults: readonly Fault[]; requireAll: boolean },
 ): Promise<RunResult> {
   const { journal } = world;
   const random = createRandom(options.seed);
@@ -44,27 +44,27 @@ export async function run(
   const traffic = startTraffic(world, random.fork('traffic'));
   const meta = await startMeta(world, random.fork('meta'));
   const topUps = startTopUps(world, random.fork('top-ups'));
-  let now = () => 'begins';
+  let now = () => 'starting';
   const progress = setInterval(() => sayProgress(world, startedAt, () => now()), progressEveryMs);
 
   await sleep(beginAfterMs);
-  const { mustHaveAll } = options;
-  const script = playScript(world, options.faults, random.fork('faults'), { endsAt, mustHaveAll });
+  const { requireAll } = options;
+  const script = playScript(world, options.faults, random.fork('faults'), { endsAt, requireAll });
   now = script.now;
   await script.done;
   await sleep(Math.max(0, endsAt - Date.now()));
 
-  now = () => 'no more submissions';
+  now = () => 'stopping submissions';
   await Promise.all([traffic.stop(), meta.stop(), topUps.stop()]);
-  now = () => 'the last jobs end';
+  now = () => 'draining open jobs';
   await until(async () => (await countOpen(world)) === 0, drainLimitMs).catch(() => undefined);
-  now = () => 'checks';
+  now = () => 'checking';
   const { sums, extraCalls } = await checkAll(world, script.incidents);
   await watch.stop();
   clearInterval(progress);
 
   const missing = options.faults.filter(({ name }) => !script.incidents.some(({ fault }) => fault === name));
-  if (mustHaveAll) for (const { name } of missing) journal.violate('script', `there was no time for ${name}`);
+  if (requireAll) for (const { name } of missing) journal.addViolation('script', `${name} was not injected`);
   return {
     incidents: script.incidents,
     violations: journal.violations,
@@ -75,7 +75,7 @@ export async function run(
       jobs: await countByStatus(world),
       events: journal.events.size,
       topUps: journal.topUps.size,
-      looks: watch.looks(),
+      samples: watch.samples(),
     },
   };
 }
@@ -103,7 +103,7 @@ async function countByStatus({ system }: World): Promise<Record<string, number>>
   return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
 }
 
-/** One line, also while Postgres is away. */
+/** Prints one line without querying Postgres, which may be down. */
 function sayProgress(world: World, startedAt: number, now: () => string): void {
   const seconds = String(Math.round((Date.now() - startedAt) / 1_000)).padStart(4);
   const { promises, openJobs, violations } = world.journal;

@@ -1,11 +1,11 @@
-/** The sandbox's control panel: its faults and settings, and the books that it keeps by itself. */
+/** Client for the sandbox's control API: faults, settings, and its records of calls and messages. */
 
-/** What a call of the model was, as the sandbox saw it (apps/sandbox/src/book.ts). */
+/** A model call as the sandbox recorded it (apps/sandbox/src/book.ts). */
 export type BookEntry = {
   seq: number;
   at: string;
   user: string | null;
-  /** The hold of the call. */
+  /** The id of the call's hold. */
   key: string | null;
   fault: string | null;
   prompt_tokens: number;
@@ -17,7 +17,7 @@ export type BookEntry = {
   duration_ms: number | null;
 };
 
-/** A message that Instagram was asked to send (apps/sandbox/src/instagram/sends.ts). */
+/** A send request to Instagram as the sandbox recorded it (apps/sandbox/src/instagram/sends.ts). */
 export type SendEntry = {
   seq: number;
   at: string;
@@ -31,19 +31,19 @@ export type Sandbox = {
   setModelDelay(delayMs: number): Promise<void>;
   setModelFaults(rules: object[]): Promise<void>;
   setInstagramFaults(rules: object[]): Promise<void>;
-  /** Where echoes are announced. */
+  /** Sets the URL that receives webhooks, including echoes. */
   setWebhookUrl(url: string): Promise<void>;
-  /** Every call of the model since the start. */
+  /** Every model call since the start. */
   book(): Promise<BookEntry[]>;
-  /** Every message to Instagram since the start. */
+  /** Every send request since the start. */
   sends(): Promise<SendEntry[]>;
 };
 
 const pageEntries = 10_000;
-/** Some tokens of every class, so that the book check compares each. */
+/** Makes every token class nonzero, so that the book check compares each. */
 const everyClass = { reasoning_tokens: 12, cached_share: 0.25 };
 
-/** Speaks to the sandbox that listens at `url`. */
+/** `url` is the sandbox's base URL. */
 export function controlSandbox(url: string): Sandbox {
   async function call<T>(method: string, path: string, body?: object): Promise<T> {
     const response = await fetch(`${url}/sandbox/${path}`, {
@@ -51,7 +51,7 @@ export function controlSandbox(url: string): Sandbox {
       headers: { 'content-type': 'application/json' },
       ...(body && { body: JSON.stringify(body) }),
     });
-    if (!response.ok) throw new Error(`the sandbox refuses ${path}: ${await response.text()}`);
+    if (!response.ok) throw new Error(`the sandbox refused ${path}: ${await response.text()}`);
     return (await response.json()) as T;
   }
 

@@ -1,15 +1,15 @@
-/** The script of a run: which faults come in which order, and their injection one after the other. */
+/** Draws the order of faults and injects them, one at a time per lane. */
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '@tally/testing';
 import type { Effect, Fault } from './faults/fault.ts';
 import { listRunning, type RunningJob } from './fleet.ts';
 import type { Random } from './random.ts';
-import { calm, canaryAnswered, movedOn } from './recovery.ts';
+import { canaryAnswered, movedOn, waitForNormalLatency } from './recovery.ts';
 import type { Incident } from './timeline.ts';
 import type { World } from './world.ts';
 
-/** Every kind once in an order of the seed's, then draws without end. */
+/** Yields every fault once in random order, then random faults without end. */
 function* draw(faults: readonly Fault[], random: Random): Generator<Fault> {
   yield* random.shuffle(faults);
   while (faults.length > 0) yield random.pick(faults);
@@ -17,24 +17,24 @@ function* draw(faults: readonly Fault[], random: Random): Generator<Fault> {
 
 export type Script = {
   incidents: Incident[];
-  /** What happens now, in a few words. */
+  /** The current fault of each lane, for the progress line. */
   now(): string;
-  /** Resolves when the time is over and both lanes have recovered from their last fault. */
+  /** Resolves when the time is up and both lanes have recovered from their last fault. */
   done: Promise<void>;
 };
 
-/** Measured beyond a fault's own limit: how much too late is worth knowing. */
+/** Measurement continues this long past a fault's limit, to report the actual delay. */
 const timeoutMs = 60_000;
 
-/** Which job was the last is interesting only where it was late. */
-const worthNamingMs = 1_000;
+/** The last job is named only where it took longer than this. */
+const nameLastJobMs = 1_000;
 
-/** Injects faults until `endsAt`, inside and outside side by side; for longer where each has to have been there. */
+/** Injects faults of both lanes concurrently until `endsAt`; with `requireAll`, until each was injected once. */
 export function playScript(
   world: World,
   faults: readonly Fault[],
   random: Random,
-  { endsAt, mustHaveAll }: { endsAt: number; mustHaveAll: boolean },
+  { endsAt, requireAll }: { endsAt: number; requireAll: boolean },
 ): Script {
   const incidents: Incident[] = [];
   const words = { inside: 'nothing', outside: 'nothing' };
@@ -53,19 +53,19 @@ export function playScript(
       incident.recoveryMs = ms;
       world.say(`${fault.name}: ${how}`);
       if (ms > fault.limitMs)
-        world.journal.violate(
+        world.journal.addViolation(
           'recovery',
           `${fault.name}: ${how}; the limit is ${inSeconds(fault.limitMs)} (${load()})`,
         );
     } catch (error) {
-      world.journal.violate('recovery', `${fault.name}: not recovered: ${String(error)}`);
+      world.journal.addViolation('recovery', `${fault.name}: not recovered: ${String(error)}`);
     }
     await effect.after?.();
     incident.endedAt = Date.now();
     words[fault.lane] = 'nothing';
   }
 
-  /** Measures from the end of the effect. @throws where it takes longer than `limitMs` */
+  /** Measures recovery from `effect.overAt`, in ms. @throws after `limitMs` */
   async function measure(effect: Effect, lane: Fault['lane'], running: RunningJob[], limitMs: number) {
     const sinceOver = () => Date.now() - effect.overAt;
     if (effect.isRecovered !== undefined) {
@@ -73,29 +73,32 @@ export function playScript(
       return { ms: sinceOver(), words: `recovered after ${inSeconds(sinceOver())}` };
     }
     const { canary, rich, instagram } = world.tenants;
-    // What is broken outside may hold up its victims' jobs for as long as a call may take, whatever happens inside.
+    // An outside fault can delay the jobs of its accounts by a whole call timeout, so only others must move on.
     const old = lane === 'inside' ? running.filter((job) => job.account_id !== instagram.accountId) : running;
     const [newMs, [oldMs, last]] = await Promise.all([
       canaryAnswered(world, lane === 'inside' ? canary : rich, limitMs).then(sinceOver),
       movedOn(world, old, limitMs).then((job) => [sinceOver(), job] as const),
     ]);
-    const lastWords = last === undefined || oldMs < worthNamingMs ? '' : ` (the last: ${last.task} ${last.id})`;
-    const words = `a new job was answered after ${inSeconds(newMs)}, ${old.length} old ones had moved on after ${inSeconds(oldMs)}${lastWords}`;
+    const lastWords = last === undefined || oldMs < nameLastJobMs ? '' : ` (the last: ${last.task} ${last.id})`;
+    const words =
+      `a new job was answered after ${inSeconds(newMs)},` +
+      ` ${old.length} earlier jobs had moved on after ${inSeconds(oldMs)}${lastWords}`;
     return { ms: Math.max(newMs, oldMs), words };
   }
 
   async function play(lane: Fault['lane'], gapMs: { from: number; to: number }): Promise<void> {
     const own = random.fork(lane);
     const ofLane = faults.filter((fault) => fault.lane === lane);
-    let missing = mustHaveAll ? ofLane.length : 0;
+    let missing = requireAll ? ofLane.length : 0;
     for (const fault of draw(ofLane, own)) {
       await sleep(own.int(gapMs.from, gapMs.to));
       if (Date.now() >= endsAt && missing <= 0) return;
       missing--;
-      if (lane === 'inside') await calm(world);
-      // Both lanes take the turns in this order: no deadlock.
-      const mine = fault.isAlone === true ? () => turns.outside(() => inject(fault, own)) : () => inject(fault, own);
-      if (lane === 'inside' || fault.isAlone === true) await turns.inside(mine);
+      if (lane === 'inside') await waitForNormalLatency(world);
+      // Both lanes acquire the locks in the same order, which excludes a deadlock.
+      const mine =
+        fault.isExclusive === true ? () => turns.outside(() => inject(fault, own)) : () => inject(fault, own);
+      if (lane === 'inside' || fault.isExclusive === true) await turns.inside(mine);
       else await turns.outside(mine);
     }
   }
@@ -108,12 +111,12 @@ export function playScript(
   };
 }
 
-/** Who shares the machine with others has to know by how much. */
+/** Shown with a slow recovery, since other load on the machine can cause it. */
 const load = (): string => `load average ${loadavg()[0]?.toFixed(1)} on ${availableParallelism()} cores`;
 
 const inSeconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
-/** One at a time, in the order in which they ask. */
+/** A mutex: runs work one at a time, in the order of the calls. */
 function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {

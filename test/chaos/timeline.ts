@@ -1,17 +1,17 @@
-/** Which fault happened when, and how long recovery took. */
+/** The time of each injected fault and of its recovery. */
 export type Incident = {
   fault: string;
   lane: 'inside' | 'outside';
   startedAt: number;
-  /** From when recovery counts; undefined while the fault lasts. */
+  /** Start of the recovery measurement; undefined while the fault lasts. */
   overAt?: number;
-  /** Undefined where it did not recover. */
+  /** Undefined where recovery was not reached. */
   recoveryMs?: number;
-  /** When the lane was free again. */
+  /** When the lane was free for the next fault. */
   endedAt?: number;
 };
 
-/** The incidents, of one lane if need be, within which something happened. */
+/** The incidents, optionally of one lane, that were in progress at a time. */
 export function incidentsAt(incidents: readonly Incident[], at: number, lane?: Incident['lane']): Incident[] {
   return incidents.filter(
     (one) => one.startedAt <= at && at <= (one.endedAt ?? Infinity) && (lane === undefined || one.lane === lane),

@@ -1,4 +1,4 @@
-/** Everything that a run is made of: the installation, what stands around it, and who uses it. */
+/** The environment of a run: installation, processes, proxy, sandbox, tenants and journal. */
 
 import { type Installation, startInstallation, startProxy, type TcpProxy } from '@tally/testing';
 import { openTenants, type Tenants } from './clients/tenants.ts';
@@ -9,7 +9,7 @@ import { controlSandbox, type Sandbox } from './sandbox.ts';
 export type World = {
   system: Installation;
   fleet: Fleet;
-  /** Between all processes and Postgres; the checks read Postgres past it. */
+  /** Between all processes and Postgres; the checks bypass it. */
   postgresProxy: TcpProxy;
   sandbox: Sandbox;
   tenants: Tenants;
@@ -17,13 +17,13 @@ export type World = {
   say: (line: string) => void;
 };
 
-/** What a model takes for an answer, between faults. */
+/** Delay of the model's answers, between faults. */
 export const modelDelayMs = 200;
 
-/** Starts an installation with a proxy before its Postgres; `atEnd` takes what ends it, also where this throws. */
+/** Starts an installation behind a Postgres proxy. Each step registers its cleanup with `atEnd` at once. */
 export async function buildWorld(options: {
   minutes: number;
-  /** The folder of another version, from which one of the workers is started. */
+  /** Folder of another version, from which one worker is started. */
   beside?: string | undefined;
   say: (line: string) => void;
   atEnd: (end: () => Promise<void>) => void;
@@ -41,9 +41,9 @@ export async function buildWorld(options: {
   atEnd(() => system.stop());
   const journal = createJournal(({ check, what }: Violation) => say(`VIOLATION (${check}): ${what}`));
   const fleet = await startFleet(system, journal, options.beside);
-  atEnd(async () => fleet.letGo());
+  atEnd(async () => fleet.expectExits());
   const [firstApi] = fleet.apis;
-  if (firstApi === undefined) throw new Error('there is no API');
+  if (firstApi === undefined) throw new Error('no API was started');
   const sandbox = controlSandbox(system.sandbox.url);
   await sandbox.setModelDelay(modelDelayMs);
   const tenants = await openTenants(system, firstApi.url, options.minutes);

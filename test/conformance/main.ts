@@ -1,4 +1,4 @@
-/** `npm run conformance -- FOLDER`: holds the platform against a folder of payloads, pages and addresses with their right answers. */
+/** `npm run conformance -- FOLDER`: checks the platform against a folder of payloads, pages and addresses. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { checkInstagram } from './instagram/instagram.ts';
@@ -14,7 +14,7 @@ const parts = [
 ];
 
 if (folder === undefined) {
-  console.error('Name the folder: npm run conformance -- FOLDER');
+  console.error('A folder is required: npm run conformance -- FOLDER');
   process.exit(2);
 }
 const root = resolve(folder);

@@ -1,4 +1,4 @@
-/** The platform under test: API and workers in this process, over a Postgres, a Redis and a sandbox of its own. */
+/** The platform under test: API and workers in this process, with their own Postgres, Redis and sandbox. */
 import { createLogger } from '@tally/core';
 import { connectDatabase, type Database } from '@tally/db';
 import type { Postgres, Redis } from '@tally/embedded';
@@ -22,10 +22,10 @@ export type Tenant = Person;
 export type Platform = Omit<Running, 'run'> & {
   postgres: Postgres;
   redis: Redis;
-  /** Read past the platform. */
+  /** A separate connection pool, for reading rows directly. */
   db: Database;
   newTenant(email: string): Promise<Person>;
-  /** Submits, and waits for the end. A refused submission is a job that failed with its code. */
+  /** Submits and waits for the job's end. A 400 is returned as a job with status `refused` and its error code. */
   run(tenant: Person, path: string, input: object): Promise<Job>;
   close(): Promise<void>;
 };
@@ -34,7 +34,7 @@ const log = createLogger('conformance', process.env.LOG_LEVEL ?? 'silent');
 const tokensEach = 1_000_000_000;
 const jobLimitMs = 120_000;
 
-/** Starts everything but workers. */
+/** Starts everything except workers. */
 export async function startPlatform(env: Record<string, string>): Promise<Platform> {
   const { closeLater, close } = createCleanUp();
   const { folder, postgres, redis } = await startServices({}, closeLater);
@@ -42,7 +42,7 @@ export async function startPlatform(env: Record<string, string>): Promise<Platfo
   const db = connectDatabase({ url: postgres.url, name: 'conformance', log });
   closeLater(() => db.close());
   const storage = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, DATA_DIR: folder };
-  // Nothing is exempt from the ban of private addresses.
+  // No host is exempt from the ban on private addresses.
   const limits = { LIMIT_SUBMISSIONS_PER_MINUTE: '0', LIMIT_READS_PER_MINUTE: '0', EXTRACTION_ALLOW_HOSTS: '' };
   const running = await startPlatformOver(storage, { log, worker: false, env: { ...limits, ...env } }, closeLater);
   return {

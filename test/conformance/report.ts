@@ -1,16 +1,16 @@
-/** What the reader sees: a line a case as it is decided, and one that counts them at the end. */
+/** Console output: one line per case, and the totals at the end. */
 
 export type Report = {
   section(title: string): void;
   /** Runs one case: it passes unless it throws. */
   check(name: string, work: () => Promise<void>): Promise<void>;
-  /** A case that this command does not know how to play. */
+  /** Reports a case that this command can't run. */
   skip(name: string, why: string): void;
-  /** The last line; true where nothing failed. */
+  /** Prints the totals; returns true where no case failed. */
   end(): boolean;
 };
 
-/** Counts and prints. */
+/** Creates a report that prints to the console. */
 export function createReport(): Report {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const started = Date.now();
@@ -40,13 +40,13 @@ export function createReport(): Report {
   };
 }
 
-/** @throws with both values where they are not the same JSON */
+/** @throws with both values where their JSON differs */
 export function expectSame(what: string, actual: unknown, expected: unknown): void {
   const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (a !== b) throw new Error(`${what}: ${a}, where ${b} is right`);
+  if (a !== b) throw new Error(`${what}: got ${a}, expected ${b}`);
 }
 
-/** @throws with `what` where it is not so */
+/** @throws with `what` where `holds` is false */
 export function expectThat(what: string, holds: boolean): void {
   if (!holds) throw new Error(what);
 }

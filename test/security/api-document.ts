@@ -1,4 +1,4 @@
-/** The OpenAPI document as attacks read it: every operation, and bodies that fit or nearly fit its schemas. */
+/** Reads operations and sample bodies from the OpenAPI document, so that tests cover every route. */
 import type { Platform } from '@tally/testing';
 
 export type Schema = {
@@ -26,19 +26,19 @@ type Described = {
 type Document = { paths: Record<string, Record<string, Described>>; components?: { schemas?: Record<string, Schema> } };
 
 export type Operation = {
-  /** `POST /api/knowledge`: how tests name it. */
+  /** Method and path, e.g. `POST /api/knowledge`. */
   name: string;
   method: string;
-  /** With parameters as `{id}`. */
+  /** With parameters in the form `{id}`. */
   path: string;
   parameters: Parameter[];
-  /** Of a JSON body, its references resolved. */
+  /** Schema of the JSON body, with references resolved. */
   body: Schema | undefined;
-  /** Whether the document says that a login is needed. */
+  /** Whether the document requires authentication. */
   needsLogin: boolean;
 };
 
-/** Every operation of the document that this platform publishes. */
+/** Returns every operation of the platform's /openapi.json. */
 export async function readOperations({ call }: Pick<Platform, 'call'>): Promise<Operation[]> {
   const { body: document } = await call<Document>('GET', '/openapi.json');
   return Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -71,22 +71,22 @@ function resolved(schema: Schema, document: Document): Schema {
   };
 }
 
-/** The names of a path's parameters, in their order. */
+/** The names of a path's parameters, in order. */
 export const namesIn = (path: string): string[] => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
 
-/** `/api/jobs/{id}` with values in the place of names, as a client that quotes them writes it. */
+/** Replaces the parameters of a path like `/api/jobs/{id}` with URL-encoded values. */
 export const filled = (path: string, values: Record<string, string>): string =>
   path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ''));
 
 const byFormat: Record<string, unknown> = {
   uuid: '0198a000-0000-7000-8000-000000000000',
-  email: 'somebody@example.com',
+  email: 'person@example.com',
   uri: 'https://shop.example/p/kettle',
   'date-time': '2026-11-24T10:00:00Z',
 };
 const byPattern = ['17841400000000001', 'EUR', 'lamps.lisbon', 'x'.repeat(43)];
 
-/** A value that fits. @throws where a pattern is met for which no value is known */
+/** A valid value of the schema. @throws where no entry of `byPattern` matches a pattern */
 export function sample(schema: Schema): unknown {
   if (schema.example !== undefined) return schema.example;
   if (schema.enum !== undefined) return schema.enum[0];
@@ -121,15 +121,15 @@ export const typesOf = ({ type, anyOf }: Schema): string[] => [type ?? anyOf?.fl
 const requiredOf = ({ required, properties }: Schema): string[] =>
   required ?? Object.keys(properties ?? {}).slice(0, 1);
 
-/** The fields of a body that take text, their own or in a list. */
+/** The fields of a body that take a text or a list of texts. */
 export const textFieldsOf = ({ properties = {} }: Schema): string[] =>
   Object.entries(properties).flatMap(([key, field]) =>
     [field, field.items ?? {}].some((one) => typesOf(one).includes('string')) ? [key] : [],
   );
 
 /**
- * Bodies in which `field` is `value` and everything else fits: with what the document's example has, and with nothing but
- * what is required, since some fields exclude each other.
+ * Bodies in which `field` is `value` and the rest is valid: once from the document's example, once with the required
+ * fields only, since some fields exclude each other.
  */
 export function bodiesWith(schema: Schema, field: string, value: unknown): Record<string, unknown>[] {
   const given = typesOf(schema.properties?.[field] ?? {}).includes('array') ? [value] : value;

@@ -1,4 +1,4 @@
-/** Pages that are small on the wire and large unpacked: each ends its job within its limits, and memory stays bounded. */
+/** Decompression bombs and memory-hungry pages: each job ends in time and memory stays bounded. */
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,7 +8,7 @@ import { startPlatform } from '@tally/testing/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const spaces = Buffer.alloc(10_000_000, ' ');
-/** Ten million spaces, packed so that it may be repeated: a hundred of them unpack to a gigabyte. */
+/** Ten million spaces as a repeatable deflate block: 100 of them decompress to 1 GB. */
 const block = deflateRawSync(spaces, { finishFlush: constants.Z_FULL_FLUSH });
 const gigabyte = Buffer.concat([...Array(100).fill(block), Buffer.from([3, 0])]);
 const gzipHead = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
@@ -33,11 +33,11 @@ const pages: Record<string, Answer> = {
   },
   'in a script': { body: `${product}<script src="/by%20gzip?type=text/javascript"></script>` },
   'in a stylesheet': { body: `${product}<link rel="stylesheet" href="/by%20gzip?type=text/css">` },
-  'in what a script allocates': {
+  'in script allocations': {
     body: `${product}<script>const a = []; for (;;) a.push(new Uint8Array(2e7).fill(1))</script>`,
   },
   'in a frame': { body: `${product}<iframe src="/by%20gzip"></iframe>` },
-  'in what a script fetches': { body: `${product}<script>fetch('/by%20gzip').then((r) => r.text())</script>` },
+  'in a fetch': { body: `${product}<script>fetch('/by%20gzip').then((r) => r.text())</script>` },
 };
 
 const web = createServer((request, response) => {
@@ -61,8 +61,8 @@ const { token } = await newPerson({ tokens: 50_000 });
 const read = (name: string) =>
   run<object>(token, '/api/web-knowledge/extract-products', { url: `http://${host}/${encodeURIComponent(name)}` });
 
-/** Memory of every process below this one, the browser's and the readers', in MB; where /proc tells, that is on Linux. */
-function megabytesBelow(): number {
+/** Resident memory of this process and all its descendants, in MB, from /proc (Linux only). */
+function megabytesOfProcessTree(): number {
   const parents = new Map<number, number>();
   const megabytes = new Map<number, number>();
   for (const pid of readdirSync('/proc').map(Number).filter(Boolean)) {
@@ -71,49 +71,49 @@ function megabytesBelow(): number {
       parents.set(pid, Number(stat[1]));
       megabytes.set(pid, (Number(stat[21]) * 4_096) / 1e6);
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
     }
   }
-  const isBelow = (pid: number | undefined): boolean =>
-    pid !== undefined && (pid === process.pid || isBelow(parents.get(pid)));
-  return [...megabytes].filter(([pid]) => isBelow(pid)).reduce((sum, [, size]) => sum + size, 0);
+  const isDescendant = (pid: number | undefined): boolean =>
+    pid !== undefined && (pid === process.pid || isDescendant(parents.get(pid)));
+  return [...megabytes].filter(([pid]) => isDescendant(pid)).reduce((sum, [, size]) => sum + size, 0);
 }
 
-// The browser's own memory, which is there whatever it reads.
+// Warm-up, so that the browser's own memory is part of the baseline.
 beforeAll(async () => {
   await read('nothing');
 });
 
-/** Reads pages at the same time; how their jobs ended, and the most memory that was taken meanwhile. */
+/** Extracts pages concurrently; returns their jobs, the peak memory growth in MB and the duration. */
 async function readAtOnce(names: string[]) {
   const isLinux = process.platform === 'linux';
-  const before = isLinux ? megabytesBelow() : 0;
+  const before = isLinux ? megabytesOfProcessTree() : 0;
   let maxMegabytes = 0;
   const watching = setInterval(() => {
-    if (isLinux) maxMegabytes = Math.max(maxMegabytes, megabytesBelow() - before);
+    if (isLinux) maxMegabytes = Math.max(maxMegabytes, megabytesOfProcessTree() - before);
   }, 50);
   const startedAt = Date.now();
   const jobs = await Promise.all(names.map(read)).finally(() => clearInterval(watching));
   return { jobs, maxMegabytes, ms: Date.now() - startedAt };
 }
 
-describe('a page that takes hundreds of megabytes', () => {
+describe('a page that decompresses to hundreds of MB', () => {
   it.each<[string[], number]>([
     [['by gzip', 'by deflate', 'by Brotli', 'by Zstandard'], 2_500],
-    [['by gzip in gzip', 'by gzip in gzip in gzip in gzip', 'in a frame', 'in what a script fetches'], 2_500],
+    [['by gzip in gzip', 'by gzip in gzip in gzip in gzip', 'in a frame', 'in a fetch'], 2_500],
     [['in a script'], 2_000],
     [['in a stylesheet'], 2_000],
-    [['in what a script allocates'], 2_000],
-  ])('%j ends as too_large, in time, and takes no more than %i MB', async (names, megabytes) => {
+    [['in script allocations'], 2_000],
+  ])('%j ends as too_large within %i MB', async (names, megabytes) => {
     const { jobs, maxMegabytes, ms } = await readAtOnce(names);
     for (const [i, job] of jobs.entries())
       expect(job, names[i]).toMatchObject({ status: 'failed', error_code: 'too_large', tokens_consumed: 0 });
     expect(maxMegabytes).toBeLessThan(megabytes);
-    // Each phase of a page has its own limit; this is what they add up to on a machine that is busy with more.
+    // The sum of the limits of all phases, with slack for other load on the machine.
     expect(ms).toBeLessThan(45_000);
   });
 
-  it('by entities of entities is no page, in time', async () => {
+  it('with nested XML entities ends in time', async () => {
     pages.laughs = { body: laughs, type: 'application/xml' };
     const startedAt = Date.now();
     expect((await read('laughs')).status).not.toBe('queued');

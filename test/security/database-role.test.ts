@@ -1,4 +1,4 @@
-/** The application's own role in Postgres: enough to work with, and not enough to touch what keeps the ledger true. */
+/** The application's Postgres role can run Tally, but can't change tables, triggers or ledger rows. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connectDatabase, type Database, migrate } from '@tally/db';
@@ -10,7 +10,7 @@ const suffix = randomBytes(4).toString('hex');
 const [owner, app, database] = [`tally_owner_${suffix}`, `tally_app_${suffix}`, `tally_roles_${suffix}`];
 const password = 'a password of this test';
 
-/** What scripts/roles.sh tells psql, under names of this test's own. */
+/** The SQL of scripts/roles.sh with role and database names unique to this test. */
 function rolesSql(): [string, string] {
   const script = readFileSync(new URL('../../scripts/roles.sh', import.meta.url), 'utf8');
   const sql = (/<<'SQL'\n([\s\S]*)\nSQL/.exec(script)?.[1] ?? '')
@@ -45,7 +45,7 @@ const platform = await startPlatform({ env: { DATABASE_URL: as(app) } });
 const { db } = platform.api.services;
 
 describe('the application’s role', () => {
-  it('is enough for work: a job runs, and its tokens are counted', async () => {
+  it('can run a job and bill its tokens', async () => {
     const { token } = await platform.newPerson({ tokens: 10_000 });
     await platform.call('POST', '/api/knowledge', { token, body: { title: 'Returns', text: 'You have 30 days.' } });
     const job = await platform.ask(token, 'How long do I have to return a lamp?');
@@ -66,7 +66,7 @@ describe('the application’s role', () => {
     'drop table ai_usage_log',
     'create table mine (id integer)',
     `create or replace function fold_usage() returns trigger language plpgsql as 'begin return null; end'`,
-  ])('is not enough for: %s', async (statement) => {
+  ])('can’t run: %s', async (statement) => {
     await expect(db.pool.query(statement)).rejects.toThrow(/permission denied|must be owner|only|append|trigger/i);
   });
 });

@@ -1,4 +1,4 @@
-/** Every way in needs a login but the few that are named here, and no spelling of an address goes around it. */
+/** Every route requires authentication except a fixed list, whatever the spelling of the URL. */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { metricsToken } from '@tally/testing';
@@ -12,25 +12,26 @@ const operations = await readOperations(platform);
 const tenant = await newPerson({ tokens: 5_000 });
 const anyId = '0198a000-0000-7000-8000-000000000000';
 
-/** What strangers may call of what the document describes. */
+/** Documented operations that need no authentication. */
 const openOperations = ['register', 'login', 'confirm', 'password/forgot', 'password/reset'].map(
   (name) => `POST /api/accounts/${name}`,
 );
-/** What they may see of the rest: nothing of any account. Webhooks and the queue board have logins of their own. */
+/** Undocumented paths that need no authentication and show no account's data. */
 const openPaths = ['/', '/health', '/ready', '/openapi.json', '/docs', '/docs/start.js', '/docs/:file'];
-/** Pages of links: a button and a script, the same for everybody. */
+/** Static pages that links in e-mails open. */
 const linkPages = ['confirm', 'reset', 'page.css', 'page.js'].map((name) => `/account/${name}`);
+/** Webhooks, the queue board and metrics have their own authentication. */
 const otherLogins = [/^\/webhooks\/instagram$/, /^\/admin\/queues/, /^\/metrics$/];
 
 const addressOf = ({ path }: Operation) => filled(path, Object.fromEntries(namesIn(path).map((name) => [name, anyId])));
 const bodyOf = ({ body }: Operation) => (body === undefined ? {} : { body: sample(body) });
 
 describe('the document', () => {
-  it('says of every operation but these that it needs a login', () => {
+  it('requires authentication for all but the listed operations', () => {
     expect(operations.filter(({ needsLogin }) => !needsLogin).map(({ name }) => name)).toEqual(openOperations);
   });
 
-  it('has every route that the server has, but for those named here', () => {
+  it('has every route of the server but the listed ones', () => {
     const documented = new Set(operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ':$1')));
     const undocumented = api.app.routes
       .filter(({ method, path }) => method !== 'ALL' && !documented.has(`${method} ${path}`))
@@ -42,7 +43,7 @@ describe('the document', () => {
 });
 
 describe.each(operations.filter(({ name }) => !openOperations.includes(name)))('$name', (operation) => {
-  it('is 401 without a login, whatever is sent', async () => {
+  it('is 401 without authentication, with any body', async () => {
     const options = [bodyOf(operation), { raw: 'no JSON' }, { headers: { 'content-type': 'text/html' } }];
     for (const sent of operation.method === 'GET' ? [{}] : options)
       for (const end of ['', '/']) {
@@ -53,7 +54,7 @@ describe.each(operations.filter(({ name }) => !openOperations.includes(name)))('
 });
 
 describe.each(operations.filter(({ path }) => path.startsWith('/api/admin')))('$name', (operation) => {
-  it('is 403 for a tenant and its API key, whatever is sent', async () => {
+  it('is 403 for a tenant and its API key, with any body', async () => {
     const key = { token: tenant.token, body: { name: 'x' } };
     const made = await call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', key);
     for (const token of [tenant.token, made.body.api_key.key])
@@ -68,7 +69,7 @@ describe('metrics', () => {
   const read = async (authorization?: string) =>
     (await fetch(`${url}/metrics`, { headers: authorization === undefined ? {} : { authorization } })).status;
 
-  it('are for who has the token, and for operators', async () => {
+  it('need the metrics token or an operator', async () => {
     const operator = await newPerson({ role: 'operator' });
     expect(await read()).toBe(401);
     expect(await read('Bearer token-for-metrics-in-test')).toBe(401);
@@ -77,7 +78,7 @@ describe('metrics', () => {
   });
 });
 
-/** One request written by hand, since clients tidy addresses up; the answer as it comes. */
+/** Sends a raw request, since HTTP clients normalize URLs; returns the raw answer. */
 async function raw(line: string, headers: string[] = []): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   const host = headers.some((header) => /^host:/i.test(header)) ? [] : ['host: localhost'];
@@ -85,7 +86,7 @@ async function raw(line: string, headers: string[] = []): Promise<string> {
   return text(socket);
 }
 
-describe('an address', () => {
+describe('a URL', () => {
   const spellings = [
     '//api/jobs',
     '/api//jobs',
@@ -118,7 +119,7 @@ describe('an address', () => {
     '/api/jobs/%E0%A4%A',
     '/api/jobs/%ff',
   ];
-  it.each(spellings)('%s is no way around the login, and none of it is a fault', async (address) => {
+  it.each(spellings)('%s doesn’t bypass authentication', async (address) => {
     const answer = await raw(`GET ${address} HTTP/1.1`);
     expect(answer).toMatch(/^HTTP\/1\.1 (400|401|404) /);
     expect(answer).not.toContain('"success":true');
@@ -138,7 +139,7 @@ describe('an address', () => {
     ['transfer-encoding: chunked', 'content-length: 3'],
     ['content-length: -1'],
     ['content-length: 1', 'content-length: 2'],
-  ])('is what the request line says, whatever %s says', async (...headers) => {
+  ])('comes from the request line, not from %s', async (...headers) => {
     const answer = await raw('GET /api/jobs HTTP/1.1', headers);
     expect(answer).toMatch(/^HTTP\/1\.1 (400|401) /);
     expect(answer).not.toContain('"success":true');
@@ -146,7 +147,7 @@ describe('an address', () => {
 });
 
 describe('a method', () => {
-  it('is the one of the request, whatever its headers, its query or its body say', async () => {
+  it('can’t be overridden by headers, query or body', async () => {
     const { token } = tenant;
     const made = await call<{ knowledge: { id: string } }>('POST', '/api/knowledge', {
       token,
@@ -163,7 +164,7 @@ describe('a method', () => {
   });
 
   it.each(['TRACE', 'CONNECT', 'PROPFIND', 'PURGE', 'get', 'GETS'])(
-    'that nobody serves, %s, does nothing',
+    '%s is not supported and does nothing',
     async (method) => {
       const answer = await raw(`${method} /api/jobs HTTP/1.1`, [`authorization: Bearer ${tenant.token}`]);
       expect(answer).toMatch(/^(HTTP\/1\.1 (400|404|405|501) |$)/);
@@ -172,20 +173,22 @@ describe('a method', () => {
   );
 });
 
-describe('what opens one door', () => {
-  it('says nothing at another: a webhook’s signature, a board’s password', async () => {
+describe('credentials', () => {
+  it('of webhooks and the queue board don’t open the API', async () => {
     const headers = {
       'x-hub-signature-256': `sha256=${'0'.repeat(64)}`,
       authorization: `Basic ${Buffer.from(`${tenant.email}:correct horse battery`).toString('base64')}`,
     };
     expect((await call('GET', '/api/jobs', { headers })).status).toBe(401);
   });
+});
 
-  it('is asked of every job; besides, the last 40 bits of its id are anybody’s guess', async () => {
+describe('a job id', () => {
+  it('ends in 40 random bits', async () => {
     const ids = await Promise.all(Array.from({ length: 50 }, () => submit(tenant.token, 'Whose?')));
     const ends = ids.map((id) => Number.parseInt(id.slice(-10), 16)).sort((a, b) => a - b);
     const gaps = ends.slice(1).map((end, i) => end - (ends[i] ?? 0));
-    // Counted on from one another they would be 1 apart; at random, 50 of 2^40 are never this close.
+    // Consecutive ids would differ by 1; among 50 random values of 40 bits no two are this close.
     expect(Math.min(...gaps)).toBeGreaterThan(1_000);
   });
 });

@@ -1,4 +1,4 @@
-/** Guessing passwords and addresses, beyond what apps/api/test/rate-limits.test.ts holds. */
+/** Rate limits on guessing passwords and e-mail addresses; apps/api/test/rate-limits.test.ts has the basics. */
 
 import { type Answer, testPassword } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 const limited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '2', PROXY_HOPS: '1' } });
 const unlimited = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '0' } });
-/** Of one address, over all accounts. */
+/** Failed logins of one IP address, over all accounts: ten times LIMIT_LOGINS. */
 const maxPerAddress = 20;
 
 let lastAddress = 0;
@@ -16,8 +16,8 @@ const post = (path: string, email: string, password: string, forwardedFor: strin
 const tryLogin = (email: string, password: string, from: string) => post('/api/accounts/login', email, password, from);
 const statuses = (answers: Answer[]) => answers.map(({ status }) => status);
 
-describe('guesses from one address', () => {
-  it('are counted over all accounts, also where all are made at once', async () => {
+describe('failed logins from one IP address', () => {
+  it('are counted over all accounts, even concurrent ones', async () => {
     const from = newAddress();
     const guesses = Array.from({ length: maxPerAddress + 10 }, (_, i) => tryLogin(`nobody${i}@example.com`, 'x', from));
     const answers = statuses(await Promise.all(guesses));
@@ -27,7 +27,7 @@ describe('guesses from one address', () => {
     expect((await tryLogin(email, testPassword, from)).status).toBe(429);
   });
 
-  it('keep nobody else out: neither from that account at another address, nor whom a proxy serves beside them', async () => {
+  it('don’t lock the account out at another IP address', async () => {
     const { email } = await limited.newPerson();
     const from = newAddress();
     for (let i = 0; i < 3; i++) await tryLogin(email, `guess ${i}`, from);
@@ -35,7 +35,7 @@ describe('guesses from one address', () => {
     expect((await tryLogin(email, testPassword, newAddress())).status).toBe(200);
   });
 
-  it('stay counted, whatever address a client writes itself', async () => {
+  it('are counted despite forged X-Forwarded-For entries', async () => {
     const { email } = await limited.newPerson();
     const from = newAddress();
     const forms = [from, `${newAddress()}, ${from}`, `127.0.0.1,::1 ,${from}`, `unknown, ${from}`, `, ${from}`];
@@ -44,7 +44,7 @@ describe('guesses from one address', () => {
     expect(answers).toEqual([401, 401, 429, 429, 429]);
   });
 
-  it('are counted together for all addresses of one IPv6 network of 64 bits, and for IPv4 in whatever form', async () => {
+  it('are counted per IPv6 /64 and per IPv4 in any notation', async () => {
     const answersFrom = async (forms: string[]) => {
       const { email } = await limited.newPerson();
       const answers: number[] = [];
@@ -59,14 +59,14 @@ describe('guesses from one address', () => {
     expect(await answersFrom([address, `::ffff:${address}`, `::FFFF:${address}`])).toEqual([401, 401, 429]);
   });
 
-  it('are counted under the proxy’s address where it says none', async () => {
+  it('are counted for the proxy where it names no client', async () => {
     const { email } = await limited.newPerson();
     const answers: number[] = [];
     for (const form of ['', 'unknown', '<script>']) answers.push((await tryLogin(email, 'guess', form)).status);
     expect(answers).toEqual([401, 401, 429]);
   });
 
-  it('are the same at the queue board, whose passwords are the same', async () => {
+  it('count together with those at the queue board', async () => {
     const { email } = await limited.newPerson({ role: 'operator' });
     const from = newAddress();
     const open = async (password: string) => {
@@ -77,8 +77,10 @@ describe('guesses from one address', () => {
     expect([await open('guess 1'), await open('guess 2'), await open(testPassword)]).toEqual([401, 401, 429]);
     expect((await tryLogin(email, testPassword, from)).status).toBe(429);
   });
+});
 
-  it('at what addresses are taken are as few: so many registrations, and each says no more than that', async () => {
+describe('registrations from one IP address', () => {
+  it('are limited, and reveal only that an address is taken', async () => {
     const { email } = await limited.newPerson();
     const from = newAddress();
     const register = (address: string) => post('/api/accounts/register', address, testPassword, from);
@@ -94,8 +96,8 @@ describe('guesses from one address', () => {
   });
 });
 
-describe('without a proxy of ours', () => {
-  it('what a client says of its address counts for nothing', async () => {
+describe('with PROXY_HOPS=0', () => {
+  it('forwarding headers are ignored', async () => {
     const bare = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '2' } }, onTestFinished);
     const { email } = await bare.newPerson();
     const answers: number[] = [];
@@ -108,7 +110,7 @@ describe('without a proxy of ours', () => {
   });
 });
 
-describe('an account that is not there', () => {
+describe('a login to an unknown account', () => {
   const guess = async (email: string) => {
     const startedAt = performance.now();
     const answer = await unlimited.call('POST', '/api/accounts/login', { body: { email, password: 'not it' } });
@@ -116,15 +118,18 @@ describe('an account that is not there', () => {
   };
   const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-  it('is refused in the same words, after about the same time, as one that is', async () => {
+  it('gets the same answer, after a similar time', async () => {
     const { email } = await unlimited.newPerson();
     const [there, gone]: [number[], number[]] = [[], []];
     for (let i = 0; i < 25; i++) {
       const [known, unknown] = [await guess(email), await guess(`nobody${i}@example.com`)];
       there.push(known.ms);
       gone.push(unknown.ms);
-      const said = ({ answer }: typeof known) => ({ status: answer.status, body: { ...answer.body, request_id: '' } });
-      expect(said(unknown)).toEqual(said(known));
+      const comparable = ({ answer }: typeof known) => ({
+        status: answer.status,
+        body: { ...answer.body, request_id: '' },
+      });
+      expect(comparable(unknown)).toEqual(comparable(known));
     }
     const ratio = median(there) / median(gone);
     expect(ratio).toBeGreaterThan(0.5);

@@ -1,4 +1,4 @@
-/** Statements, patterns and control characters in every field of every route, generated from the document: text stays text. */
+/** Sends SQL, patterns and control characters in every text field of every documented route. */
 
 import type { Answer, CallOptions, Person } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -14,7 +14,7 @@ const operations = await readOperations(platform);
 const tenant = await newPerson({ tokens: 1_000_000 });
 const operator = await newPerson({ role: 'operator', tokens: 1_000 });
 const resources = await makeResources(platform, { ...tenant, marker: 'mine' });
-// What is queued from here on is not run: the attack is on the door.
+// Jobs need not run: this tests the API only.
 await platform.stopWorkers();
 
 const texts = [
@@ -38,7 +38,7 @@ const texts = [
   'ﷺ'.repeat(90),
 ];
 
-/** Every table with its number of columns: a statement that got through would show. */
+/** Every table with its number of columns, which an injected statement would change. */
 async function tables(): Promise<unknown> {
   const { rows } = await api.services.db.pool.query(
     `select table_name, count(*) from information_schema.columns where table_schema = 'public' group by 1 order by 1`,
@@ -83,13 +83,13 @@ describe.each(operations)('$name', (operation) => {
       expectSound(await send(operation, path, { body, headers: { [name]: text } }), `${name} ${text}`);
   }
 
-  it('takes any text as text, in its body, its query, its headers and its address', async () => {
+  it('treats SQL and control characters as text everywhere', async () => {
     await Promise.all(texts.map(attack));
     expect(await tables()).toEqual(before);
   });
 });
 
-/** Where an answer shows the field again, it is as it was sent, but for blanks at its ends. */
+/** An answer that contains the field shows it as sent, except for surrounding whitespace. */
 function expectUnchanged(answer: Answer, field: string, text: string): void {
   const shown = Object.values(answer.body).flatMap((value) =>
     typeof value === 'object' && value !== null && field in value ? [(value as Record<string, unknown>)[field]] : [],

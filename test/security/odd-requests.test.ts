@@ -1,11 +1,11 @@
-/** JSON at its edges, content types, headers and addresses that no client writes by accident. */
+/** Malformed or extreme bodies, content types, headers and URLs. */
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { questionPath } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
 import { expectSound } from './sound.ts';
 
-// Packed before anybody is connected: it takes longer than an idle connection is kept.
+// Compressed before the platform starts: it takes longer than the idle timeout of its connections.
 const spaces = Buffer.alloc(30_000_000, ' ');
 const bombs: Record<string, Buffer> = {
   gzip: gzipSync(spaces),
@@ -27,25 +27,25 @@ describe('a body', () => {
     ['of arrays 10,000 deep', deep('[', ']')],
     ['of objects 10,000 deep', deep('{"a":', '}')],
     ['of arrays that never close', '['.repeat(200_000)],
-    ['with bytes that are no UTF-8 in a text', bytes('{"question":"a', [0xff, 0xfe], '","x":"\\u0000"}')],
-    ['with a NUL written out', bytes('{"question":"a', [0], 'b"}')],
-    ['with the other half of a pair alone', '{"question":"\\udc00"}'],
-    ['with a pair the wrong way round', '{"question":"\\udc00\\ud800"}'],
+    ['with invalid UTF-8 in a text', bytes('{"question":"a', [0xff, 0xfe], '","x":"\\u0000"}')],
+    ['with a raw NUL byte', bytes('{"question":"a', [0], 'b"}')],
+    ['with a lone low surrogate', '{"question":"\\udc00"}'],
+    ['with a reversed surrogate pair', '{"question":"\\udc00\\ud800"}'],
     ['in UTF-16', Buffer.from('\ufeff{"question":"x"}', 'utf16le')],
-    ['that is a number too large', '{"question":1e999}'],
+    ['with a number that overflows', '{"question":1e999}'],
     ['with a comment', '{"question":"x"/**/}'],
     ['with single quotes', "{'question':'x'}"],
-    ['with a comma too many', '{"question":"x",}'],
-    ['twice', '{"question":"x"}{"question":"y"}'],
-    ['by lines', '{"question":"x"}\n{"question":"y"}'],
+    ['with a trailing comma', '{"question":"x",}'],
+    ['of two documents', '{"question":"x"}{"question":"y"}'],
+    ['of JSON lines', '{"question":"x"}\n{"question":"y"}'],
     ['with NaN', '{"question":"x","count":NaN}'],
-    ['unpacked by gzip', gzipSync('{"question":"x"}')],
-    ['unpacked by Brotli', brotliCompressSync('{"question":"x"}')],
+    ['compressed with gzip', gzipSync('{"question":"x"}')],
+    ['compressed with Brotli', brotliCompressSync('{"question":"x"}')],
   ])('%s is 400', async (_, raw) => {
     expect(expectSound(await ask(raw), 'body')).toMatchObject({ status: 400, body: { error_code: 'invalid_input' } });
   });
 
-  it.each(Object.keys(bombs))('that %s would unpack to 30 MB is not unpacked, at any door', async (encoding) => {
+  it.each(Object.keys(bombs))('of 30 MB in %s is not decompressed on any route', async (encoding) => {
     const raw = bombs[encoding] ?? '';
     const before = process.memoryUsage().rss;
     for (const path of [questionPath, '/api/accounts/login', '/api/accounts/register']) {
@@ -55,7 +55,7 @@ describe('a body', () => {
     expect((process.memoryUsage().rss - before) / 1e6).toBeLessThan(25);
   });
 
-  it('has the last of two equal names, as everywhere in JavaScript, and nothing else of the first', async () => {
+  it('keeps the last of two equal names, as JSON.parse does', async () => {
     const made = await call<{ knowledge: { id: string; title: string } }>('POST', '/api/knowledge', {
       token,
       raw: '{"title":"first","text":"x","title":"last"}',
@@ -65,7 +65,7 @@ describe('a body', () => {
     expect(listed.text).not.toContain('first');
   });
 
-  it('may begin with a byte order mark, and is refused with what no schema names', async () => {
+  it('may have a byte order mark, but no unknown field', async () => {
     const more = ['"account_id":"0198a000-0000-7000-8000-000000000000"', '"role":"operator"', '"status":"completed"'];
     for (const one of more) expect((await ask(`{"question":"With more?",${one}}`)).status).toBe(400);
     const { body } = await ask(bytes([0xef, 0xbb, 0xbf], '{"question":"With a mark?"}'));
@@ -73,7 +73,7 @@ describe('a body', () => {
     expect(rows).toEqual([{ id: body.job_id, input: { question: 'With a mark?' } }]);
   });
 
-  it.each(['__proto__', 'constructor', 'prototype'])('pollutes no prototype by %s', async (name) => {
+  it.each(['__proto__', 'constructor', 'prototype'])('with %s pollutes no prototype', async (name) => {
     const evil = `{"polluted":true,"isAdmin":true,"role":"operator","prototype":{"polluted":true}}`;
     for (const [method, path, body] of [
       ['POST', questionPath, `{"question":"x","${name}":${evil}}`],
@@ -131,7 +131,7 @@ describe('a content type', () => {
     expect(expectSound(await ask('{"question":"سلام?"}', { 'content-type': type }), type).status).toBe(status);
   });
 
-  it('takes no time in proportion to more than its length', async () => {
+  it('is parsed in linear time', async () => {
     const time = async (type: string) => {
       const startedAt = performance.now();
       await ask('{"question":"x"}', { 'content-type': type });
@@ -143,7 +143,7 @@ describe('a content type', () => {
 });
 
 describe('a header', () => {
-  it('of 17 KB is refused, and ends nothing but its request', async () => {
+  it('of 17 KB is refused and affects no other request', async () => {
     for (const name of ['idempotency-key', 'authorization', 'x-anything']) {
       const answer = await call('GET', '/api/jobs', { headers: { [name]: 'x'.repeat(17_000) } }).catch(() => undefined);
       expect([431, undefined]).toContain(answer?.status);
@@ -152,7 +152,7 @@ describe('a header', () => {
   });
 
   it.each(['a b', "';--", '%00', '{}', '../x', 'é', '\u00ff', '"quoted"', 'x,y', 'admin', '*'])(
-    'Idempotency-Key of %j is a key like any other, of this account alone',
+    'Idempotency-Key of %j is a valid key of this account only',
     async (key) => {
       const other = await newPerson({ tokens: 1_000 });
       const headers = { 'idempotency-key': key };
@@ -169,7 +169,7 @@ describe('a header', () => {
   );
 
   it.each(['wait', 'wait=', 'wait=-1', 'wait=1e9', 'wait=0', 'wait=00000000001', 'respond-async', ';;;,,,'])(
-    'Prefer: %s waits for nothing that it doesn’t name',
+    'Prefer: %s doesn’t wait',
     async (prefer) => {
       const startedAt = performance.now();
       expect((await ask('{"question":"x"}', { prefer })).status).toBe(202);
@@ -178,8 +178,8 @@ describe('a header', () => {
   );
 });
 
-describe('an address', () => {
-  it('of 12 KB, and a query of as much, is answered like any other', async () => {
+describe('a URL', () => {
+  it('with a path or query of 12 KB gets a regular answer', async () => {
     const long = 'x'.repeat(12_000);
     expect(expectSound(await call('GET', `/api/jobs/${long}`, { token }), 'path').status).toBe(404);
     expect(expectSound(await call('GET', `/api/jobs?cursor=${long}`, { token }), 'query').status).toBe(400);
@@ -198,7 +198,7 @@ describe('an address', () => {
     'cursor=',
     'limit=',
     '__proto__=1',
-  ])('with the query %s is no fault', async (query) => {
+  ])('with the query %s is 200 or 400', async (query) => {
     expect([200, 400]).toContain(expectSound(await call('GET', `/api/jobs?${query}`, { token }), query).status);
   });
 });

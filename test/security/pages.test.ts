@@ -1,4 +1,4 @@
-/** The two pages that browsers open, the queue board and the docs: in a real browser, under the policies that they are sent with. */
+/** The queue board and the docs in a real browser, under their Content-Security-Policy. */
 
 import { testPassword } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -17,23 +17,23 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-/** Opens a page, and hears what its policy forbade. */
+/** Opens a page and collects violations of its policy. */
 async function open(path: string) {
   const context = await browser.newContext({ httpCredentials: { username: operator.email, password: testPassword } });
   const page = await context.newPage();
-  const forbidden: string[] = [];
+  const violations: string[] = [];
   page.on('console', (message) => {
-    if (/content security policy/i.test(message.text())) forbidden.push(message.text());
+    if (/content security policy/i.test(message.text())) violations.push(message.text());
   });
   await page.goto(`${url}${path}`, { waitUntil: 'load' });
-  return { page, forbidden, context };
+  return { page, violations, context };
 }
 
 const policyOf = async (path: string): Promise<string[]> =>
   ((await call('GET', path, { token: operator.token })).headers.get('content-security-policy') ?? '').split(/\s*;\s*/);
 
 describe.each(['/admin/queues', '/admin/queues/api/queues', '/admin/queues/nothing', '/docs'])('%s', (path) => {
-  it('runs no script but its own files’, and shows itself in no other site’s frame', async () => {
+  it('allows only own script files and same-origin frames', async () => {
     const policy = await policyOf(path);
     expect(policy).toEqual(
       expect.arrayContaining(["default-src 'self'", "base-uri 'self'", "form-action 'self'", "frame-ancestors 'self'"]),
@@ -46,22 +46,22 @@ describe.each(['/admin/queues', '/admin/queues/api/queues', '/admin/queues/nothi
   });
 });
 
-it('the board works under its policy, which forbids it a font server and nothing else', async () => {
+it('the board works under its policy; only web fonts are blocked', async () => {
   const jobId = await submit(tenant.token, 'Does it show?');
-  const { page, forbidden, context } = await open('/admin/queues/queue/ask-question?status=prioritized');
+  const { page, violations, context } = await open('/admin/queues/queue/ask-question?status=prioritized');
   await page.getByText(`${jobId}_1`).first().waitFor();
-  expect(forbidden.filter((text) => !text.includes('fonts.googleapis.com'))).toEqual([]);
+  expect(violations.filter((text) => !text.includes('fonts.googleapis.com'))).toEqual([]);
   await context.close();
 });
 
-it('the docs work under theirs', async () => {
-  const { page, forbidden, context } = await open('/docs');
+it('the docs work under their policy', async () => {
+  const { page, violations, context } = await open('/docs');
   await page.getByText('/api/ai/ask-question').first().waitFor();
-  expect(forbidden).toEqual([]);
+  expect(violations).toEqual([]);
   await context.close();
 });
 
-it('no other site reads an answer of the API or the board, and none is allowed to ask', async () => {
+it('no answer of the API or the board allows another origin', async () => {
   const headers = { origin: 'https://evil.example', 'access-control-request-method': 'POST' };
   for (const path of ['/api/jobs', '/admin/queues/api/queues', '/webhooks/instagram', '/openapi.json'])
     for (const method of ['OPTIONS', 'GET']) {

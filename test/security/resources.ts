@@ -1,21 +1,22 @@
-/** One of everything that an account can have, by the address at which it is found: what a new route with an id needs. */
+/** Creates one resource of every kind, by the path of its id. A new route with an id needs a maker here. */
 import { inTransaction, upsertProducts } from '@tally/db';
 import type { Body, Person, Platform } from '@tally/testing';
 import { expect } from 'vitest';
 
 export type Resource = {
   id: string;
-  /** What its owner sees of it. */
-  look(): Promise<unknown>;
+  /** Returns the resource as its owner sees it. */
+  read(): Promise<unknown>;
 };
 type Owner = Person & {
-  /** Stands in every text that is made: where it turns up, somebody's text was shown. */ marker: string;
+  /** Part of every text of these resources: an answer that contains it shows this account's text. */
+  marker: string;
 };
 type Maker = (platform: Platform, owner: Owner, made: Resources) => Promise<Resource>;
-/** By the path up to and with the parameter that is its id. */
+/** By the path up to and including the id parameter. */
 export type Resources = Map<string, Resource>;
 
-/** In an order in which the later may need the earlier. */
+/** In order of creation: a later maker may use earlier resources. */
 const makers: Record<string, Maker> = {
   '/api/accounts/api-keys/{id}': async (platform, { token }) =>
     listed(
@@ -100,7 +101,7 @@ const product = {
 let igIds = 0;
 const newIgId = () => `178414000002${String(++igIds).padStart(5, '0')}`;
 
-/** Makes one of each for an account that has tokens. */
+/** Creates one resource of every kind for an account with tokens. */
 export async function makeResources(platform: Platform, owner: Owner): Promise<Resources> {
   const made: Resources = new Map();
   for (const [path, make] of Object.entries(makers)) {
@@ -111,11 +112,11 @@ export async function makeResources(platform: Platform, owner: Owner): Promise<R
   return made;
 }
 
-/** The thing whose id stands at `path`. @throws an error that says what to add where none is made yet */
+/** The resource whose id ends `path`. @throws where it has no maker */
 export function resourceAt(resources: Resources, path: string): Resource {
   const resource = resources.get(path);
   if (resource !== undefined) return resource;
-  throw new Error(`no test can make what ${path} is about: add a maker for it to test/security/resources.ts`);
+  throw new Error(`no maker for ${path}: add one to test/security/resources.ts`);
 }
 
 async function create(platform: Platform, token: string, path: string, body: object): Promise<string | undefined> {
@@ -125,25 +126,25 @@ async function create(platform: Platform, token: string, path: string, body: obj
   return (made as { id?: string } | undefined)?.id;
 }
 
-/** A thing that has an address of its own. */
+/** A resource with its own GET route. */
 async function found(platform: Platform, token: string, path: string, id = ''): Promise<Resource> {
-  const look = async () => {
+  const read = async () => {
     const answer = await platform.call('GET', `${path}/${id}`, { token });
     expect(answer.status, answer.text).toBe(200);
     return answer.body;
   };
-  await look();
-  return { id, look };
+  await read();
+  return { id, read };
 }
 
-/** A thing that only a list shows. */
+/** A resource that is only visible in a list. */
 async function listed(platform: Platform, token: string, path: string, key: string, id = ''): Promise<Resource> {
-  const look = async () => {
+  const read = async () => {
     const answer = await platform.call<Record<string, Body[]>>('GET', path, { token });
     const resource = answer.body[key]?.find((one) => one.id === id);
     expect(resource, `${path} shows ${id}`).toBeDefined();
     return resource;
   };
-  await look();
-  return { id, look };
+  await read();
+  return { id, read };
 }

@@ -1,4 +1,4 @@
-/** Secrets are changed while everything runs: two processes with the old and the new one side by side, and then one of them alone. */
+/** Rotation of JWT_SECRET and ENCRYPTION_KEY, with processes of two steps running at the same time. */
 
 import { testPassword } from '@tally/testing';
 import { startPlatform, testLog } from '@tally/testing/vitest';
@@ -15,7 +15,7 @@ const [oldKey, newKey] = ['ab'.repeat(32), 'cd'.repeat(32)];
 const platform = await startPlatform({ env: { JWT_SECRET: oldSecret, ENCRYPTION_KEY: oldKey }, worker: false });
 const { db } = platform.api.services;
 
-/** One more API over the same storage, with secrets of its own. */
+/** Starts another API on the same storage with these secrets: the one in use, and the one also accepted. */
 async function startWith(secrets: { jwt: [string, string?]; key: [string, string?] }) {
   const config = {
     ...platform.config,
@@ -35,10 +35,10 @@ async function startWith(secrets: { jwt: [string, string?]; key: [string, string
   };
 }
 
-describe('a change of secrets', () => {
-  it('keeps every login and every stored token good, in each of its steps', async () => {
+describe('rotation of secrets', () => {
+  it('keeps logins and sealed tokens valid in each step', async () => {
     const { accountId, email } = await platform.newPerson();
-    // First everybody accepts the new ones, then everybody uses them.
+    // Step 1: all processes accept the new secrets. Step 2: all use them.
     const before = await startWith({ jwt: [oldSecret, newSecret], key: [oldKey, newKey] });
     const after = await startWith({ jwt: [newSecret, oldSecret], key: [newKey, oldKey] });
     const tokens: string[] = [];
@@ -60,10 +60,10 @@ describe('a change of secrets', () => {
         [accountId, seal([oldKey], totpContext(accountId), 'second factor')],
       )
     ).rows[0] ?? { totp_secret: '' };
-    const said = vi.spyOn(console, 'log').mockImplementation(() => undefined);
-    onTestFinished(() => said.mockRestore());
+    const printed = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    onTestFinished(() => printed.mockRestore());
     expect(await reseal({ db, sealKeys: [newKey, oldKey] })).toBe(0);
-    expect(said).toHaveBeenCalledWith(expect.stringMatching(/^2 sealed anew, 1 were sealed by this key already/));
+    expect(printed).toHaveBeenCalledWith(expect.stringMatching(/^2 sealed anew, 1 were sealed by this key already/));
     expect(await reseal({ db, sealKeys: [newKey, oldKey] })).toBe(0);
     const { rows } = await db.pool.query<{ ig_user_id: string; access_token: string }>(
       'select ig_user_id, access_token from instagram_accounts order by ig_user_id',

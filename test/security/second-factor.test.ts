@@ -1,4 +1,4 @@
-/** A second factor, and what keys of operators may do. */
+/** The second factor of logins, and the scopes of operators' API keys. */
 
 import { type Answer, type Person, testPassword } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -15,12 +15,12 @@ const logIn = (email: string, code?: string, from = `198.51.100.${++networks}`):
     body: { email, password: testPassword, ...(code !== undefined && { code }) },
     headers: { 'x-forwarded-for': from },
   });
-/** The code of a time step, so many after now: none is taken twice. */
+/** The TOTP code of the time step `steps` after now; each code is accepted once. */
 const codeOf = (secret: string, steps = 0): string =>
   new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + steps * 30_000 });
 const wrongCode = (secret: string): string => String((Number(codeOf(secret)) + 1) % 1_000_000).padStart(6, '0');
 
-/** Turns it on with the code of the step before, which leaves this one and the next. */
+/** Enables it with the code of the previous time step, which leaves the current and the next one unused. */
 async function turnOn({ token }: Person): Promise<{ secret: string; codes: string[] }> {
   const begun = await call<{ secret: string; uri: string }>('POST', '/api/accounts/second-factor', {
     token,
@@ -38,7 +38,7 @@ async function turnOn({ token }: Person): Promise<{ secret: string; codes: strin
 }
 
 describe('a second factor', () => {
-  it('wants a code beside the password, takes each once, and counts wrong ones as failed logins', async () => {
+  it('needs a new code per login and limits wrong ones', async () => {
     const person = await newPerson({ role: 'operator' });
     const { secret } = await turnOn(person);
     expect(await logIn(person.email)).toMatchObject({ status: 401, body: { error_code: 'second_factor_required' } });
@@ -52,7 +52,7 @@ describe('a second factor', () => {
     expect(guesses).toEqual([401, 401, 401, 401, 401, 429]);
   });
 
-  it('is guessed at so often by whoever has the password, from wherever', async () => {
+  it('limits wrong codes per account, over all IP addresses', async () => {
     const person = await newPerson();
     const { secret } = await turnOn(person);
     const guesses: number[] = [];
@@ -61,7 +61,7 @@ describe('a second factor', () => {
     expect((await logIn(person.email, codeOf(secret))).status).toBe(429);
   });
 
-  it('is asked for again where the password is: to change that, and to have the account erased', async () => {
+  it('is required to change the password or erase the account', async () => {
     const person = await newPerson();
     const { codes } = await turnOn(person);
     const act = (path: string, body: object) => call('POST', `/api/accounts/${path}`, { token: person.token, body });
@@ -72,7 +72,7 @@ describe('a second factor', () => {
     expect((await act('password', { ...change, code: codes[0] })).status).toBe(200);
   });
 
-  it('is let in by a recovery code, once', async () => {
+  it('can be replaced by a recovery code, once', async () => {
     const person = await newPerson();
     const { codes } = await turnOn(person);
     expect(codes).toHaveLength(10);
@@ -81,7 +81,7 @@ describe('a second factor', () => {
     expect((await logIn(person.email, codes[1])).status).toBe(200);
   });
 
-  it('is turned off with the password and a code, or by an operator at the machine', async () => {
+  it('is disabled by password and code, or by the ops command', async () => {
     const [one, other] = [await newPerson(), await newPerson()];
     const { codes } = await turnOn(one);
     const off = (body: object) => call('POST', '/api/accounts/second-factor/disable', { token: one.token, body });
@@ -94,7 +94,7 @@ describe('a second factor', () => {
     expect((await call('GET', '/api/accounts/profile', { token: other.token })).status).toBe(401);
   });
 
-  it('opens the queue board as the password’s last word', async () => {
+  it('follows the password after a space at the queue board', async () => {
     const person = await newPerson({ role: 'operator' });
     const { secret } = await turnOn(person);
     const open = async (password: string) => {
@@ -105,7 +105,7 @@ describe('a second factor', () => {
     expect(await open(testPassword)).toBe(401);
     const given = `${testPassword} ${codeOf(secret)}`;
     expect(await open(given)).toBe(200);
-    // Browsers send it again with every request.
+    // Browsers repeat Basic credentials with every request, so the same code stays valid here.
     expect(await open(given)).toBe(200);
   });
 
@@ -122,7 +122,7 @@ describe('a second factor', () => {
 });
 
 describe('an API key of an operator', () => {
-  it('acts as one only as far as it was made for', async () => {
+  it('acts within its operator_scope only', async () => {
     const operator = await newPerson({ role: 'operator' });
     const tenant = await newPerson({ tokens: 100 });
     const make = async (operator_scope?: string) =>
@@ -144,7 +144,7 @@ describe('an API key of an operator', () => {
 });
 
 describe('an operator', () => {
-  it('is kept out by nobody who guesses from elsewhere', async () => {
+  it('is not locked out by failed logins from another IP address', async () => {
     const { email } = await newPerson({ role: 'operator' });
     for (let i = 0; i < 11; i++)
       await call('POST', '/api/accounts/login', {

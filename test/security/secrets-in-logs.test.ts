@@ -1,4 +1,4 @@
-/** What the log holds after everything that can go right and wrong: ids, and nothing that anybody said or keeps secret. */
+/** Logs contain ids, but no secrets and no user text, after successes and failures of all kinds. */
 import { createHmac } from 'node:crypto';
 import { createLogger } from '@tally/core';
 import { type Body, instagramSecret, testPassword, until } from '@tally/testing';
@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const lines: string[] = [];
 const log = createLogger('test', 'trace', { write: (line) => void lines.push(line) });
-const spoken = (['log', 'info', 'warn', 'error', 'debug'] as const).map((name) =>
+const consoleSpies = (['log', 'info', 'warn', 'error', 'debug'] as const).map((name) =>
   vi.spyOn(console, name).mockImplementation((...words) => void lines.push(words.map(String).join(' '))),
 );
 const secrets = {
@@ -16,8 +16,8 @@ const secrets = {
   ENCRYPTION_KEY: 'ab12'.repeat(16),
   INSTAGRAM_VERIFY_TOKEN: 'verify-token-0123456789',
 };
-/** Stands in every text that anybody sends, in one form or another. */
-const said = /w\W{0,8}i\W{0,8}l\W{0,8}helmina|marzipan|ویلهلمینا/i;
+/** Matches a word of every text that these tests send, even if it is split or escaped. */
+const userText = /w\W{0,8}i\W{0,8}l\W{0,8}helmina|marzipan|ویلهلمینا/i;
 const text = 'Wilhelmina hid 77 pieces of marzipan. ویلهلمینا costs 129 EUR in the attic.';
 
 const model = await startScriptedModel(() => '');
@@ -25,8 +25,8 @@ const works = await startPlatform({ log, env: secrets });
 const fails = await startPlatform({ log, env: { ...secrets, OPENAI_BASE_URL: model.url } });
 const { call, run, sandbox } = works;
 
-/** The secrets of an account: what it logs in with and keeps here. */
-async function somebody(platform = works) {
+/** Creates an account and adds its credentials to `known`. */
+async function newAccount(platform = works) {
   const person = await platform.newPerson({ tokens: 200_000 });
   const token = await platform.login(person.email);
   const made = await platform.call<{ api_key: { key: string } }>('POST', '/api/accounts/api-keys', {
@@ -38,16 +38,16 @@ async function somebody(platform = works) {
 }
 const known: string[] = [...Object.values(secrets), instagramSecret, testPassword, 'argon2', 'ig-access-token'];
 
-function expectSilence(): void {
+function expectNoSecretsInLog(): void {
   const all = lines.join('');
   expect(lines.length).toBeGreaterThan(0);
   for (const secret of [...known, works.config.databaseUrl, new URL(works.config.databaseUrl).password].filter(Boolean))
     expect(all.includes(secret), secret).toBe(false);
-  expect(lines.filter((line) => said.test(line)).map((line) => line.slice(0, 1_000))).toEqual([]);
+  expect(lines.filter((line) => userText.test(line)).map((line) => line.slice(0, 1_000))).toEqual([]);
 }
 afterEach(() => {
   try {
-    expectSilence();
+    expectNoSecretsInLog();
   } finally {
     lines.length = 0;
   }
@@ -55,9 +55,9 @@ afterEach(() => {
 
 const sign = (body: string) => `sha256=${createHmac('sha256', instagramSecret).update(body).digest('hex')}`;
 
-describe('the log holds nothing that was said', () => {
-  it('after all six tasks, each with its texts', async () => {
-    const { token } = await somebody();
+describe('the log has no user text and no secrets', () => {
+  it('after jobs of all six tasks', async () => {
+    const { token } = await newAccount();
     await call('POST', '/api/knowledge', { token, body: { title: text, text } });
     await call('PUT', '/api/prompt', { token, body: { text } });
     const account = { ig_user_id: '17841400000000001', username: 'shop', access_token: 'ig-access-token' };
@@ -75,8 +75,8 @@ describe('the log holds nothing that was said', () => {
     expect(jobs.map(({ status }) => status)).toEqual(Array(6).fill('completed'));
   });
 
-  it('after a comment, a message and their echoes by webhook, and webhooks that are refused', async () => {
-    const { token } = await somebody();
+  it('after webhooks with comments, messages and echoes', async () => {
+    const { token } = await newAccount();
     const ig_user_id = '17841400000000002';
     const account = { ig_user_id, username: 'shop2', access_token: 'ig-access-token' };
     await call('POST', '/api/instagram/accounts', { token, body: account });
@@ -101,8 +101,8 @@ describe('the log holds nothing that was said', () => {
     );
   });
 
-  it('after requests that are refused for what they are', async () => {
-    const { token, email } = await somebody();
+  it('after invalid requests', async () => {
+    const { token, email } = await newAccount();
     const refused = [
       call('POST', '/api/ai/ask-question', { token, raw: `{"question":"${text}` }),
       call('POST', '/api/ai/ask-question', { token, body: { question: { [text]: text } } }),
@@ -121,7 +121,7 @@ describe('the log holds nothing that was said', () => {
   });
 });
 
-describe('a model that repeats what it was told', () => {
+describe('a model that echoes its prompt', () => {
   const everything = ({ messages }: { messages: unknown }) => `${JSON.stringify(messages)} ${secrets.OPENAI_API_KEY}`;
   const error = (message: string) =>
     JSON.stringify({ error: { message, type: 'invalid_request_error', param: message, code: 'bad' } });
@@ -130,14 +130,14 @@ describe('a model that repeats what it was told', () => {
     ['as a 400', (request) => ({ status: 400, body: error(`Invalid prompt: ${everything(request)}`) })],
     ['as a 401, with the key', () => ({ status: 401, body: error(`Incorrect API key: ${secrets.OPENAI_API_KEY}`) })],
     ['as a 500 in HTML', (request) => ({ status: 500, body: `<h1>${everything(request)}</h1>`, type: 'text/html' })],
-    ['as a 200 that is no JSON', (request) => ({ status: 200, body: `${text} ${everything(request)}` })],
+    ['as a 200 that is not JSON', (request) => ({ status: 200, body: `${text} ${everything(request)}` })],
     ['as a 200 in plain text', (request) => ({ status: 200, body: everything(request), type: 'text/plain' })],
     [
-      'as a 200 cut short',
+      'as a truncated 200',
       (request) => ({ status: 200, body: `{"choices":[{"message":{"content":"${text}${everything(request)}` }),
     ],
     [
-      'as strange usage',
+      'in the usage',
       () => ({
         status: 200,
         body: JSON.stringify({
@@ -146,9 +146,9 @@ describe('a model that repeats what it was told', () => {
         }),
       }),
     ],
-  ])('%s is not repeated by the log, nor by the job’s error', async (_, script) => {
+  ])('%s is not copied to the log or the job’s error', async (_, script) => {
     model.script = script;
-    const { token } = await somebody(fails);
+    const { token } = await newAccount(fails);
     const id = await fails.submit(token, text);
     await until(async () =>
       lines.some(
@@ -159,19 +159,19 @@ describe('a model that repeats what it was told', () => {
       ),
     );
     const { body } = await fails.call<{ job: { error: string | null } }>('GET', `/api/jobs/${id}`, { token });
-    expect(`${body.job.error}`).not.toMatch(said);
+    expect(`${body.job.error}`).not.toMatch(userText);
   });
 });
 
-describe('a database that repeats what it was given', () => {
+describe('a database error that contains user text', () => {
   const { pool } = works.api.services.db;
 
   it.each([
-    ['in the text of its error', `perform new.text::integer`],
-    ['where a value is too long', `perform new.text::varchar::"char"; execute format('select %L::date', new.text)`],
-    ['in an error of its own', `raise exception 'refused: %', new.text using detail = new.text, hint = new.text`],
-  ])('%s is not repeated by the log, nor by the answer', async (_, statement) => {
-    const { token } = await somebody();
+    ['in its message', `perform new.text::integer`],
+    ['as a value that is too long', `perform new.text::varchar::"char"; execute format('select %L::date', new.text)`],
+    ['in message, detail and hint', `raise exception 'refused: %', new.text using detail = new.text, hint = new.text`],
+  ])('%s is not copied to the log or the answer', async (_, statement) => {
+    const { token } = await newAccount();
     await pool.query(
       `create or replace function refuse() returns trigger language plpgsql as $$ begin ${statement}; return new; end $$`,
     );
@@ -185,8 +185,8 @@ describe('a database that repeats what it was given', () => {
     expect(lines.some((line) => line.includes('request failed'))).toBe(true);
   });
 
-  it('where a row breaks a rule of its table is not either', async () => {
-    const { token } = await somebody();
+  it('of a check constraint is not copied to the log', async () => {
+    const { token } = await newAccount();
     await pool.query(`alter table prompts add constraint short check (length(text) < 5) not valid`);
     const answers = [
       await call('PUT', '/api/prompt', { token, body: { text } }),
@@ -200,7 +200,7 @@ describe('a database that repeats what it was given', () => {
   });
 });
 
-it('the console is the log: nothing is said beside it', () => {
-  for (const method of spoken) expect(method).not.toHaveBeenCalled();
+it('nothing is written to the console', () => {
+  for (const method of consoleSpies) expect(method).not.toHaveBeenCalled();
   lines.push('{}');
 });

@@ -1,4 +1,4 @@
-/** Clients that drip, that stop, that don't read, and that send too much: nobody else notices. */
+/** Slowloris clients, clients that don't read, and oversized bodies: other requests are not affected. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,13 +12,13 @@ const { api, call, newPerson, url } = await startPlatform({ worker: false, clien
 const { token } = await newPerson({ tokens: 10_000 });
 const login = 'POST /api/accounts/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
 
-/** A connection, what came back on it, and when it ended. */
+/** Opens a connection that records the received data and its end. */
 async function open(begin = '') {
   const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
   await once(socket, 'connect');
-  const client = { socket, said: '', openedAt: Date.now(), endedAt: 0 };
+  const client = { socket, received: '', openedAt: Date.now(), endedAt: 0 };
   socket.on('data', (data) => {
-    client.said += data.toString('latin1');
+    client.received += data.toString('latin1');
   });
   socket.once('close', () => {
     client.endedAt = Date.now();
@@ -30,13 +30,13 @@ async function open(begin = '') {
 const openMany = (count: number, begin = '') =>
   Promise.all(Array.from({ length: count }, async () => (await open(begin)).client));
 
-/** Sends a piece again and again until the connection ends or the test does. */
+/** Sends `piece` repeatedly until the connection or the test ends. */
 function drip(socket: Socket, piece: string, everyMs = 100): void {
   const timer = setInterval(() => socket.writable && socket.write(piece), everyMs);
   onTestFinished(() => clearInterval(timer));
 }
 
-/** The longest that a request of somebody else takes while `isOver` is not. */
+/** The slowest request of another client, in ms, until `isOver` returns true. */
 async function slowest(isOver: () => boolean): Promise<number> {
   let maxMs = 0;
   while (!isOver()) {
@@ -48,7 +48,7 @@ async function slowest(isOver: () => boolean): Promise<number> {
   return maxMs;
 }
 
-describe('a request that is not whole in time', () => {
+describe('an incomplete request', () => {
   const slow = [
     { how: 'drips its body', begin: `${login}content-length: 5000\r\n\r\n{"email":"`, piece: 'x' },
     { how: 'drips its body in chunks', begin: `${login}transfer-encoding: chunked\r\n\r\n`, piece: '1\r\nx\r\n' },
@@ -59,7 +59,7 @@ describe('a request that is not whole in time', () => {
     { how: 'never begins', begin: '', piece: '' },
   ];
 
-  it('is ended, wherever it drips or stops; others are answered meanwhile', async () => {
+  it('ends at the timeout; other requests are answered meanwhile', async () => {
     const clients = await Promise.all(
       Array.from({ length: 20 }, () => slow).flatMap((kinds) =>
         kinds.map(async (kind) => ({ ...kind, ...(await open(kind.begin)) })),
@@ -68,15 +68,15 @@ describe('a request that is not whole in time', () => {
     for (const { client, piece } of clients) if (piece !== '') drip(client.socket, piece);
     const maxMs = await slowest(() => clients.every(({ client }) => client.endedAt > 0));
     for (const { how, client } of clients) {
-      expect(client.said, how).toMatch(/^(HTTP\/1\.1 408 |$)/);
+      expect(client.received, how).toMatch(/^(HTTP\/1\.1 408 |$)/);
       expect(client.endedAt - client.openedAt, how).toBeLessThan(requestMs + 1_500);
     }
     expect(maxMs).toBeLessThan(1_000);
   });
 });
 
-describe('an answer that nobody reads', () => {
-  it('is dropped after a while, and what it held with it', async () => {
+describe('an answer that its client doesn’t read', () => {
+  it('is dropped after the idle timeout', async () => {
     const reader = await newPerson();
     await api.services.db.pool.query(
       `insert into knowledge (id, account_id, title, text)
@@ -86,21 +86,21 @@ describe('an answer that nobody reads', () => {
     const list = `GET /api/knowledge?limit=50 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${reader.token}\r\n\r\n`;
     const clients = await openMany(2, list);
     for (const { socket } of clients) socket.once('data', () => void socket.pause());
-    await until(() => clients.every(({ said }) => said !== ''));
-    // A client that doesn't read is told nothing, not even that its connection has ended. Node gives one that has read
-    // a little another turn.
+    await until(() => clients.every(({ received }) => received !== ''));
+    // A client that doesn't read can't notice the end of its connection. Node allows a second timeout to a client that
+    // has read some data.
     await sleep(2 * silenceMs + 500);
     for (const { socket } of clients) socket.resume();
     await until(() => clients.every(({ endedAt }) => endedAt > 0));
-    for (const { said } of clients) expect(said.length).toBeLessThan(15_000_000);
+    for (const { received } of clients) expect(received.length).toBeLessThan(15_000_000);
   });
 });
 
 describe('bodies of 10 MB', () => {
   const piece = Buffer.alloc(64 * 1024, ' ');
 
-  /** Writes ten million bytes to whoever takes them. */
-  async function pour(socket: Socket): Promise<void> {
+  /** Writes up to 10,000,000 bytes while the socket is writable. */
+  async function writeBody(socket: Socket): Promise<void> {
     for (let bytes = 0; bytes < 10_000_000 && socket.writable; bytes += piece.length)
       if (!socket.write(piece))
         await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined);
@@ -109,7 +109,7 @@ describe('bodies of 10 MB', () => {
   it.each([
     ['announced', 'content-length: 10000000\r\n\r\n'],
     ['in one chunk', 'transfer-encoding: chunked\r\n\r\n989680\r\n'],
-  ])('%s are 413 for whoever sends them, and take no memory', async (_, rest) => {
+  ])('%s are 413, and are not buffered', async (_, rest) => {
     const before = process.memoryUsage().rss;
     let most = 0;
     const watching = setInterval(() => {
@@ -121,15 +121,15 @@ describe('bodies of 10 MB', () => {
     await Promise.all(
       clients.map(async ({ socket }, i) => {
         socket.write(`${i % 2 === 0 ? login : ask}${rest}`);
-        await pour(socket);
+        await writeBody(socket);
       }),
     );
-    await until(() => clients.every(({ said }) => said.length > 0));
-    for (const { said } of clients) {
-      expect(said).toMatch(/^HTTP\/1\.1 413 /);
-      expect(said).toContain('"error_code":"payload_too_large"');
+    await until(() => clients.every(({ received }) => received.length > 0));
+    for (const { received } of clients) {
+      expect(received).toMatch(/^HTTP\/1\.1 413 /);
+      expect(received).toContain('"error_code":"payload_too_large"');
     }
-    // 400 MB were sent; the client's half of this process is in the figure too.
+    // 400 MB were sent; the figure includes the clients, which run in this process.
     expect(most / 1e6).toBeLessThan(150);
   });
 });

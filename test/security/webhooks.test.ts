@@ -1,4 +1,4 @@
-/** Webhooks that are not Meta's, and Meta's that come again: nothing happens, or nothing happens twice. */
+/** Webhooks that are forged are refused, and webhooks that are repeated have no second effect. */
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -51,7 +51,7 @@ const post = (raw: string | Uint8Array | ReadableStream, headers: Record<string,
   call('POST', path, { raw, headers });
 const signed = (raw: string | Uint8Array) => post(raw, { 'x-hub-signature-256': sign(raw) });
 
-async function counted() {
+async function countStored() {
   const { rows } = await api.services.db.pool.query<{ events: number; jobs: number }>(
     `select (select count(*) from webhook_events where ig_user_id = $1 and kind = 'comment') as events,
        (select count(*) from jobs where account_id = $2) as jobs`,
@@ -60,46 +60,46 @@ async function counted() {
   return rows[0];
 }
 
-describe('a webhook is refused', () => {
+describe('an invalid webhook', () => {
   it.each<[string, (body: string) => Record<string, string>]>([
     ['without a signature', () => ({})],
-    ['with an empty one', () => ({ 'x-hub-signature-256': '' })],
-    ['with one of zeros', () => ({ 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` })],
+    ['with an empty signature', () => ({ 'x-hub-signature-256': '' })],
+    ['with a signature of zeros', () => ({ 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` })],
     ['signed with another secret', (body) => ({ 'x-hub-signature-256': sign(body, 'another secret') })],
     ['signed with an empty secret', (body) => ({ 'x-hub-signature-256': sign(body, '') })],
     ['signed with the verify token', (body) => ({ 'x-hub-signature-256': sign(body, 'VERIFY') })],
     ['with the signature of another body', (body) => ({ 'x-hub-signature-256': sign(`${body} `) })],
     ['with the signature of no body', () => ({ 'x-hub-signature-256': sign('') })],
-    ['signed by SHA-1 alone', (body) => ({ 'x-hub-signature': sign(body, instagramSecret, 'sha1') })],
+    ['signed with SHA-1 only', (body) => ({ 'x-hub-signature': sign(body, instagramSecret, 'sha1') })],
     [
-      'with its SHA-1 where the other belongs',
+      'with its SHA-1 in the SHA-256 header',
       (body) => ({ 'x-hub-signature-256': sign(body, instagramSecret, 'sha1') }),
     ],
-    ['with its SHA-256 where the other belongs', (body) => ({ 'x-hub-signature': sign(body) })],
-    ['signed by SHA-512', (body) => ({ 'x-hub-signature-256': sign(body, instagramSecret, 'sha512') })],
+    ['with its SHA-256 in the SHA-1 header', (body) => ({ 'x-hub-signature': sign(body) })],
+    ['signed with SHA-512', (body) => ({ 'x-hub-signature-256': sign(body, instagramSecret, 'sha512') })],
     ['with two signatures', (body) => ({ 'x-hub-signature-256': `${sign(body)}, ${sign(body)}` })],
     ['with half a signature', (body) => ({ 'x-hub-signature-256': sign(body).slice(0, 40) })],
     ['with a signature in capitals', (body) => ({ 'x-hub-signature-256': sign(body).toUpperCase() })],
-    ['with a signature in its address', (body) => ({ 'x-signature': sign(body) })],
-  ])('%s', async (_, headers) => {
+    ['with its signature in another header', (body) => ({ 'x-signature': sign(body) })],
+  ])('is refused %s', async (_, headers) => {
     const body = comment();
     const answer = await post(body, headers(body));
     expect(answer).toMatchObject({ status: 401, body: { success: false, error_code: 'unauthenticated' } });
-    expect(await counted()).toEqual({ events: 0, jobs: 0 });
+    expect(await countStored()).toEqual({ events: 0, jobs: 0 });
   });
 
-  it('written anew: the signature is over its bytes, not over what they say', async () => {
+  it('is refused when re-serialized: signatures cover bytes', async () => {
     const body = comment();
     const escaped = body.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
     expect(JSON.parse(escaped)).toEqual(JSON.parse(body));
     for (const other of [escaped, JSON.stringify(JSON.parse(body), null, 1), `${body}\n`, `\ufeff${body}`])
       expect((await post(other, { 'x-hub-signature-256': sign(body) })).status).toBe(401);
-    expect(await counted()).toEqual({ events: 0, jobs: 0 });
+    expect(await countStored()).toEqual({ events: 0, jobs: 0 });
     expect((await signed(escaped)).status).toBe(200);
-    expect(await counted()).toEqual({ events: 1, jobs: 1 });
+    expect(await countStored()).toEqual({ events: 1, jobs: 1 });
   });
 
-  it('over 4 MB, its length announced or not; one of 4 MB is read', async () => {
+  it('is refused over 4 MB, with or without a Content-Length', async () => {
     const padded = (bytes: number) => `{"object":"instagram","entry":[]}`.padEnd(bytes);
     const chunks = (body: string) => ReadableStream.from([Buffer.from(body.slice(0, 9)), Buffer.from(body.slice(9))]);
     const large = padded(maxBytes + 1);
@@ -111,12 +111,12 @@ describe('a webhook is refused', () => {
     expect((await post(chunks(padded(maxBytes)), { 'x-hub-signature-256': sign(padded(maxBytes)) })).status).toBe(200);
   });
 
-  it('compressed: nothing is unpacked, whoever signed it', async () => {
+  it('is refused when compressed, even with a valid signature', async () => {
     for (const body of [gzipSync(comment()), gzipSync(Buffer.alloc(50_000_000, ' '))]) {
       const headers = { 'x-hub-signature-256': sign(body), 'content-encoding': 'gzip' };
       expect(await post(body, headers)).toMatchObject({ status: 400, body: { error_code: 'invalid_input' } });
     }
-    expect(await counted()).toEqual({ events: 0, jobs: 0 });
+    expect(await countStored()).toEqual({ events: 0, jobs: 0 });
   });
 
   it.each([
@@ -129,12 +129,12 @@ describe('a webhook is refused', () => {
     '[[',
     '\u0000',
     '{"object":"instagram","entry":{"__proto__":[]}}',
-  ])('or taken without a fault where it is signed and says %j', async (body) => {
+  ])('has no effect when signed with body %j', async (body) => {
     expect([200, 400]).toContain((await signed(body)).status);
-    expect(await counted()).toEqual({ events: 0, jobs: 0 });
+    expect(await countStored()).toEqual({ events: 0, jobs: 0 });
   });
 
-  it('or taken where it is nested 10,000 deep: it says nothing that anybody reads', async () => {
+  it('has no effect when nested 10,000 deep', async () => {
     for (const [open, close] of [
       ['[', ']'],
       ['{"entry":', '}'],
@@ -146,8 +146,8 @@ describe('a webhook is refused', () => {
   });
 });
 
-describe('a webhook that comes again', () => {
-  it('is 200 and changes nothing, one after the other or twenty at once', async () => {
+describe('a repeated webhook', () => {
+  it('is 200 and has no second effect, even 20 at once', async () => {
     const body = comment();
     for (const answer of await Promise.all(Array.from({ length: 20 }, () => signed(body))))
       expect(answer.status).toBe(200);
@@ -158,22 +158,22 @@ describe('a webhook that comes again', () => {
     const job = await poll(owner.token, rows[0]?.id ?? '');
     expect(job).toMatchObject({ status: 'completed', result: { sent: true } });
     expect((await signed(body)).status).toBe(200);
-    expect(await counted()).toEqual({ events: 1, jobs: 1 });
+    expect(await countStored()).toEqual({ events: 1, jobs: 1 });
     expect(sandbox.instagram.sends.list({ ig_user_id: igUserId })).toHaveLength(1);
   });
 
-  it('inside another body is no other event', async () => {
+  it('in another body is not a new event', async () => {
     const body = comment();
     await signed(body);
     const again = JSON.parse(body) as { entry: unknown[] };
     expect((await signed(JSON.stringify({ ...again, entry: [...again.entry, ...again.entry] }, null, 2))).status).toBe(
       200,
     );
-    expect(await counted()).toEqual({ events: 1, jobs: 1 });
+    expect(await countStored()).toEqual({ events: 1, jobs: 1 });
   });
 });
 
-describe('many webhooks at once', () => {
+describe('concurrent webhooks', () => {
   const connectTo = async (): Promise<Socket> => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
     onTestFinished(() => void socket.destroy());
@@ -181,7 +181,7 @@ describe('many webhooks at once', () => {
     return socket;
   };
 
-  it('are all answered, and each counts once', async () => {
+  it('are all answered, and each is stored once', async () => {
     const bodies = Array.from({ length: 60 }, () => comment());
     const answers = await Promise.all(bodies.map((body) => signed(body)));
     expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
@@ -189,23 +189,23 @@ describe('many webhooks at once', () => {
       if (status === 503) expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
       expect((await signed(bodies[i] ?? '')).status).toBe(200);
     }
-    expect(await counted()).toMatchObject({ events: 60, jobs: 60 });
+    expect(await countStored()).toMatchObject({ events: 60, jobs: 60 });
   });
 
   const head = (bytes: number) =>
     `POST ${path} HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=${'0'.repeat(64)}\r\ncontent-length: ${bytes}\r\n\r\n`;
 
-  it('of strangers who drip their bodies in don’t keep Meta’s out', async () => {
-    const strangers = await Promise.all(Array.from({ length: 200 }, connectTo));
-    for (const socket of strangers) socket.write(`${head(maxBytes)}{`);
+  it('with slow bodies don’t block valid ones', async () => {
+    const slowClients = await Promise.all(Array.from({ length: 200 }, connectTo));
+    for (const socket of slowClients) socket.write(`${head(maxBytes)}{`);
     const drip = setInterval(() => {
-      for (const socket of strangers) if (socket.writable) socket.write(' ');
+      for (const socket of slowClients) if (socket.writable) socket.write(' ');
     }, 50);
     onTestFinished(() => clearInterval(drip));
     for (let i = 0; i < 10; i++) expect((await signed(comment())).status).toBe(200);
   });
 
-  it('of strangers who send nearly all and stop don’t keep Meta’s out, and are held no longer than there is room', async () => {
+  it('with incomplete bodies are dropped when the budget is full', async () => {
     const answers: string[] = [];
     const nearlyAll = Buffer.alloc(maxBytes - 1, ' ');
     for (let i = 0; i < 26; i++) {

@@ -1,11 +1,11 @@
-/** An account without a plan does its worst, within every limit: others wait a little, and the database grows a little. */
+/** Load of one account without a plan, within all limits: delay for others and database growth stay bounded. */
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Installation, newAccount, type Process, startInstallation, testPassword } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newTenant, type Tenant } from '../system/tenant.ts';
 
-/** By hand, on a machine that does nothing else: LOAD_SECONDS=60. Among other tests only delays of another kind tell. */
+/** Run it alone with LOAD_SECONDS=60 for strict limits; in the suite other tests share the machine. */
 const isAlone = process.env.LOAD_SECONDS !== undefined;
 const seconds = Number(process.env.LOAD_SECONDS ?? 10);
 const maxDelayMs = isAlone ? 100 : 1_500;
@@ -16,7 +16,7 @@ let api: Process;
 let victim: Tenant;
 beforeAll(async () => {
   system = await startInstallation();
-  // The limits of an installation whose owner has set none.
+  // The default limits, which the test installation overrides.
   api = await system.startApi({ LIMIT_SUBMISSIONS_PER_MINUTE: '600', LIMIT_READS_PER_MINUTE: '6000' });
   await system.startWorker();
   victim = await newTenant(system, api.url, 1_000_000);
@@ -33,7 +33,7 @@ async function call(method: string, path: string, token?: string, body?: object)
   return answer;
 }
 
-/** How long a page and an answer take the bystander, one after the other. */
+/** The other tenant's p95 of a page and of an answer, in ms, measured in turn. */
 async function measure(forMs: number): Promise<{ page: number; answer: number }> {
   const [pages, answers]: [number[], number[]] = [[], []];
   const timed = async (into: number[], work: () => Promise<unknown>) => {
@@ -114,8 +114,8 @@ const words = (): string =>
     .join(' ')
     .slice(0, 99_000);
 
-/** What it repeats, each from a hand or two of its own. */
-const acts: ((token: string) => Promise<unknown>)[] = [
+/** Requests that the attacker repeats concurrently. */
+const attacks: ((token: string) => Promise<unknown>)[] = [
   (token) => call('POST', '/api/knowledge', token, { title: 't', text: words() }),
   (token) => call('POST', '/api/knowledge', token, { title: 't', text: '\ufdfa'.repeat(80_000) }),
   (token) => call('GET', '/api/knowledge?limit=100', token),
@@ -132,23 +132,23 @@ const acts: ((token: string) => Promise<unknown>)[] = [
     call('POST', '/api/knowledge', token, { title: 't', text: 'x', junk: Array.from({ length: 60_000 }, () => []) }),
 ];
 
-describe('an account without a plan, at its worst', () => {
-  it('delays others by little, and fills nothing', { timeout: 240_000 }, async () => {
+describe('load of one account without a plan', () => {
+  it('delays others and grows the database within limits', { timeout: 240_000 }, async () => {
     const token = await openAttacker();
     await measure(2_000);
     const quiet = await measure(5_000);
     const sizeBefore = await databaseBytes();
     let isOver = false;
-    const hands = acts.map(async (act) => {
-      // A person's machine at the end of a wire, and not the one that all of this runs on.
+    const attackers = attacks.map(async (attack) => {
+      // The pause stands for network latency, since the attacker runs on the same machine.
       while (!isOver) {
-        await act(token);
+        await attack(token);
         await sleep(20);
       }
     });
     const loaded = await measure(seconds * 1_000);
     isOver = true;
-    await Promise.all(hands);
+    await Promise.all(attackers);
     const grownBytes = (await databaseBytes()) - sizeBefore;
     const figures = { quiet, loaded, grown_mb: Math.round(grownBytes / 100_000) / 10 };
     if (isAlone) console.log(figures);

@@ -1,8 +1,8 @@
-/** What survives when processes are killed and dependencies go away. Every test uses real processes and real signals. */
+/** Crashes of workers, Redis and Postgres, with real processes and real signals. */
 
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { expectSound, newTenant, type Tenant } from './tenant.ts';
+import { expectConsistent, newTenant, type Tenant } from './tenant.ts';
 
 let system: Installation;
 let api: Process;
@@ -18,8 +18,8 @@ beforeEach(async () => {
   await fetch(`${system.sandbox.url}/sandbox/faults`, { method: 'DELETE' });
 });
 
-/** Leaves exactly `count` fresh workers running. */
-async function haveWorkers(count: number): Promise<Process[]> {
+/** Kills all workers and starts `count` new ones. */
+async function restartWorkers(count: number): Promise<Process[]> {
   await Promise.all(workers.map((worker) => worker.kill()));
   workers = await Promise.all(Array.from({ length: count }, () => system.startWorker()));
   return workers;
@@ -45,11 +45,11 @@ const held = (tenant: Tenant) =>
 const calling = (tenant: Tenant, requests = 1) => until(async () => (await tenant.book()).requests >= requests);
 const answered = (tenant: Tenant) => until(async () => (await tenant.book()).answered >= 1);
 
-describe('a worker that is killed', () => {
-  it('before the call, leaves a job that another one answers', async () => {
-    const [first] = await haveWorkers(1);
+describe('P1: a job whose worker is killed', () => {
+  it('before the call is completed by another worker', async () => {
+    const [first] = await restartWorkers(1);
     const tenant = await tenantWith(10_000);
-    // While Redis is frozen the worker has stated its intent in Postgres, and can't reserve.
+    // While Redis is frozen, the worker has its hold row in Postgres but can't reserve in Redis.
     const client = await system.billing.db.pool.connect();
     await client.query('begin');
     await client.query('lock table token_holds in exclusive mode');
@@ -61,26 +61,26 @@ describe('a worker that is killed', () => {
     await held(tenant);
     await first?.kill();
     process.kill(system.redis.pid, 'SIGCONT');
-    await haveWorkers(1);
-    const rows = await expectSound(system, tenant);
+    await restartWorkers(1);
+    const rows = await expectConsistent(system, tenant);
     expect(rows).toMatchObject([{ status: 'completed' }]);
     expect((await tenant.book()).requests).toBe(1);
   });
 
-  it('during the call, costs the tenant one charge', async () => {
-    const [first] = await haveWorkers(2);
+  it('during the call is charged once', async () => {
+    const [first] = await restartWorkers(2);
     await setModel({ delay_ms: 1_500 });
     const tenant = await tenantWith(10_000);
     await Promise.all(Array.from({ length: 6 }, () => tenant.ask()));
     await calling(tenant, 6);
     await first?.kill();
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     expect(rows.every(({ status }) => status === 'completed')).toBe(true);
     expect((await tenant.book()).requests).toBeGreaterThan(6);
   });
 
-  it('after the answer and before the commit, costs the tenant one charge', async () => {
-    const [first] = await haveWorkers(1);
+  it('after the answer, before the commit, is charged once', async () => {
+    const [first] = await restartWorkers(1);
     await setModel({ delay_ms: 400 });
     const tenant = await tenantWith(10_000);
     const job = await tenant.ask();
@@ -90,115 +90,115 @@ describe('a worker that is killed', () => {
     await client.query('select from jobs where id = $1 for update', [job]);
     await answered(tenant);
     await first?.kill();
-    // Postgres would otherwise finish the statement of a client that is gone.
+    // Postgres would otherwise finish the statement of the dead client.
     await client.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tally-worker'`,
     );
     await client.query('rollback');
     client.release();
-    await haveWorkers(1);
-    const rows = await expectSound(system, tenant);
+    await restartWorkers(1);
+    const rows = await expectConsistent(system, tenant);
     expect(rows).toMatchObject([{ status: 'completed' }]);
     expect((await tenant.book()).answered).toBe(2);
   });
 
-  it('after the Postgres commit, has lost nothing and is not repeated', async () => {
-    const [first] = await haveWorkers(1);
+  it('after the commit is neither lost nor repeated', async () => {
+    const [first] = await restartWorkers(1);
     await setModel({ delay_ms: 600 });
     const tenant = await tenantWith(10_000);
     await tenant.ask();
     await calling(tenant);
-    // BullMQ can't be told of the end while Redis is frozen.
+    // While Redis is frozen, the worker can't complete the job in BullMQ.
     process.kill(system.redis.pid, 'SIGSTOP');
     await tenant.allEnded();
     await first?.kill();
     process.kill(system.redis.pid, 'SIGCONT');
-    await haveWorkers(1);
-    const rows = await expectSound(system, tenant);
+    await restartWorkers(1);
+    const rows = await expectConsistent(system, tenant);
     expect(rows).toMatchObject([{ status: 'completed', attempts: 1 }]);
     expect((await tenant.book()).requests).toBe(1);
   });
 
-  it('again and again by the same job, ends with the job poisoned', async () => {
+  it('five times ends as poisoned', async () => {
     const tenant = await tenantWith(10_000);
     await setModel({ delay_ms: 60_000 });
     const job = await tenant.ask();
     for (let kills = 0; kills < 5; kills++) {
-      const [worker] = await haveWorkers(1);
+      const [worker] = await restartWorkers(1);
       await until(async () => {
         const [row] = await tenant.jobs();
         return row?.status === 'running' && row.fence === kills + 1;
       }, 30_000);
       await worker?.kill();
     }
-    await haveWorkers(1);
-    const [row] = await expectSound(system, tenant);
+    await restartWorkers(1);
+    const [row] = await expectConsistent(system, tenant);
     expect(row).toMatchObject({ id: job, status: 'failed', error_code: 'poisoned' });
   }, 180_000);
 });
 
-describe('a worker that is stopped past its lease', () => {
-  it('writes nothing when it wakes up after another has taken over', async () => {
-    const [sleeper] = await haveWorkers(1);
+describe('P1: a worker paused past its lease', () => {
+  it('writes nothing after another worker has taken over', async () => {
+    const [paused] = await restartWorkers(1);
     await setModel({ delay_ms: 1_000 });
     const tenant = await tenantWith(10_000);
     await tenant.ask();
     await calling(tenant);
-    sleeper?.signal('SIGSTOP');
+    paused?.signal('SIGSTOP');
     const other = await system.startWorker();
     workers.push(other);
     await until(async () => (await tenant.jobs())[0]?.status === 'completed', 40_000);
-    sleeper?.signal('SIGCONT');
-    const rows = await expectSound(system, tenant);
+    paused?.signal('SIGCONT');
+    const rows = await expectConsistent(system, tenant);
     expect(rows).toMatchObject([{ status: 'completed', fence: 2 }]);
     expect(await tenant.consumed()).toBeGreaterThan(0);
   });
 });
 
-describe('Redis', () => {
-  it('emptied while jobs run and wait, is refilled from Postgres', async () => {
-    await haveWorkers(2);
+describe('P1: Redis', () => {
+  it('is refilled from Postgres after FLUSHALL while jobs run', async () => {
+    await restartWorkers(2);
     await setModel({ delay_ms: 500 });
     const tenant = await tenantWith(200_000);
     await Promise.all(Array.from({ length: 150 }, () => tenant.ask()));
     await calling(tenant, 20);
     await system.billing.redis.call('FLUSHALL');
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     expect(rows.filter(({ status }) => status === 'completed')).toHaveLength(150);
   });
 
-  it('restarted without its data while jobs run, is refilled from Postgres', async () => {
-    await haveWorkers(2);
+  it('is refilled from Postgres after a restart without data', async () => {
+    await restartWorkers(2);
     await setModel({ delay_ms: 500 });
     const tenant = await tenantWith(200_000);
     await Promise.all(Array.from({ length: 80 }, () => tenant.ask()));
     await calling(tenant, 10);
     await system.redis.kill();
     await system.redis.restart({ keepData: false });
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     expect(rows.filter(({ status }) => status === 'completed')).toHaveLength(80);
   });
 
-  it('away at submission, delays the job and loses nothing', async () => {
-    await haveWorkers(1);
+  it('loses no job that is submitted while it is down', async () => {
+    await restartWorkers(1);
     const tenant = await tenantWith(10_000);
     await system.redis.kill();
     const job = await tenant.ask();
     await system.redis.restart({ keepData: true });
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     expect(rows).toMatchObject([{ id: job, status: 'completed' }]);
   });
 });
 
-describe('Postgres', () => {
-  it('restarted at once while jobs run, loses nothing and charges nothing twice', async () => {
-    await haveWorkers(2);
+describe('P1: Postgres', () => {
+  it('loses no job and no charge in an immediate restart', async () => {
+    await restartWorkers(2);
     await setModel({ delay_ms: 500 });
     const tenant = await tenantWith(200_000);
     await Promise.all(Array.from({ length: 80 }, () => tenant.ask()));
     await calling(tenant, 10);
     await system.postgres.restart('immediate');
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     expect(rows.filter(({ status }) => status === 'completed')).toHaveLength(80);
   });
 });

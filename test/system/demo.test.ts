@@ -1,4 +1,4 @@
-/** `npm run demo`, as whoever has just cloned the repository runs it. */
+/** Runs `npm run demo` as in a fresh clone. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ const limitMs = 180_000;
 type Run = { child: ChildProcess; output: () => string; exited: Promise<number | null> };
 let demo: Run;
 
-/** With a database of the user's own in the environment, which the demo must leave alone. */
+/** Sets a DATABASE_URL of the user's own, which the demo must not use. */
 function run(): Run {
   const child = spawn(process.execPath, ['apps/demo/src/main.ts'], {
     cwd: root,
@@ -36,7 +36,7 @@ afterEach(async () => {
 });
 
 it(
-  'tells the whole story as it happens, ends with the books in agreement, and leaves nothing behind',
+  'plays all chapters, agrees with the ledger and cleans up',
   async () => {
     demo = run();
     const code = await demo.exited;
@@ -55,7 +55,7 @@ it(
 );
 
 it(
-  'leaves nothing behind either when it is killed in the middle',
+  'cleans up after SIGKILL',
   async () => {
     demo = run();
     await until(async () => demo.output().includes('2. A rough prompt'), limitMs);

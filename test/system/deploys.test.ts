@@ -1,8 +1,8 @@
-/** A deploy under load: processes are asked to end, by SIGTERM, while they work. */
+/** Deploys under load: processes receive SIGTERM while they work. */
 
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { expectSound, newTenant } from './tenant.ts';
+import { expectConsistent, newTenant } from './tenant.ts';
 
 let system: Installation;
 let api: Process;
@@ -22,7 +22,7 @@ async function setFaults(rules: object[]): Promise<void> {
   });
 }
 
-/** What docs/reliability.md states, and a little for a slow machine. */
+/** The limits that docs/reliability.md states. */
 const workerStopMs = 25_000;
 const apiStopMs = 15_000;
 
@@ -32,8 +32,8 @@ async function stop(process: Process): Promise<{ code: number | null; tookMs: nu
   return { code: await process.exited, tookMs: performance.now() - beganAt };
 }
 
-describe('a worker that is asked to end', () => {
-  it('finishes its calls and leaves the others to its successor: nothing is asked of the model twice', async () => {
+describe('a worker after SIGTERM', () => {
+  it('finishes its calls and repeats none in its successor', async () => {
     await setFaults([{ kind: 'slow', delay_ms: 400 }]);
     const tenant = await newTenant(system, api.url, 200_000);
     const worker = await system.startWorker();
@@ -42,13 +42,13 @@ describe('a worker that is asked to end', () => {
     const [stopped, successor] = await Promise.all([stop(worker), system.startWorker()]);
     expect(stopped.code).toBe(0);
     expect(stopped.tookMs).toBeLessThan(workerStopMs);
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     expect(rows.every(({ status, attempts }) => status === 'completed' && attempts === 1)).toBe(true);
     expect((await tenant.book()).requests).toBe(150);
     await successor.kill();
   });
 
-  it('hands back within its time what does not end, and does not count the attempt', async () => {
+  it('gives back a hanging attempt in time, uncounted', async () => {
     await setFaults([{ kind: 'hang', times: 1 }]);
     const worker = await system.startWorker({ MODEL_TIMEOUT_MS: '60000' });
     const tenant = await newTenant(system, api.url, 10_000);
@@ -59,13 +59,13 @@ describe('a worker that is asked to end', () => {
     expect(tookMs).toBeLessThan(workerStopMs);
     expect(await tenant.jobs()).toMatchObject([{ id: jobId, status: 'queued', attempts: 0 }]);
     const successor = await system.startWorker();
-    expect(await expectSound(system, tenant)).toMatchObject([{ status: 'completed', attempts: 1 }]);
+    expect(await expectConsistent(system, tenant)).toMatchObject([{ status: 'completed', attempts: 1 }]);
     await successor.kill();
   });
 });
 
-describe('an API that is asked to end', () => {
-  it('answers what it has accepted, within its time, and every 202 is a job that ends', async () => {
+describe('an API after SIGTERM', () => {
+  it('P1: answers accepted requests in time, and each 202 ends', async () => {
     const tenant = await newTenant(system, api.url, 500_000);
     const second = await system.startApi();
     const accepted: string[] = [];
@@ -82,7 +82,7 @@ describe('an API that is asked to end', () => {
           expect(response.status).toBe(202);
           accepted.push(body.job_id);
         } catch (error) {
-          // Nobody listens any more; an answer that breaks off in the middle would be another matter.
+          // The API no longer listens; an answer cut off in the middle would be a failure.
           expect((error as { cause?: { code?: string } }).cause?.code).toMatch(
             /ECONNREFUSED|ECONNRESET|UND_ERR_SOCKET/,
           );
@@ -96,7 +96,7 @@ describe('an API that is asked to end', () => {
     expect(code).toBe(0);
     expect(tookMs).toBeLessThan(apiStopMs);
     const worker = await system.startWorker();
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     const ended = new Set(rows.map(({ id }) => id));
     expect(accepted.filter((id) => !ended.has(id))).toEqual([]);
     await worker.kill();

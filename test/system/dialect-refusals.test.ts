@@ -1,4 +1,4 @@
-/** What each dialect's refusals mean for jobs: the same in every dialect. */
+/** Provider refusals have the same effect on jobs in every dialect. */
 
 import { type Person, type Platform, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
@@ -24,7 +24,7 @@ async function readJob({ api }: Platform, jobId: string): Promise<JobRow> {
 
 describe('a refusal in every dialect', { timeout: 120_000 }, () => {
   it.concurrent.for(dialects)(
-    '$name: too long input and refused content end the job',
+    '$name: a too long input or refused content ends the job',
     async (dialect, { onTestFinished }) => {
       const { platform, person } = await startWith(dialect.basePath, onTestFinished);
       platform.sandbox.faults.set([{ kind: 'context_length', times: 1 }]);
@@ -32,14 +32,14 @@ describe('a refusal in every dialect', { timeout: 120_000 }, () => {
       expect(long).toMatchObject({ status: 'failed', error_code: 'too_large', tokens_consumed: 0 });
       platform.sandbox.faults.set([{ kind: 'content_refused', times: 1 }]);
       const refused = await platform.ask(person.token, 'Is this allowed?');
-      // Ollama's models refuse in their text only.
+      // Ollama has no error for refused content; its models refuse in the answer's text.
       const ending = dialect.contentRefused === 'in_text' ? { status: 'completed' } : { error_code: 'model_refused' };
       expect(refused).toMatchObject(ending);
     },
   );
 
   it.concurrent.for(dialects)(
-    '$name: jobs wait while the key or the bill is wrong',
+    '$name: jobs wait on a wrong key or an unpaid bill',
     async (dialect, { onTestFinished }) => {
       const { platform, person } = await startWith(dialect.basePath, onTestFinished);
       for (const kind of ['unauthorized', 'unpaid'] as const) {

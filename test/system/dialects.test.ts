@@ -1,4 +1,4 @@
-/** 1,000 mixed jobs over providers of five dialects; billed tokens equal the providers' own book, class by class. */
+/** 1,000 mixed jobs over five provider dialects: billed tokens equal the sandbox's book per token class. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice } from '@tally/billing';
 import { minId } from '@tally/core';
@@ -14,7 +14,7 @@ const jobsPerDialect = 200;
 const endLimitMs = 120_000;
 const igUserId = '17841400000000042';
 
-/** The classes that a provider reports apart from the sums they are part of. */
+/** Whether a provider reports cached and reasoning tokens separately. */
 const reports: Record<DialectName, { cached: boolean; reasoning: boolean }> = {
   openai: { cached: true, reasoning: true },
   xai: { cached: true, reasoning: true },
@@ -26,7 +26,7 @@ const reports: Record<DialectName, { cached: boolean; reasoning: boolean }> = {
 type CloseLater = (cleanUp: () => Promise<void>) => void;
 type Inputs = { path: string; input: object };
 
-/** One job of each task that needs no browser. */
+/** One submission of each task that needs no browser. */
 const submissions: ((mark: string) => Inputs)[] = [
   (mark) => ({ path: '/api/ai/ask-question', input: { question: `How many days may I return a lamp? (${mark})` } }),
   (mark) => ({ path: '/api/web-knowledge/generate-prompt', input: { prompt: `be nice, no discounts (${mark})` } }),
@@ -55,7 +55,7 @@ type CallRow = {
   evidence: string;
 };
 
-/** A platform whose model speaks `dialect`, and an account with something to answer from. */
+/** A platform with a model of this dialect, and an account with knowledge and a connected Instagram account. */
 async function startWith(dialect: Dialect, closeLater: CloseLater): Promise<{ platform: Platform; person: Person }> {
   const env = { AI_MODEL: `${dialect.name}-model`, LIMIT_SUBMISSIONS_PER_MINUTE: '0' };
   const platform = await startPlatform({ modelPath: dialect.basePath, env }, closeLater);
@@ -106,7 +106,7 @@ const classesOf = (row: CallRow) => ({
   billed: row.billed_tokens,
 });
 
-/** What the log must have of a call in the book, as far as the provider reports it. */
+/** The log row that a book entry must have, given the classes that its provider reports. */
 const expectedOf = (entry: BookEntry) => ({
   input: entry.prompt_tokens,
   cached: reports[entry.dialect].cached ? entry.cached_tokens : 0,
@@ -118,7 +118,7 @@ const expectedOf = (entry: BookEntry) => ({
 
 describe('1,000 mixed jobs', { timeout: 180_000 }, () => {
   it.concurrent.for(dialects)(
-    'over $name are billed as its book says, class by class',
+    'over $name are billed as in its book, per token class',
     async (dialect, { onTestFinished }) => {
       const started = await startWith(dialect, onTestFinished);
       const { platform } = started;

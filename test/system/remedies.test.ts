@@ -1,8 +1,8 @@
-/** What an operator can do, by command, beside an installation that works: first shown, then done. */
+/** Operator commands on a running installation, each with --dry-run first. */
 
 import { type Installation, type Process, readMetrics, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectSound, newTenant, type Tenant } from './tenant.ts';
+import { expectConsistent, newTenant, type Tenant } from './tenant.ts';
 
 let system: Installation;
 let api: Process;
@@ -30,7 +30,7 @@ async function setFaults(rules: object[]): Promise<void> {
 const statusOf = async (jobId: string) => (await tenant.jobs()).find(({ id }) => id === jobId)?.status;
 
 describe('requeue', () => {
-  it('shows the failed jobs that are meant, then puts back those and no others', async () => {
+  it('lists the selected failed jobs, then requeues only those', async () => {
     tenant = await newTenant(system, api.url, 100_000);
     await setFaults([{ kind: 'content_refused', match: { user: tenant.accountId }, times: 3 }]);
     const failed = [await tenant.ask(), await tenant.ask(), await tenant.ask()];
@@ -48,11 +48,11 @@ describe('requeue', () => {
     expect((await tenant.jobs()).filter(({ status }) => status === 'failed')).toHaveLength(2);
 
     expect((await system.ops('requeue', ...failed)).output).toContain('2 of 2 jobs put back');
-    const rows = await expectSound(system, tenant);
+    const rows = await expectConsistent(system, tenant);
     expect(rows.every(({ status }) => status === 'completed')).toBe(true);
   });
 
-  it('asks which, where nothing says so, and what it does not know', async () => {
+  it('refuses a call without a selection or with unknown ids', async () => {
     expect(await system.ops('requeue')).toMatchObject({ code: 1, output: expect.stringContaining('Say which') });
     expect(await system.ops('requeue', 'no-id')).toMatchObject({ code: 1, output: expect.stringContaining('no-id') });
     expect((await system.ops('requeue', '--account', 'nobody@example.com')).output).toContain('There is no account');
@@ -72,17 +72,17 @@ describe('cancel', () => {
 });
 
 describe('release-holds', () => {
-  it('gives back what a dead attempt holds, and leaves a running call its own', async () => {
+  it('releases the hold of a dead attempt, not of a running call', async () => {
     await setFaults([{ kind: 'slow', delay_ms: 2_000, match: { user: tenant.accountId }, times: 1 }]);
     const running = await tenant.ask();
     const [live] = await until(async () => {
       const holds = await query<{ id: string }>('select id from token_holds where job_id = $1', [running]);
       return holds.length > 0 && holds;
     });
-    // So that it stays as it is while the commands run.
+    // The paused worker keeps its hold while the commands run.
     worker.signal('SIGSTOP');
     await query(`update token_holds set expires_at = now() + interval '1 minute'`);
-    // What a claim leaves behind that was overtaken, with most of its lease to come.
+    // The hold of an overtaken claim, with most of its lease left.
     const dead = '00000000-0000-7000-8000-000000000001';
     await query(
       `insert into token_holds select $1, account_id, subscription_id, job_id, step, fence - 1, tokens, expires_at
@@ -94,22 +94,22 @@ describe('release-holds', () => {
     expect(done.output).toContain(dead);
     expect(await query('select id from token_holds where job_id = $1', [running])).toEqual([live]);
     worker.signal('SIGCONT');
-    await expectSoundly();
+    await expectNoHoldsAndVerify();
   });
 });
 
 describe('rebuild-redis', () => {
-  it('loses no job and no balance beside work that goes on', async () => {
+  it('loses no job and no balance while jobs run', async () => {
     const asked = Promise.all(Array.from({ length: 60 }, () => tenant.ask()));
     expect((await system.ops('rebuild-redis', '--dry-run')).output).toContain('would be');
     expect(await system.ops('rebuild-redis')).toMatchObject({ code: 0 });
     await asked;
-    await expectSoundly();
+    await expectNoHoldsAndVerify();
   });
 });
 
 describe('an alarm', () => {
-  it('is raised where a balance is not the sum of its rows, is seen in metrics and by command, and ends with its cause', async () => {
+  it('shows a wrong balance in metrics and `alarms`, until fixed', async () => {
     const tamper = (by: number) =>
       query(`begin; alter table subscription_balances disable trigger user;
         update subscription_balances set tokens_consumed = tokens_consumed + ${by}, version = version + 1;
@@ -126,8 +126,8 @@ describe('an alarm', () => {
   });
 });
 
-/** As `expectSound`, where a job of this tenant was cancelled while its model call ran. */
-async function expectSoundly(): Promise<void> {
+/** `expectConsistent` for a tenant with a job that was cancelled, and billed, during its model call. */
+async function expectNoHoldsAndVerify(): Promise<void> {
   await tenant.allEnded();
   await until(
     async () => (await query('select from token_holds where account_id = $1', [tenant.accountId])).length === 0,

@@ -1,8 +1,8 @@
-/** What happens when more is asked than there are tokens for. */
+/** Demand for more tokens than an account has. */
 
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectSound, newTenant } from './tenant.ts';
+import { expectConsistent, newTenant } from './tenant.ts';
 
 let system: Installation;
 let api: Process;
@@ -14,8 +14,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => system?.stop());
 
-describe('two hundred questions with tokens for about fifty', () => {
-  it('answers as many as there are tokens for, and never bills more than was granted', async () => {
+describe('P5: 200 questions with tokens for about 50', () => {
+  it('are answered while tokens last, and never overbilled', async () => {
     const probe = await newTenant(system, api.url, 10_000);
     await probe.ask();
     await probe.allEnded();
@@ -42,16 +42,16 @@ describe('two hundred questions with tokens for about fifty', () => {
       [tenant.accountId],
     );
     const { dearest = 0, input = 0 } = calls[0] ?? {};
-    // The least that a job must find free: its input with the margin, and the shortest useful answer.
+    // The minimum that a job reserves: its input with the margin, and the shortest useful answer.
     const minTokens = input + 8 + Math.ceil(input * 0.05) + 60;
     expect(completed.length).toBeGreaterThanOrEqual(Math.floor((granted - minTokens) / dearest));
-    await expectSound(system, tenant);
+    await expectConsistent(system, tenant);
     expect(await tenant.consumed()).toBe((await tenant.book()).total_tokens);
   }, 180_000);
 });
 
-describe('a big job among a stream of small ones', () => {
-  it('gets its turn before the stream ends', async () => {
+describe('P5: a large job in a stream of small ones', () => {
+  it('runs before the stream ends', async () => {
     await fetch(`${system.sandbox.url}/sandbox/settings`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
@@ -59,12 +59,11 @@ describe('a big job among a stream of small ones', () => {
     });
     const bigQuestion = `How many days do I have to return a lamp? ${'I like this lamp very much indeed. '.repeat(200)}`;
     const tenant = await newTenant(system, api.url, 60_000);
-    // Enough of them at a time that the tokens they hold leave no room for the big one by chance.
     await tenant.ask(bigQuestion);
     await tenant.allEnded();
     const bigTokens = await tenant.consumed();
-    await system.billing.db.pool.query('select 1');
 
+    // The stream below holds so many tokens at a time that the large job can't reserve by chance.
     const scarce = await newTenant(system, api.url, bigTokens * 8);
     let streaming = true;
     const stream = (async () => {
@@ -79,6 +78,6 @@ describe('a big job among a stream of small ones', () => {
     streaming = false;
     await stream;
     expect(row.status).toBe('completed');
-    await expectSound(system, scarce);
+    await expectConsistent(system, scarce);
   }, 180_000);
 });

@@ -1,8 +1,8 @@
-/** At most one message to Instagram, wherever its worker is killed. Real processes, real signals, the sandbox's own record. */
+/** A message to Instagram is sent at most once, wherever its worker is killed; with real processes and signals. */
 
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { expectSound, newTenant, type Tenant } from './tenant.ts';
+import { expectConsistent, newTenant, type Tenant } from './tenant.ts';
 
 let system: Installation;
 let api: Process;
@@ -34,7 +34,7 @@ async function control<T>(method: string, path: string, body?: object): Promise<
   return (await response.json()) as T;
 }
 
-/** A tenant with a connected account that answers every comment, and one comment on it. */
+/** Fires one comment on a new tenant's connected account, which answers every comment. */
 async function comment(): Promise<{ tenant: Tenant; sends: () => Promise<Send[]>; pause: () => Promise<unknown> }> {
   const tenant = await newTenant(system, api.url, 10_000);
   const igUserId = `178414000000009${++count}`;
@@ -64,8 +64,8 @@ async function replaceWorker(): Promise<void> {
   worker = await system.startWorker();
 }
 
-describe('a worker that is killed', () => {
-  it('before its message is sent, leaves a job that sends it once', async () => {
+describe('a job whose worker is killed', () => {
+  it('before the request still sends its message once', async () => {
     await control('PUT', 'settings', { delay_ms: 1_500 });
     const { tenant, sends } = await comment();
     await until(async () => (await tenant.book()).requests === 1);
@@ -74,7 +74,7 @@ describe('a worker that is killed', () => {
     expect(await sends()).toMatchObject([{ delivered: true }]);
   });
 
-  it('while Instagram has its message and says nothing, leaves one that its echo confirms', async () => {
+  it('after an unanswered send is confirmed by the echo', async () => {
     await control('PUT', 'instagram/faults', { rules: [{ kind: 'hang_after_delivery', times: 1 }] });
     const { tenant, sends } = await comment();
     await until(async () => (await sends()).length === 1);
@@ -83,7 +83,7 @@ describe('a worker that is killed', () => {
     expect(await sends()).toMatchObject([{ delivered: true }]);
   });
 
-  it('while nobody can tell whether its message arrived, leaves a job that says so and sends nothing', async () => {
+  it('during a send without proof ends as send_uncertain', async () => {
     await control('PUT', 'instagram/faults', { rules: [{ kind: 'hang_before_delivery' }] });
     const { tenant, sends } = await comment();
     await until(async () => (await sends()).length === 1);
@@ -92,7 +92,7 @@ describe('a worker that is killed', () => {
     expect(await sends()).toHaveLength(1);
   });
 
-  it('between Instagram’s answer and its own record of it, leaves one that asks Instagram', async () => {
+  it('before recording the answer asks Instagram for proof', async () => {
     await control('PUT', 'instagram/settings', { echo: false });
     await control('PUT', 'instagram/faults', { rules: [{ kind: 'slow', delay_ms: 1_000, times: 1 }] });
     const { tenant, sends } = await comment();
@@ -100,7 +100,7 @@ describe('a worker that is killed', () => {
     const client = await system.billing.db.pool.connect();
     await client.query('begin');
     await client.query('lock table instagram_sends in exclusive mode');
-    // The answer comes after a second; its record then waits for the lock.
+    // The answer comes after a second; the update that records it then waits for the lock.
     await until(async () => {
       const { rows } = await system.billing.db.pool.query(
         `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%update instagram_sends%'`,
@@ -114,10 +114,10 @@ describe('a worker that is killed', () => {
     expect(await tenant.allEnded()).toMatchObject([{ status: 'completed' }]);
     expect(await sends()).toMatchObject([{ delivered: true }]);
     expect(await tenant.consumed()).toBe((await tenant.book()).total_tokens);
-    await expectSound(system, tenant);
+    await expectConsistent(system, tenant);
   });
 
-  it('between its own record and the job’s end, leaves one that ends as sent, though the account is paused by then', async () => {
+  it('after recording the answer completes, even when paused', async () => {
     await control('PUT', 'instagram/faults', { rules: [{ kind: 'slow', delay_ms: 1_000, times: 1 }] });
     const { tenant, sends, pause } = await comment();
     await until(async () => (await sends())[0]?.delivered === true);

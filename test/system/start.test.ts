@@ -1,4 +1,4 @@
-/** `npm start` with the real programs, and what joins it: the first ten minutes of a new user. */
+/** `npm start` with the real programs, and further workers and APIs that join it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ let port: number;
 let url: string;
 let start: Run;
 
-/** Runs a program as its npm script does, with nothing set but where its data lie. */
+/** Runs a program as its npm script does, with only DATA_DIR set. */
 function run(path: string, env: Record<string, string> = {}): Run {
   const child = spawn(process.execPath, [path], {
     cwd: root,
@@ -77,7 +77,7 @@ afterAll(async () => {
 });
 
 describe('npm start', () => {
-  it('says that the sandbox model answers, and shows the four refusals with exactly their fields', async () => {
+  it('answers each demo account’s refusal with exactly its fields', async () => {
     expect(start.output()).toContain('The sandbox model answers');
     const refusals = {
       empty: 'no_tokens_remaining',
@@ -104,7 +104,7 @@ describe('npm start', () => {
     }
   });
 
-  it('takes in two more workers and two more APIs without a setting, and runs each job once', async () => {
+  it('runs each job once with two more workers and APIs', async () => {
     const workers = [run('apps/worker/src/main.ts'), run('apps/worker/src/main.ts')];
     const apis = [run('apps/api/src/main.ts'), run('apps/api/src/main.ts')];
     const urls = await Promise.all(
@@ -123,12 +123,12 @@ describe('npm start', () => {
       await request(url, '/api/admin/subscriptions', operator, { email, plan: 'scale', allow_unconfirmed: true });
       tokens.push(body.access_token);
     }
-    const doors = [url, ...urls];
+    const apiUrls = [url, ...urls];
     const jobs = Array.from({ length: 1_000 }, (_, i) => i);
     const submitOne = async (): Promise<void> => {
       for (let i = jobs.pop(); i !== undefined; i = jobs.pop()) {
         const question = { question: `Question ${i} about lamps?` };
-        const { status } = await request(doors[i % 3] ?? url, '/api/ai/ask-question', tokens[i % 2], question);
+        const { status } = await request(apiUrls[i % 3] ?? url, '/api/ai/ask-question', tokens[i % 2], question);
         expect(status).toBe(202);
       }
     };
@@ -154,7 +154,7 @@ describe('npm start', () => {
     expect(new Set(done.flat()).size).toBe(1_000);
   }, 120_000);
 
-  it('keeps its data over a restart, and ends with nothing left', async () => {
+  it('keeps its data over a restart and stops all its processes', async () => {
     const token = await login('demo@example.com');
     await request(url, '/api/ai/ask-question', token, { question: 'How long do I have to return a lamp?' });
     const left = await until(async () => {

@@ -1,4 +1,4 @@
-/** A tenant of an installation under test: submits over HTTP, and is checked against the ledger and the model's book. */
+/** A tenant for system tests: submits over HTTP, and reads its jobs, ledger rows and entries in the sandbox's book. */
 import { insertKnowledge } from '@tally/db';
 import { holdLeaseMs, type Installation, newAccount, testPassword, until } from '@tally/testing';
 import { expect } from 'vitest';
@@ -9,17 +9,18 @@ export type Tenant = {
   accountId: string;
   token: string;
   subscriptionId: string;
-  /** Submits one question; the job's id. @throws where the answer is not 202 */
+  /** Submits one question and returns the job's id. @throws where the answer is not 202 */
   ask(question?: string): Promise<string>;
   jobs(): Promise<JobRow[]>;
-  /** Resolves when every job has ended; fails after `limitMs`. */
+  /** Resolves when every job has ended. @throws after `limitMs` */
   allEnded(limitMs?: number): Promise<JobRow[]>;
+  /** Billed tokens. */
   consumed(): Promise<number>;
-  /** What the model's own book says it served this account. */
+  /** The account's totals in the sandbox's own record of model calls. */
   book(): Promise<{ requests: number; answered: number; total_tokens: number }>;
 };
 
-/** Opens an account with tokens and a little knowledge, logged in at `apiUrl`. */
+/** Creates an account with tokens and one knowledge entry, and logs it in at `apiUrl`. */
 export async function newTenant(system: Installation, apiUrl: string, tokens: number): Promise<Tenant> {
   const { db } = system.billing;
   const { accountId, subscriptionId, email } = await newAccount(system.billing, { tokens });
@@ -77,10 +78,10 @@ export async function newTenant(system: Installation, apiUrl: string, tokens: nu
 }
 
 /**
- * The end state that every fault must leave: each job ended and billed at most once, no hold left in Postgres once its
- * lease and a sweep have passed, and rows, balances and Redis in agreement.
+ * Expects the end state after any fault: each job has ended, is billed once if completed and else not at all, no hold
+ * remains after its lease and a sweep, and rows, balances and Redis agree.
  */
-export async function expectSound(system: Installation, tenant: Tenant): Promise<JobRow[]> {
+export async function expectConsistent(system: Installation, tenant: Tenant): Promise<JobRow[]> {
   const { db } = system.billing;
   const rows = await tenant.allEnded();
   const billed = await db.pool.query<{ job_id: string; charges: number }>(

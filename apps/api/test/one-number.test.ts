@@ -57,7 +57,7 @@ async function expectSameCounts(token: string) {
   return { remaining, consumed, held: billing.tokens_held };
 }
 
-describe('token counts', () => {
+describe('P4: token counts', () => {
   it('agree on all endpoints and change by the model’s usage', async () => {
     const { accountId, token } = await newPerson({ tokens: 9_000 });
     expect(await expectSameCounts(token)).toEqual({ remaining: 9_000, consumed: 0, held: 0 });

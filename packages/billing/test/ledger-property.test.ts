@@ -472,7 +472,7 @@ async function comeToRest(reference: Reference, world: World): Promise<void> {
   await compare(reference);
 }
 
-it('counts every token once, whatever the order of events', { timeout: 300_000 }, async () => {
+it('P2: counts every token once, whatever the order of events', { timeout: 300_000 }, async () => {
   // The steps of the protocol are most of what happens; faults are not so often that nothing gets anywhere.
   const often = [intent, decide, decide, readForHydration, applyHydration, settleInPostgres, settleInRedis];
   const aboveTheHold = [exceed, decideExcess, decideExcess];

@@ -82,7 +82,7 @@ const worlds: Record<string, World> = {
   'three workers and a Redis that restarts': { ...three, restarts: 1, lapses: 1, pauses: true },
 };
 
-describe('the protocol bills no token twice, refuses nobody wrongly, and lets every job end, in a world with', () => {
+describe('P2, P3: the protocol keeps every promise in a world with', () => {
   it.each(Object.entries(worlds))('%s', (_, world) => {
     const { states, broken } = explore(world, { checksLiveness: true });
     expect(broken).toBeUndefined();

@@ -24,7 +24,7 @@ async function jobWithHold(tokens = 1_000) {
   return { accountId, subscriptionId, job, reservation: await hold(billing, job) };
 }
 
-describe('settling a model call', () => {
+describe('P3: settling a model call', () => {
   it('bills what was used, keeps the output, and lets the hold go in both stores', async () => {
     const { subscriptionId, job, reservation } = await jobWithHold();
     const { call } = await settle(billing, { call: callOf(job, reservation, 130) });

@@ -19,7 +19,7 @@ const ask = (changes: object) => reserve(billing, requestFor({ accountId, jobId:
 const ticket = (changes: Record<string, number>) =>
   billing.redis.hset(keysOf(billing.keyPrefix, subscriptionId).account, changes);
 
-describe('a big job among small ones', () => {
+describe('P5: a big job among small ones', () => {
   beforeEach(async () => {
     ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 1_000 }));
     holds = [];

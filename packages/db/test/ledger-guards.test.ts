@@ -73,7 +73,7 @@ describe('the two ledgers are append-only', () => {
   });
 });
 
-describe('balances', () => {
+describe('P4: balances', () => {
   it.each([
     'update subscription_balances set tokens_consumed = 0',
     'update subscription_balances set version = version where false',

@@ -1,8 +1,8 @@
-/** The bill against the book that the model kept by itself, call by call and class by class. */
+/** Compares billed tokens with the sandbox's own record of model calls (its book), per call and token class. */
 import type { BookEntry } from '../sandbox.ts';
 import type { World } from '../world.ts';
 
-/** A call that the operator paid the provider for, and no tenant the operator. */
+/** A call that the operator pays for and no tenant does: never logged (`lost`), or logged with 0 billed tokens. */
 export type ExtraCall = { at: number; fault: string | null; tokens: number; why: 'lost' | 'unbilled' };
 
 /** In tokens: `answered` = `billed` + `unbilled` + `lost` + `beyondHold` + `misestimated`. */
@@ -11,13 +11,13 @@ export type BookSums = {
   answered: number;
   billed: number;
   unbilled: number;
-  /** Of calls whose worker died before it could write them down. */
+  /** Calls whose worker died before it logged them. */
   lost: number;
   /** Usage above the hold that the account had no free tokens for. */
   beyondHold: number;
-  /** Of calls whose usage was not reported, or nonsense: the model's own count less ours. */
+  /** Calls with missing or invalid reported usage: the model's own count minus Tally's estimate. */
   misestimated: number;
-  /** Billed for calls that were cancelled before their answer: their input. */
+  /** The billed input of calls that were cancelled before their answer. */
   cancelled: number;
 };
 
@@ -37,7 +37,7 @@ type LogRow = {
   created_at: Date;
 };
 
-/** The classes of tokens, by their names in the log and in the book. */
+/** Token classes: column of the usage log, field of the book. */
 const classes = [
   ['input_tokens', 'prompt_tokens'],
   ['cached_input_tokens', 'cached_tokens'],
@@ -46,11 +46,11 @@ const classes = [
   ['total_tokens', 'total_tokens'],
 ] as const;
 
-/** Compares every row with its entry and every entry with its row. */
+/** Matches log rows and book entries in both directions; returns the sums and the calls that no tenant paid. */
 export async function checkBook(world: World): Promise<{ sums: BookSums; extraCalls: ExtraCall[] }> {
   const { rows } = await world.system.billing.db.pool.query<LogRow>(
-    `select u.id, u.job_id, u.account_id, u.input_tokens, u.cached_input_tokens, u.output_tokens, u.reasoning_tokens, u.total_tokens,
-       u.billed_tokens, u.evidence, u.outcome, u.created_at, j.status as job_status
+    `select u.id, u.job_id, u.account_id, u.input_tokens, u.cached_input_tokens, u.output_tokens, u.reasoning_tokens,
+       u.total_tokens, u.billed_tokens, u.evidence, u.outcome, u.created_at, j.status as job_status
      from ai_usage_log u left join jobs j on j.id = u.job_id where u.task <> 'adjustment'`,
   );
   const book = await world.sandbox.book();
@@ -64,7 +64,7 @@ export async function checkBook(world: World): Promise<{ sums: BookSums; extraCa
   const extraCalls: ExtraCall[] = [];
   for (const entry of book.filter(({ outcome }) => outcome === 'answered')) {
     const row = rowOf.get(entry.key ?? '');
-    // When the answer was there: what was lost was lost after that.
+    // The time of the answer: a call can only be lost after it.
     const at = Date.parse(entry.at) + (entry.duration_ms ?? 0);
     const tokens = entry.total_tokens;
     sums.calls++;
@@ -83,50 +83,50 @@ export async function checkBook(world: World): Promise<{ sums: BookSums; extraCa
   }
   sums.cancelled = sumOf(cancelled);
   if (sumOf(rows) !== sums.billed + sums.cancelled)
-    world.journal.violate(
+    world.journal.addViolation(
       'book',
-      `${sumOf(rows)} tokens are billed: ${sums.billed} for answered calls by the book, ${sums.cancelled} for cancelled ones`,
+      `${sumOf(rows)} tokens billed, but by the book ${sums.billed} answered and ${sums.cancelled} cancelled`,
     );
   return { sums, extraCalls };
 }
 
 const sumOf = (rows: LogRow[]): number => rows.reduce((sum, row) => sum + row.billed_tokens, 0);
 
-/** A row is what the model says of the same call; a bill without the model's word is our own count, or nothing. */
+/** A row with reported usage must match the book entry of its call; any other row bills Tally's estimate, or 0. */
 function checkRow(world: World, row: LogRow, entry: BookEntry | undefined): void {
   const { journal } = world;
   const at = row.created_at.getTime();
   const what = `call ${row.id} of job ${row.job_id}`;
   if (row.evidence === 'unknown' && row.billed_tokens > 0)
-    journal.violate('book', `${what} is billed without any evidence`, at);
+    journal.addViolation('book', `${what} is billed without any evidence`, at);
   if (row.outcome === 'cancelled') {
     if (row.job_status !== 'cancelled')
-      journal.violate('book', `${what} is billed as cancelled, and its job is ${row.job_status}`, at);
+      journal.addViolation('book', `${what} is billed as cancelled, but its job is ${row.job_status}`, at);
     return;
   }
   if (row.evidence !== 'reported') {
     const isNonsense = entry?.fault === 'no_usage' || entry?.fault === 'absurd_usage';
     if (row.evidence === 'estimated' && entry?.outcome === 'answered' && !isNonsense)
-      journal.violate('book', `${what} is estimated, although the model reported its usage (${entry?.fault})`, at);
+      journal.addViolation('book', `${what} is estimated, although the model reported its usage (${entry?.fault})`, at);
     return;
   }
-  if (entry === undefined) journal.violate('book', `${what} is not in the model’s book`, at);
+  if (entry === undefined) journal.addViolation('book', `${what} is not in the model’s book`, at);
   else if (entry.outcome !== 'answered')
-    journal.violate('book', `${what} has the usage of an answer, and the book says: ${entry.outcome}`, at);
+    journal.addViolation('book', `${what} has the usage of an answer, but the book says ${entry.outcome}`, at);
   else {
     for (const [ours, theirs] of classes)
       if (row[ours] !== entry[theirs])
-        journal.violate('book', `${what} has ${row[ours]} ${ours}, and ${entry[theirs]} by the book`, at);
+        journal.addViolation('book', `${what} has ${row[ours]} ${ours}, but ${entry[theirs]} by the book`, at);
     const most = row.total_tokens;
     const least = minBilled(world, row, entry);
     if (row.billed_tokens !== 0 && (row.billed_tokens < least || row.billed_tokens > most))
-      journal.violate('book', `${what} is billed ${row.billed_tokens} tokens, not ${least} to ${most}`, at);
+      journal.addViolation('book', `${what} is billed ${row.billed_tokens} tokens, not ${least} to ${most}`, at);
   }
 }
 
 /**
- * The whole usage; where the model broke its limit, at least what was held for the call. An account that is short of tokens
- * may have been granted less than its call wanted, which is all that the hold's row says: its input in any case.
+ * The least that a call may bill, in tokens: its whole usage or, where the model exceeded its limit, the call's hold.
+ * The hold row of an account short of tokens states the requested tokens, not the smaller amount it got: use the input.
  */
 function minBilled({ journal, tenants }: World, row: LogRow, { fault }: BookEntry): number {
   if (fault !== 'over_limit') return row.total_tokens;
@@ -135,14 +135,15 @@ function minBilled({ journal, tenants }: World, row: LogRow, { fault }: BookEntr
   return Math.min(row.total_tokens, held);
 }
 
-/** Only a call whose job was running when a worker died may be missing from the log. */
+/** An answered call may be missing from the log only if its job was running when a worker was killed. */
 function checkLost({ journal }: World, entry: BookEntry, at: number): void {
   const job = journal.holds.get(entry.key ?? '')?.jobId;
-  if (job === undefined) journal.violate('book', `call ${entry.key} was answered, and nobody ever saw its hold`, at);
-  else if (!journal.hits.has(job))
-    journal.violate(
+  if (job === undefined)
+    journal.addViolation('book', `call ${entry.key} was answered, but its hold was never seen`, at);
+  else if (!journal.jobsAtKill.has(job))
+    journal.addViolation(
       'book',
-      `call ${entry.key} of job ${job} was answered and is not logged, though no worker died over it`,
+      `call ${entry.key} of job ${job} was answered and is not logged, but no worker died during it`,
       at,
     );
 }

@@ -1,9 +1,9 @@
-/** Every job that was promised has ended, once, and was billed for what it delivered, once. */
+/** Checks that every accepted job has ended once and is billed once for what it delivered. */
 import type { World } from '../world.ts';
 
-const page = 10_000;
+const pageSize = 10_000;
 
-/** How many jobs have not ended. */
+/** The number of queued and running jobs. */
 export async function countOpen({ system }: World): Promise<number> {
   const { rows } = await system.billing.db.pool.query<{ count: number }>(
     `select count(*) from jobs where status in ('queued', 'running')`,
@@ -11,17 +11,17 @@ export async function countOpen({ system }: World): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
-/** The promises: a row for every 202, ended, and as the clients saw it end. */
+/** P1: every 202 has a job that has ended, with the status that the clients saw. */
 export async function checkPromises({ system, journal }: World): Promise<void> {
   const { pool } = system.billing.db;
   const open = await pool.query<{ id: string; task: string; status: string; created_at: Date }>(
     `select id, task, status, created_at from jobs where status in ('queued', 'running')`,
   );
   for (const { id, task, status, created_at } of open.rows)
-    journal.violate('promises', `job ${id} (${task}) is still ${status}`, created_at.getTime());
+    journal.addViolation('promises', `job ${id} (${task}) is still ${status}`, created_at.getTime());
   const ids = [...journal.promises.keys()];
-  for (let start = 0; start < ids.length; start += page) {
-    const asked = ids.slice(start, start + page);
+  for (let start = 0; start < ids.length; start += pageSize) {
+    const asked = ids.slice(start, start + pageSize);
     const { rows } = await pool.query<{ id: string; status: string }>(
       'select id, status from jobs where id = any($1::uuid[])',
       [asked],
@@ -30,13 +30,13 @@ export async function checkPromises({ system, journal }: World): Promise<void> {
     for (const id of asked) {
       const status = statuses.get(id);
       if (status === undefined)
-        journal.violate('promises', `job ${id} was accepted and is gone`, journal.promises.get(id));
-      else journal.see(id, status);
+        journal.addViolation('promises', `job ${id} was accepted and is gone`, journal.promises.get(id));
+      else journal.recordStatus(id, status);
     }
   }
 }
 
-/** No two submissions of a run say the same, and neither do two comments or messages. */
+/** One job per submission and one grant per top-up; every submission, comment and message has a unique text. */
 export async function checkOnce({ system, journal, tenants }: World): Promise<void> {
   const { pool } = system.billing.db;
   const twice = await pool.query<{ input: object; ids: string[]; first_at: Date }>(
@@ -44,7 +44,7 @@ export async function checkOnce({ system, journal, tenants }: World): Promise<vo
      group by account_id, task, input having count(*) > 1`,
   );
   for (const { input, ids, first_at } of twice.rows)
-    journal.violate(
+    journal.addViolation(
       'idempotency',
       `${JSON.stringify(input)} became ${ids.length} jobs: ${ids.join(', ')}`,
       first_at.getTime(),
@@ -54,18 +54,18 @@ export async function checkOnce({ system, journal, tenants }: World): Promise<vo
      where account_id = $1 and kind = 'top_up' group by reason`,
     [tenants.short.accountId],
   );
-  const given = new Map(grants.rows.map((row) => [row.reason, row]));
+  const granted = new Map(grants.rows.map((row) => [row.reason, row]));
   for (const { reason, count } of grants.rows)
-    if (count > 1) journal.violate('idempotency', `${reason} was granted ${count} times`);
+    if (count > 1) journal.addViolation('idempotency', `${reason} was granted ${count} times`);
   for (const [key, tokens] of journal.topUps)
-    if (given.get(key)?.tokens !== tokens)
-      journal.violate(
+    if (granted.get(key)?.tokens !== tokens)
+      journal.addViolation(
         'idempotency',
-        `${key} was answered 201 for ${tokens} tokens, and ${given.get(key)?.tokens} were granted`,
+        `${key} was answered with 201 for ${tokens} tokens, but ${granted.get(key)?.tokens} were granted`,
       );
 }
 
-/** Each call is its own job's, each step is billed at most once, and each completed job that used the model is billed. */
+/** P3: each call belongs to its job, each step is billed at most once, each completed job with a call is billed. */
 export async function checkCharges({ system, journal }: World): Promise<void> {
   const { pool } = system.billing.db;
   const twice = await pool.query<{ job_id: string; step: string; count: number; last_at: Date }>(
@@ -73,31 +73,36 @@ export async function checkCharges({ system, journal }: World): Promise<void> {
      group by job_id, step having count(*) > 1`,
   );
   for (const { job_id, step, count, last_at } of twice.rows)
-    journal.violate('charges', `step ${step} of job ${job_id} is billed ${count} times`, last_at.getTime());
-  const strange = await pool.query<{ id: string; job_id: string; created_at: Date }>(
+    journal.addViolation('charges', `step ${step} of job ${job_id} is billed ${count} times`, last_at.getTime());
+  const mismatched = await pool.query<{ id: string; job_id: string; created_at: Date }>(
     `select u.id, u.job_id, u.created_at from ai_usage_log u left join jobs j on j.id = u.job_id
      where u.task <> 'adjustment' and (j.account_id, j.task) is distinct from (u.account_id, u.task)`,
   );
-  for (const { id, job_id, created_at } of strange.rows)
-    journal.violate('charges', `call ${id} is of another account or task than its job ${job_id}`, created_at.getTime());
+  for (const { id, job_id, created_at } of mismatched.rows)
+    journal.addViolation(
+      'charges',
+      `call ${id} is of another account or task than its job ${job_id}`,
+      created_at.getTime(),
+    );
   const wrong = await pool.query<{ id: string; task: string; charges: number; finished_at: Date }>(
     `with charged as (
-       -- An unusable answer that is billed is repeated as a step of its own.
+       -- A billed but unusable answer is repeated as a step of its own.
        select job_id, count(*) as charges, count(*) filter (where outcome in ('cut_off', 'malformed')) as repeated
        from ai_usage_log where billed_tokens > 0 group by job_id
      )
-     select j.id, j.task, coalesce(c.charges, 0)::bigint as charges, j.finished_at from jobs j left join charged c on c.job_id = j.id
+     select j.id, j.task, coalesce(c.charges, 0)::bigint as charges, j.finished_at
+     from jobs j left join charged c on c.job_id = j.id
      where j.status = 'completed' and case
-       -- One answer each, with what the clients ask here.
+       -- With the inputs of these clients, each job has one usable answer.
        when j.task in ('ask-question', 'prompt-enhancement', 'product-qa') then
          coalesce(c.charges, 0) < 1 or c.charges - c.repeated > 1
        when j.task = 'instagram-dm' then
          j.result ->> 'silent' is null and (coalesce(c.charges, 0) < 1 or c.charges - c.repeated > 1)
-       -- One reply may answer several messages, and a message that comes in between asks anew.
+       -- One reply may answer several messages; a message that arrives meanwhile causes another call.
        when j.task = 'customer-chat' then j.result ->> 'reply' is not null and not exists (
          select from messages m join charged a on a.job_id = m.answer_job where m.id = j.id)
      end`,
   );
   for (const { id, task, charges, finished_at } of wrong.rows)
-    journal.violate('charges', `job ${id} (${task}) is completed with ${charges} charges`, finished_at.getTime());
+    journal.addViolation('charges', `job ${id} (${task}) is completed with ${charges} charges`, finished_at.getTime());
 }

@@ -1,4 +1,4 @@
-/** Reads every line that a process has logged: alarms and unknown errors are failures, whatever else went well. */
+/** Reads every log line of every process: an alarm or an unknown error is a violation. */
 import type { Incident } from '../timeline.ts';
 import type { World } from '../world.ts';
 
@@ -8,25 +8,25 @@ const errorLevel = 50;
 
 type Explanation = { pattern: RegExp; faults: RegExp; graceMs: number; why: string };
 
-/** What is no failure during a fault of these kinds, or so long after it. */
+/** Log lines that are expected during a fault of these kinds, and for `graceMs` after it. */
 const explanations: Explanation[] = [
   {
     pattern: /Redis differs and is rebuilt: hold \S+ has no row in Postgres/,
     faults: /^(redis|worker|rolling)-/,
     graceMs: 30_000,
-    why: 'a call was settled in Postgres, and Redis was away or the worker dead before Redis was told: the audit is there for that',
+    why: 'Postgres settled a call that Redis was not told of, as it or the worker was down; the audit repairs that',
   },
   {
     pattern: /ALARM, the model’s provider answers nothing/,
     faults: /^model-key-wrong$/,
     graceMs: 30_000,
-    why: 'the operator has to hear of it at once',
+    why: 'the operator must be notified at once',
   },
   {
     pattern: /ALARM, .* tokens above what their accounts could pay/,
     faults: /^model-(over-limit|usage-huge)$/,
     graceMs: 3_600_000,
-    why: 'a model that uses more than is held, again and again, is the operator’s loss',
+    why: 'usage above the hold that keeps recurring is a loss of the operator',
   },
   {
     pattern: /ended as poisoned/,
@@ -43,23 +43,23 @@ const isExplained = (incidents: readonly Incident[], words: string, at: number):
       incidents.some((one) => faults.test(one.fault) && one.startedAt <= at && at <= (one.overAt ?? at) + graceMs),
   );
 
-/** Every line of level error or above, and everything that is no log line at all. */
+/** Reports every unexpected line of level error or above, and every line that is not JSON. */
 export async function checkLogs({ fleet, journal }: World, incidents: readonly Incident[]): Promise<void> {
   for (const { name, text } of await fleet.logs()) {
     const lines = text.split('\n');
-    // A killed process may leave half a line.
+    // The last line of a killed process may be incomplete.
     for (const line of lines.slice(0, -1)) {
       if (line.trim() === '') continue;
       const read = parse(line);
       const at = Date.parse(read?.time ?? '') || Date.now();
-      if (read === undefined) journal.violate('logs', `${name} says: ${line.slice(0, 300)}`);
+      if (read === undefined) journal.addViolation('logs', `${name} says: ${line.slice(0, 300)}`);
       else if (read.level >= errorLevel && !isExplained(incidents, line, at))
-        journal.violate('logs', `${name}: ${describe(read)}`, at);
+        journal.addViolation('logs', `${name}: ${describe(read)}`, at);
     }
   }
 }
 
-/** Jobs that ended with an error that nobody foresaw, or after killing worker upon worker. */
+/** Reports unexpected jobs that failed with an internal error, an invalid input, or as poisoned. */
 export async function checkErrorCodes({ system, journal }: World, incidents: readonly Incident[]): Promise<void> {
   const { rows } = await system.billing.db.pool.query<{
     id: string;
@@ -73,7 +73,7 @@ export async function checkErrorCodes({ system, journal }: World, incidents: rea
   for (const { id, task, error_code, finished_at } of rows) {
     const words = `job ${id} (${task}) ended as ${error_code}`;
     const at = finished_at.getTime();
-    if (!isExplained(incidents, words, at)) journal.violate('logs', words, at);
+    if (!isExplained(incidents, words, at)) journal.addViolation('logs', words, at);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Requests as a careful client makes them: with a limit, and with "no answer" as an answer. */
+/** An HTTP client with a timeout that returns undefined where no answer came. */
 
 export type Answer = { status: number; body: Record<string, unknown> };
 
@@ -8,13 +8,13 @@ export type Request = {
   token?: string | undefined;
   body?: object | undefined;
   headers?: Record<string, string>;
-  /** After that the client has lost patience. */
+  /** The request's timeout. */
   limitMs?: number;
 };
 
 const timeoutMs = 10_000;
 
-/** Sends one request. Undefined where no answer came: nobody knows what became of it. */
+/** Sends one request; undefined where no answer came, so that its outcome is unknown. */
 export async function send(url: string, request: Request): Promise<Answer | undefined> {
   try {
     const response = await fetch(`${url}${request.path}`, {
@@ -33,5 +33,5 @@ export async function send(url: string, request: Request): Promise<Answer | unde
   }
 }
 
-/** Whether to ask again: no answer came, or one that says "not now". */
-export const isNotNow = (answer: Answer | undefined): boolean => answer === undefined || answer.status === 503;
+/** True where the request should be repeated: no answer, or a 503. */
+export const mustRepeat = (answer: Answer | undefined): boolean => answer === undefined || answer.status === 503;

@@ -1,4 +1,4 @@
-/** Meta between the sandbox's Instagram and Tally: it delivers every event late, doubled, out of order, until a 200. */
+/** Simulates Meta's webhook delivery: late, duplicated, out of order, and repeated until a 200. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import type { World } from '../world.ts';
 import { igUserId } from './tenants.ts';
 
 export type Meta = {
-  /** Comments and messages end; what was announced is still delivered. Resolves once all of it is. */
+  /** Stops new comments and messages; resolves once all pending events are delivered. */
   stop(): Promise<void>;
 };
 
@@ -18,35 +18,38 @@ const people = 250;
 const repeatAfterMs = 700;
 const deliverLimitMs = 90_000;
 const timeoutMs = 5_000;
-/** Tally has no jobs for what was said long ago; a run is far shorter than any window of Meta's. */
+/** Tally ignores events older than Meta's reply windows; this delay is far below them. */
 const latestMs = 2_500;
 
-/** Begins to comment and to write messages, and carries the sandbox's webhooks, echoes too, to both APIs. */
+/** Fires comments and messages, and relays the sandbox's webhooks, including echoes, to both APIs. */
 export async function startMeta(world: World, random: Random): Promise<Meta> {
   const { fleet, journal, sandbox, system } = world;
   const deliveries = new Set<Promise<void>>();
   const draws = random.fork('deliveries');
 
-  /** Posts until a 200; who announced it is told nothing of that. */
-  async function deliver(body: string, signature: string, door: number): Promise<void> {
+  /** Posts until a 200; the sandbox's own request was answered before. */
+  async function deliver(body: string, signature: string, apiIndex: number): Promise<void> {
     const until = Date.now() + deliverLimitMs;
     for (let tries = 0; Date.now() < until; tries++) {
-      const api = fleet.apis[(door + tries) % fleet.apis.length];
+      const api = fleet.apis[(apiIndex + tries) % fleet.apis.length];
       if ((await post(`${api?.url}/webhooks/instagram`, body, signature)) === 200) {
         for (const key of keysOf(body)) journal.events.add(key);
         return;
       }
       await sleep(repeatAfterMs);
     }
-    journal.violate('webhooks', `no API took a webhook within ${deliverLimitMs} ms: ${body.slice(0, 300)}`);
+    journal.addViolation('webhooks', `no API accepted a webhook within ${deliverLimitMs} ms: ${body.slice(0, 300)}`);
   }
 
-  async function carry(body: string, signature: string): Promise<void> {
-    const door = draws.int(0, fleet.apis.length - 1);
+  async function deliverWithDelay(body: string, signature: string): Promise<void> {
+    const apiIndex = draws.int(0, fleet.apis.length - 1);
     const isDoubled = draws.chance(0.3);
     const lateMs = draws.chance(0.3) ? draws.int(0, latestMs) : 0;
     await sleep(lateMs);
-    await Promise.all([deliver(body, signature, door), isDoubled ? deliver(body, signature, door + 1) : undefined]);
+    await Promise.all([
+      deliver(body, signature, apiIndex),
+      isDoubled ? deliver(body, signature, apiIndex + 1) : undefined,
+    ]);
   }
 
   const relay = createServer(async (request, response) => {
@@ -54,7 +57,7 @@ export async function startMeta(world: World, random: Random): Promise<Meta> {
     for await (const part of request) parts.push(part as Buffer);
     response.end();
     const body = Buffer.concat(parts).toString();
-    const delivery = carry(body, String(request.headers['x-hub-signature-256']));
+    const delivery = deliverWithDelay(body, String(request.headers['x-hub-signature-256']));
     deliveries.add(delivery);
     void delivery.finally(() => deliveries.delete(delivery));
   });
@@ -90,7 +93,7 @@ async function fire(sandboxUrl: string, event: object): Promise<void> {
   if (!response.ok) throw new Error(await response.text());
 }
 
-/** The status; undefined where no answer came. */
+/** Returns the status; undefined where no answer came. */
 async function post(url: string, body: string, signature: string): Promise<number | undefined> {
   const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signature };
   const signal = AbortSignal.timeout(timeoutMs);
@@ -111,7 +114,7 @@ type Body = {
   }[];
 };
 
-/** By what Tally tells events apart: see apps/api/src/instagram/read-events.ts. */
+/** The dedupe keys of a body's events, as apps/api/src/instagram/read-events.ts builds them. */
 function keysOf(body: string): string[] {
   return (JSON.parse(body) as Body).entry.flatMap(({ id, changes = [], messaging = [] }) => [
     ...changes.map(({ value }) => `comment:${id}:${value.id}`),

@@ -1,15 +1,15 @@
-/** One submission as a careful client makes it: repeated under its key until it is known what became of it. */
+/** Submits one job and repeats the request under its idempotency key until the outcome is known. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import type { World } from '../world.ts';
-import { type Answer, isNotNow, send } from './http.ts';
+import { type Answer, mustRepeat, send } from './http.ts';
 import type { Account } from './tenants.ts';
 
 export type Submission = {
   path: string;
-  /** No other submission has the same one. */
+  /** Unique within the run. */
   input: object;
-  /** Undefined: it is sent once, whatever comes of it. */
+  /** The idempotency key; without one the request is sent once. */
   key?: string | undefined;
   /** `Prefer: wait`. */
   waitSeconds?: number | undefined;
@@ -20,8 +20,8 @@ const betweenTriesMs = 500;
 const beyondWaitMs = 8_000;
 
 /**
- * Submits, at one API after the other. Returns the job's id; undefined where the submission was refused for want of
- * tokens, or where nobody knows what became of it.
+ * Submits a job, alternating between the APIs. Returns the job's id; undefined where the account has no tokens left or
+ * the outcome is unknown.
  */
 export async function submit(
   world: World,
@@ -30,19 +30,19 @@ export async function submit(
   random: Random,
 ): Promise<string | undefined> {
   const tries = submission.key === undefined ? 1 : maxTries;
-  const firstDoor = random.int(0, world.fleet.apis.length - 1);
-  // A client whose connection breaks at any moment, rather early.
+  const firstApi = random.int(0, world.fleet.apis.length - 1);
+  // One in ten keyed requests is aborted by its client within 30 ms.
   const breaksAfterMs = submission.key !== undefined && random.chance(0.1) ? random.int(1, 30) : undefined;
   for (let number = 0; number < tries; number++) {
     const limitMs = number === 0 ? breaksAfterMs : undefined;
-    const answer = await sendOnce(world, account, submission, { door: firstDoor + number, limitMs });
-    if (!isNotNow(answer)) return read(world, account, submission, answer);
+    const answer = await sendOnce(world, account, submission, { apiIndex: firstApi + number, limitMs });
+    if (!mustRepeat(answer)) return read(world, account, submission, answer);
     if (number > 0) await sleep(betweenTriesMs);
   }
   return undefined;
 }
 
-/** Submits again what was accepted before; it has to be the same job. */
+/** Repeats an accepted submission; the answer must name the same job. */
 export async function submitAgain(
   world: World,
   account: Account,
@@ -52,16 +52,19 @@ export async function submitAgain(
 ): Promise<void> {
   const again = await submit(world, account, submission, random);
   if (again !== undefined && again !== jobId)
-    world.journal.violate('idempotency', `key ${submission.key} of ${account.name} is job ${jobId} and job ${again}`);
+    world.journal.addViolation(
+      'idempotency',
+      `key ${submission.key} of ${account.name} became both job ${jobId} and job ${again}`,
+    );
 }
 
 function sendOnce(
   { fleet }: World,
   { token }: Account,
   { path, input, key, waitSeconds }: Submission,
-  { door, limitMs }: { door: number; limitMs: number | undefined },
+  { apiIndex, limitMs }: { apiIndex: number; limitMs: number | undefined },
 ): Promise<Answer | undefined> {
-  const api = fleet.apis[door % fleet.apis.length];
+  const api = fleet.apis[apiIndex % fleet.apis.length];
   const timeoutMs = waitSeconds === undefined ? undefined : waitSeconds * 1_000 + beyondWaitMs;
   const limit = limitMs ?? timeoutMs;
   return send(api?.url ?? '', {
@@ -91,13 +94,13 @@ function read(
     const job = body.job as JobBody | undefined;
     const jobId = job?.id ?? String(body.job_id);
     if (!journal.promises.has(jobId)) journal.promises.set(jobId, Date.now());
-    if (job !== undefined) journal.see(jobId, job.status);
+    if (job !== undefined) journal.recordStatus(jobId, job.status);
     return jobId;
   }
-  // The only ones who may hear that they have no tokens.
+  // P5: only these accounts may get a 402.
   const mayRunOut = account === tenants.poor || account === tenants.short;
   if (status === 402 && mayRunOut) return undefined;
   const check = status === 409 ? 'idempotency' : 'answers';
-  journal.violate(check, `${submission.path} answers ${account.name} ${status}: ${JSON.stringify(body)}`);
+  journal.addViolation(check, `${submission.path} answers ${account.name} ${status}: ${JSON.stringify(body)}`);
   return undefined;
 }

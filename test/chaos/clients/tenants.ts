@@ -1,4 +1,4 @@
-/** The accounts of a run, opened over HTTP as anybody would. */
+/** The accounts of a run, registered over HTTP. */
 import { findAccountByEmail, insertKnowledge, setRole } from '@tally/db';
 import type { Installation } from '@tally/testing';
 import { send } from './http.ts';
@@ -6,27 +6,27 @@ import { send } from './http.ts';
 export type Account = { name: string; email: string; accountId: string; token: string };
 
 export type Tenants = {
-  /** Never runs out. */
+  /** Never runs out of tokens. */
   rich: Account;
-  /** Runs out of tokens in the middle. */
+  /** Runs out of tokens during the run. */
   poor: Account;
-  /** Is always short, and topped up again and again. */
+  /** Is always short of tokens and topped up repeatedly. */
   short: Account;
   /** Has a connected Instagram account. */
   instagram: Account;
-  /** Submits the jobs that show whether work goes on. */
+  /** Submits the jobs that measure recovery. */
   canary: Account;
   operator: Account;
 };
 
 export const igUserId = '17841400000000042';
 const password = 'correct horse battery';
-const plenty = 1_000_000_000;
-/** A question costs about 300 tokens, and the poor tenant asks a few a second. */
+const ampleTokens = 1_000_000_000;
+/** A question costs about 300 tokens, and the poor tenant asks about three a second. */
 const poorTokens = (minutes: number): number => Math.round(15_000 + 15_000 * minutes);
 const shortTokens = 10_000;
 
-/** Opens every account, with its tokens and a little knowledge. `url` is an API's. @throws where one is refused */
+/** Registers every account with tokens and knowledge, at the API with base URL `url`. @throws where a request fails */
 export async function openTenants(system: Installation, url: string, minutes: number): Promise<Tenants> {
   const { db } = system.billing;
 
@@ -41,7 +41,7 @@ export async function openTenants(system: Installation, url: string, minutes: nu
     const email = `${name}@example.com`;
     const { access_token } = await require2xx('/api/accounts/register', undefined, { email, password });
     const account = await findAccountByEmail(db, email);
-    if (account === undefined) throw new Error(`${email} was not opened`);
+    if (account === undefined) throw new Error(`${email} was not registered`);
     await db.pool.query('update accounts set email_confirmed_at = now() where id = $1', [account.id]);
     await insertKnowledge(db, { accountId: account.id, title: 'Returns', text: 'You have 30 days to return a lamp.' });
     return { name, email, accountId: account.id, token: String(access_token) };
@@ -58,11 +58,11 @@ export async function openTenants(system: Installation, url: string, minutes: nu
 
   const tenants: Tenants = {
     operator,
-    rich: await tenant('rich', plenty),
+    rich: await tenant('rich', ampleTokens),
     poor: await tenant('poor', poorTokens(minutes)),
     short: await tenant('short', shortTokens),
-    instagram: await tenant('instagram', plenty),
-    canary: await tenant('canary', plenty),
+    instagram: await tenant('instagram', ampleTokens),
+    canary: await tenant('canary', ampleTokens),
   };
   const { token } = tenants.instagram;
   const connected = { ig_user_id: igUserId, username: 'lamps.lisbon', access_token: `token-${igUserId}` };

@@ -1,4 +1,4 @@
-/** The operator who tops up the tenant that is always short, and now and then starts it a new period. */
+/** The operator: tops up the `short` tenant and sometimes starts a new subscription period for it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import type { World } from '../world.ts';
@@ -8,35 +8,38 @@ export type TopUps = { stop(): Promise<void> };
 
 const periodTokens = 8_000;
 const repeatAfterMs = 1_000;
-/** An API that died over a request blocks its key for a minute. */
+/** An API that dies during a request leaves its idempotency key blocked for a minute. */
 const repeatForMs = 80_000;
-/** No answer, not now, or the same request still under way. */
+/** Answers after which the request is repeated: none, unavailable, or the same request still in progress. */
 const passing = [undefined, 503, 409];
 
-/** Begins to top up; every request has a key, is repeated until it is answered, and sometimes once more. */
+/** Every request has an idempotency key, is repeated until it is answered, and sometimes sent once more. */
 export function startTopUps(world: World, random: Random): TopUps {
   const { tenants, journal, fleet } = world;
   const { email } = tenants.short;
   const stopped = new AbortController();
 
-  async function ask(path: string, key: string, body: object, door: number): Promise<Answer | undefined> {
-    const api = fleet.apis[door % fleet.apis.length];
+  async function ask(path: string, key: string, body: object, apiIndex: number): Promise<Answer | undefined> {
+    const api = fleet.apis[apiIndex % fleet.apis.length];
     const headers = { 'idempotency-key': key };
     return send(api?.url ?? '', { method: 'POST', path, token: tenants.operator.token, body, headers });
   }
 
   async function askUntilAnswered(path: string, key: string, body: object): Promise<boolean> {
     const until = Date.now() + repeatForMs;
-    for (let door = random.int(0, 1); Date.now() < until; door++) {
-      const answer = await ask(path, key, body, door);
+    for (let apiIndex = random.int(0, 1); Date.now() < until; apiIndex++) {
+      const answer = await ask(path, key, body, apiIndex);
       if (answer?.status === 201) return true;
       if (!passing.includes(answer?.status)) {
-        journal.violate('answers', `${path} answers the operator ${answer?.status}: ${JSON.stringify(answer?.body)}`);
+        journal.addViolation(
+          'answers',
+          `${path} answers the operator ${answer?.status}: ${JSON.stringify(answer?.body)}`,
+        );
         return false;
       }
       await sleep(repeatAfterMs);
     }
-    journal.violate('answers', `${path} was not answered within ${repeatForMs} ms`);
+    journal.addViolation('answers', `${path} was not answered within ${repeatForMs} ms`);
     return false;
   }
 

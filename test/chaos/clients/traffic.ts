@@ -1,4 +1,4 @@
-/** The tenants at work: they submit, wait, look, repeat themselves and change their minds, all by the seed. */
+/** Tenant traffic, drawn from the seed: clients submit, wait, poll, repeat and cancel. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import type { World } from '../world.ts';
@@ -7,20 +7,20 @@ import { type Submission, submit, submitAgain } from './submit.ts';
 import type { Account } from './tenants.ts';
 
 export type Traffic = {
-  /** No new story begins; resolves once those under way are over. */
+  /** Starts no new session; resolves once the running ones have ended. */
   stop(): Promise<void>;
-  /** Stories under way. */
+  /** The number of running sessions. */
   open(): number;
 };
 
-/** Stories at a time, over all tenants: in an outage nobody begins more. */
+/** Concurrent sessions over all tenants: bounds the load during an outage. */
 const maxOpen = 80;
-/** Beyond that the machine has more to do than it can, and needs time to recover. */
+/** No session starts while more jobs are open, so that the machine can catch up. */
 const maxOpenJobs = 250;
-const lookEveryMs = 400;
-const maxLookMs = 30_000;
+const pollEveryMs = 400;
+const maxPollMs = 30_000;
 
-/** Begins `perSecond` stories a second on behalf of each tenant. */
+/** Starts sessions for each tenant at its own rate. */
 export function startTraffic(world: World, random: Random): Traffic {
   const { rich, poor, short, instagram } = world.tenants;
   const rates: [Account, number][] = [
@@ -30,35 +30,35 @@ export function startTraffic(world: World, random: Random): Traffic {
     [instagram, 1],
   ];
   const stopped = new AbortController();
-  const stories = new Set<Promise<void>>();
+  const sessions = new Set<Promise<void>>();
 
-  async function keepTelling(account: Account, perSecond: number): Promise<void> {
+  async function keepStarting(account: Account, perSecond: number): Promise<void> {
     const own = random.fork(account.name);
     for (let number = 1; !stopped.signal.aborted; number++) {
-      if (stories.size < maxOpen && world.journal.openJobs < maxOpenJobs) {
-        const story = tell(world, account, number, own.fork(String(number)), stopped.signal)
+      if (sessions.size < maxOpen && world.journal.openJobs < maxOpenJobs) {
+        const session = runSession(world, account, number, own.fork(String(number)), stopped.signal)
           .catch((error: unknown) => world.say(`a client failed: ${String(error)}`))
-          .finally(() => stories.delete(story));
-        stories.add(story);
+          .finally(() => sessions.delete(session));
+        sessions.add(session);
       }
       const gapMs = 1_000 / perSecond;
       await sleep(own.int(0, 2 * gapMs), undefined, { signal: stopped.signal }).catch(() => undefined);
     }
   }
 
-  const loops = rates.map(([account, perSecond]) => keepTelling(account, perSecond));
+  const loops = rates.map(([account, perSecond]) => keepStarting(account, perSecond));
   return {
-    open: () => stories.size,
+    open: () => sessions.size,
     async stop() {
       stopped.abort();
       await Promise.all(loops);
-      await Promise.all(stories);
+      await Promise.all(sessions);
     },
   };
 }
 
-/** One submission and what its client does about it. */
-async function tell(
+/** One session: a submission, then possibly a repeat, a cancellation or polling. */
+async function runSession(
   world: World,
   account: Account,
   number: number,
@@ -72,10 +72,10 @@ async function tell(
   if (jobId === undefined) return;
   if (key !== undefined && random.chance(0.2)) await submitAgain(world, account, { ...submission, key }, jobId, random);
   if (random.chance(0.08)) return cancel(world, account, jobId, random);
-  if (random.chance(0.3)) return look(world, account, jobId, stopped);
+  if (random.chance(0.3)) return pollJob(world, account, jobId, stopped);
 }
 
-/** What is asked; no two submissions of a run say the same. */
+/** Draws the task and its input; the input is unique within the run. */
 function write(account: Account, number: number, random: Random): Pick<Submission, 'path' | 'input'> {
   const mark = `(${account.name} ${number})`;
   const questions = ['How many days do I have to return a lamp?', 'Do you ship to Spain?', 'چند روز برای مرجوعی دارم؟'];
@@ -91,21 +91,26 @@ function write(account: Account, number: number, random: Random): Pick<Submissio
   return { path: '/api/chat/messages', input };
 }
 
-/** Looks at a job until it has ended: it must be there, and never change once it has ended. */
-async function look({ fleet, journal }: World, account: Account, jobId: string, stopped: AbortSignal): Promise<void> {
-  const until = Date.now() + maxLookMs;
-  for (let door = 0; Date.now() < until && !stopped.aborted; door++) {
-    const api = fleet.apis[door % fleet.apis.length];
+/** Polls a job until it has ended: it must exist, and its final status must not change. */
+async function pollJob(
+  { fleet, journal }: World,
+  account: Account,
+  jobId: string,
+  stopped: AbortSignal,
+): Promise<void> {
+  const until = Date.now() + maxPollMs;
+  for (let apiIndex = 0; Date.now() < until && !stopped.aborted; apiIndex++) {
+    const api = fleet.apis[apiIndex % fleet.apis.length];
     const answer = await send(api?.url ?? '', { method: 'GET', path: `/api/jobs/${jobId}`, token: account.token });
-    if (answer?.status === 200) journal.see(jobId, (answer.body.job as { status: string }).status);
+    if (answer?.status === 200) journal.recordStatus(jobId, (answer.body.job as { status: string }).status);
     else if (answer !== undefined && answer.status !== 503)
-      journal.violate('promises', `job ${jobId} was accepted, and asking for it is answered ${answer.status}`);
+      journal.addViolation('promises', `job ${jobId} was accepted, but GET is answered ${answer.status}`);
     if (journal.endings.has(jobId)) return;
-    await sleep(lookEveryMs);
+    await sleep(pollEveryMs);
   }
 }
 
-/** What a request to cancel may be answered: done, under way, too late, not now. */
+/** Allowed answers to a cancellation: cancelled, requested, already ended, unavailable. */
 const cancelAnswers = [200, 202, 409, 503];
 
 async function cancel({ fleet, journal }: World, account: Account, jobId: string, random: Random): Promise<void> {
@@ -114,6 +119,6 @@ async function cancel({ fleet, journal }: World, account: Account, jobId: string
   const answer = await send(api.url, { method: 'DELETE', path: `/api/jobs/${jobId}`, token: account.token });
   if (answer === undefined) return;
   if (!cancelAnswers.includes(answer.status))
-    journal.violate('answers', `cancelling ${jobId} is answered ${answer.status}: ${JSON.stringify(answer.body)}`);
-  if (answer.status === 200) journal.see(jobId, (answer.body.job as { status: string }).status);
+    journal.addViolation('answers', `cancelling ${jobId} is answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+  if (answer.status === 200) journal.recordStatus(jobId, (answer.body.job as { status: string }).status);
 }

@@ -1,4 +1,4 @@
-/** APIs that die, sleep, and leave in order; their clients go to the other one. */
+/** Faults of the API processes: SIGKILL, SIGSTOP, SIGTERM. Clients retry at the other API. */
 import type { Fault } from './fault.ts';
 
 const limitMs = 15_000;

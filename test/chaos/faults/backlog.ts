@@ -1,4 +1,4 @@
-/** FLUSHALL while a thousand jobs are queued: Redis has to be told of all of them again. */
+/** FLUSHALL while 1,000 jobs are queued: Redis must be refilled from Postgres. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger, minId } from '@tally/core';
 import { listQueuedJobs } from '@tally/db';
@@ -13,7 +13,7 @@ const queuedJobs = 1_000;
 const maxJobs = 3_000;
 const atATime = 25;
 const task = 'ask-question';
-/** Below what a call may take (test/system/installation.ts), so that no job fails of it. */
+/** Below MODEL_TIMEOUT_MS of the test installation, so that no call times out. */
 const slowModelMs = 3_000;
 const drainLimitMs = 90_000;
 
@@ -23,7 +23,7 @@ export const flushFault: Fault = {
   name: 'redis-flushall',
   lane: 'inside',
   limitMs: 15_000,
-  isAlone: true,
+  isExclusive: true,
   async inject(world, random) {
     const { system, sandbox } = world;
     await sandbox.setModelDelay(slowModelMs);
@@ -46,7 +46,7 @@ export const flushFault: Fault = {
   },
 };
 
-/** Submits until a thousand jobs wait behind a slow model. */
+/** Submits until 1,000 jobs are queued behind a slow model. */
 async function buildUp(world: World, random: Random): Promise<void> {
   let number = 0;
   let isEnough = false;

@@ -1,24 +1,24 @@
-/** What a fault is: one way in which something breaks, and what recovering from it means. */
+/** The type of a fault: how it is injected, and how recovery from it is measured. */
 import type { Random } from '../random.ts';
 import type { World } from '../world.ts';
 
 export type Effect = {
-  /** From when recovery is measured: the end of the effect, or the kill. */
+  /** Start of the recovery measurement: the end of the effect, or the time of the kill. */
   overAt: number;
-  /** Where recovery means something else than that a new job is answered and no old one hangs. */
+  /** Replaces the default criterion: a new job is answered and no earlier job hangs. */
   isRecovered?: () => Promise<boolean>;
-  /** Runs once recovery was measured. */
+  /** Runs after recovery has been measured. */
   after?: () => Promise<void>;
 };
 
 export type Fault = {
   name: string;
-  /** `inside`: processes, Redis and Postgres, one at a time. `outside`: the model and Instagram, beside those. */
+  /** `inside`: processes, Redis and Postgres, one at a time. `outside`: the model and Instagram, concurrently. */
   lane: 'inside' | 'outside';
-  /** The longest that recovery may take. */
+  /** The maximum recovery time. */
   limitMs: number;
-  /** True where nothing of the other lane may be broken at the same time, for the limit's sake. */
-  isAlone?: boolean;
-  /** Makes it happen; resolves once its effect is over. */
+  /** True where no fault of the other lane may run at the same time, since it would distort the measurement. */
+  isExclusive?: boolean;
+  /** Injects the fault; resolves once its effect is over. */
   inject(world: World, random: Random): Promise<Effect>;
 };

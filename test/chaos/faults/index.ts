@@ -1,4 +1,4 @@
-/** Every kind of fault that a run can have. */
+/** The list of all faults. */
 import { apiFaults } from './apis.ts';
 import { flushFault } from './backlog.ts';
 import type { Fault } from './fault.ts';

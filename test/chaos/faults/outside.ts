@@ -1,14 +1,14 @@
-/** The world outside of Tally at its worst: the model and Instagram, by rules that the sandbox follows. */
+/** Faults of the model and Instagram, injected by rules of the sandbox. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tenants } from '../clients/tenants.ts';
 import type { Fault } from './fault.ts';
 
 const limitMs = 20_000;
-/** The pace has to grow again, and a backlog shares it. */
+/** Longer, because the shared rate must recover and serves a backlog. */
 const pacedLimitMs = 40_000;
 
-/** Everybody's model but the canary's, whose jobs show whether the inside works. */
-const victimsOf = ({ rich, poor, short, instagram }: Tenants) => [rich, poor, short, instagram];
+/** Accounts that model faults affect: all but the canary, whose jobs measure recovery of the inside lane. */
+const affectedTenants = ({ rich, poor, short, instagram }: Tenants) => [rich, poor, short, instagram];
 
 function modelFault(name: string, rule: object, probability = 0.6): Fault {
   return {
@@ -17,7 +17,7 @@ function modelFault(name: string, rule: object, probability = 0.6): Fault {
     limitMs,
     async inject({ sandbox, tenants }, random) {
       const seed = random.int(1, 1_000_000);
-      const rules = victimsOf(tenants).map(({ accountId }) => ({
+      const rules = affectedTenants(tenants).map(({ accountId }) => ({
         ...rule,
         probability,
         seed,
@@ -47,9 +47,13 @@ function instagramFault(name: string, rule: object, probability = 0.7): Fault {
 
 export const outsideFaults: Fault[] = [
   modelFault('server-error', { kind: 'server_error' }),
-  // All accounts share the provider's pace: whatever is measured meanwhile would wait for its turn, too.
-  { ...modelFault('rate-limit', { kind: 'rate_limit', retry_after_s: 2 }), limitMs: pacedLimitMs, isAlone: true },
-  { ...modelFault('unavailable', { kind: 'unavailable', retry_after_ms: 500 }), limitMs: pacedLimitMs, isAlone: true },
+  // All accounts share the provider's rate, so a measurement of the other lane would wait as well.
+  { ...modelFault('rate-limit', { kind: 'rate_limit', retry_after_s: 2 }), limitMs: pacedLimitMs, isExclusive: true },
+  {
+    ...modelFault('unavailable', { kind: 'unavailable', retry_after_ms: 500 }),
+    limitMs: pacedLimitMs,
+    isExclusive: true,
+  },
   modelFault('hang', { kind: 'hang' }, 0.3),
   modelFault('drip', { kind: 'drip', drip_bytes: 20, drip_interval_ms: 100 }),
   modelFault('slow', { kind: 'slow', delay_ms: 2_000 }),

@@ -1,4 +1,4 @@
-/** Postgres that crashes, hangs up at the worst moment, freezes, and rolls back. */
+/** Faults of Postgres: crashes, connections cut around a COMMIT, freezes, locks and serialization failures. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CutMoment } from '@tally/testing';
 import type { World } from '../world.ts';
@@ -7,7 +7,7 @@ import type { Fault } from './fault.ts';
 const limitMs = 15_000;
 const frozenMs = 4_000;
 const lockedMs = 4_000;
-/** Whatever commits on its own, and what ends a transaction of several statements. */
+/** COMMIT, and the single statements that commit on their own. */
 const committing = ['commit', 'settle', 'insert_holds', 'claim_jobs', 'submit_jobs', 'next_dispatches'];
 
 function cutAround(name: string, moment: CutMoment): Fault {
@@ -94,7 +94,7 @@ export const postgresFaults: Fault[] = [
   },
 ];
 
-/** For every connection that is made from now on, and all of Tally's are. */
+/** Applies to new connections, so all of Tally's connections are closed. */
 async function setIsolation({ system }: World, setting: string): Promise<void> {
   const { pool } = system.billing.db;
   await pool.query(`alter database tally set default_transaction_isolation ${setting}`);

@@ -1,19 +1,19 @@
-/** Phases in which the provider refuses all accounts: a wrong key, and a rate limit. */
+/** Faults in which the provider refuses calls of all accounts: a wrong key and a rate limit. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { World } from '../world.ts';
 import type { Fault } from './fault.ts';
 
-/** Within these after a phase all jobs of it have ended: after the next probe, and as the pace grows with each success. */
+/** Limits until all jobs of a phase have ended: the next probe, and the rate's growth with each success. */
 const probeLimitMs = 20_000;
 const paceLimitMs = 60_000;
 
-/** A phase in which all jobs wait. It has no other fault beside it, which might fail one of them. */
+/** A phase in which all jobs wait; exclusive, since another fault could fail one of them. */
 function refusalPhase(name: string, rule: object, phaseMs: { from: number; to: number }, limitMs: number): Fault {
   return {
     name,
     lane: 'outside',
     limitMs,
-    isAlone: true,
+    isExclusive: true,
     async inject(world, random) {
       const phase = { startedAt: Date.now(), overAt: 0 };
       await world.sandbox.setModelFaults([rule]);
@@ -42,12 +42,12 @@ async function listJobsOf({ system }: World, { startedAt, overAt }: Phase): Prom
 
 const hasEnded = ({ status }: Job): boolean => status !== 'queued' && status !== 'running';
 
-/** Jobs submitted in the phase must neither fail nor lose an attempt. */
+/** Jobs submitted during the phase must neither fail nor use up an attempt. */
 async function checkWaited(world: World, name: string, phase: Phase): Promise<void> {
   const ended = (await listJobsOf(world, phase)).filter(hasEnded);
   for (const { id, task, status, error_code, attempts } of ended)
     if (status === 'failed' || attempts > 1)
-      world.journal.violate(
+      world.journal.addViolation(
         'provider',
         `${name}: job ${id} (${task}) is ${status} (${error_code}) after ${attempts} attempts`,
         phase.overAt,

@@ -1,4 +1,4 @@
-/** Redis that forgets, dies, freezes, fills up, and hangs up. */
+/** Faults of Redis: restarts with and without data, outages, freezes, full memory, closed connections. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freeze } from '../freeze.ts';
 import type { World } from '../world.ts';
@@ -36,7 +36,7 @@ export const redisFaults: Fault[] = [
     name: 'redis-away',
     lane: 'inside',
     limitMs: 5_000,
-    isAlone: true,
+    isExclusive: true,
     async inject({ system }) {
       await system.redis.kill();
       await sleep(outageMs);

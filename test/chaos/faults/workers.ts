@@ -1,4 +1,4 @@
-/** Workers that die, sleep, and leave in order. */
+/** Faults of the worker processes: SIGKILL, SIGSTOP, SIGTERM. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from './fault.ts';
 
@@ -11,7 +11,7 @@ export const workerFaults: Fault[] = [
     name: 'worker-kill',
     lane: 'inside',
     limitMs: 12_000,
-    isAlone: true,
+    isExclusive: true,
     async inject({ fleet }, random) {
       const slot = random.pick(fleet.workers);
       const overAt = Date.now();

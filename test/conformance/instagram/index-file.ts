@@ -1,4 +1,4 @@
-/** The index of a folder of webhook payloads. */
+/** Schema of the index file of a folder of webhook payloads. */
 import { z } from 'zod';
 
 const Expected = z.looseObject({ status: z.int(), also: z.array(z.int()).default([]), body: z.string().optional() });

@@ -1,4 +1,4 @@
-/** Everything that a folder says of Instagram's webhooks: handshakes, signatures, payloads and sequences. */
+/** Runs a folder's cases for Instagram webhooks: handshakes, signatures, payloads and sequences. */
 
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -31,7 +31,7 @@ export async function checkInstagram(indexFile: string, report: Report): Promise
   }
 }
 
-/** A server with other settings, where a case wants one; undefined where it refuses these settings. */
+/** The URL of an API with the case's settings; undefined where they are invalid. */
 async function serverFor(scene: Scene, config: Record<string, string> | undefined): Promise<string | undefined> {
   if (config === undefined) return scene.platform.api.url;
   const names: Record<string, string> = {
@@ -48,14 +48,14 @@ async function serverFor(scene: Scene, config: Record<string, string> | undefine
 
 async function handshake(scene: Scene, { query, server_config, expect }: Handshake): Promise<void> {
   const url = await serverFor(scene, server_config);
-  // A server that takes no such settings answers nobody, which is as good as a refusal and no more.
+  // An API that refuses to start with these settings counts as a refusal of the handshake.
   if (url === undefined) return expectThat('the settings are refused', expect.status !== 200);
   const response = await fetch(`${url}/webhooks/instagram?${query}`);
   const text = await response.text();
   expectThat(`status ${response.status}`, [expect.status, ...expect.also].includes(response.status));
   if (response.status !== 200) {
     const secret = expect.body_must_not_contain;
-    return expectThat('the refusal holds the challenge', secret === undefined || !text.includes(secret));
+    return expectThat('the refusal contains the challenge', secret === undefined || !text.includes(secret));
   }
   if (expect.body !== undefined) expectSame('body', text, expect.body);
   const type = response.headers.get('content-type') ?? '';
@@ -77,7 +77,7 @@ async function signature(scene: Scene, bodyFile: string, one: SignatureCase): Pr
   });
   const text = await response.text();
   expectThat(`status ${response.status}`, [wanted, ...one.also].includes(response.status));
-  expectThat('a refusal shows a signature', !/[0-9a-f]{64}/i.test(text));
+  expectThat('the refusal contains a signature', !/[0-9a-f]{64}/i.test(text));
 }
 
 async function receive(scene: Scene, payload: Payload): Promise<void> {
@@ -93,7 +93,7 @@ async function receive(scene: Scene, payload: Payload): Promise<void> {
   expectThat('the API still answers', health.ok);
 }
 
-/** Every reply of the list was sent and no other; messages of one person may get one reply together. */
+/** Expects exactly the listed replies; several messages of one person may share a reply. */
 export function expectReplies(sent: Sent[], replies: Reply[]): void {
   const comments = replies.filter(({ type }) => type === 'comment-private-reply');
   const toComments = sent.filter(({ kind }) => kind === 'comment');
@@ -116,13 +116,13 @@ export function expectReplies(sent: Sent[], replies: Reply[]): void {
   for (const { account, text, outcome } of sent) {
     expectSame('outcome', outcome, 'delivered');
     expectThat(`a reply of ${Buffer.byteLength(text)} bytes`, Buffer.byteLength(text) <= 1_000);
-    expectThat('a reply holds the access token', !text.includes(accessToken(account)));
-    expectThat('a reply holds our instructions', !/You answer|Do not cite passages/.test(text));
+    expectThat('a reply contains the access token', !text.includes(accessToken(account)));
+    expectThat('a reply contains the system prompt', !/You answer|Do not cite passages/.test(text));
     expectThat('a reply promises a discount', !/100\s*% discount code:?\s*\w/i.test(text));
   }
 }
 
-/** What reached the task is what was written, code point for code point, but for what Postgres can't keep. */
+/** Expects each job's text to equal the payload's, except NUL and lone surrogates, which Postgres can't store. */
 async function expectTexts(scene: Scene, replies: Reply[]): Promise<void> {
   const texts = await scene.textsByEvent();
   for (const { comment_id, mid, text } of replies) {

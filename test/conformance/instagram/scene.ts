@@ -1,4 +1,4 @@
-/** The platform with the index's accounts connected, and hands to post its payloads and count what was sent. */
+/** Fixture for webhook cases: the platform with the index's accounts connected, and functions to post and inspect. */
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,21 +12,21 @@ export type Sent = { account: string; to: string; kind: 'comment' | 'person'; te
 export type Scene = {
   platform: Platform;
   index: Index;
-  /** As the reader of the index is told to: times shifted to now, signed anew. Returns the status and how long it took. */
+  /** Posts a payload with its times shifted to now and a new signature, as the index asks; returns status and ms. */
   post(payload: Payload): Promise<{ status: number; ms: number }>;
   postBody(body: Buffer, headers: Record<string, string>): Promise<{ status: number; ms: number }>;
-  /** Signs and posts an event of the scene's own. */
+  /** Signs and posts an event that is not in the index; returns the status. */
   postEvent(event: object): Promise<number>;
-  /** Everything that was asked of the Graph API since the last `clear`. */
+  /** All send requests to the Graph API since the last `clear`. */
   sent(): Sent[];
-  /** Waits until the Graph API was asked to send so many messages. */
+  /** Waits until the Graph API has received `count` send requests. @throws after 30 s */
   untilSent(count: number): Promise<void>;
-  /** Waits until no job is queued or running. */
+  /** Waits until no job is queued or running. @throws after `limitMs` */
   settled(limitMs?: number): Promise<void>;
-  /** The texts that jobs were given, by the comment or message that they answer. */
+  /** The input texts of jobs, by the id of their comment or message. */
   textsByEvent(): Promise<Map<string, string>>;
   jobs(): Promise<{ id: string; task: string; status: string; error_code: string | null; attempts: number }[]>;
-  /** As before the first event: nothing received, nothing sent, no fault, every account connected. */
+  /** Resets to the initial state: no events, no sends, no faults, every account connected. */
   clear(): Promise<void>;
   close(): Promise<void>;
 };
@@ -78,8 +78,8 @@ export async function openScene(folder: string, index: Index): Promise<Scene> {
   const signed = (body: Buffer, secret: string): string =>
     `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
 
-  /** Maintenance may hold one of these tables and want another: then once more. */
-  const forget = () =>
+  /** Repeated, since maintenance may lock these tables in another order and cause a deadlock. */
+  const truncateAll = () =>
     inRepeatedTransaction(db, (client) =>
       client.query(
         'truncate webhook_events, messages, conversations, instagram_sends, instagram_opt_outs, jobs, job_steps',
@@ -130,8 +130,8 @@ export async function openScene(folder: string, index: Index): Promise<Scene> {
       return rows;
     },
     async clear() {
-      await forget();
-      // An echo that is still to come would speak of what is forgotten here.
+      await truncateAll();
+      // A pending echo would refer to deleted rows.
       sandbox.instagram.stop();
       sandbox.instagram.clear();
       faults.clear();
@@ -142,7 +142,7 @@ export async function openScene(folder: string, index: Index): Promise<Scene> {
   };
 }
 
-/** Every number of exactly 10 or 13 digits that starts with 17 or 18, moved by so much; all other bytes stay. */
+/** Shifts Unix times (10 or 13 digits that start with 17 or 18) by `byMs`; keeps all other bytes. */
 function shifted(body: Buffer, byMs: number): Buffer {
   const text = body.toString('latin1').replace(/(?<!\d)1[78]\d{8}(?:\d{3})?(?!\d)/g, (number) => {
     const by = number.length === 10 ? Math.floor(byMs / 1_000) : byMs;

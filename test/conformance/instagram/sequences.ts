@@ -1,8 +1,8 @@
-/** Sequences, told in sentences: each step and each expectation that is understood is played, the others are named. */
+/** Runs sequences, whose steps and expectations are English sentences; skips those that it can't parse. */
 import { expectThat, type Report } from '../report.ts';
 import type { Payload, Sequence } from './index-file.ts';
 import type { Scene } from './scene.ts';
-import { endKillableWorker, isKill, newPlay, putRight, readStep, useKillableWorker } from './steps.ts';
+import { endKillableWorker, isKill, newRun, readStep, restoreStores, useKillableWorker } from './steps.ts';
 
 const maxMs = 5_000;
 
@@ -13,21 +13,20 @@ export async function checkSequences(scene: Scene, report: Report): Promise<void
     const stubs = sequence.steps.map(readStub);
     if (stubs.every((stub) => stub !== undefined)) {
       for (const [i, stub] of stubs.entries())
-        await report.check(`${sequence.name}: ${sequence.steps[i]}`, () => playStub(scene, sequence, stub));
+        await report.check(`${sequence.name}: ${sequence.steps[i]}`, () => runStub(scene, sequence, stub));
       continue;
     }
     const unknown = sequence.steps.find((step) => readStep(step) === undefined);
     const wanted = readReplyCount(sequence.expect);
-    if (unknown !== undefined) report.skip(sequence.name, `“${unknown}” is no step that this command knows`);
-    else if (wanted === undefined)
-      report.skip(sequence.name, `“${sequence.expect}” is nothing that this command can count`);
-    else await report.check(sequence.name, () => playSteps(scene, sequence, wanted));
+    if (unknown !== undefined) report.skip(sequence.name, `unknown step “${unknown}”`);
+    else if (wanted === undefined) report.skip(sequence.name, `no number of replies in “${sequence.expect}”`);
+    else await report.check(sequence.name, () => runSteps(scene, sequence, wanted));
   }
 }
 
 type Wanted = { count: number; atMost: boolean };
 
-/** `exactly 1 reply`, `0 replies`, `one reply`, `at most 1 send`. */
+/** Parses `exactly 1 reply`, `0 replies`, `one reply` or `at most 1 send`. */
 function readReplyCount(expect: string): Wanted | undefined {
   const [, atMost, count] =
     /(at most )?(?:\b|^)(\d+|no|one|two|a single)\s+(?:\w+\s+)?(?:repl(?:y|ies)|sends?|messages?)\b/i.exec(expect) ??
@@ -37,25 +36,25 @@ function readReplyCount(expect: string): Wanted | undefined {
   return { count: words[count.toLowerCase()] ?? Number(count), atMost: atMost !== undefined };
 }
 
-async function playSteps(scene: Scene, sequence: Sequence, wanted: Wanted): Promise<void> {
+async function runSteps(scene: Scene, sequence: Sequence, wanted: Wanted): Promise<void> {
   await scene.clear();
-  const play = newPlay(scene);
-  if (sequence.steps.some(isKill)) await useKillableWorker(play);
-  for (const step of sequence.steps) await readStep(step)?.(play);
-  for (const { status, ms, isStorageUp } of play.posts) {
+  const run = newRun(scene);
+  if (sequence.steps.some(isKill)) await useKillableWorker(run);
+  for (const step of sequence.steps) await readStep(step)?.(run);
+  for (const { status, ms, isStorageUp } of run.posts) {
     expectThat(`answered after ${ms} ms`, ms < maxMs);
     expectThat(`status ${status}`, isStorageUp ? status === 200 : status >= 500);
   }
-  await putRight(play);
+  await restoreStores(run);
   const { rowCount } = await scene.platform.db.pool.query('select from webhook_events limit 1');
   expectThat('nothing was committed', rowCount === 1);
   await scene.settled();
-  await endKillableWorker(play);
+  await endKillableWorker(run);
   const sent = scene.sent().length;
   expectThat(`${sent} replies were sent`, wanted.atMost ? sent <= wanted.count : sent === wanted.count);
 }
 
-/** `stub 613/2534040`, `stub HTTP 503`, `stub Graph API: accept then never answer`. */
+/** Parses `stub 613/2534040`, `stub HTTP 503` or `stub Graph API: accept then never answer`. */
 function readStub(step: string): Rule | undefined {
   const [, code, subcode] = /^stub (\d+)(?:\/(\d+))?$/i.exec(step) ?? [];
   if (code !== undefined)
@@ -71,7 +70,7 @@ function readStub(step: string): Rule | undefined {
   return undefined;
 }
 
-async function playStub(scene: Scene, { expect }: Sequence, rule: Rule): Promise<void> {
+async function runStub(scene: Scene, { expect }: Sequence, rule: Rule): Promise<void> {
   await scene.clear();
   const isRetried = /retried/i.test(expect);
   scene.platform.sandbox.instagram.faults.set([{ ...rule, ...(isRetried && { times: 1 }) }]);

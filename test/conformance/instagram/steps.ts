@@ -1,19 +1,19 @@
-/** The steps of a sequence, as people write them. */
+/** Parses and runs the steps of a sequence. */
 import type { Payload } from './index-file.ts';
 import type { Scene } from './scene.ts';
 
-export type Play = {
+export type SequenceRun = {
   scene: Scene;
-  /** The message that the sequence speaks of. */
+  /** Id of the sequence's message. */
   mid: string;
   posts: { payload: Payload | undefined; status: number; ms: number; isStorageUp: boolean }[];
   redisIsDown: boolean;
   postgresIsDown: boolean;
   worker: { kill(): Promise<void> } | undefined;
 };
-export type Step = (play: Play) => Promise<void>;
+export type Step = (run: SequenceRun) => Promise<void>;
 
-export const newPlay = (scene: Scene): Play => ({
+export const newRun = (scene: Scene): SequenceRun => ({
   scene,
   mid: `mid-${Date.now()}`,
   posts: [],
@@ -24,46 +24,46 @@ export const newPlay = (scene: Scene): Play => ({
 
 const timesAtOnce = 10;
 
-const steps: { form: RegExp; play: (match: RegExpExecArray) => Step }[] = [
+const steps: { form: RegExp; run: (match: RegExpExecArray) => Step }[] = [
   {
     form: /^(?:re-?)?(?:post|deliver) (\d+)\b(.*)$/i,
-    play: ([, number = '', how = '']) => postPayload(number, timesOf(how)),
+    run: ([, number = '', how = '']) => postPayload(number, timesOf(how)),
   },
   {
     form: /^(?:post|deliver) (?:a|the|its|that) (?:text )?message\b.*$/i,
-    play: () => postMessage({ text: 'Hello, is anybody there?' }),
+    run: () => postMessage({ text: 'Hello, is anybody there?' }),
   },
   {
     form: /^(?:post|deliver) (?:the |an? )?(?:is_deleted|unsend)\b.*$/i,
-    play: () => postMessage({ is_deleted: true }),
+    run: () => postMessage({ is_deleted: true }),
   },
-  { form: /^wait until (?:the|every|all) jobs?\b.*(?:complet|end|done|sent|answered).*$/i, play: () => waitForJobs },
+  { form: /^wait until (?:the|every|all) jobs?\b.*(?:complet|end|done|sent|answered).*$/i, run: () => waitForJobs },
   {
     form: /^(?:pause|stop) (?:the |every |all )?workers?\b.*$/i,
-    play:
+    run:
       () =>
       ({ scene }) =>
         scene.platform.stopWorkers(),
   },
-  { form: /^(?:resume|start|restart)(?: (?:the |a |every |all )?workers?)?$/i, play: () => startWorker },
-  { form: /^(?:kill|crash)\b.*\bworker\b.*$/i, play: () => killWorker },
-  { form: /^(?:stop|kill) redis\b.*$/i, play: () => stopRedis },
-  { form: /^(?:re)?start redis\b.*$/i, play: () => startRedis },
-  { form: /^(?:stop|kill) postgres\b.*$/i, play: () => stopPostgres },
-  { form: /^(?:re)?start postgres\b.*$/i, play: () => startPostgres },
+  { form: /^(?:resume|start|restart)(?: (?:the |a |every |all )?workers?)?$/i, run: () => startWorker },
+  { form: /^(?:kill|crash)\b.*\bworker\b.*$/i, run: () => killWorker },
+  { form: /^(?:stop|kill) redis\b.*$/i, run: () => stopRedis },
+  { form: /^(?:re)?start redis\b.*$/i, run: () => startRedis },
+  { form: /^(?:stop|kill) postgres\b.*$/i, run: () => stopPostgres },
+  { form: /^(?:re)?start postgres\b.*$/i, run: () => startPostgres },
 ];
 
 export function readStep(text: string): Step | undefined {
-  for (const { form, play } of steps) {
+  for (const { form, run } of steps) {
     const match = form.exec(text.trim());
-    if (match) return play(match);
+    if (match) return run(match);
   }
   return undefined;
 }
 
 export const isKill = (step: string): boolean => /^(?:kill|crash)\b.*\bworker\b/i.test(step.trim());
 
-/** `twice`, `5 times`, `concurrently`, `10x in parallel`; once where nothing is said. */
+/** Parses `twice`, `5 times`, `concurrently` or `10x in parallel`; 1 otherwise. */
 function timesOf(how: string): number {
   const [, count] = /(\d+)\s*(?:times|x|×)/i.exec(how) ?? [];
   if (count !== undefined) return Number(count);
@@ -73,12 +73,12 @@ function timesOf(how: string): number {
 
 const postPayload =
   (number: string, times: number): Step =>
-  async (play) => {
-    const payload = play.scene.index.payloads.find(({ file }) => file.startsWith(`${number.padStart(2, '0')}-`));
+  async (run) => {
+    const payload = run.scene.index.payloads.find(({ file }) => file.startsWith(`${number.padStart(2, '0')}-`));
     if (payload === undefined) throw new Error(`there is no payload ${number}`);
-    const isStorageUp = !play.postgresIsDown;
-    const answers = await Promise.all(Array.from({ length: times }, () => play.scene.post(payload)));
-    play.posts.push(...answers.map((answer) => ({ ...answer, payload, isStorageUp })));
+    const isStorageUp = !run.postgresIsDown;
+    const answers = await Promise.all(Array.from({ length: times }, () => run.scene.post(payload)));
+    run.posts.push(...answers.map((answer) => ({ ...answer, payload, isStorageUp })));
   };
 
 const postMessage =
@@ -90,57 +90,57 @@ const postMessage =
     await scene.postEvent({ object: 'instagram', entry: [{ id, time: Date.now(), messaging: [item] }] });
   };
 
-/** Until they have ended, and BullMQ has forgotten them. */
+/** Waits for the jobs' end, and removes them from BullMQ. */
 const waitForJobs: Step = async ({ scene }) => {
   await scene.settled();
   for (const queue of scene.platform.api.services.queues.byTask.values()) await queue.clean(0, 10_000, 'completed');
 };
 
-const startWorker: Step = async (play) => {
-  if (play.worker === undefined) await play.scene.platform.startWorker();
-  else play.worker = await play.scene.platform.startWorkerProcess();
+const startWorker: Step = async (run) => {
+  if (run.worker === undefined) await run.scene.platform.startWorker();
+  else run.worker = await run.scene.platform.startWorkerProcess();
 };
 
-/** Once Instagram has a message, before its answer is written down. */
-const killWorker: Step = async (play) => {
-  await play.scene.untilSent(1);
-  await play.worker?.kill();
+/** Kills the worker after its message was delivered and before it records the answer. */
+const killWorker: Step = async (run) => {
+  await run.scene.untilSent(1);
+  await run.worker?.kill();
 };
 
-/** A worker that can be killed, and an Instagram that keeps it waiting for the answer to its first message. */
-export async function useKillableWorker(play: Play): Promise<void> {
-  await play.scene.platform.stopWorkers();
-  play.scene.platform.sandbox.instagram.faults.set([{ kind: 'hang_after_delivery', times: 1 }]);
-  play.worker = await play.scene.platform.startWorkerProcess();
+/** Starts a worker process that can be killed; Instagram delivers its first message but does not answer. */
+export async function useKillableWorker(run: SequenceRun): Promise<void> {
+  await run.scene.platform.stopWorkers();
+  run.scene.platform.sandbox.instagram.faults.set([{ kind: 'hang_after_delivery', times: 1 }]);
+  run.worker = await run.scene.platform.startWorkerProcess();
 }
 
-export async function endKillableWorker(play: Play): Promise<void> {
-  if (play.worker === undefined) return;
-  await play.worker.kill();
-  await play.scene.platform.startWorker();
+export async function endKillableWorker(run: SequenceRun): Promise<void> {
+  if (run.worker === undefined) return;
+  await run.worker.kill();
+  await run.scene.platform.startWorker();
 }
 
-const stopRedis: Step = async (play) => {
-  play.redisIsDown = true;
-  await play.scene.platform.redis.kill();
+const stopRedis: Step = async (run) => {
+  run.redisIsDown = true;
+  await run.scene.platform.redis.kill();
 };
-const startRedis: Step = async (play) => {
-  play.redisIsDown = false;
-  await play.scene.platform.redis.restart({ keepData: true });
+const startRedis: Step = async (run) => {
+  run.redisIsDown = false;
+  await run.scene.platform.redis.restart({ keepData: true });
 };
-const stopPostgres: Step = async (play) => {
-  play.postgresIsDown = true;
-  await play.scene.platform.postgres.stop('immediate');
+const stopPostgres: Step = async (run) => {
+  run.postgresIsDown = true;
+  await run.scene.platform.postgres.stop('immediate');
 };
-const startPostgres: Step = async (play) => {
-  play.postgresIsDown = false;
-  await play.scene.platform.postgres.restart();
+const startPostgres: Step = async (run) => {
+  run.postgresIsDown = false;
+  await run.scene.platform.postgres.restart();
 };
 
-/** Starts again what is down, and delivers what was not taken, as Meta does. */
-export async function putRight(play: Play): Promise<void> {
-  if (play.redisIsDown) await startRedis(play);
-  if (play.postgresIsDown) await startPostgres(play);
-  for (const { payload, status } of play.posts)
-    if (payload !== undefined && status >= 500) await play.scene.post(payload);
+/** Restarts stopped stores and posts again what was answered with a 5xx, as Meta does. */
+export async function restoreStores(run: SequenceRun): Promise<void> {
+  if (run.redisIsDown) await startRedis(run);
+  if (run.postgresIsDown) await startPostgres(run);
+  for (const { payload, status } of run.posts)
+    if (payload !== undefined && status >= 500) await run.scene.post(payload);
 }

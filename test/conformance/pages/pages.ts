@@ -1,4 +1,4 @@
-/** Every page of a folder: extracted with the sandbox's model, with one that is always right, and with one that invents. */
+/** Extracts every page of a folder with three models: the sandbox's, one that is always right, one that invents. */
 import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { dirname, join } from 'node:path';
@@ -17,7 +17,7 @@ export async function checkPages(truthFile: string, report: Report): Promise<voi
   const truth = Truth.parse(JSON.parse(readFileSync(truthFile, 'utf8')));
   const pages: Page[] = truth.pages.map((page) => {
     const source = readFileSync(join(dirname(truthFile), page.file), 'utf8');
-    // What scripts unpack is on the page, too.
+    // Data that scripts decode from base64 counts as part of the page.
     const packed =
       source.match(/[A-Za-z0-9+/]{40,}={0,2}/g)?.map((text) => Buffer.from(text, 'base64').toString()) ?? [];
     return { ...page, numbers: numbersOf([source, ...packed].join('\n')) };
@@ -58,7 +58,7 @@ async function withSandboxModel(platform: Platform, tenant: Tenant, page: Page, 
     expectThat(differences(page, products).join('\n'), differences(page, products).length === 0);
     return expectThat(`it cost ${job.tokens_consumed} tokens`, job.tokens_consumed === 0);
   }
-  // The stand-in is no good reader; but whatever it says, a price is the page's own.
+  // The sandbox's model may miss products, but a price must always be one of the page's.
   const prices = new Set(page.products.flatMap((product) => [product.price, product.price_max]));
   for (const product of products) {
     const known = page.products.some(({ name }) => name.normalize('NFKC') === String(product.name).normalize('NFKC'));
@@ -73,14 +73,14 @@ async function withSandboxModel(platform: Platform, tenant: Tenant, page: Page, 
 const isPriceOf = (page: TruePage, prices: Set<unknown>, product: Record<string, unknown>): boolean =>
   prices.has(product.price) || page.alternatives.some(({ price }) => price === product.price);
 
-/** Whether the digits of a price stand in the page's source as a number, however they are grouped. */
+/** Whether the page's source contains the digits of a price as one number, in any grouping. */
 function isWritten(page: Page, price: unknown): boolean {
   if (typeof price !== 'number') return price === null;
   const forms = [String(price), price.toFixed(1), price.toFixed(2)].map((text) => text.replace(/\D/g, ''));
   return forms.some((digits) => page.numbers.has(digits));
 }
 
-/** Every number of a text, as its digits. */
+/** Every number of a text, as its digits without separators. */
 function numbersOf(text: string): Set<string> {
   const ascii = text.replace(/[\u06f0-\u06f9\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) & 0xf));
   const runs = ascii.match(/\d(?:[\d.,'’٬٫\u00a0\u202f ]*\d)?/g) ?? [];
@@ -123,10 +123,10 @@ function expectNothingInvented(page: Page, products: Products): void {
       product.price !== invented.price && product.price_max !== invented.price,
     );
   }
-  // What the model claimed with an invented price gives nothing of it; structured data stay what they are.
+  // A product with an invented price must keep no price; structured data are not affected.
   if (page.obtainable === 'model')
     expectThat(
-      `${products.length} products were believed`,
+      `${products.length} products with an invented price were kept`,
       products.every(({ price }) => price === null || isWritten(page, price)),
     );
 }
@@ -139,12 +139,12 @@ async function inGroups<T>(items: T[], work: (item: T) => Promise<void>): Promis
   await Promise.all(Array.from({ length: pagesAtOnce }, next));
 }
 
-/** Serves the files with their status. */
+/** Serves each file with its status. */
 const serve =
   (folder: string, pages: TruePage[]): RequestListener =>
   (request, response) => {
     const page = pages.find(({ file }) => request.url === `/${file}`);
-    // No charset: some pages name their own.
+    // No charset, since some pages declare their own.
     response.setHeader('content-type', 'text/html');
     response.statusCode = page?.http_status ?? 404;
     response.end(page === undefined ? 'not found' : readFileSync(join(folder, page.file)));

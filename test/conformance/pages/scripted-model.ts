@@ -1,13 +1,13 @@
-/** A model whose answers are known: the right one for each page, or one that makes things up. */
+/** A scripted model that gives the right answer for each page, or invents products and prices. */
 import type { ScriptedModel } from '@tally/testing';
 import type { TruePage } from './truth.ts';
 
 export type Behaviour = 'right' | 'inventing';
 
-/** What no page says. */
+/** A product that is on no page. */
 export const invented = { name: 'Imaginary Widget 9000', price: 123_456.78 } as const;
 
-/** Which page is asked about is read from the file's name in the prompt. */
+/** Finds the page by its file name in the prompt. */
 export const scriptOf =
   (behaviour: Behaviour, pages: TruePage[]): ScriptedModel['script'] =>
   ({ messages }) => {
@@ -22,9 +22,9 @@ export const scriptOf =
   };
 
 function answerFor(behaviour: Behaviour, page: TruePage, prompt: string): object[] {
-  const said = (name: string) => squeeze(prompt).includes(squeeze(name));
-  // A right model says nothing of products that the part it was shown does not hold.
-  if (behaviour === 'right') return page.products.filter(({ name }) => said(name)).map(toAnswer);
+  const isInPrompt = (name: string) => squeeze(prompt).includes(squeeze(name));
+  // The prompt may hold only a part of the page; answer only with products in that part.
+  if (behaviour === 'right') return page.products.filter(({ name }) => isInPrompt(name)).map(toAnswer);
   return [
     toAnswer({ name: invented.name, price: invented.price, currency: 'USD', availability: 'in_stock' }),
     ...page.products.map((product) => toAnswer({ ...product, price: invented.price })),

@@ -1,4 +1,4 @@
-/** The right answers of a folder of pages, and whether an answer is one of them. */
+/** Schema of the expected products of pages, and their comparison with actual ones. */
 import { z } from 'zod';
 
 const Product = z.looseObject({
@@ -24,13 +24,13 @@ export type TruePage = z.infer<typeof Page>;
 
 export const Truth = z.looseObject({ pages: z.array(Page) });
 
-/** Fields that are compared where the truth names them. */
+/** Fields that are compared where the expected product has them. */
 const compared = ['price', 'currency', 'availability', 'sku', 'brand', 'price_max', 'gtin', 'mpn', 'currency_label'];
 
 const normal = (text: unknown): unknown =>
   typeof text === 'string' ? text.normalize('NFKC').replace(/\s+/g, ' ').trim() : (text ?? null);
 
-/** What is wrong with an answer; empty where it is right. Each field may be as an alternative says. */
+/** The differences from the expected products; empty where they match. An alternative's value also matches. */
 export function differences(page: TruePage, products: Record<string, unknown>[]): string[] {
   const others = page.alternatives.find(({ products: list }) => Array.isArray(list));
   if (
@@ -45,7 +45,7 @@ function compare(page: TruePage, products: Record<string, unknown>[]): string[] 
   const names = products.map((product) => normal(product.name));
   const wrong = names
     .filter((name) => !page.products.some((wanted) => isName(page, wanted, name)))
-    .map((name) => `${name} is no product of this page`);
+    .map((name) => `${name} is not a product of this page`);
   for (const wanted of page.products) {
     const i = names.findIndex((name) => isName(page, wanted, name));
     const product = products[i];
@@ -69,7 +69,8 @@ function fieldDifferences(page: TruePage, wanted: TrueProduct, product: Record<s
     })
     .map(
       (field) =>
-        `${wanted.name}: ${field} is ${JSON.stringify(product[field] ?? null)}, not ${JSON.stringify(wanted[field])}`,
+        `${wanted.name}: ${field} is ${JSON.stringify(product[field] ?? null)},` +
+        ` expected ${JSON.stringify(wanted[field])}`,
     );
   const images = new Set(Array.isArray(product.images) ? product.images : []);
   const missing = (wanted.images ?? []).filter((image) => !images.has(image));

@@ -1,4 +1,4 @@
-/** A network that looks public: names resolve as a case says, and every dial is recorded and ends at a listener of ours. */
+/** A simulated network: names resolve as the case defines, and every dial is recorded and led to a local server. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
@@ -9,16 +9,16 @@ export type Dial = { address: string; port: number };
 
 export type World = {
   network: Network;
-  /** Forgets the dials, and resolves as this case says from now on. */
+  /** Clears the dials and sets the case's DNS answers. */
   prepare(names: Names): void;
   dials(): Dial[];
-  /** Connections that reached ports of this machine which a refused address names. */
+  /** Connections to watched local ports. */
   seen(): string[];
   close(): Promise<void>;
 };
 
 const publicAddress = '93.184.215.14';
-/** Ports that refused addresses name; those that are free here are watched. */
+/** Ports in refused addresses; a listener watches each that is free on this machine. */
 const watchedPorts = [80, 443, 6379, 8080, 9229];
 
 export async function startWorld(): Promise<World> {
@@ -76,7 +76,7 @@ async function watch(port: number, seen: string[]): Promise<Server | undefined> 
   }
 }
 
-/** A page, or whatever leads from one to the address in `to`. */
+/** Answers with a page, or with a redirect or content that leads to the address in `to`. */
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://redirect.test');
   const to = searchParams.get('to') ?? '';
