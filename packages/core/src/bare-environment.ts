@@ -1,2 +1,2 @@
-/** What programs that are not ours are told of the environment: ours holds secrets. */
+/** The environment given to third-party programs, because our own contains secrets. */
 export const bareEnvironment = { PATH: '/usr/local/bin:/usr/bin:/bin', TZ: 'UTC' };
