@@ -1,11 +1,11 @@
-/** One set-up of a folder at a time. */
+/** Allows one set-up per folder at a time. */
 import { createHash } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { root, say } from './project.mjs';
 
-/** Two starts at the same time must not install over each other: the second waits, and then finds the work done. */
+/** Runs `work` under a lock, so that concurrent starts do not install over each other; the second one waits. */
 export async function withLock(work) {
   const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
   // Not in node_modules, which `npm ci` deletes.

@@ -1,4 +1,4 @@
-/** `npm run verify`: is every displayed number the sum of what was really used? */
+/** `npm run verify`: compares every balance with its ledger rows and with Redis. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, type Billing } from '@tally/billing';
 import { minId } from '@tally/core';
@@ -8,7 +8,7 @@ const pageSize = 500;
 const settleMs = 1_500;
 const progressEveryMs = 2_000;
 
-/** Prints each difference; 0 where there is none, else 1. */
+/** Prints each difference. Returns the exit code: 0 if there is none, else 1. */
 export async function verify(billing: Billing): Promise<number> {
   let checked = 0;
   let differences = 0;
