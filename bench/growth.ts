@@ -1,4 +1,4 @@
-/** Measures whether long tables and a long queue slow down single requests: the same requests before and after filling. */
+/** Measures whether long tables and a long queue slow down single requests, before and after filling. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Installation, submitMany } from './installation.ts';
 import { settleJobs, startLedger } from './ledger.ts';

@@ -1,4 +1,4 @@
-/** Measures metered jobs per second and their CPU time, compared with a bare BullMQ worker that sends the same prompts. */
+/** Measures metered jobs per second and CPU time, compared with a bare BullMQ worker that sends the same prompts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { searchPassages } from '@tally/db';
 import { queueOf } from '@tally/queue';

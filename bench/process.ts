@@ -23,7 +23,7 @@ const stopLimitMs = 20_000;
 const root = new URL('../', import.meta.url);
 const living = new Set<Child>();
 
-/** Starts `node <script>` (relative to the repository), resolves when it is ready. @throws Error with its last output */
+/** Starts `node <script>` (relative to the root), resolves when it is ready. @throws Error with its last output */
 export async function startChild(
   script: string,
   options: { env: Record<string, string>; folder: string; nodeOptions?: string[] },

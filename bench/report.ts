@@ -1,4 +1,4 @@
-/** Formats the figures as Markdown tables, with the targets (DESIGN, section 7). */
+/** Formats the figures as Markdown tables, with their targets. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Growth } from './growth.ts';
 import type { Latency } from './latency.ts';

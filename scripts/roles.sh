@@ -1,6 +1,6 @@
 #!/bin/sh
-# Creates the roles of an installation, as a superuser: `tally_owner` owns and migrates the tables, `tally_app` uses them.
-# `tally_app` can neither disable the triggers that keep the ledger append-only, nor alter a table.
+# Creates the roles of an installation, as a superuser: `tally_owner` owns and migrates the tables, `tally_app` uses
+# them. `tally_app` can neither disable the triggers that keep the ledger append-only, nor alter a table.
 # Requires TALLY_OWNER_PASSWORD and TALLY_DB_PASSWORD; psql also reads its own variables (PGHOST, PGUSER, ...).
 set -eu
 psql -v ON_ERROR_STOP=1 -v owner_password="$TALLY_OWNER_PASSWORD" -v app_password="$TALLY_DB_PASSWORD" "${POSTGRES_DB:-postgres}" <<'SQL'

@@ -18,8 +18,8 @@ import { installRedis, ownRedisServer, redisFound, redisPath } from './setup/red
 const stampFile = join(modules, '.tally-setup');
 
 /**
- * In order, because each step needs the previous one. `present()` is cheap and runs at every start; `install()` does the
- * work and throws a Fault where it can't.
+ * In order, because each step needs the previous one. `present()` is cheap and runs at every start; `install()` does
+ * the work and throws a Fault where it can't.
  */
 const steps = [
   { present: dependenciesInstalled, install: installDependencies },

@@ -1,6 +1,6 @@
 /**
- * The baseline for the worker: BullMQ and the same model client with the same settings. It keeps its prompts in memory and
- * discards the answers, so it does less than any useful worker.
+ * The baseline for the worker: BullMQ and the same model client with the same settings. It keeps its prompts in memory
+ * and discards the answers, so it does less than any useful worker.
  */
 import { connectRedis, createLogger, loadConfig, newId } from '@tally/core';
 import { queuePrefix } from '@tally/queue';

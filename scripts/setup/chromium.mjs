@@ -1,4 +1,4 @@
-/** Step 4: Chromium, unless CHROMIUM_PATH is set. Only product extraction needs it, so a failure does not end the set-up. */
+/** Step 4: Chromium, unless CHROMIUM_PATH is set. Only product extraction needs it, so a failure is not fatal. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { aptInstall, aptWorks, hasDebianPackages } from './apt.mjs';

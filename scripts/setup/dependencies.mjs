@@ -26,7 +26,7 @@ function readLock(path) {
  * lockfile without packages of other platforms, and it empties node_modules under running processes.
  */
 export async function installDependencies() {
-  // Includes development dependencies: with NODE_ENV=production in the environment `npm test` would reinstall otherwise.
+  // Includes development dependencies, or `npm test` would reinstall with NODE_ENV=production in the environment.
   const args = ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const step = 'Installing dependencies, about a minute';
   const { status, lastLines, log } = await runStep(step, 'npm', args, { cwd: root, env: environmentForNpm() });

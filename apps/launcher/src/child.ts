@@ -61,8 +61,8 @@ export function runOnce(program: Program): Child {
 }
 
 /**
- * Starts a program and restarts it after each unexpected exit: after 0.5 s, then after longer pauses up to 10 s. Gives up
- * after three exits before it was ready.
+ * Starts a program and restarts it after each unexpected exit: after 0.5 s, then after longer pauses up to 10 s. Gives
+ * up after three exits before it was ready.
  */
 export function keepRunning(program: Program): Child {
   const { name } = program;

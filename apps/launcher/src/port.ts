@@ -31,7 +31,10 @@ function explain(fault: string, host: string, port: number): string {
   return `The API can't listen on HOST ${host}, PORT ${port} (${fault}).`;
 }
 
-/** Connects in addition to listening, because macOS lets two programs share a port: one on all addresses, one on one. */
+/**
+ * Connects in addition to listening: macOS lets two programs share a port, one on all addresses and one on a single
+ * one.
+ */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: new URL(urlOf(host, port)).hostname.replace(/^\[|\]$/g, ''), timeout: 1_000 });

@@ -3,7 +3,7 @@ import { hashUnknownPassword } from '@tally/core';
 import { beginErasure, countErasable, type Database, eraseRows, type Removed } from '@tally/db';
 import { requireAccount } from './find-account.ts';
 
-/** Erases, or prints what would be removed. Repeating it, by id, resumes an interrupted erasure. Returns the exit code. */
+/** Erases, or prints what would be removed. Repeating it by id resumes an erasure. Returns the exit code. */
 export async function eraseAccount(
   db: Database,
   emailOrId: string,

@@ -6,8 +6,8 @@ import { eachPage } from './pages.ts';
 import { accountOf, type OpsServices } from './services.ts';
 
 /**
- * The ledger's accounts are hydrated by their next reserve. The queues are refilled by a worker within seconds; existing
- * entries stay. Safe on a running installation. Returns the exit code.
+ * The ledger's accounts are hydrated by their next reserve. The queues are refilled by a worker within seconds;
+ * existing entries stay. Safe on a running installation. Returns the exit code.
  */
 export async function rebuildRedis(
   services: OpsServices,

@@ -5,7 +5,7 @@ import { eachPage } from './pages.ts';
 
 const kinds: SealedKind[] = ['instagram token', 'second factor'];
 
-/** Safe on a running installation and to repeat: a secret changed meanwhile is not overwritten. Returns the exit code. */
+/** Safe to repeat and while running: a secret changed meanwhile is not overwritten. Returns the exit code. */
 export async function reseal({ db, sealKeys }: { db: Database; sealKeys: SealKeys }): Promise<number> {
   const total = { resealed: 0, kept: 0, unreadable: 0 };
   for (const kind of kinds)

@@ -61,7 +61,7 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
   const { holdId, subscriptionId } = reservation;
   const settled = settleTakeBack(billing.db, { holdId, reason, idempotencyKey, grantedBy });
   const outcome = await settled.catch(async (error) => {
-    // It may have committed. Redis must not drop the hold before it gets the lower balance, so the hold's lease ends it.
+    // It may have committed. Redis must not drop the hold before it gets the lower balance: the lease ends the hold.
     if (isUnavailable(error)) throw error;
     await release(billing, { holdId, subscriptionId });
     if (isUniqueViolation(error)) return 'taken before' as const;

@@ -1,4 +1,4 @@
-/** Rebuilds an account in Redis from Postgres: at most one worker at a time; Postgres decides which leases have expired. */
+/** Rebuilds an account in Redis from Postgres: one worker at a time; Postgres decides which leases have expired. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId, runScript } from '@tally/core';
 import { readHydration } from '@tally/db';

@@ -11,8 +11,8 @@ export type ExcessRequest = Pick<ReserveRequest, 'accountId' | 'jobId' | 'step' 
 };
 
 /**
- * A second hold for the excess, or for the part of it that is free; undefined where nothing is free. It follows the rules
- * of every reserve, so that no token is billed that another call holds. @throws as {@link reserve}
+ * A second hold for the excess, or for the part of it that is free; undefined where nothing is free. It follows the
+ * rules of every reserve, so that no token is billed that another call holds. @throws as {@link reserve}
  */
 export async function reserveExcess(
   billing: Billing,

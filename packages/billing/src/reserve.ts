@@ -19,7 +19,7 @@ export type ReserveRequest = {
   leaseMs: number;
   /** Time since the job was accepted: older jobs go first where tokens are short. */
   ageMs: number;
-  /** False for a caller that does not retry: it takes what is free from `minTokens` up, and no tokens are kept for it. */
+  /** False for a caller that does not retry: it takes what is free from `minTokens` up; nothing is kept for it. */
   mayWait?: boolean;
 };
 
@@ -113,7 +113,7 @@ async function decide(
   return answer as [Decision, number];
 }
 
-/** For an account known to wait, asks Redis first, so that its jobs don't insert and delete a hold row on each attempt. */
+/** Asks Redis first for an account known to wait, so that each attempt doesn't insert and delete a hold row. */
 async function isStillWaiting(billing: Billing, request: ReserveRequest): Promise<boolean> {
   const subscriptionId = billing.waiting.get(request.accountId);
   if (subscriptionId === undefined) return false;

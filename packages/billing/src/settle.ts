@@ -4,8 +4,8 @@ import { applyToRedis } from './release.ts';
 import type { Billing } from './services.ts';
 
 /**
- * Writes one call, one job's transition, or both, in one transaction; then updates Redis. That update may be late or lost:
- * the hold's lease ends there by itself, and a newer balance arrives with the next reserve.
+ * Writes one call, one job's transition, or both, in one transaction; then updates Redis. That update may be late or
+ * lost: the hold's lease ends there by itself, and a newer balance arrives with the next reserve.
  *
  * Repeating it after an unknown commit is safe: a call is identified by its hold's id, a transition by the job's fence.
  * @throws Postgres errors; then nothing was written, or the outcome is unknown

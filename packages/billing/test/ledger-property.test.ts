@@ -1,6 +1,7 @@
 /**
- * Property test: random sequences of events on an account's tokens, against real Postgres and Redis. Verbs run in single
- * steps, so that every interleaving of workers is a sequence of commands; a failure prints the shortest one and its seed.
+ * Property test: random sequences of events on an account's tokens, against real Postgres and Redis. Verbs run in
+ * single steps, so that every interleaving of workers is a sequence of commands; a failure prints the shortest one and
+ * its seed.
  */
 import { newId, runScript } from '@tally/core';
 import {

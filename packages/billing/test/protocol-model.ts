@@ -1,7 +1,7 @@
 /**
- * A model of the ledger's protocol (intent, reserve, hydrate, settle), small enough to explore every interleaving of a few
- * workers, a top-up, a take-back and faults of both stores. A job wants one token and uses none or one, or two where calls
- * may exceed their holds. Checked promises:
+ * A model of the ledger's protocol (intent, reserve, hydrate, settle), small enough to explore every interleaving of a
+ * few workers, a top-up, a take-back and faults of both stores. A job wants one token and uses none or one, or two
+ * where calls may exceed their holds. Checked promises:
  *   P2       consumed + what running calls may still bill never exceeds granted
  *   P3       no job is billed twice
  *   end      no job ends twice
@@ -94,7 +94,7 @@ type Worker = {
   read: (Balance & { holds: Holds }) | null;
 };
 type State = {
-  /** Per job one bit each: settled, billed, ended; and two bits for its last claimant: 0 for none, or the worker + 1. */
+  /** Per job one bit each: settled, billed, ended; and two bits for its last claimant, worker + 1 or 0 for none. */
   postgres: Store & { settled: number; billed: number; ended: number; claims: number };
   redis: (Store & { isForeign: boolean }) | null;
   /** The hydrating worker + 1, or 0 for none. */

@@ -36,8 +36,8 @@ async function use(accountId: string, tokens: number): Promise<void> {
 
 const grantedTo = async (accountId: string) => (await getBalance(billing, accountId)).balance.grantedTokens;
 
-describe('the end of a renewing period', () => {
-  it('starts the next period where the last one ended', async () => {
+describe('an ended period that renews', () => {
+  it('is followed by one that starts where it ended', async () => {
     const endsAt = daysAgo(1);
     const { accountId } = await accountWithTopUp({ startsAt: daysAgo(31), endsAt, topUp: 0 });
     const { subscription, refusal } = await getBalance(billing, accountId);
@@ -45,7 +45,7 @@ describe('the end of a renewing period', () => {
     expect(subscription).toMatchObject({ startsAt: endsAt, endsAt: new Date(endsAt.getTime() + 30 * day) });
   });
 
-  it('keeps period boundaries, however late the renewal happens', async () => {
+  it('keeps its boundaries, however late it is renewed', async () => {
     const endsAt = daysAgo(75);
     const { accountId } = await accountWithTopUp({ startsAt: daysAgo(105), endsAt, topUp: 0 });
     expect((await getBalance(billing, accountId)).subscription).toMatchObject({
@@ -83,7 +83,7 @@ describe('the end of a renewing period', () => {
     expect(await grantedTo(accountId)).toBe(1_300);
   });
 
-  it('means expiry without renewal', async () => {
+  it('is expired if it does not renew', async () => {
     const { accountId, subscriptionId } = await accountWithTopUp({ renews: false });
     await endNow(subscriptionId);
     expect(await getBalance(billing, accountId)).toMatchObject({

@@ -79,7 +79,7 @@ describe('settling a model call', () => {
       expect(call).toMatchObject({ billedTokens: 400 });
     });
 
-    it('bills neither a swept excess nor a swept hold', async () => {
+    it('bills its hold if the excess was swept, 0 if the hold was', async () => {
       const first = await exceeding(10_000);
       await release(billing, { holdId: first.excess?.holdId ?? '', subscriptionId: first.subscriptionId });
       const call = callOf(first.job, first.reservation, 5_000, { excess: first.excess });

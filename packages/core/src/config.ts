@@ -125,7 +125,7 @@ export function loadWorkerConfig(env: Environment = process.env): WorkerConfig {
   return { ...config, alsoAccepted: { ...alsoAccepted, jwtSecret: undefined } };
 }
 
-/** Secrets of an installation that configures none: generated once, stored in DATA_DIR, readable by their owner only. */
+/** Secrets of an installation that configures none: generated once and stored in DATA_DIR for their owner only. */
 export function keepSecrets(own: Settings): { jwtSecret: string; encryptionKey: string } {
   const path = join(own.dataDir, 'secrets.json');
   mkdirSync(own.dataDir, { recursive: true });

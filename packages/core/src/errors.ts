@@ -16,7 +16,7 @@ type CodeTraits = {
   retryable: boolean;
 };
 
-/** Every error code, its HTTP status, and whether trying again can help (DESIGN section 6). */
+/** Every error code, its HTTP status, and whether a retry can succeed. */
 export const errorCodes = {
   no_tokens_remaining: { status: 402, retryable: false },
   subscription_expired: { status: 402, retryable: false },

@@ -12,7 +12,7 @@ const namespace = '6f1d1c1e-5a0b-4c55-9f0e-7a11e0000001';
 /** A UUID derived from the text (version 5): equal texts give equal ids. */
 export const idFrom = (text: string): string => v5(text, namespace);
 
-/** A UUID derived from `id` (version 7) and the text; its timestamp is one millisecond later, so it sorts after `id`. */
+/** A UUID derived from `id` (version 7) and the text; its timestamp is 1 ms later, so it sorts after `id`. */
 export function idAfter(id: string, text: string): string {
   const hash = idFrom(`${id} ${text}`);
   const time = (Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) + 1).toString(16).padStart(12, '0');

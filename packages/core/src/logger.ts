@@ -18,8 +18,8 @@ export function createLogger(name: string, level: string, destination?: Destinat
 }
 
 /**
- * Lines are written in blocks, because one system call per line is a tenth of the cost of a submission. They are flushed
- * after 200 ms at the latest and at an orderly exit; a killed process loses its last lines.
+ * Lines are written in blocks, because one system call per line is a tenth of the cost of a submission. They are
+ * flushed after 200 ms at the latest and at an orderly exit; a killed process loses its last lines.
  */
 const standardOutput = (): DestinationStream =>
   pino.destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 200 });
@@ -35,7 +35,7 @@ function withoutValues(error: Error): string {
   return error.message.split('\nparams: ', 1)[0] ?? '';
 }
 
-/** The loggable part of an error: without the query parameters, request bodies and model texts that libraries attach. */
+/** The loggable part of an error, without query parameters, request bodies and model texts that libraries attach. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error).slice(0, 500) };
   const { code } = error as { code?: unknown };

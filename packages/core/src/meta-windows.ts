@@ -1,4 +1,4 @@
-/** Meta's reply windows for businesses (developers.facebook.com/docs/instagram-platform, Messaging and Private Replies). */
+/** Meta's reply windows (developers.facebook.com/docs/instagram-platform, Messaging and Private Replies). */
 export const metaWindowsMs = {
   /** For a private reply, counted from the comment. */
   comment: 7 * 86_400_000,

@@ -74,8 +74,8 @@ export function isRedisUnavailable(error: unknown): boolean {
 const repeatAfterMs = 5_000;
 
 /**
- * Returns an error listener for Redis connections. An outage breaks dozens of them repeatedly, so it is logged once every
- * five seconds with the number of errors since. Other errors are logged each time.
+ * Returns an error listener for Redis connections. An outage breaks dozens of them repeatedly, so it is logged once
+ * every five seconds with the number of errors since. Other errors are logged each time.
  */
 export function warnOfRedis(log: Logger): (err: Error) => void {
   let loggedAt = Number.NEGATIVE_INFINITY;

@@ -18,7 +18,7 @@ export type GuardedOptions = {
   user?: User;
   /** Standard input; default: none. */
   inputFile?: string;
-  /** Standard output and error are appended here. A file, not a pipe, because it still works when this process is gone. */
+  /** Standard output and error are appended here; unlike a pipe, a file still works when this process is gone. */
   logFile: string;
   /** Signals that end it, gentlest first: used when this process dies and when `end` is called without steps. */
   endSteps: EndStep[];
@@ -36,8 +36,8 @@ export type Guarded = {
 const guardScript = join(import.meta.dirname, 'guard.sh');
 
 /**
- * Starts `command` in its own process group, so that a terminal's Ctrl-C does not reach it before the processes that still
- * need it, with a guard that ends it when this process is gone. @throws when it can't be started
+ * Starts `command` in its own process group, so that a terminal's Ctrl-C does not reach it before the processes that
+ * still need it, with a guard that ends it when this process is gone. @throws when it can't be started
  */
 export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
   mkdirSync(dirname(options.logFile), { recursive: true });

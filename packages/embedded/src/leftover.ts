@@ -27,8 +27,8 @@ export function commandOf(pid: number): string | undefined {
 }
 
 /**
- * Ends the process in the first line of `pidFile` if its command line contains `trait`. Harmless if its guard is ending it
- * at the same time. @throws Error where it does not end within 10 s
+ * Ends the process in the first line of `pidFile` if its command line contains `trait`. Harmless if its guard is ending
+ * it at the same time. @throws Error where it does not end within 10 s
  */
 export async function endLeftover(
   pidFile: string,

@@ -1,5 +1,5 @@
 /**
- * Chooses the location of Postgres' programs and data, and its user: by default node_modules, DATA_DIR and the current user.
+ * Chooses Postgres' program folder, data folder and user: by default node_modules, DATA_DIR and the current user.
  *
  * Postgres refuses to run as root, so as root it runs as an unprivileged user. What that user can't read (for example a
  * repository under /root) is placed under /var/lib/tally. A pointer file in DATA_DIR has the same id as the data there:

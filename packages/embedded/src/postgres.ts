@@ -10,7 +10,7 @@ import { freePort } from './ports.ts';
 import { startService } from './service.ts';
 
 export type PostgresOptions = {
-  /** Parent of the folder `postgres` (or of the pointer to it). The caller must ensure that only one instance uses it. */
+  /** Parent of the folder `postgres` (or its pointer). The caller must ensure that only one instance uses it. */
   dataDir: string;
   /** 0 or undefined: a free port. */
   port?: number;
@@ -24,7 +24,7 @@ export type PostgresOptions = {
   onDeath?: (how: string) => void;
 };
 
-/** fast: rolls back running transactions and writes all data. immediate: like a crash, with recovery at the next start. */
+/** fast: rolls back transactions and writes all data. immediate: like a crash, with recovery at the next start. */
 type StopMode = 'fast' | 'immediate';
 
 export type Postgres = {
@@ -54,7 +54,9 @@ const endSteps: Record<StopMode, EndStep[]> = {
   ],
 };
 
-/** Starts Postgres, creates its database if missing, resolves once it accepts connections. @throws Error with its fault */
+/**
+ * Starts Postgres, with a new database if missing; resolves once it accepts connections. @throws Error with its fault
+ */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const dataDir = resolve(options.dataDir);
   const logFile = options.logFile ?? join(dataDir, 'logs', 'postgres.log');

@@ -26,7 +26,7 @@ const notPublic = {
     '168.63.129.16/32',
   ].map((cidr) => ipaddr.IPv4.parseCIDR(cidr)),
   ipv6: [
-    // Teredo, benchmarking, ORCHID and the rest of the IETF's own block.
+    // Teredo, benchmarking, ORCHID and other IETF protocol assignments.
     '2001::/23',
     '2001:db8::/32',
     '3fff::/20',
@@ -59,7 +59,7 @@ const refuse = (rule: keyof typeof addressRefusals): TallyError =>
 
 /**
  * Refuses a URL that is not a public page by its text alone. The address it resolves to is checked when it is opened.
- * @throws TallyError `address_refused`, with a text for the tenant
+ * @throws TallyError `address_refused`, with a message for the tenant
  */
 export function checkPageAddress(url: string, policy: AddressPolicy): void {
   if (url.length > maxUrlCharacters || !URL.canParse(url)) throw refuse('url');

@@ -6,8 +6,8 @@ export type RenderedPage = {
   /** HTTP status of the document. */
   status: number;
   /**
-   * The DOM after rendering and scrolling, serialized with its scripts, which contain structured data. Invisible elements
-   * (not displayed, transparent, off screen, tiny, aria-hidden) have the attribute `data-tally-hidden`.
+   * The DOM after rendering and scrolling, serialized with its scripts, which contain structured data. Invisible
+   * elements (not displayed, transparent, off screen, tiny, aria-hidden) have the attribute `data-tally-hidden`.
    */
   html: string;
 };

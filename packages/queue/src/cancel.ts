@@ -10,7 +10,7 @@ const channelOf = (keyPrefix: string): string => `${keyPrefix}:cancel`;
 
 /**
  * Cancels a job in Postgres; undefined where the account has no such job (an undefined account means any). If Redis is
- * unavailable, the stale BullMQ job is dropped when claimed, and a worker sees the cancellation at its next lease renewal.
+ * unavailable, a queued entry is dropped by its claim, and a worker sees the cancellation at its next lease renewal.
  */
 export async function cancel(
   { db, queues, redis, keyPrefix, log }: Canceller,

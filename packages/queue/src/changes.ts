@@ -1,4 +1,4 @@
-/** Publishes job changes for clients that follow a job. Delivery is best-effort; the row in Postgres is authoritative. */
+/** Publishes job changes for clients that follow a job. Delivery is best-effort; the row is authoritative. */
 import type { RedisClient } from '@tally/core';
 import { type JobStatus, jobStatuses } from '@tally/db';
 

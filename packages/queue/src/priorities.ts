@@ -18,7 +18,8 @@ export async function assignPriorities(
 }
 
 /**
- * The flow of an account's snoozed attempts. It is separate from the account's new jobs, because snoozed ones have waited
- * already, and fair like any other flow, so that ten thousand jobs retrying for tokens can't delay other accounts.
+ * The flow of an account's snoozed attempts. It is separate from the account's new jobs, because snoozed ones have
+ * waited already, and fair like any other flow, so that ten thousand jobs retrying for tokens can't delay other
+ * accounts.
  */
 export const returningFlow = (accountId: string): string => `${accountId} again`;

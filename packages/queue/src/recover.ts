@@ -13,8 +13,8 @@ const enqueueGraceMs = 3_000;
 const sentinelKey = (queues: Queues, task: string): string => `${queues.prefix}:${task}:sentinel`;
 
 /**
- * Refills a queue from Postgres if its sentinel key is missing, which means that Redis lost its data. The sentinel is set
- * only after the last row, so that an interrupted refill starts over. Returns the number of rows dispatched.
+ * Refills a queue from Postgres if its sentinel key is missing, which means that Redis lost its data. The sentinel is
+ * set only after the last row, so that an interrupted refill starts over. Returns the number of rows dispatched.
  */
 export async function refillLostQueue(recovery: Recovery, task: string): Promise<number> {
   const sentinel = sentinelKey(recovery.queues, task);
@@ -39,8 +39,8 @@ export async function forgetQueues(queues: Queues): Promise<void> {
 }
 
 /**
- * Checks the next page of a task's queued rows and dispatches those missing from Redis. Returns the `afterId` of the next
- * page; after the last page, that of the first.
+ * Checks the next page of a task's queued rows and dispatches those missing from Redis. Returns the `afterId` of the
+ * next page; after the last page, that of the first.
  */
 export async function scanQueuedJobs(recovery: Recovery, task: string, afterId: string): Promise<string> {
   const page = await listQueuedJobs(recovery.db, { task, afterId, limit: scanPage, olderThanMs: enqueueGraceMs });

@@ -69,8 +69,8 @@ export type SubmitOutcome =
 
 /**
  * Accepts a job, or returns why the account may not run it. If Redis is unavailable, the job is dispatched later.
- * @throws TallyError `idempotency_conflict` where the key belongs to another request, `rate_limited` where the backlog is
- *   full, `storage_full` where the input exceeds the account's storage; Postgres errors while Postgres is unavailable
+ * @throws TallyError `idempotency_conflict` where the key belongs to another request, `rate_limited` for a full backlog,
+ *   `storage_full` where the input exceeds the account's storage; Postgres errors while Postgres is unavailable
  */
 export async function submit(submitter: Submitter, request: SubmitRequest): Promise<SubmitOutcome> {
   const replay = await findReplay(submitter, request);

@@ -146,7 +146,7 @@ describe('priorities under random load', () => {
       fc.asyncProperty(moves, async (script) => {
         const { add, take } = await newQueue();
         const waiting = new Map<string, number>();
-        // How often each has been served since the other began to wait.
+        // How often one account was served since the other began to wait.
         const passed = new Map<string, number>();
         for (const move of script) {
           if ('account' in move) {

@@ -73,7 +73,7 @@ export type TaskContext = {
    * answer without a call or a charge. @throws TallyError where the job must stop
    */
   llm(step: string, request: LlmRequest): Promise<LlmAnswer>;
-  /** The same for an answer in JSON. @throws TallyError `model_output_invalid` for invalid output, which is not charged */
+  /** The same for an answer in JSON. @throws TallyError `model_output_invalid`, which is not charged */
   llmJson<T>(step: string, request: LlmRequest, format: AnswerFormat<T>): Promise<T>;
   /** Stores an intermediate result, which becomes the job's result if it ends early. */
   keep(result: unknown): void;

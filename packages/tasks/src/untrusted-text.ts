@@ -9,8 +9,8 @@ const anyName = tagNames.map((name) => [...name].join(invisible)).join('|');
 const opening = new RegExp(`[<\uff1c\ufe64](?=${invisible}(?:/${invisible})*(?:${anyName}))`, 'giu');
 
 /**
- * Replaces the opening bracket of every delimiter tag. One pass suffices, because only single characters are replaced and
- * the rest can't join to form a new tag.
+ * Replaces the opening bracket of every delimiter tag. One pass suffices, because only single characters are replaced
+ * and the rest can't join to form a new tag.
  */
 const withoutTags = (text: string): string => text.replace(opening, '‹');
 

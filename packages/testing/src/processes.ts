@@ -19,7 +19,7 @@ export type Process = {
 /** The root folder of this repository. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Starts `node script` (relative to `from`), resolves once it is ready. @throws Error with its log if it ends before */
+/** Starts `node script` (relative to `from`), resolves once it is ready. @throws Error with its log otherwise */
 export async function startProcess(
   options: { name: string; script: string; env: Record<string, string>; logFile: string; from?: string },
   closeLater: CloseLater,

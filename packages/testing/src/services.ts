@@ -9,8 +9,8 @@ export type Services = { folder: string; postgres: Postgres; redis: Redis };
 const silent = createLogger('test', 'silent');
 
 /**
- * Starts both in one folder, without migrations. `durable`: Postgres as in production, else faster; `persist`: Redis keeps
- * its data over a restart.
+ * Starts both in one folder, without migrations. `durable`: Postgres as in production, else faster; `persist`: Redis
+ * keeps its data over a restart.
  */
 export async function startServices(
   { durable = false, persist = true }: { durable?: boolean; persist?: boolean },

@@ -52,7 +52,7 @@ function checkProduct(claim: ModelProduct, names: string[], view: PageView, text
   };
 }
 
-/** Whether the page's main part or title contains the name: as a phrase, or with at least 80% of its words in one place. */
+/** Whether the page's main part or title contains the name: as a phrase, or 80% of its words in one place. */
 function isNamed(name: string, view: PageView): boolean {
   const words = wordsOf(name);
   if (words.length === 0) return false;
@@ -67,8 +67,8 @@ function isNamed(name: string, view: PageView): boolean {
 const mainOf = ({ passages }: PageView): MoneyPassage[] => passages.filter(({ beside }) => beside === undefined);
 
 /**
- * The amount on the page that matches a claimed price. Null where no price was claimed, or where the claimed amount is on
- * the page but not this product's price: a former price, shipping, or another product's.
+ * The amount on the page that matches a claimed price. Null where no price was claimed, or where the claimed amount is
+ * on the page but not this product's price: a former price, shipping, or another product's.
  */
 function findPrice(
   claimed: number | null,

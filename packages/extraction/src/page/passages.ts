@@ -84,7 +84,7 @@ class Reader {
       const child = frame.element.children[frame.next++];
       if (child === undefined) this.#leave(frame);
       else if (isElement(child)) this.#enter(child);
-      else if (child.type === 'text') this.#say(child.data, frame);
+      else if (child.type === 'text') this.#append(child.data, frame);
     }
     return this.#passages;
   }
@@ -113,7 +113,7 @@ class Reader {
     this.#stack.push(frame);
     if (element.name === 'sup' || centsNames.test(names)) this.#cents(element, frame);
     if (element.name === 'input' && ['submit', 'button'].includes(element.attribs.type ?? ''))
-      this.#say(element.attribs.value ?? '', frame);
+      this.#append(element.attribs.value ?? '', frame);
   }
 
   #leave(frame: Frame): void {
@@ -122,7 +122,7 @@ class Reader {
     this.#stack.pop();
   }
 
-  #say(text: string, frame: Frame): void {
+  #append(text: string, frame: Frame): void {
     if (frame.linked && text.trim()) this.#linked = true;
     this.#pieces.push({ text, struck: frame.struck });
     this.#characters += text.length;
@@ -133,7 +133,7 @@ class Reader {
     const [only, ...others] = element.children;
     const before = this.#pieces.at(-1)?.text ?? '';
     if (others.length === 0 && only?.type === 'text' && /^\s*\d{2}\s*$/.test(only.data) && /\d\s*$/.test(before))
-      this.#say('.', frame);
+      this.#append('.', frame);
   }
 
   /** Ends the current passage in `frame`'s element. */

@@ -38,7 +38,7 @@ const maxCharacters = 2_000;
 const beginningOf = (text: string): string =>
   text.length <= maxCharacters ? text : text.slice(0, Math.max(0, text.lastIndexOf(' ', maxCharacters)));
 
-/** All amounts at the beginning of a text, in order, including bare numbers. Struck-through text is enclosed in `~~`. */
+/** All amounts at the beginning of a text, including bare numbers, in order. Struck-through text is in `~~`. */
 export function findMoney(whole: string, language: string): Money[] {
   const text = beginningOf(whole);
   const ascii = toAsciiDigits(text);

@@ -9,7 +9,7 @@ export type AmountHints = {
   language: string;
   /** ISO 4217, where it is known. */
   currency?: string | null;
-  /** True for machine-readable data, in which a single point is a decimal point unless the page's language says otherwise. */
+  /** True for machine-readable data, where a single point is a decimal point unless the language differs. */
   machine?: boolean;
 };
 
@@ -18,7 +18,7 @@ const maxDigits = 15;
 
 const digitZeros = [0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50, 0xff10];
 
-/** Replaces Persian, Arabic, Devanagari, Bengali, Thai and full-width digits by ASCII one for one, keeping positions. */
+/** Replaces Persian, Arabic, Devanagari, Bengali, Thai and full-width digits by ASCII, keeping positions. */
 export function toAsciiDigits(text: string): string {
   return text
     .replace(/[\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u09e6-\u09ef\u0e50-\u0e59\uff10-\uff19]/g, (digit) => {
@@ -59,7 +59,7 @@ export function parseAmount(raw: string, hints: AmountHints): Decimal | null {
   const digits = toAsciiDigits(raw)
     .replace(/[.,:][-–—]+\s*$/, '')
     .trim();
-  // Spaces, apostrophes and the Arabic thousands separator only group; the Arabic decimal separator only starts decimals.
+  // Spaces, apostrophes and the Arabic thousands separator only group; the Arabic decimal separator is unambiguous.
   const plain = digits.replace(/[\s\u00a0\u202f\u2009'’ʼ´\u066c]/g, '_').replace(/\u066b/g, '!');
   if (!/^\d[\d_.,!]*$/.test(plain) || /[_.,!]{2}|[_.,!]$/.test(plain)) return null;
   const at = decimalPosition(plain, hints);

@@ -12,8 +12,8 @@ Returns the priorities, in order.
 local prioritized, delayed, priorities = KEYS[1], KEYS[2], KEYS[3]
 local LOWEST = 2097151 -- BullMQ's lowest priority
 local RESET_ABOVE = 1000000
--- A stream of new flows would keep the clock from moving and starve waiting jobs, so new flows start later the longer the
--- first job has waited.
+-- A stream of new flows would keep the clock from moving and starve waiting jobs, so new flows start later the longer
+-- the first job has waited.
 local LATER_EVERY_MS, LATER_AT_MOST = 4000, 16
 
 local clock = tonumber(redis.call('HGET', priorities, '') or 1)

@@ -11,8 +11,8 @@ const minWordLetters = 4;
 const supportedShare = 0.6;
 
 /**
- * True where all numbers of the pair and most significant words of its answer occur in the source. Words are compared by
- * their first letters, so that inflected forms match.
+ * True where all numbers of the pair and most significant words of its answer occur in the source. Words are compared
+ * by their first letters, so that inflected forms match.
  */
 export function isSupported({ question, answer }: QaPair, source: string): boolean {
   if (question === '' || answer === '' || question.length > maxQuestion || answer.length > maxAnswer) return false;

@@ -174,7 +174,7 @@ describe('an invented answer', () => {
     ).toMatchObject([{ price: 79 }]);
   });
 
-  it('keeps the page’s kind of dollar', async () => {
+  it('takes CAD for a dollar sign only if the page names it', async () => {
     expect((await extract(table, answering({ ...right, currency: 'CAD' }))).products).toMatchObject([
       { currency: 'USD' },
     ]);
@@ -186,7 +186,7 @@ describe('an invented answer', () => {
 });
 
 describe('the text in the prompt', () => {
-  it('contains no hidden text and ignores instructions in it', async () => {
+  it('contains no hidden text or hidden instructions', async () => {
     const hidden = `<div style="position:absolute;left:-9999px">SECRET one</div><p style="font-size:1px;color:#fff">SECRET two</p><!-- SECRET three --><template>SECRET four</template>
       <noscript>SECRET five</noscript><p hidden>SECRET six</p><p aria-hidden="true">SECRET seven</p><p data-tally-hidden>SECRET eight</p><p style="display: none">SECRET nine</p>
       <p style="opacity:0">SECRET ten</p><script>var x = "SECRET eleven $1"</script><style>.x:after{content:"SECRET twelve"}</style><p style="visibility:hidden">SECRET</p>`;
