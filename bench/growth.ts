@@ -38,7 +38,7 @@ export async function measureGrowth(
     await submitMany(installation, Math.min(queuePage, size.queuedJobs - done));
     say(`queueing jobs: ${Math.min(done + queuePage, size.queuedJobs)} of ${size.queuedJobs}`);
   }
-  await settleDown(installation);
+  await runMaintenance(installation);
   await sleep(1_000);
   say('single requests on long tables');
   await measure();
@@ -48,7 +48,7 @@ export async function measureGrowth(
 }
 
 /** Runs Postgres' pending maintenance now, so that it does not run during a measurement. */
-async function settleDown({ db }: Installation): Promise<void> {
+async function runMaintenance({ db }: Installation): Promise<void> {
   const client = await db.pool.connect();
   try {
     for (const statement of ['set statement_timeout = 0', 'vacuum analyze', 'checkpoint'])

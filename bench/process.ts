@@ -38,7 +38,7 @@ export async function startChild(
   closeSync(log);
   const gone = once(process_, 'exit').then(() => undefined);
   const lastLines = () => readFileSync(logFile, 'utf8').split('\n').slice(-15).join('\n');
-  const { call, ready } = talkTo(process_);
+  const { call, ready } = connectIpc(process_);
   const pid = process_.pid ?? 0;
 
   const child: Child = {
@@ -66,7 +66,7 @@ export async function stopChildren(): Promise<void> {
   await Promise.all([...living].map((child) => child.stop()));
 }
 
-function talkTo(child: ChildProcess) {
+function connectIpc(child: ChildProcess) {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   const ready = Promise.withResolvers<{ url?: string }>();
   let calls = 0;

@@ -47,7 +47,7 @@ function fingerprint() {
 const namesIn = (folder) => (existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : []);
 
 /** Whether the last successful run had the same fingerprint. Programs outside node_modules are checked again. */
-function stampHolds() {
+function isStampValid() {
   const [stamped, redis = '', chromium = ''] = existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
   if (stamped !== fingerprint() || !existsSync(node24)) return false;
   if (!ownRedisServer() && !existsSync(redis)) return false;
@@ -55,7 +55,7 @@ function stampHolds() {
 }
 
 async function setUp() {
-  if (stampHolds()) return;
+  if (isStampValid()) return;
   for (const { present, install } of steps) if (!present()) await install();
   try {
     writeFileSync(stampFile, `${fingerprint()}\n${redisPath()}\n${chromiumPath()}\n`);
@@ -67,7 +67,7 @@ async function setUp() {
 
 try {
   if (process.platform === 'win32') throw new Fault('Windows itself is not supported: run Tally inside WSL');
-  if (!stampHolds()) await withLock(setUp);
+  if (!isStampValid()) await withLock(setUp);
 } catch (error) {
   if (!(error instanceof Fault)) throw error;
   console.error(error.message);

@@ -10,17 +10,17 @@ export async function withLock(work) {
   const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
   // Not in node_modules, which `npm ci` deletes.
   const lock = join(tmpdir(), `tally-setup-${userInfo().uid}-${name}.lock`);
-  const mine = `${lock}.${process.pid}`;
-  writeFileSync(mine, String(process.pid));
+  const ownFile = `${lock}.${process.pid}`;
+  writeFileSync(ownFile, String(process.pid));
   try {
-    for (let told = false; ; told = true) {
-      if (tryLink(mine, lock)) break;
+    for (let isAnnounced = false; ; isAnnounced = true) {
+      if (tryLink(ownFile, lock)) break;
       if (!isAlive(Number(readIfThere(lock)))) rmSync(lock, { force: true });
-      else if (!told) say('Waiting for another set-up of this folder to end…');
+      else if (!isAnnounced) say('Waiting for another set-up of this folder to end…');
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(ownFile, { force: true });
   }
   try {
     await work();

@@ -19,10 +19,10 @@ const settleMs = 100;
 /** Takes the lock for this process, which will serve `url`. @throws LaunchFault naming the holder */
 export async function takeLock(dataDir: string, url: string): Promise<Lock> {
   const path = join(dataDir, 'launcher.lock');
-  const mine = `${path}.${process.pid}`;
+  const ownFile = `${path}.${process.pid}`;
   try {
     mkdirSync(dataDir, { recursive: true });
-    writeFileSync(mine, JSON.stringify({ pid: process.pid, url }));
+    writeFileSync(ownFile, JSON.stringify({ pid: process.pid, url }));
   } catch (error) {
     throw new LaunchFault(`DATA_DIR ${dataDir} can't be written: ${(error as Error).message}`);
   }
@@ -31,14 +31,14 @@ export async function takeLock(dataDir: string, url: string): Promise<Lock> {
   };
   try {
     // Linking is atomic, and the linked file is already complete.
-    if (tryLink(mine, path)) return { tookOver: false, release };
+    if (tryLink(ownFile, path)) return { tookOver: false, release };
     refuseLiving(dataDir, readHolder(path));
-    renameSync(mine, path);
+    renameSync(ownFile, path);
     await sleep(settleMs);
     refuseLiving(dataDir, readHolder(path));
     return { tookOver: true, release };
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(ownFile, { force: true });
   }
 }
 

@@ -31,10 +31,7 @@ function explain(fault: string, host: string, port: number): string {
   return `The API can't listen on HOST ${host}, PORT ${port} (${fault}).`;
 }
 
-/**
- * Connects in addition to listening: macOS lets two programs share a port, one on all addresses and one on a single
- * one.
- */
+/** Needed because on macOS a program can listen on one address of a port that another has on all addresses. */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: new URL(urlOf(host, port)).hostname.replace(/^\[|\]$/g, ''), timeout: 1_000 });

@@ -9,14 +9,14 @@ export function say(text: string): void {
 /** Waits for `work`, and prints what it waits for if that takes more than 2 s. */
 export async function during<T>(what: string, work: Promise<T>): Promise<T> {
   const started = Date.now();
-  let told = false;
+  let isAnnounced = false;
   const timer = setTimeout(() => {
-    told = true;
+    isAnnounced = true;
     say(`${what}…`);
   }, announceAfterMs);
   try {
     const result = await work;
-    if (told) say(`${what}: done after ${((Date.now() - started) / 1_000).toFixed(1)} s`);
+    if (isAnnounced) say(`${what}: done after ${((Date.now() - started) / 1_000).toFixed(1)} s`);
     return result;
   } finally {
     clearTimeout(timer);

@@ -13,7 +13,7 @@ export async function eachPage<Row>(
   work: (rows: Row[]) => Promise<void>,
 ): Promise<number> {
   let count = 0;
-  let saidAt = performance.now();
+  let printedAt = performance.now();
   for (let afterId = minId; ; ) {
     const rows = await options.list({ afterId, limit: pageSize });
     const last = rows.at(-1);
@@ -21,9 +21,9 @@ export async function eachPage<Row>(
     await work(rows);
     count += rows.length;
     afterId = options.idOf(last);
-    if (performance.now() - saidAt > progressEveryMs) {
+    if (performance.now() - printedAt > progressEveryMs) {
       console.log(`… ${count}`);
-      saidAt = performance.now();
+      printedAt = performance.now();
     }
   }
 }

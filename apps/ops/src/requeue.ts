@@ -25,9 +25,9 @@ export async function requeueCommand(
     console.error('Say which: ids of jobs, or --code, --task, --account, --since');
     return 1;
   }
-  const odd = jobIds.find((jobId) => !isId(jobId));
-  if (odd !== undefined) {
-    console.error(`${odd} is not the id of a job`);
+  const invalidId = jobIds.find((jobId) => !isId(jobId));
+  if (invalidId !== undefined) {
+    console.error(`${invalidId} is not the id of a job`);
     return 1;
   }
   const which = {

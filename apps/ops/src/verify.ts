@@ -12,7 +12,7 @@ const progressEveryMs = 2_000;
 export async function verify(billing: Billing): Promise<number> {
   let checked = 0;
   let differences = 0;
-  let saidAt = performance.now();
+  let printedAt = performance.now();
   let afterId = minId;
   for (;;) {
     const page = await auditPageTwice(billing, { afterId, limit: pageSize, settleMs, sleep });
@@ -23,9 +23,9 @@ export async function verify(billing: Billing): Promise<number> {
     }
     if (page.lastId === undefined) break;
     afterId = page.lastId;
-    if (performance.now() - saidAt > progressEveryMs) {
+    if (performance.now() - printedAt > progressEveryMs) {
       console.log(`… ${checked} subscriptions compared`);
-      saidAt = performance.now();
+      printedAt = performance.now();
     }
   }
   const stray = await countStrayLedgerRows(billing.db);

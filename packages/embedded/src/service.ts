@@ -20,9 +20,9 @@ export async function startService(
   onDeath: ((how: string) => void) | undefined,
 ): Promise<Service> {
   let isEnding = false;
-  let current = await watched();
+  let current = await launchWatched();
 
-  async function watched(): Promise<Guarded> {
+  async function launchWatched(): Promise<Guarded> {
     const guarded = await launch();
     isEnding = false;
     void guarded.exited.then((how) => {
@@ -37,7 +37,7 @@ export async function startService(
     },
     isRunning: () => current.isRunning(),
     async start() {
-      if (!current.isRunning()) current = await watched();
+      if (!current.isRunning()) current = await launchWatched();
     },
     async end(steps) {
       isEnding = true;

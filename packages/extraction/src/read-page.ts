@@ -38,7 +38,7 @@ export function readProducts(page: RenderedPage): Reading {
   const { canonicalUrl, language, title } = view;
   return {
     url: canonicalUrl,
-    products: together(structured, [], view),
+    products: toProducts(structured, [], view),
     parts,
     head: { canonicalUrl, language, title },
   };
@@ -48,10 +48,10 @@ export function readProducts(page: RenderedPage): Reading {
 export function concludeProducts(input: { page: RenderedPage; answer: ModelAnswer }): ExtractedProduct[] | undefined {
   const view = viewPage(input.page);
   const answered = checkAnswer(input.answer, view);
-  return answered.length === 0 ? undefined : together(readStructured(view), answered, view);
+  return answered.length === 0 ? undefined : toProducts(readStructured(view), answered, view);
 }
 
-function together(structured: Structured, answered: FoundProduct[], view: PageView): ExtractedProduct[] {
+function toProducts(structured: Structured, answered: FoundProduct[], view: PageView): ExtractedProduct[] {
   const drafts = combine(structured, answered);
   return finish(drafts, structured.isList || drafts.length > 1, view);
 }

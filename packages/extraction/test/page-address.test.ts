@@ -189,7 +189,7 @@ describe('isPublicAddress', () => {
     const bare = (host: string) => host.replace(/^\[|\]$/g, '');
     for (const host of privateLiterals) expect(isPublicAddress(bare(host)), host).toBe(false);
     for (const ip of ['8.8.8.8', '2606:4700::1', '::ffff:104.20.23.154']) expect(isPublicAddress(ip), ip).toBe(true);
-    for (const odd of ['', 'shop.test', 'fe80::1%eth0', '::ffff:0:7f00:1'])
-      expect(isPublicAddress(odd), odd).toBe(false);
+    for (const invalid of ['', 'shop.test', 'fe80::1%eth0', '::ffff:0:7f00:1'])
+      expect(isPublicAddress(invalid), invalid).toBe(false);
   });
 });

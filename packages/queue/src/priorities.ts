@@ -19,7 +19,6 @@ export async function assignPriorities(
 
 /**
  * The flow of an account's snoozed attempts. It is separate from the account's new jobs, because snoozed ones have
- * waited already, and fair like any other flow, so that ten thousand jobs retrying for tokens can't delay other
- * accounts.
+ * waited already, and fair like any other flow, so that ten thousand jobs retrying for tokens can't delay others.
  */
 export const returningFlow = (accountId: string): string => `${accountId} again`;

@@ -6,8 +6,7 @@ import { type Queues, toQueueId } from './queues.ts';
 
 /**
  * Requeues failed and rejected jobs and returns them; others are left unchanged. Nothing is charged twice, because
- * stored steps are replayed. If Redis is unavailable, maintenance enqueues them. `accountId` limits it to that
- * account's jobs.
+ * stored steps are replayed. If Redis is unavailable, maintenance enqueues them. `accountId` limits it to that account.
  */
 export async function requeue(
   { db, queues, log }: { db: Database; queues: Queues; log: Logger },

@@ -50,14 +50,14 @@ const furnitureAnywhere =
 const othersPattern = new RegExp(`^${others}`, 'iu');
 const furniturePattern = new RegExp(`^(?:${furniture})|${furnitureAnywhere}`, 'iu');
 
-const unadorned = (text: string): string => text.replace(/^[^\p{L}\p{N}]+/u, '');
+const withoutLeadingSymbols = (text: string): string => text.replace(/^[^\p{L}\p{N}]+/u, '');
 
 /** The kind of area that a heading begins outside the main part, or undefined. */
 export function besideHeading(text: string): Beside | undefined {
-  if (othersPattern.test(unadorned(text))) return 'others';
-  return furniturePattern.test(unadorned(text)) ? 'area' : undefined;
+  if (othersPattern.test(withoutLeadingSymbols(text))) return 'others';
+  return furniturePattern.test(withoutLeadingSymbols(text)) ? 'area' : undefined;
 }
 
 /** The same for a short line that only looks like a heading: only phrases for other products count. */
 export const besideLine = (text: string): Beside | undefined =>
-  text.length <= 60 && othersPattern.test(unadorned(text)) ? 'others' : undefined;
+  text.length <= 60 && othersPattern.test(withoutLeadingSymbols(text)) ? 'others' : undefined;

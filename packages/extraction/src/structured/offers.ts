@@ -35,11 +35,13 @@ export function readOffers(value: unknown, reading: Reading, shown: Money[]): Pr
   );
   const eligible = asNew.length > 0 ? asNew : offers;
   const priced = eligible.filter((offer) => offer.low !== null);
-  return pricingOf(areVariants(priced, reading) ? priced : chosen(priced.length > 0 ? priced : eligible, shown));
+  return pricingOf(
+    areVariants(priced, reading) ? priced : applicableOffer(priced.length > 0 ? priced : eligible, shown),
+  );
 }
 
 /** Of several offers of one product, the one whose price the page shows first, else the first. */
-function chosen(offers: Offer[], shown: Money[]): Offer[] {
+function applicableOffer(offers: Offer[], shown: Money[]): Offer[] {
   for (const { amount, mark } of shown) {
     const match = offers.find(
       (offer) => offer.low === amount && (!mark || !offer.currency || mark.codes.includes(offer.currency)),
@@ -75,11 +77,11 @@ export function pricingOf(
     priceMax: highest !== lowest ? highest : null,
     prices: [...new Set(prices)],
     currency: offers.find(({ currency }) => currency !== null)?.currency ?? null,
-    availability: together(offers.map(({ availability }) => availability)),
+    availability: combinedAvailability(offers.map(({ availability }) => availability)),
   };
 }
 
-function together(all: Availability[]): Availability {
+function combinedAvailability(all: Availability[]): Availability {
   if (all.includes('in_stock')) return 'in_stock';
   return all.length > 0 && all.every((one) => one === 'out_of_stock') ? 'out_of_stock' : 'unknown';
 }
@@ -116,7 +118,7 @@ function readOffer(node: DataNode, reading: Reading, budget: { left: number }, d
       currency: currency ?? nested.find((offer) => offer.currency !== null)?.currency ?? null,
       availability:
         availability === 'unknown' && node.availability === undefined
-          ? together(nested.map((offer) => offer.availability))
+          ? combinedAvailability(nested.map((offer) => offer.availability))
           : availability,
       node,
     },

@@ -135,20 +135,21 @@ const compiled = marks.map((mark) => ({ ...mark, whole: new RegExp(`^(?:${mark.p
 /** The currency mark that `word` is on a page in `language`; undefined for other words. */
 export function readCurrency(word: string, language: string): CurrencyMark | undefined {
   const label = word.trim();
-  const [tongue = '', region = ''] = language.toLowerCase().split(/[-_]/);
+  const [primary = '', region = ''] = language.toLowerCase().split(/[-_]/);
   if (isoCodes.has(label.toUpperCase()) && label.length === 3) {
     return { codes: [label.toUpperCase()], currency: label.toUpperCase(), label };
   }
   const mark = compiled.find((candidate) => candidate.whole.test(label));
-  if (mark === undefined || (mark.only && !mark.only.includes(tongue) && !mark.only.includes(region))) return undefined;
-  return { codes: mark.codes, currency: meant(mark.codes, tongue, region), label };
+  if (mark === undefined || (mark.only && !mark.only.includes(primary) && !mark.only.includes(region)))
+    return undefined;
+  return { codes: mark.codes, currency: codeFor(mark.codes, primary, region), label };
 }
 
-function meant(candidates: string[], tongue: string, region: string): string | null {
+function codeFor(candidates: string[], primary: string, region: string): string | null {
   const [first] = candidates;
   if (first === undefined) return null;
   if (candidates.length === 1) return first;
-  const local = [...(byRegion[region] ?? []), ...(byLanguage[tongue] ?? [])].find((code) => candidates.includes(code));
+  const local = [...(byRegion[region] ?? []), ...(byLanguage[primary] ?? [])].find((code) => candidates.includes(code));
   return local ?? (defaults.has(first) ? first : null);
 }
 

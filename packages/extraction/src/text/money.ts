@@ -90,8 +90,8 @@ function readAgain(money: Money, language: string, text: string): Decimal[] {
     .trim();
   if (digits === undefined) return [money.amount];
   const other = usesDecimalComma(language) ? 'en' : 'de';
-  const read = [language, other].map((tongue) =>
-    parseAmount(digits, { language: tongue, machine: true, currency: money.mark?.currency ?? null }),
+  const read = [language, other].map((convention) =>
+    parseAmount(digits, { language: convention, machine: true, currency: money.mark?.currency ?? null }),
   );
   return [...new Set([money.amount, ...read.filter((amount) => amount !== null)])];
 }

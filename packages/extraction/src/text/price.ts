@@ -44,11 +44,11 @@ const commaDecimalLanguages = new Set(
 
 /** Whether `language` uses a decimal comma. */
 export function usesDecimalComma(language: string): boolean {
-  const [tongue = '', region = ''] = language.toLowerCase().split(/[-_]/);
-  if (tongue === 'es' && ['mx', 'us', 'pr', 'do', 'gt', 'hn', 'ni', 'pa', 'pe', 'sv', '419'].includes(region))
+  const [primary = '', region = ''] = language.toLowerCase().split(/[-_]/);
+  if (primary === 'es' && ['mx', 'us', 'pr', 'do', 'gt', 'hn', 'ni', 'pa', 'pe', 'sv', '419'].includes(region))
     return false;
-  if (['de', 'it', 'fr'].includes(tongue) && (region === 'ch' || region === 'li')) return false;
-  return commaDecimalLanguages.has(tongue);
+  if (['de', 'it', 'fr'].includes(primary) && (region === 'ch' || region === 'li')) return false;
+  return commaDecimalLanguages.has(primary);
 }
 
 /**

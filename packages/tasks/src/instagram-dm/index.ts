@@ -68,13 +68,13 @@ export const instagramDm = defineTask({
         : [{ title: product.name, text: describeProduct(product) }],
       ctx.prompt.current(),
     ]);
-    const wish = [business, taken.instructions].filter((text) => typeof text === 'string').join('\n\n');
+    const businessInstructions = [business, taken.instructions].filter((text) => typeof text === 'string').join('\n\n');
     const { text: reply, cutOff } = await ctx.llm('reply', {
       wholeSentences: true,
       messages: [
         {
           role: 'system',
-          content: `${instructions}${toBusiness(wish === '' ? undefined : wish)}\n\n${toContext(passages)}`,
+          content: `${instructions}${toBusiness(businessInstructions === '' ? undefined : businessInstructions)}\n\n${toContext(passages)}`,
         },
         { role: 'user', content: input.text },
       ],
