@@ -11,7 +11,7 @@ export type Finding = {
   what: string;
   /** True where a settlement committed in Postgres but not yet applied to Redis looks the same for an instant. */
   mayPass: boolean;
-  /** True for a hold that an outage left in Redis: its row is deleted, but Redis was never told. */
+  /** True for a hold that an outage left in Redis: its row is deleted, but not the hold. */
   isLeftover?: boolean;
 };
 

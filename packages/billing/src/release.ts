@@ -1,4 +1,4 @@
-/** Releases holds: first in Postgres, then in Redis, because a hold in Redis must never exist without its row first. */
+/** Releases holds: first in Postgres, then in Redis, because every hold in Redis must have, or have had, its row. */
 import { runScript } from '@tally/core';
 import type { GoneHold, Snapshot } from '@tally/db';
 import { keysOf, scripts } from './scripts.ts';

@@ -2,7 +2,7 @@ import { ReplyError } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { isRedisUnavailable, isUnreachable } from '../src/index.ts';
 
-describe('Redis is unavailable', () => {
+describe('errors that mean an unavailable Redis', () => {
   it.each([
     'NOREPLICAS Not enough good replicas to write.',
     'NOREPLICAS Not enough good replicas to write. script: ff967d0a, on @user_script:1.',
@@ -37,7 +37,7 @@ describe('Redis is unavailable', () => {
   ])('client error: %s', (message) => expect(isRedisUnavailable(new Error(message))).toBe(true));
 });
 
-describe('Redis is available', () => {
+describe('errors that do not mean an unavailable Redis', () => {
   it.each([
     'WRONGTYPE Operation against a key holding the wrong kind of value',
     "CROSSSLOT Keys in request don't hash to the same slot",
