@@ -1,16 +1,16 @@
-/** How much processor time processes have used, read from outside where the system tells (Linux). */
+/** Reads the CPU time of other processes from /proc (Linux only). */
 import { readFileSync } from 'node:fs';
 
-/** In /proc times are counted in hundredths of a second on every Linux that Node runs on (USER_HZ). */
+/** Times in /proc are in hundredths of a second (USER_HZ) on every Linux that Node supports. */
 const msPerTick = 10;
 
-/** Milliseconds of a process and all its threads so far, user and system; undefined where there is no /proc. */
+/** CPU milliseconds (user and system) of a process with all threads; undefined without /proc. */
 export const cpuMsOf = (pid: number): number | undefined => {
   const times = readTimes(pid);
   return times && times.own * msPerTick;
 };
 
-/** The same for a server that works in child processes (Postgres), its ended ones included. */
+/** The same for a server with child processes (Postgres), including ended ones. */
 export function cpuMsOfFamily(pid: number): number | undefined {
   const times = readTimes(pid);
   if (times === undefined) return undefined;
@@ -19,7 +19,7 @@ export function cpuMsOfFamily(pid: number): number | undefined {
   return (times.own + times.endedChildren + living) * msPerTick;
 }
 
-/** Ticks from fields 14 to 17 of proc_pid_stat(5). The name before them may hold spaces and brackets. */
+/** Ticks from fields 14 to 17 of proc_pid_stat(5). The name before them may contain spaces and parentheses. */
 function readTimes(pid: number): { own: number; endedChildren: number } | undefined {
   const stat = readProc(`${pid}/stat`);
   if (stat === undefined) return undefined;

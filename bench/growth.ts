@@ -1,4 +1,4 @@
-/** Whether long tables and a long queue slow anything down that is on a request's path: the same before and after. */
+/** Measures whether long tables and a long queue slow down single requests, before and after filling. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Installation, submitMany } from './installation.ts';
 import { settleJobs, startLedger } from './ledger.ts';
@@ -24,7 +24,7 @@ export async function measureGrowth(
     startLoad(world),
     startApis(world, installation),
   ]);
-  // One at a time: what grows shows there, and waiting for others does not.
+  // One at a time, so that latency shows growth and not waiting.
   const measure = async (): Promise<Figures> => {
     const { latenciesMs } = await settleJobs(ledger, installation, samples, 1);
     const { p50Ms, p95Ms, p99Ms } = await submitAll(load, apis.tally, { count: samples, connections: 1 });
@@ -38,7 +38,7 @@ export async function measureGrowth(
     await submitMany(installation, Math.min(queuePage, size.queuedJobs - done));
     say(`queueing jobs: ${Math.min(done + queuePage, size.queuedJobs)} of ${size.queuedJobs}`);
   }
-  await settleDown(installation);
+  await runMaintenance(installation);
   await sleep(1_000);
   say('single requests on long tables');
   await measure();
@@ -47,8 +47,8 @@ export async function measureGrowth(
   return { empty, long, ...size };
 }
 
-/** Has Postgres do now what it would otherwise do while something is measured. */
-async function settleDown({ db }: Installation): Promise<void> {
+/** Runs Postgres' pending maintenance now, so that it does not run during a measurement. */
+async function runMaintenance({ db }: Installation): Promise<void> {
   const client = await db.pool.connect();
   try {
     for (const statement of ['set statement_timeout = 0', 'vacuum analyze', 'checkpoint'])
@@ -58,7 +58,7 @@ async function settleDown({ db }: Installation): Promise<void> {
   }
 }
 
-/** Settled calls of earlier days, billed to the accounts in turn; the triggers count them like any other. */
+/** Inserts settled calls of earlier days for all accounts in rotation; the triggers update the balances as usual. */
 async function fillLog({ db, accounts }: Installation, rows: number): Promise<void> {
   for (let done = 0; done < rows; done += logPage) {
     const count = Math.min(logPage, rows - done);

@@ -1,4 +1,4 @@
-/** An installation of Tally for one section of the bench: a database, a key prefix, accounts with knowledge. */
+/** Creates an installation for one section of the bench: a database, a key prefix, and accounts with knowledge. */
 import { randomBytes } from 'node:crypto';
 import { type Config, connectRedis, createLogger, loadConfig, newId, redisReady } from '@tally/core';
 import { connectDatabase, type Database, insertKnowledge, submitJobs } from '@tally/db';
@@ -13,7 +13,7 @@ import { atEnd, type World } from './world.ts';
 export type Account = { accountId: string; subscriptionId: string; bearer: string };
 
 export type Installation = {
-  /** For the processes of this installation. */
+  /** The environment of this installation's processes. */
   env: Record<string, string>;
   db: Database;
   queues: Queues;
@@ -33,7 +33,7 @@ export const questions = [
 const tokensEach = 1_000_000_000;
 const silent = createLogger('bench', 'silent');
 
-/** `name` is that of its database and its key prefix. */
+/** `name` determines its database and key prefix. */
 export async function newInstallation(world: World, name: string, accountCount: number): Promise<Installation> {
   const env = {
     NODE_ENV: 'production',
@@ -80,7 +80,7 @@ async function openAccounts(db: Database, config: Config, count: number): Promis
 const page = 500;
 export type SubmittedJob = { jobId: string; account: Account };
 
-/** Commits jobs of all accounts in turn, every account asking every question; they are on no queue yet. */
+/** Commits jobs of all accounts and questions in rotation, without enqueuing them. */
 export async function commitJobs(installation: Installation, count: number): Promise<SubmittedJob[]> {
   const { db, accounts, task } = installation;
   const committed: SubmittedJob[] = [];
@@ -104,7 +104,7 @@ export async function commitJobs(installation: Installation, count: number): Pro
   return committed;
 }
 
-/** Commits jobs and puts them on the queue. */
+/** Commits and enqueues jobs. */
 export async function submitMany(installation: Installation, count: number): Promise<void> {
   const { queues, task } = installation;
   for (let left = count; left > 0; left -= page) {

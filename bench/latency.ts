@@ -1,4 +1,4 @@
-/** What Tally adds to a single job: one at a time through HTTP with `Prefer: wait`, beside BullMQ's own way to wait. */
+/** Measures a single job's latency over HTTP with `Prefer: wait`, compared with BullMQ's own waiting. */
 import type { LoadResult } from './children/load.ts';
 import type { Installation } from './installation.ts';
 import { startSides } from './metered.ts';

@@ -1,4 +1,4 @@
-/** Reserves and settlements a second in one process, over many subscriptions and on a single hot one. */
+/** Measures reserves and settlements per second in one process, over many subscriptions and on a single hot one. */
 import type { LedgerResult, LedgerRun } from './children/ledger.ts';
 import { commitJobs, type Installation } from './installation.ts';
 import { type Child, startChild } from './process.ts';
@@ -37,7 +37,7 @@ export async function measureLedger(
 export const startLedger = (world: World, { env }: Installation): Promise<Child> =>
   startChild('bench/children/ledger.ts', { env, folder: world.folder });
 
-/** Commits jobs of the installation's accounts, then has them reserved and settled. */
+/** Commits jobs of the installation's accounts, then reserves and settles them in the child. */
 export async function settleJobs(
   ledger: Child,
   installation: Installation,

@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: what Tally costs beside the bare libraries it is built on, on this machine.
+ * `npm run bench`: measures Tally's overhead over the libraries it is built on, on this machine.
  *
  *   --quick    about a minute, with wide spreads
- *   --growth   also with long tables and a long queue: --log-rows 1000000 --queued-jobs 100000 take about two minutes more
+ *   --growth   also with long tables and a long queue: --log-rows 1000000 --queued-jobs 100000 add about two minutes
  *   --save     writes bench/results.md
  */
 import { writeFileSync } from 'node:fs';
@@ -62,12 +62,12 @@ async function main(): Promise<void> {
 
 let isStopping = false;
 
-/** The first reason to stop counts: what fails because of it is no news. */
-async function stop(code: number, words = ''): Promise<void> {
+/** Only the first call counts, because later failures are its consequence. */
+async function stop(code: number, message = ''): Promise<void> {
   if (isStopping) return;
   isStopping = true;
   setTimeout(() => process.exit(1), endLimitMs).unref();
-  process.stderr.write(words);
+  process.stderr.write(message);
   await endWorld();
   process.exit(code);
 }

@@ -1,4 +1,4 @@
-/** Metered jobs a second and their processor time, beside a bare BullMQ worker that sends the very same prompts. */
+/** Measures metered jobs per second and CPU time, compared with a bare BullMQ worker that sends the same prompts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { searchPassages } from '@tally/db';
 import { queueOf } from '@tally/queue';
@@ -11,18 +11,18 @@ import { type Child, startChild } from './process.ts';
 import { alternate, type Comparison, say } from './rounds.ts';
 import type { World } from './world.ts';
 
-/** Milliseconds of processor time are per job; in total means worker, Postgres and Redis. */
+/** CPU milliseconds are per job; the total is worker, Postgres and Redis. */
 export type MeteredFigures = { jobsPerSecond: number; workerCpuMs: number; totalCpuMs: number };
 export type Metered = Record<'instant' | 'slow', Comparison<keyof MeteredFigures>>;
 
 type Queue = ReturnType<typeof queueOf>;
-/** One side: a worker process, its queue, and how jobs get there. */
+/** One side of the comparison: a worker process, its queue, and a function that fills it. */
 export type MeteredSide = { worker: Child; queue: Queue; fill: (count: number) => Promise<void> };
 
 export const slowModelMs = 200;
 const passagesShown = 4;
-// After a rest connections are new and statements unprepared.
-const restedJobs = 100;
+// After a restart connections are new and statements are not prepared.
+const warmUpJobs = 100;
 
 export async function measureMetered(
   world: World,
@@ -35,8 +35,8 @@ export async function measureMetered(
   await run(world, sides.bare, [size.coldJobs]);
   const compare = (what: string, jobs: number) =>
     alternate(what, size.rounds, {
-      tally: () => run(world, sides.tally, [restedJobs, jobs]),
-      bare: () => run(world, sides.bare, [restedJobs, jobs]),
+      tally: () => run(world, sides.tally, [warmUpJobs, jobs]),
+      bare: () => run(world, sides.bare, [warmUpJobs, jobs]),
     });
   const instant = await compare('jobs, instant model', size.instantJobs);
   await world.setModelDelay(slowModelMs);
@@ -46,7 +46,7 @@ export async function measureMetered(
   return { instant, slow };
 }
 
-/** Starts both workers, at rest. */
+/** Starts both worker processes, idle. */
 export async function startSides(
   world: World,
   installation: Installation,
@@ -74,7 +74,7 @@ export async function startSides(
   };
 }
 
-/** What Tally will send for its jobs, in the same order. */
+/** The prompts that Tally sends for its jobs, in the same order. */
 async function preparePrompts({ db, accounts, task }: Installation): Promise<BarePrompt[]> {
   const prompts: BarePrompt[] = [];
   for (const question of questions)
@@ -89,7 +89,7 @@ async function preparePrompts({ db, accounts, task }: Installation): Promise<Bar
   return prompts;
 }
 
-/** Wakes a side, runs batches of jobs, and returns the figures of the last one. The queue is full before the clock starts. */
+/** Starts a side's worker, runs batches of jobs, and returns the last one's figures. The queue is filled beforehand. */
 export async function run(world: World, side: MeteredSide, batches: number[]): Promise<MeteredFigures> {
   await side.worker.call('work');
   let figures: MeteredFigures | undefined;
@@ -113,17 +113,17 @@ export async function run(world: World, side: MeteredSide, batches: number[]): P
   return figures;
 }
 
-/** NaN where the system does not tell. */
+/** NaN without /proc. */
 const serverCpuMs = ({ postgres, redis }: World): number =>
   (cpuMsOfFamily(postgres.pid) ?? Number.NaN) + (cpuMsOf(redis.pid) ?? Number.NaN);
 
-const lookEveryMs = 10;
+const pollEveryMs = 10;
 
 async function emptied(queue: Queue): Promise<void> {
   for (;;) {
     const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed');
     if (counts.failed) throw new Error(`${counts.failed} jobs failed: nothing was measured`);
     if (Object.values(counts).every((count) => count === 0)) return;
-    await sleep(lookEveryMs);
+    await sleep(pollEveryMs);
   }
 }

@@ -1,4 +1,4 @@
-/** Child processes of the bench: spoken to over IPC, ended by pid, each with its words in a log file. */
+/** Runs child processes of the bench: calls their functions over IPC and keeps their output in log files. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -9,11 +9,11 @@ import { cpuMsOf } from './cpu.ts';
 
 export type Child = {
   pid: number;
-  /** Where it listens, if it does. */
+  /** Its server's URL, or an empty string. */
   url: string;
-  /** Calls one of the functions that the child offers. @throws what it throws there; Error where the child is gone */
+  /** Calls a function of the child. @throws Error with the child's error, or where the child has exited */
   call<T = void>(name: string, input?: unknown): Promise<T>;
-  /** From /proc; of a child of the bench also without one. */
+  /** CPU time from /proc, or else from the child itself. */
   cpuMs(): Promise<number>;
   stop(): Promise<void>;
 };
@@ -23,7 +23,7 @@ const stopLimitMs = 20_000;
 const root = new URL('../', import.meta.url);
 const living = new Set<Child>();
 
-/** Starts `node <script>` (relative to the repository) and resolves when it reports ready. @throws with its last words */
+/** Starts `node <script>` (relative to the root), resolves when it is ready. @throws Error with its last output */
 export async function startChild(
   script: string,
   options: { env: Record<string, string>; folder: string; nodeOptions?: string[] },
@@ -37,8 +37,8 @@ export async function startChild(
   });
   closeSync(log);
   const gone = once(process_, 'exit').then(() => undefined);
-  const lastWords = () => readFileSync(logFile, 'utf8').split('\n').slice(-15).join('\n');
-  const { call, ready } = talkTo(process_);
+  const lastLines = () => readFileSync(logFile, 'utf8').split('\n').slice(-15).join('\n');
+  const { call, ready } = connectIpc(process_);
   const pid = process_.pid ?? 0;
 
   const child: Child = {
@@ -57,16 +57,16 @@ export async function startChild(
   living.add(child);
   const late = sleep(readyLimitMs, undefined, { ref: false });
   const first = await Promise.race([ready, gone, late]);
-  if (first === undefined) throw new Error(`${script} does not start:\n${lastWords()}`);
+  if (first === undefined) throw new Error(`${script} does not start:\n${lastLines()}`);
   return Object.assign(child, { url: first.url ?? '' });
 }
 
-/** Ends whatever still runs. */
+/** Ends all running children. */
 export async function stopChildren(): Promise<void> {
   await Promise.all([...living].map((child) => child.stop()));
 }
 
-function talkTo(child: ChildProcess) {
+function connectIpc(child: ChildProcess) {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   const ready = Promise.withResolvers<{ url?: string }>();
   let calls = 0;

@@ -1,4 +1,4 @@
-/** The figures as a Markdown table, with the aims (DESIGN, section 7) beside them. */
+/** Formats the figures as Markdown tables, with their targets. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Growth } from './growth.ts';
 import type { Latency } from './latency.ts';

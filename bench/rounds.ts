@@ -1,10 +1,10 @@
-/** Rounds of two sides in turn, A B A B, so that whatever else the machine does meets both. */
+/** Runs rounds of two sides alternately (A B A B), so that other load on the machine affects both. */
 import { type Spread, spreadOf } from './statistics.ts';
 
 export type Sides<T> = { tally: T; bare: T };
 type Figures = Record<string, number>;
 
-/** Of each figure: both sides over the rounds, and their ratio round by round. */
+/** For each figure, both sides' spread over the rounds and the spread of their ratio per round. */
 export type Comparison<Name extends string> = Record<Name, Sides<Spread> & { ratio: Spread }>;
 
 /** Runs `rounds` of each side; each returns its figures. */
@@ -37,7 +37,7 @@ const show = (figures: Figures): string =>
 
 const startedAt = performance.now();
 
-/** Progress goes to standard error: standard output is for the table. */
+/** Writes progress to standard error, because standard output is for the table. */
 export function say(line: string): void {
   process.stderr.write(`[${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(3)} s] ${line}\n`);
 }

@@ -1,6 +1,6 @@
-/** Numbers out of many: medians over rounds, percentiles over requests. */
+/** Computes medians over rounds and percentiles over requests. */
 
-/** Over the rounds of one side. */
+/** The spread over the rounds of one side. */
 export type Spread = { median: number; min: number; max: number };
 
 /** @throws RangeError without values */
@@ -9,7 +9,7 @@ export function spreadOf(values: number[]): Spread {
   return { median: percentile(sorted, 50), min: percentile(sorted, 0), max: percentile(sorted, 100) };
 }
 
-/** Of ascending values, the one that `percent` of 100 are at or below, interpolated. @throws RangeError without values */
+/** The interpolated percentile of ascending values. @throws RangeError without values */
 export function percentile(sorted: number[], percent: number): number {
   const place = ((sorted.length - 1) * percent) / 100;
   const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];

@@ -1,4 +1,4 @@
-/** Submissions a second through the API, beside bare Hono with `queue.add`. No worker runs meanwhile. */
+/** Measures submissions per second through the API, compared with bare Hono and `queue.add`. No worker is running. */
 import type { Load, LoadResult } from './children/load.ts';
 import { type Installation, questions } from './installation.ts';
 import { type Child, startChild } from './process.ts';
@@ -6,7 +6,7 @@ import { alternate, type Comparison, say } from './rounds.ts';
 import { percentilesOf } from './statistics.ts';
 import type { World } from './world.ts';
 
-/** Processor time is the API process's, per submission. */
+/** CPU time is the API process', per submission. */
 export type SubmissionFigures = {
   submissionsPerSecond: number;
   apiCpuMs: number;
@@ -17,7 +17,7 @@ export type SubmissionFigures = {
 
 export const loadConnections = 48;
 
-/** One side: an API process, and what a submission is there. */
+/** One side of the comparison: an API process and its requests. */
 export type SubmitSide = { api: Child; load: Pick<Load, 'url' | 'path' | 'requests'> };
 
 export async function measureSubmissions(
@@ -39,7 +39,7 @@ export async function measureSubmissions(
   return figures;
 }
 
-/** The process that sends requests. */
+/** Starts the process that sends requests. */
 export const startLoad = (world: World): Promise<Child> =>
   startChild('bench/children/load.ts', { env: {}, folder: world.folder });
 
@@ -58,7 +58,7 @@ export async function startApis(
       })),
     );
   const requests = requestsWith((question) => ({ question }));
-  // The bare worker has no knowledge to search: it is told its prompt.
+  // The bare worker searches no knowledge; it gets the index of its prompt.
   const bareRequests = requestsWith((question, prompt) => ({ question, prompt }));
   return {
     tally: { api: tally, load: { url: tally.url, path: task.path, requests } },

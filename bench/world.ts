@@ -1,15 +1,15 @@
-/** What the bench runs on: a Postgres, a Redis and a sandbox of its own, under a temporary folder. */
+/** Starts what the bench runs on: its own Postgres, Redis and sandbox in a temporary folder. */
 import { createCleanUp, migrateAt, runOn, type Services, startServices, withDatabase } from '@tally/testing';
 import { type Child, startChild, stopChildren } from './process.ts';
 
-/** The services are as durable as `npm start` has them. */
+/** The services are durable, as in `npm start`. */
 export type World = Services & {
   sandbox: Child;
-  /** A new database with the schema; its URL. */
+  /** Creates a database with the schema and returns its URL. */
   newDatabase(name: string): Promise<string>;
-  /** How long the model takes for an answer. Its answers are short: making them is not what is measured. */
+  /** Sets the model's response time. Its answers are short, so that generating them does not affect the measurement. */
   setModelDelay(delayMs: number): Promise<void>;
-  /** What the model itself wrote down of the calls it has answered. */
+  /** The model's own count of the calls it has answered. */
   readBook(): Promise<{ answered: number; prompt_tokens: number }>;
 };
 
@@ -17,10 +17,10 @@ const templateName = 'bench_template';
 const answerTokens = 30;
 const { closeLater, close } = createCleanUp();
 
-/** Has something ended with the world: the latest first. */
+/** Registers a clean-up function; they run at the end in reverse order. */
 export const atEnd = closeLater;
 
-/** Starts everything; {@link endWorld} ends it, also where this throws. */
+/** Starts everything; {@link endWorld} ends it, even if this throws. */
 export async function startWorld(): Promise<World> {
   const services = await startServices({ durable: true }, closeLater);
   const { folder, postgres } = services;
@@ -53,7 +53,7 @@ export async function startWorld(): Promise<World> {
   };
 }
 
-/** Ends every process and removes the folder. Safe to call at any moment. */
+/** Ends every process and removes the folder. Safe to call at any time. */
 export async function endWorld(): Promise<void> {
   await stopChildren();
   await close();

@@ -1,18 +1,18 @@
-/** `npm run docs`: writes what documents say of settings, from their one declaration (packages/core/src/settings.ts). */
+/** `npm run docs`: generates the documents' parts about settings from packages/core/src/settings.ts. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listSettings, type Setting } from '@tally/core';
 
 const root = join(import.meta.dirname, '..');
 
-/** The part of each document that is written, between a line that begins with `begin` and one that begins with `end`. */
+/** The generated part of each document, between the lines that start with `begin` and `end`. */
 const parts = [
   { file: 'README.md', begin: '<!-- settings', end: '<!-- /settings', render: toTable },
   { file: '.env.example', begin: '# Settings', end: '# End of settings', render: toExample },
   { file: 'docker-compose.yml', begin: '    # Settings', end: '    # End of settings', render: toCompose },
 ];
 
-/** Every document with its text as it is to be. */
+/** Every document with its current and its generated text. */
 export function renderDocuments(): { file: string; now: string; wanted: string }[] {
   return parts.map(({ file, begin, end, render }) => {
     const now = readFileSync(join(root, file), 'utf8');
@@ -32,7 +32,7 @@ function toTable(): string[] {
   return ['', line(['variable', 'default', '']), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), ''];
 }
 
-/** What of them compose does not set itself: those that are required stand above, by hand. */
+/** Settings that compose does not set itself. Required ones are listed above the generated part, by hand. */
 function toExample(): string[] {
   return listSettings()
     .filter(({ required, isComposed, example }) => required === undefined && (!isComposed || example !== undefined))
@@ -43,7 +43,7 @@ function toExample(): string[] {
     });
 }
 
-/** An empty variable counts as unset: no default is repeated here. */
+/** Passes variables through without defaults, because an empty variable counts as unset. */
 function toCompose(): string[] {
   return listSettings()
     .filter(({ isComposed, required, variable }) => !isComposed && required === undefined && variable !== 'PROXY_HOPS')

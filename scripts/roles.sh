@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the roles of an installation, as a superuser: `tally_owner` owns the tables and migrates them, `tally_app` works with
-# them. The application's role can neither switch off the triggers that keep the ledger append-only, nor change a table.
-# Wants TALLY_OWNER_PASSWORD and TALLY_DB_PASSWORD, and psql's own variables (PGHOST, PGUSER, ...) where it needs them.
+# Creates the roles of an installation, as a superuser: `tally_owner` owns and migrates the tables, `tally_app` uses
+# them. `tally_app` can neither disable the triggers that keep the ledger append-only, nor alter a table.
+# Requires TALLY_OWNER_PASSWORD and TALLY_DB_PASSWORD; psql also reads its own variables (PGHOST, PGUSER, ...).
 set -eu
 psql -v ON_ERROR_STOP=1 -v owner_password="$TALLY_OWNER_PASSWORD" -v app_password="$TALLY_DB_PASSWORD" "${POSTGRES_DB:-postgres}" <<'SQL'
 create role tally_owner login password :'owner_password';

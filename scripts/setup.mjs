@@ -1,9 +1,9 @@
 /**
- * Brings what Tally needs and this machine lacks: dependencies, Node 24, redis-server, Chromium. Every npm script
+ * Installs what Tally needs and this machine lacks: dependencies, Node 24, redis-server, Chromium. Every npm script
  * runs it first.
  *
- * Plain JavaScript without dependencies, for whatever Node (18 or newer) happens to be here. It is silent unless it does
- * something; once all is well it leaves a stamp in node_modules, with which the next run takes a few milliseconds.
+ * Plain JavaScript without dependencies, for any Node from 18. It prints nothing unless it installs something. After a
+ * success it writes a stamp to node_modules, with which the next run takes a few milliseconds.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,17 +18,17 @@ import { installRedis, ownRedisServer, redisFound, redisPath } from './setup/red
 const stampFile = join(modules, '.tally-setup');
 
 /**
- * In order, since each needs the one before. `present()` is cheap and is asked at every start; `bring()` does the work,
- * and throws a Fault where it can't.
+ * In order, because each step needs the previous one. `present()` is cheap and runs at every start; `install()` does
+ * the work and throws a Fault where it can't.
  */
 const steps = [
-  { present: dependenciesInstalled, bring: installDependencies },
-  { present: nodeRuns, bring: refuseNode },
-  { present: redisFound, bring: installRedis },
-  { present: chromiumFound, bring: installChromium },
+  { present: dependenciesInstalled, install: installDependencies },
+  { present: nodeRuns, install: refuseNode },
+  { present: redisFound, install: installRedis },
+  { present: chromiumFound, install: installChromium },
 ];
 
-/** Everything that a stamp vouches for; any change of it makes the steps look again. */
+/** A hash of everything a stamp depends on; a change makes the steps run again. */
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   const members = ['apps', 'packages'].flatMap((folder) => namesIn(folder).map((name) => join(folder, name)));
@@ -46,8 +46,8 @@ function fingerprint() {
 
 const namesIn = (folder) => (existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : []);
 
-/** Whether the last run that ended well saw the same; the programs, which may vanish from outside, are looked at again. */
-function stampHolds() {
+/** Whether the last successful run had the same fingerprint. Programs outside node_modules are checked again. */
+function isStampValid() {
   const [stamped, redis = '', chromium = ''] = existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
   if (stamped !== fingerprint() || !existsSync(node24)) return false;
   if (!ownRedisServer() && !existsSync(redis)) return false;
@@ -55,19 +55,19 @@ function stampHolds() {
 }
 
 async function setUp() {
-  if (stampHolds()) return;
-  for (const { present, bring } of steps) if (!present()) await bring();
+  if (isStampValid()) return;
+  for (const { present, install } of steps) if (!present()) await install();
   try {
     writeFileSync(stampFile, `${fingerprint()}\n${redisPath()}\n${chromiumPath()}\n`);
   } catch (error) {
-    // An installation that nobody may write to is looked over at every start: slower, and just as good.
+    // A read-only installation has no stamp and is checked at every start, which is only slower.
     if (!['EROFS', 'EACCES', 'EPERM'].includes(error.code)) throw error;
   }
 }
 
 try {
   if (process.platform === 'win32') throw new Fault('Windows itself is not supported: run Tally inside WSL');
-  if (!stampHolds()) await withLock(setUp);
+  if (!isStampValid()) await withLock(setUp);
 } catch (error) {
   if (!(error instanceof Fault)) throw error;
   console.error(error.message);

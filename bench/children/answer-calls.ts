@@ -1,4 +1,4 @@
-/** The child's end of a bench process: it offers functions to the bench, and ends when the bench does. */
+/** Runs in a bench child process: answers the bench's function calls over IPC and exits with the bench. */
 import { onShutdown, reportReady } from '@tally/core';
 
 export type Call = { id: number; name: string; input: unknown };
@@ -6,7 +6,7 @@ export type Answer = { id: number; output?: unknown; error?: string };
 
 const shutdownLimitMs = 15_000;
 
-/** Offers `functions` until the bench is gone, then closes. */
+/** Answers calls of `functions` until the bench exits, then closes. */
 export function answerCalls(
   functions: Record<string, (input: never) => unknown>,
   options: { close?: () => Promise<void>; url?: string } = {},

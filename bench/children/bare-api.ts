@@ -1,4 +1,4 @@
-/** What the API is measured against: Hono and `queue.add`, for anybody and anything. */
+/** The baseline for the API: Hono with `queue.add`, without authentication or validation. */
 import { serve } from '@hono/node-server';
 import { loadConfig, newId } from '@tally/core';
 import { queuePrefix } from '@tally/queue';
@@ -13,7 +13,7 @@ const config = loadConfig();
 const { queue, close } = await openBareQueue(config);
 let listening: Promise<QueueEvents> | undefined;
 
-/** Only where somebody waits: hearing of every event costs time. */
+/** Opened only for requests that wait, because receiving every event costs time. */
 async function listen(): Promise<QueueEvents> {
   const connection = { url: config.redisUrls[0] ?? '' };
   const events = new QueueEvents(bareQueueName, { connection, prefix: queuePrefix(config.redisKeyPrefix) });

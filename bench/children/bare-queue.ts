@@ -1,10 +1,10 @@
-/** The queue of the side without Tally: BullMQ's, with the same options. */
+/** The baseline's queue: plain BullMQ with the same options. */
 import { connectRedis, createLogger, redisReady } from '@tally/core';
 import { openQueues, queueOf } from '@tally/queue';
 
 export const bareQueueName = 'bare';
 
-/** Opens it as a producer does. */
+/** Opens the queue for a producer. */
 export async function openBareQueue(config: { redisUrls: string[]; redisKeyPrefix: string }) {
   const log = createLogger('bare', 'silent');
   const redis = connectRedis(config.redisUrls, 'producer', () => undefined);

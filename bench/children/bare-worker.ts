@@ -1,6 +1,6 @@
 /**
- * What the worker is measured against: BullMQ and the same model client with the same settings, and nothing else. It has
- * its prompts in memory and forgets the answers, so it does less than any worker that is of use.
+ * The baseline for the worker: BullMQ and the same model client with the same settings. It keeps its prompts in memory
+ * and discards the answers, so it does less than any useful worker.
  */
 import { connectRedis, createLogger, loadConfig, newId } from '@tally/core';
 import { queuePrefix } from '@tally/queue';

@@ -1,4 +1,4 @@
-/** Reserves and settles without a model call, as fast as one process can. */
+/** Reserves and settles without model calls, at the maximum rate of one process. */
 import { createBilling, reserve, settle } from '@tally/billing';
 import { connectRedis, createLogger, loadConfig, newId, redisReady } from '@tally/core';
 import { claimJobs, connectDatabase } from '@tally/db';
@@ -19,7 +19,7 @@ const redis = connectRedis(config.redisUrls, 'ledger', (err) => log.warn({ err }
 await redisReady(redis, 10_000);
 const billing = createBilling({ db, redis, keyPrefix: config.redisKeyPrefix, log });
 
-/** One reserve and one settle for each job, which ends with it; claiming the jobs comes before the clock starts. */
+/** Reserves and settles once per job, which completes it. Jobs are claimed before the measurement starts. */
 async function reserveAndSettle({ jobs, concurrency }: LedgerRun): Promise<LedgerResult> {
   for (let start = 0; start < jobs.length; start += claimPage)
     await claimJobs(

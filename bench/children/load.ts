@@ -1,11 +1,11 @@
-/** Sends HTTP requests over kept connections, each with one request under way, and times every one. */
+/** Sends HTTP requests over keep-alive connections, one at a time on each, and measures the latency of each request. */
 import { Pool } from 'undici';
 import { answerCalls } from './answer-calls.ts';
 
 export type Load = {
   url: string;
   path: string;
-  /** Sent in turn. */
+  /** Sent in rotation. */
   requests: { headers: Record<string, string>; body: string }[];
   count: number;
   connections: number;
@@ -13,7 +13,7 @@ export type Load = {
 };
 export type LoadResult = { seconds: number; latenciesMs: number[] };
 
-/** @throws Error at the first answer with another status than the expected one */
+/** @throws Error at the first unexpected status */
 async function send({ url, path, requests, count, connections, expectedStatus }: Load): Promise<LoadResult> {
   const pool = new Pool(url, { connections });
   const latenciesMs: number[] = [];

@@ -1,4 +1,4 @@
-/** The worker as `npm run worker` has it, but told when to take jobs, so that it rests while the other side is measured. */
+/** The worker of `npm run worker`, started and stopped by calls, so that it is idle while the baseline is measured. */
 import { createLogger, loadConfig } from '@tally/core';
 import { type RunningWorker, startWorker } from '../../apps/worker/src/start.ts';
 import { answerCalls } from './answer-calls.ts';

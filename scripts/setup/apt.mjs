@@ -1,11 +1,11 @@
-/** Installing with apt-get, where that is possible without asking anybody. */
+/** Installs packages with apt-get, where that is possible without a prompt. */
 import { existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { has, runStep, succeeds } from './project.mjs';
 
 /**
- * Without starting a service, now or at the next boot: Tally runs one of its own beside whatever runs here. And without
- * touching what is installed: the simulation shows an upgrade as `Inst name [old] (new …)`, a removal as `Remv name`.
+ * Starts no service, now or at the next boot, because Tally runs its own. Changes no installed package: the simulation
+ * shows an upgrade as `Inst name [old] (new …)` and a removal as `Remv name`.
  */
 const script = `
   set -e
@@ -33,16 +33,16 @@ export function aptWorks() {
   return asRoot().length === 0 || succeeds('sudo', ['-n', 'true']);
 }
 
-/** Debian's own packages, and those of its children; Ubuntu's chromium installs a snap. */
+/** Whether the packages come from Debian or a derivative other than Ubuntu, whose chromium package installs a snap. */
 export function hasDebianPackages() {
   if (!existsSync('/etc/os-release')) return false;
   const release = readFileSync('/etc/os-release', 'utf8');
   return /^ID(_LIKE)?=.*\bdebian\b/m.test(release) && !/^ID(_LIKE)?=.*\bubuntu\b/m.test(release);
 }
 
-/** @returns {Promise<string>} apt-get's last words where it fails, and an empty string where it doesn't */
+/** @returns {Promise<string>} apt-get's last output lines if it fails, else an empty string */
 export async function aptInstall(what, names) {
   const [command, ...args] = [...asRoot(), '/bin/sh', '-c', script, 'sh', ...names];
-  const { status, words } = await runStep(what, command, args, { env: { ...process.env, LC_ALL: 'C' } });
-  return status === 0 ? '' : words;
+  const { status, lastLines } = await runStep(what, command, args, { env: { ...process.env, LC_ALL: 'C' } });
+  return status === 0 ? '' : lastLines;
 }

@@ -1,17 +1,17 @@
-/** Step 4: a Chromium, unless CHROMIUM_PATH names one. Only product extraction needs it, so no failure ends the set-up. */
+/** Step 4: Chromium, unless CHROMIUM_PATH is set. Only product extraction needs it, so a failure is not fatal. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { aptInstall, aptWorks, hasDebianPackages } from './apt.mjs';
 import { has, modules, node24, root, runStep, say } from './project.mjs';
 
-/** Until set-up itself changes: a machine that can't have one isn't asked at every start. */
+/** Stored in the stamp until the set-up changes, so that a machine without Chromium is not checked at every start. */
 export const noChromium = 'none';
 
 export function chromiumFound() {
   return chromiumPath() !== noChromium;
 }
 
-/** Asks the code that will start it. @returns {string} the path, or `noChromium` */
+/** Uses the worker's own search. @returns {string} the path, or `noChromium` */
 export function chromiumPath() {
   const script = `
     import { findChromium } from './apps/worker/src/pages/chromium/find-chromium.ts';
@@ -29,8 +29,8 @@ export async function installChromium() {
     say(`CHROMIUM_PATH is ${process.env.CHROMIUM_PATH}, and that does not run: product extraction will not work.`);
     return;
   }
-  for (const bring of [installPackage, download, installLibraries]) {
-    await bring();
+  for (const install of [installPackage, download, installLibraries]) {
+    await install();
     if (chromiumFound()) return;
   }
   say(
@@ -39,7 +39,7 @@ export async function installChromium() {
   );
 }
 
-/** First where there is one: it is smaller, brings its libraries, and is updated with the machine. */
+/** Tried first: Debian's package is smaller, includes its libraries, and is updated with the machine. */
 async function installPackage() {
   if (!aptWorks() || !hasDebianPackages()) return;
   const fault = await aptInstall('Installing Chromium with apt-get, for product extraction', ['chromium']);
@@ -48,7 +48,7 @@ async function installPackage() {
 
 const playwright = join(modules, 'playwright', 'cli.js');
 
-/** Playwright's own. */
+/** Downloads Playwright's Chromium. */
 async function download() {
   const what = 'Downloading Chromium for product extraction, about 180 MB';
   await runStep(what, node24, [playwright, 'install', 'chromium', '--no-shell', '--no-remove'], {
@@ -58,7 +58,7 @@ async function download() {
   });
 }
 
-/** What the downloaded one needs; Playwright's own `install-deps` would upgrade those that are installed. */
+/** Installs the downloaded Chromium's libraries; Playwright's own `install-deps` would upgrade installed ones. */
 async function installLibraries() {
   if (!aptWorks()) return;
   const args = [playwright, 'install-deps', '--dry-run', 'chromium'];

@@ -11,7 +11,7 @@ export function dependenciesInstalled() {
   return Object.entries(lock).every(([path, wanted]) => {
     if (!path.includes('node_modules/')) return true;
     const found = installed[path];
-    // Packages for other platforms are left out.
+    // Packages for other platforms are not installed.
     return found === undefined ? wanted.optional === true : found.version === wanted.version;
   });
 }
@@ -22,21 +22,21 @@ function readLock(path) {
 }
 
 /**
- * With `npm install --no-save`, which follows the lockfile and leaves it alone. `npm ci` does too, but refuses one that
- * lacks packages of other platforms, and empties node_modules under whatever runs from it.
+ * Uses `npm install --no-save`, which follows the lockfile and does not change it. `npm ci` does too, but it refuses a
+ * lockfile without packages of other platforms, and it empties node_modules under running processes.
  */
 export async function installDependencies() {
-  // Development dependencies too: NODE_ENV=production in the environment must not make the next `npm test` start over.
+  // Includes development dependencies, or `npm test` would reinstall with NODE_ENV=production in the environment.
   const args = ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const step = 'Installing dependencies, about a minute';
-  const { status, words, log } = await runStep(step, 'npm', args, { cwd: root, env: environmentForNpm() });
+  const { status, lastLines, log } = await runStep(step, 'npm', args, { cwd: root, env: environmentForNpm() });
   if (status === 127) throw new Fault('npm could not be started: it comes with Node, see nodejs.org');
-  if (status !== 0) throw new Fault(`npm install failed (code ${status}, all of it in ${log}):\n  ${words}`);
+  if (status !== 0) throw new Fault(`npm install failed (code ${status}, all of it in ${log}):\n  ${lastLines}`);
 }
 
 /**
- * npm inside an npm script: without the outer one's flags, which may name one workspace or a dry run, and without
- * node_modules/.bin in PATH, because the Node there is about to be replaced. Registry, proxy and cache stay.
+ * The environment of npm inside an npm script: without the outer npm's flags, such as a workspace or a dry run, and
+ * without node_modules/.bin in PATH, because the Node there is being replaced. Keeps registry, proxy and cache.
  */
 function environmentForNpm() {
   const outerFlags =

@@ -1,26 +1,26 @@
-/** One set-up of a folder at a time. */
+/** Allows one set-up per folder at a time. */
 import { createHash } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { root, say } from './project.mjs';
 
-/** Two starts at the same time must not install over each other: the second waits, and then finds the work done. */
+/** Runs `work` under a lock, so that concurrent starts do not install over each other; the second one waits. */
 export async function withLock(work) {
   const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
   // Not in node_modules, which `npm ci` deletes.
   const lock = join(tmpdir(), `tally-setup-${userInfo().uid}-${name}.lock`);
-  const mine = `${lock}.${process.pid}`;
-  writeFileSync(mine, String(process.pid));
+  const ownFile = `${lock}.${process.pid}`;
+  writeFileSync(ownFile, String(process.pid));
   try {
-    for (let told = false; ; told = true) {
-      if (tryLink(mine, lock)) break;
+    for (let isAnnounced = false; ; isAnnounced = true) {
+      if (tryLink(ownFile, lock)) break;
       if (!isAlive(Number(readIfThere(lock)))) rmSync(lock, { force: true });
-      else if (!told) say('Waiting for another set-up of this folder to end…');
+      else if (!isAnnounced) say('Waiting for another set-up of this folder to end…');
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(ownFile, { force: true });
   }
   try {
     await work();

@@ -1,4 +1,4 @@
-/** Step 2: Node 24, which the npm package `node` lays into node_modules/.bin. */
+/** Step 2: Node 24, which the npm package `node` installs into node_modules/.bin. */
 import { spawnSync } from 'node:child_process';
 import { Fault, node24 } from './project.mjs';
 

@@ -1,4 +1,4 @@
-/** What every step of the set-up needs: the folders, and words for the user. */
+/** Shared by all steps of the set-up: folders, running commands, and output for the user. */
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
@@ -7,20 +7,20 @@ import { fileURLToPath } from 'node:url';
 
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 export const modules = join(root, 'node_modules');
-/** The Node that runs Tally, whichever runs this. */
+/** The Node that runs Tally; this script may run under another one. */
 export const node24 = join(modules, '.bin', 'node');
 
-/** What a user can act on. Anything else that is thrown is a fault of these scripts, and shown as one. */
+/** An error that the user can resolve, shown without a stack. Any other error is a fault of these scripts. */
 export class Fault extends Error {}
 
 export const say = (line) => console.error(line);
 
 const dotEveryMs = 2_000;
-const wordsShown = 6;
+const linesShown = 6;
 
 /**
- * Runs one step's command: one line for the user, with dots while it goes on, and all that it says in the log.
- * @returns {Promise<{ status: number, words: string, log: string }>} `words` are its last lines
+ * Runs one step's command: prints one line with progress dots, and appends the command's output to the log.
+ * @returns {Promise<{ status: number, lastLines: string, log: string }>} `lastLines` are of its output
  */
 export async function runStep(what, command, args, options = {}) {
   const { path, file } = openLog();
@@ -40,10 +40,10 @@ export async function runStep(what, command, args, options = {}) {
   closeSync(file);
   const seconds = Math.round((Date.now() - startedAt) / 1_000);
   process.stderr.write(status === 0 ? ` done after ${seconds} s\n` : ` failed (code ${status}), see ${path}\n`);
-  return { status, words: lastWords(path, what), log: path };
+  return { status, lastLines: lastLinesOf(path, what), log: path };
 }
 
-/** Beside what other tools keep there; where that can't be written, with temporary files. */
+/** Opens the log in node_modules/.cache, or in the temporary folder where that is not writable. */
 function openLog() {
   const folder = join(modules, '.cache', 'tally');
   try {
@@ -57,11 +57,11 @@ function openLog() {
   }
 }
 
-function lastWords(path, what) {
-  const said = readFileSync(path, 'utf8').split(`${what}\n`).at(-1) ?? '';
-  const lines = said.split('\n').filter((line) => line.trim() !== '');
+function lastLinesOf(path, what) {
+  const output = readFileSync(path, 'utf8').split(`${what}\n`).at(-1) ?? '';
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
   const faults = lines.filter((line) => /^(E|Err|npm error|Error)\b/.test(line));
-  return [...new Set(faults.length > 0 ? faults : lines)].slice(-wordsShown).join('\n  ');
+  return [...new Set(faults.length > 0 ? faults : lines)].slice(-linesShown).join('\n  ');
 }
 export const succeeds = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 export const has = (command) => succeeds('/bin/sh', ['-c', `command -v ${command}`]);

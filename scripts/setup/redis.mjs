@@ -1,9 +1,9 @@
-/** Step 3: a redis-server, unless REDIS_URL names one. */
+/** Step 3: redis-server, unless REDIS_URL is set. */
 import { spawnSync } from 'node:child_process';
 import { aptInstall, aptWorks } from './apt.mjs';
 import { Fault, has, node24, root } from './project.mjs';
 
-/** A Redis of the user's own makes ours unnecessary. */
+/** Whether the user configured a Redis, so that none has to be installed. */
 export function ownRedisServer() {
   return Boolean(process.env.REDIS_URL);
 }
@@ -13,7 +13,7 @@ export function redisFound() {
 }
 
 /**
- * Asks the code that will start it, so that both look in the same places for the same versions.
+ * Uses the launcher's own search, so that both check the same places and versions.
  * @returns {{ command: string, fault: string }} one of the two is empty
  */
 function askForRedis() {
@@ -29,7 +29,7 @@ function askForRedis() {
   return JSON.parse(stdout);
 }
 
-/** Where the command lies, for a quick look at the next start. */
+/** The command's path, for a quick check at the next start. */
 export function redisPath() {
   if (ownRedisServer()) return '';
   return spawnSync('/bin/sh', ['-c', `command -v ${askForRedis().command}`], { encoding: 'utf8' }).stdout.trim();
@@ -41,8 +41,8 @@ export async function installRedis() {
     throw new Fault(`${fault}: upgrade it (see redis.io), or set REDIS_URL to a newer one`);
   const byHand = `${fault}. Install it with \`${redisCommand()}\`, or set REDIS_URL to a Redis of your own`;
   if (!aptWorks()) throw new Fault(byHand);
-  const words = await aptInstall('Installing redis-server with apt-get', ['redis-server']);
-  if (words !== '') throw new Fault(`apt-get could not install redis-server:\n  ${words}\n${byHand}`);
+  const lastLines = await aptInstall('Installing redis-server with apt-get', ['redis-server']);
+  if (lastLines !== '') throw new Fault(`apt-get could not install redis-server:\n  ${lastLines}\n${byHand}`);
   const now = askForRedis();
   if (now.fault !== '') throw new Fault(`${now.fault}: see redis.io for a newer one, or set REDIS_URL`);
 }

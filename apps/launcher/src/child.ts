@@ -1,4 +1,4 @@
-/** Node processes of ours: run once, or kept running. */
+/** Runs Tally's Node processes: once to their end, or with restarts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { say } from './terminal.ts';
 
 export type Program = {
   name: string;
-  /** Script and arguments, relative to `root`: with `node` before them, what `ps` shows. */
+  /** Script and arguments, relative to `root`, as `ps` shows them after `node`. */
   args: string[];
   root: string;
   env: NodeJS.ProcessEnv;
@@ -16,15 +16,15 @@ export type Program = {
   logFile: string;
 };
 
-/** What a child says over IPC when it is ready. */
+/** The IPC message of a child that is ready. */
 export type Ready = { ready: true; url?: string };
 
 export type Child = {
-  /** The first time that it is ready; of a program that runs once: its good end. Rejects with a LaunchFault. */
+  /** Resolves when it is first ready; for a program that runs once, at its success. Rejects with a LaunchFault. */
   readonly ready: Promise<Ready>;
-  /** From now on its end is no news. */
+  /** From now on its exit is expected and leads to no restart. */
   expectEnd(): void;
-  /** SIGTERM, and SIGKILL after the limit; resolves once it is gone. */
+  /** Sends SIGTERM, and SIGKILL after the limit; resolves once it has exited. */
   stop(limitMs: number): Promise<void>;
   kill(): void;
 };
@@ -32,21 +32,21 @@ export type Child = {
 const startTries = 3;
 const firstPauseMs = 500;
 const maxPauseMs = 10_000;
-/** Whoever lived this long has recovered. */
+/** A process that ran this long has recovered; the restart delay is reset. */
 const healthyMs = 60_000;
-const wordsShown = 15;
+const tailLines = 15;
 
 /** Runs a program to its end. */
 export function runOnce(program: Program): Child {
   prepareLog(program.logFile);
-  // Its words are shown when it fails, all at once.
+  // Its output is shown only if it fails.
   const log = followLog(program.logFile, () => {});
   const process = spawnNode(program);
 
   async function succeeds(): Promise<Ready> {
     const how = await endOf(process);
     log.close();
-    if (how !== 'code 0') throw new LaunchFault(`${program.name} failed (${how}):\n${log.tail(wordsShown)}`);
+    if (how !== 'code 0') throw new LaunchFault(`${program.name} failed (${how}):\n${log.tail(tailLines)}`);
     return { ready: true };
   }
 
@@ -61,15 +61,15 @@ export function runOnce(program: Program): Child {
 }
 
 /**
- * Starts a program, and starts it again whenever it ends unasked: after 0.5 s, then after longer pauses up to 10 s.
- * One that ended three times before it was ready is given up.
+ * Starts a program and restarts it after each unexpected exit: after 0.5 s, then after longer pauses up to 10 s. Gives
+ * up after three exits before it was ready.
  */
 export function keepRunning(program: Program): Child {
   const { name } = program;
   prepareLog(program.logFile);
   const log = followLog(program.logFile, (line) => say(`[${name}] ${line}`));
   const ready = Promise.withResolvers<Ready>();
-  // Nobody may be waiting for it any more, when another child's fault has ended the start.
+  // Prevents an unhandled rejection where another child's fault has already ended the start.
   ready.promise.catch(() => {});
   let wasReady = false;
   let stopping = false;
@@ -87,7 +87,7 @@ export function keepRunning(program: Program): Child {
       ready.resolve(message);
     });
     void endOf(process).then((how) => {
-      // A terminal's Ctrl-C reaches the child and us at the same time, and the news of its end may come first.
+      // A terminal's Ctrl-C reaches the child and this process at once, and the child's exit may be seen first.
       setTimeout(() => stopping || startAgain(how, Date.now() - startedAt), 100);
     });
     return process;
@@ -97,7 +97,7 @@ export function keepRunning(program: Program): Child {
     log.catchUp();
     failures += 1;
     if (!wasReady && failures === startTries) {
-      ready.reject(new LaunchFault(`The ${name} does not start (${how}). Its last words:\n${log.tail(wordsShown)}`));
+      ready.reject(new LaunchFault(`The ${name} does not start (${how}). Its last words:\n${log.tail(tailLines)}`));
       return;
     }
     if (livedMs > healthyMs) pauseMs = firstPauseMs;
@@ -125,7 +125,7 @@ export function keepRunning(program: Program): Child {
   };
 }
 
-/** With an IPC channel, over which it reports and by whose end it notices ours. */
+/** Spawns with an IPC channel: the child reports over it, and detects this process' exit when it closes. */
 function spawnNode({ args, root, env, logFile }: Program): ChildProcess {
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(process.execPath, args, { cwd: root, argv0: 'node', env, stdio: ['ignore', log, log, 'ipc'] });
@@ -133,7 +133,7 @@ function spawnNode({ args, root, env, logFile }: Program): ChildProcess {
   return child;
 }
 
-/** Resolves with how it ended, as `code 1` or `signal SIGKILL`. */
+/** Resolves with how it ended: `code 1` or `signal SIGKILL`. */
 async function endOf(child: ChildProcess): Promise<string> {
   const [code, signal] = await once(child, 'exit');
   return signal === null ? `code ${code}` : `signal ${signal}`;

@@ -1,2 +1,2 @@
-/** A fault that its message says all about: shown without a stack. */
+/** A fault that its message explains completely; shown without a stack. */
 export class LaunchFault extends Error {}

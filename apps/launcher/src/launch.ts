@@ -1,4 +1,4 @@
-/** The order in which Tally starts, and ends. */
+/** Starts Tally's processes in order and stops them in order. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, keepSecrets, readSettings, type Settings, servicesFile, sharedVariables } from '@tally/core';
@@ -14,26 +14,26 @@ import { awaitStop, type StopRequest } from './stop-request.ts';
 import { summary } from './summary.ts';
 import { during, say } from './terminal.ts';
 
-/** What is run, as arguments to node, relative to the repository. Tests put stand-ins here. */
+/** The programs, as arguments to node, relative to the repository. Tests pass stand-ins. */
 type Programs = Record<'sandbox' | 'migrate' | 'seed' | 'api' | 'worker', string[]>;
 
 export type LaunchOptions = { root: string; programs: Programs; env: NodeJS.ProcessEnv };
 
 const defaultPort = 8_000;
-/** What an earlier run left behind by kill -9 takes to end by itself. */
+/** Time that processes of an earlier run need to end by themselves after SIGKILL of their launcher. */
 const leftoverMs = 10_000;
-/** The worker hands back what it can't finish within 25 s. */
+/** The worker gives back jobs that it can't finish within 25 s. */
 const drainMs = 30_000;
 const sandboxStopMs = 5_000;
 
-/** Runs Tally until it is asked to stop, and leaves no process behind. @throws LaunchFault when it does not start */
+/** Runs Tally until a stop is requested, and leaves no process running. @throws LaunchFault where it does not start */
 export async function launch({ root, programs, env }: LaunchOptions): Promise<void> {
   const settings = readUsableSettings(env);
   const port = settings.port === 0 ? await freePort() : (settings.port ?? defaultPort);
   const lock = await takeLock(settings.dataDir, urlOf(settings.host, port));
   try {
-    const patienceMs = lock.tookOver ? leftoverMs : 0;
-    await during(`Waiting for port ${port}`, refuseTakenPort(settings.host, port, patienceMs));
+    const waitMs = lock.tookOver ? leftoverMs : 0;
+    await during(`Waiting for port ${port}`, refuseTakenPort(settings.host, port, waitMs));
     await run({ root, programs, env, settings, port, stop: awaitStop(env) });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -63,8 +63,8 @@ async function run(options: Run): Promise<void> {
   const children: Children = {};
   const starting = start(options, services, children);
   try {
-    await Promise.race([starting, stop.asked]);
-    await stop.asked;
+    await Promise.race([starting, stop.requested]);
+    await stop.requested;
     say('Stopping…');
   } finally {
     await stopAll(services, children, stop);
@@ -72,7 +72,7 @@ async function run(options: Run): Promise<void> {
   }
 }
 
-/** Puts each child into `children` the moment it exists. @throws where something does not start, or a stop is asked for */
+/** Adds each child to `children` as soon as it is spawned. @throws where one does not start, or on a stop request */
 async function start(options: Run, services: Services, children: Children): Promise<void> {
   const { root, programs, env, settings, port, stop } = options;
   const { dataDir, host } = settings;
@@ -82,24 +82,26 @@ async function start(options: Run, services: Services, children: Children): Prom
     name,
     args: programs[name],
     root,
-    // Node keeps there what it made of our sources, which takes a third off the start of every process.
+    // Node caches compiled code there, which makes the start of every process a third faster.
     env: { NODE_COMPILE_CACHE: join(dataDir, 'cache'), ...env, ...variables },
     logFile: join(dataDir, 'logs', `${name}.log`),
   });
 
   const secrets = keepSecrets(settings);
-  const world = await unlessStopped(planSandbox(settings, env, secrets), stop);
-  if (world)
-    children.sandbox = keepRunning(program('sandbox', { ...world.own, SANDBOX_WEBHOOK_URL: webhookUrl(host, port) }));
+  const sandboxPlan = await unlessStopped(planSandbox(settings, env, secrets), stop);
+  if (sandboxPlan)
+    children.sandbox = keepRunning(
+      program('sandbox', { ...sandboxPlan.own, SANDBOX_WEBHOOK_URL: webhookUrl(host, port) }),
+    );
   const addresses = await step('Starting Postgres and Redis', services.ready);
   const shared: Record<string, string> = {
     ...sharedVariables(env),
     ...addresses,
-    ...world?.shared,
+    ...sandboxPlan?.shared,
     JWT_SECRET: secrets.jwtSecret,
     ENCRYPTION_KEY: secrets.encryptionKey,
   };
-  // In production every process is told by its own environment, and these are secrets.
+  // Not in production, where each process has its own environment, because these are secrets.
   if (!settings.production) writePrivate(servicesFile(dataDir), JSON.stringify(shared));
   const own = { ...shared, DATA_DIR: dataDir, HOST: host, PORT: String(port) };
 
@@ -114,10 +116,10 @@ async function start(options: Run, services: Services, children: Children): Prom
   if (seed) await step('Laying out the demo data', seed.ready);
   const url = urlOf(host, port);
   await step('Waiting until all is ready', answersReady(url));
-  say(summary({ url, settings, world, startMs: Date.now() - startedAt }));
+  say(summary({ url, settings, sandboxPlan, startMs: Date.now() - startedAt }));
 }
 
-/** A worker reads strangers' pages: what would let anybody in is not in its environment. */
+/** The worker loads untrusted pages, so the secret that signs logins is not in its environment. */
 function withoutJwtSecret(program: Program): Program {
   const { JWT_SECRET: _, ...env } = program.env;
   return { ...program, env };
@@ -125,32 +127,32 @@ function withoutJwtSecret(program: Program): Program {
 
 const webhookUrl = (host: string, port: number): string => `${urlOf(host, port)}/webhooks/instagram`;
 
-/** Resolves or rejects with `work`, but rejects at once when a stop is asked for. */
+/** Resolves or rejects with `work`, but rejects at once on a stop request. */
 function unlessStopped<T>(work: Promise<T>, stop: StopRequest): Promise<T> {
-  const stopped = stop.asked.then(() => {
+  const stopped = stop.requested.then(() => {
     throw new Error('asked to stop while starting');
   });
   return Promise.race([work, stopped]);
 }
 
-/** Those who need others first: API and worker, then what they used. */
+/** Stops dependents first: API and worker, then the services they use. */
 async function stopAll(services: Services, children: Children, stop: StopRequest): Promise<void> {
   let hurry = false;
-  void stop.hurried.then(() => {
+  void stop.repeated.then(() => {
     hurry = true;
     say('Stopping at once');
     for (const child of Object.values(children)) child.kill();
     void services.stop({ hurry });
   });
-  // A terminal's Ctrl-C has reached them all.
+  // A terminal's Ctrl-C has reached all of them.
   for (const child of Object.values(children)) child.expectEnd();
-  const { sandbox, ...users } = children;
-  await Promise.all(Object.values(users).map((child) => child.stop(drainMs)));
+  const { sandbox, ...dependents } = children;
+  await Promise.all(Object.values(dependents).map((child) => child.stop(drainMs)));
   await sandbox?.stop(sandboxStopMs);
   await services.stop({ hurry });
 }
 
-/** Also where a file with other rights lies there already. */
+/** Replaces an existing file, whose permissions may be wider. */
 function writePrivate(path: string, text: string): void {
   rmSync(path, { force: true });
   writeFileSync(path, text, { mode: 0o600 });

@@ -1,4 +1,4 @@
-/** One `npm start` for each DATA_DIR: two database servers on the same files would destroy them. */
+/** Locks DATA_DIR for one `npm start`, because two database servers on the same files would destroy them. */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,23 +6,23 @@ import { commandOf } from '@tally/embedded';
 import { LaunchFault } from './fault.ts';
 
 export type Lock = {
-  /** True where the last holder ended without release: what it started may still be ending. */
+  /** True where the last holder ended without release; its child processes may still be ending. */
   tookOver: boolean;
   release(): void;
 };
 
 type Holder = { pid: number; url: string };
 
-/** Others who found the same holder dead have written their own name by then. */
+/** By then, concurrent starts that found the same dead holder have written their own ids. */
 const settleMs = 100;
 
-/** Takes the folder for this process, which will answer at `url`. @throws LaunchFault naming who has it */
+/** Takes the lock for this process, which will serve `url`. @throws LaunchFault naming the holder */
 export async function takeLock(dataDir: string, url: string): Promise<Lock> {
   const path = join(dataDir, 'launcher.lock');
-  const mine = `${path}.${process.pid}`;
+  const ownFile = `${path}.${process.pid}`;
   try {
     mkdirSync(dataDir, { recursive: true });
-    writeFileSync(mine, JSON.stringify({ pid: process.pid, url }));
+    writeFileSync(ownFile, JSON.stringify({ pid: process.pid, url }));
   } catch (error) {
     throw new LaunchFault(`DATA_DIR ${dataDir} can't be written: ${(error as Error).message}`);
   }
@@ -30,15 +30,15 @@ export async function takeLock(dataDir: string, url: string): Promise<Lock> {
     if (readHolder(path)?.pid === process.pid) rmSync(path, { force: true });
   };
   try {
-    // Linking is atomic, and the file is whole from the start.
-    if (tryLink(mine, path)) return { tookOver: false, release };
+    // Linking is atomic, and the linked file is already complete.
+    if (tryLink(ownFile, path)) return { tookOver: false, release };
     refuseLiving(dataDir, readHolder(path));
-    renameSync(mine, path);
+    renameSync(ownFile, path);
     await sleep(settleMs);
     refuseLiving(dataDir, readHolder(path));
     return { tookOver: true, release };
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(ownFile, { force: true });
   }
 }
 
@@ -54,7 +54,7 @@ function tryLink(from: string, to: string): boolean {
 
 function refuseLiving(dataDir: string, holder: Holder | undefined): void {
   if (holder === undefined || holder.pid === process.pid) return;
-  // After a crash the same number may be anybody's.
+  // After a crash another process may have the same id.
   if (!commandOf(holder.pid)?.includes('launcher')) return;
   throw new LaunchFault(
     `Tally already runs on ${dataDir} (pid ${holder.pid}, ${holder.url}). Stop it or set DATA_DIR and PORT.`,

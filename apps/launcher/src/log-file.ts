@@ -1,32 +1,32 @@
-/** The log files of what we start, and the few lines of them that belong on the terminal. */
+/** Prepares the log files of child processes and shows their errors on the terminal. */
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 const maxBytes = 10 * 1_024 * 1_024;
 const pollMs = 250;
 const maxShownChars = 300;
-/** A child in trouble says much; who wants all of it opens the file. */
+/** A failing child can log a lot; the terminal shows only this much of it. */
 const maxShownLines = 10;
 const shownWindowMs = 10_000;
 const errorLevel = 50;
 
-/** Makes the folder, and puts a large file of earlier runs aside as `.1`. */
+/** Creates the folder and renames a large file of earlier runs to `.1`. */
 export function prepareLog(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   if (existsSync(path) && statSync(path).size > maxBytes) renameSync(path, `${path}.1`);
 }
 
 export type FollowedLog = {
-  /** Reads what has come since the last look. */
+  /** Reads what was appended since the last read. */
   catchUp(): void;
-  /** The last lines since following began, as a person would want them. */
+  /** The last lines since following began, formatted for the terminal. */
   tail(lines: number): string;
   close(): void;
 };
 
 /**
- * Shows each new line that is an error, or that no logger wrote (a crash). The children write to the file themselves,
- * so that they can go on logging, and end in order, when this process is gone.
+ * Shows each new line that is an error or not written by a logger (a crash). The children write to the file themselves,
+ * so that they can still log and shut down orderly when this process is gone.
  */
 export function followLog(path: string, show: (line: string) => void): FollowedLog {
   const file = openSync(path, 'a+', 0o600);
@@ -48,7 +48,7 @@ export function followLog(path: string, show: (line: string) => void): FollowedL
 
   function take(line: string): void {
     recent = [...recent.slice(-49), line];
-    const text = worthShowing(line);
+    const text = errorText(line);
     if (text === undefined) return;
     if (Date.now() - shown.since > shownWindowMs) shown = { count: 0, since: Date.now() };
     shown.count += 1;
@@ -59,7 +59,7 @@ export function followLog(path: string, show: (line: string) => void): FollowedL
   const timer = setInterval(catchUp, pollMs);
   return {
     catchUp,
-    tail: (lines) => recent.slice(-lines).map(plainly).join('\n'),
+    tail: (lines) => recent.slice(-lines).map(toPlainText).join('\n'),
     close() {
       clearInterval(timer);
       catchUp();
@@ -68,14 +68,14 @@ export function followLog(path: string, show: (line: string) => void): FollowedL
   };
 }
 
-function worthShowing(line: string): string | undefined {
+function errorText(line: string): string | undefined {
   if (line.trim() === '') return undefined;
   const level = /^\{.*?"level":(\d+)/.exec(line)?.[1];
-  return level === undefined || Number(level) >= errorLevel ? plainly(line) : undefined;
+  return level === undefined || Number(level) >= errorLevel ? toPlainText(line) : undefined;
 }
 
-/** A logger's line without what a person does not ask for first. */
-function plainly(line: string): string {
+/** A log line's message and error message; other lines unchanged. */
+function toPlainText(line: string): string {
   try {
     const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
     return [msg, err?.message].filter((part) => part !== undefined).join(': ') || line;

@@ -1,4 +1,4 @@
-/** `npm start`: brings the services that nobody named, then API and worker, and ends them all when it ends. */
+/** `npm start`: starts the services that are not configured, then API and worker, and stops them all when it ends. */
 import { resolve } from 'node:path';
 import { LaunchFault } from './fault.ts';
 import { launch } from './launch.ts';

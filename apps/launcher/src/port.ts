@@ -1,20 +1,20 @@
-/** The one port that is not ours to choose. */
+/** Checks that the API's configured port is free. */
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LaunchFault } from './fault.ts';
 
-/** The address at which this machine itself reaches a server that listens on `host`. */
+/** The URL at which this machine reaches a server that listens on `host`. */
 export function urlOf(host: string, port: number): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /**
- * @param patienceMs how long a server of an earlier run may take to leave the port
+ * @param waitMs how long to wait for a server of an earlier run to release the port
  * @throws LaunchFault naming the port and what to do
  */
-export async function refuseTakenPort(host: string, port: number, patienceMs: number): Promise<void> {
-  const deadline = Date.now() + patienceMs;
+export async function refuseTakenPort(host: string, port: number, waitMs: number): Promise<void> {
+  const deadline = Date.now() + waitMs;
   for (;;) {
     const fault = (await answers(host, port)) ? 'EADDRINUSE' : await listeningFault(host, port);
     if (fault === undefined) return;
@@ -31,7 +31,7 @@ function explain(fault: string, host: string, port: number): string {
   return `The API can't listen on HOST ${host}, PORT ${port} (${fault}).`;
 }
 
-/** macOS lets two programs listen on the same port, one on every address and one on a single one. */
+/** Needed because on macOS a program can listen on one address of a port that another has on all addresses. */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: new URL(urlOf(host, port)).hostname.replace(/^\[|\]$/g, ''), timeout: 1_000 });

@@ -1,17 +1,17 @@
-/** Waiting for what was started. */
+/** Waits until started processes are ready. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child, Ready } from './child.ts';
 import { LaunchFault } from './fault.ts';
 
 const limitMs = 60_000;
 
-/** @throws LaunchFault when it takes more than a minute, or when the child gave up */
+/** @throws LaunchFault where it takes more than a minute, or where the child has failed */
 export async function readyInTime(name: string, child: Child): Promise<Ready> {
   const limit = new AbortController();
   const late = sleep(limitMs, undefined, { signal: limit.signal }).then(() => {
     throw new LaunchFault(`The ${name} was not ready after ${limitMs / 1_000} s`);
   });
-  // Its abort below is no news to anybody.
+  // Prevents an unhandled rejection from the abort below.
   late.catch(() => {});
   try {
     return await Promise.race([child.ready, late]);
@@ -20,7 +20,7 @@ export async function readyInTime(name: string, child: Child): Promise<Ready> {
   }
 }
 
-/** Until GET /ready answers 200: Postgres, Redis and a worker are there. @throws LaunchFault with its last answer */
+/** Waits until GET /ready answers 200: Postgres, Redis and a worker are up. @throws LaunchFault with its last answer */
 export async function answersReady(url: string): Promise<void> {
   const deadline = Date.now() + limitMs;
   for (let answer = 'no answer'; ; await sleep(50)) {

@@ -1,4 +1,4 @@
-/** What the sandbox stands in for: every outside service that nobody named. */
+/** Plans the sandbox, which stands in for every external service that is not configured. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,21 +10,21 @@ import { urlOf } from './port.ts';
 export type SandboxPlan = {
   /** Variables of the sandbox itself. */
   own: Record<string, string>;
-  /** Variables by which everybody else finds what it stands in for. */
+  /** Variables that point other processes to the sandbox. */
   shared: Record<string, string>;
   url: string;
   shopUrl: string;
-  /** Whether it answers as the model too. */
+  /** Whether it stands in for the model. */
   isModel: boolean;
-  /** Whether it keeps what is sent by e-mail. */
+  /** Whether it stands in for the mail server. */
   isMail: boolean;
 };
 
 const host = '127.0.0.1';
 
 /**
- * Chooses ports and secrets; one that the sandbox chose itself would be another after a crash. Undefined in production,
- * and where model, Instagram and a mail server are named.
+ * Chooses ports and secrets here, because values chosen by the sandbox would change when it restarts after a crash.
+ * Undefined in production, and where model, Instagram and mail server are all configured.
  */
 export async function planSandbox(
   settings: Settings,
@@ -37,7 +37,7 @@ export async function planSandbox(
   const { port, shopPort, smtpPort } = await choosePorts(join(settings.dataDir, 'sandbox-ports.json'));
   const url = urlOf(host, port);
   const apiKey = randomBytes(16).toString('hex');
-  // Of an installation without configured ones: the same after every start.
+  // Derived from the encryption key, so that they are the same after every start.
   const derived = (what: string) => createHmac('sha256', secrets.encryptionKey).update(what).digest('hex');
   const appSecret = settings.instagram.appSecrets[0] ?? derived('instagram app secret');
   const shared = {
@@ -61,7 +61,7 @@ export async function planSandbox(
 
 const Ports = z.object({ port: z.int(), shopPort: z.int(), smtpPort: z.int() });
 
-/** Those of the last start where they are free still: what was read from the shop names its address. */
+/** The last start's ports if they are still free, because products read from the sample shop contain its address. */
 async function choosePorts(file: string): Promise<z.infer<typeof Ports>> {
   const last = Ports.safeParse(readJson(file)).data;
   if (last && (await isFree(last.port)) && (await isFree(last.shopPort)) && (await isFree(last.smtpPort))) return last;

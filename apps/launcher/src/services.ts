@@ -1,4 +1,4 @@
-/** Postgres and Redis of our own, where nobody named others: started together, and brought back when they die. */
+/** Starts the embedded Postgres and Redis where none are configured, and restarts them when they exit. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '@tally/core';
@@ -8,13 +8,13 @@ import { prepareLog } from './log-file.ts';
 import { say } from './terminal.ts';
 
 export type Services = {
-  /** The variables by which others find them. Rejects with a LaunchFault. */
+  /** The variables with their addresses. Rejects with a LaunchFault. */
   readonly ready: Promise<{ DATABASE_URL?: string; REDIS_URL?: string }>;
-  /** Also while they start. Postgres writes everything down, unless it must be quick: then it recovers at the next start. */
+  /** Can be called while they start. Postgres writes all data, or with `hurry` recovers at the next start. */
   stop(options: { hurry: boolean }): Promise<void>;
 };
 
-/** Starts what `settings` leave open. */
+/** Starts the services that `settings` do not configure. */
 export function startServices({ databaseUrl, redisUrls, dataDir }: Settings): Services {
   let stopping = false;
   const logFileOf = (name: string): string => {
@@ -23,7 +23,7 @@ export function startServices({ databaseUrl, redisUrls, dataDir }: Settings): Se
     return path;
   };
 
-  async function bringBack(name: string, how: string, restart: () => Promise<void>): Promise<void> {
+  async function restartUntilUp(name: string, how: string, restart: () => Promise<void>): Promise<void> {
     for (let fault = how; !stopping; ) {
       say(`${name} ended (${fault}); it starts again on the same port (log: ${join(dataDir, 'logs')})`);
       try {
@@ -43,7 +43,7 @@ export function startServices({ databaseUrl, redisUrls, dataDir }: Settings): Se
           durable: true,
           log: say,
           logFile: logFileOf('postgres'),
-          onDeath: (how) => void bringBack('Postgres', how, async () => (await postgres)?.restart()),
+          onDeath: (how) => void restartUntilUp('Postgres', how, async () => (await postgres)?.restart()),
         })
       : Promise.resolve(undefined);
   const redis =
@@ -52,7 +52,7 @@ export function startServices({ databaseUrl, redisUrls, dataDir }: Settings): Se
           dataDir,
           persist: true,
           logFile: logFileOf('redis'),
-          onDeath: (how) => void bringBack('Redis', how, async () => (await redis)?.restart()),
+          onDeath: (how) => void restartUntilUp('Redis', how, async () => (await redis)?.restart()),
         })
       : Promise.resolve(undefined);
 

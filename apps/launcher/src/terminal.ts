@@ -1,22 +1,22 @@
-/** What the person at the terminal reads. */
+/** Prints the launcher's output and the progress of slow steps. */
 
-const patienceMs = 2_000;
+const announceAfterMs = 2_000;
 
 export function say(text: string): void {
   console.log(text);
 }
 
-/** Waits for `work`, and says what it waits for where that takes more than 2 s. */
+/** Waits for `work`, and prints what it waits for if that takes more than 2 s. */
 export async function during<T>(what: string, work: Promise<T>): Promise<T> {
   const started = Date.now();
-  let told = false;
+  let isAnnounced = false;
   const timer = setTimeout(() => {
-    told = true;
+    isAnnounced = true;
     say(`${what}…`);
-  }, patienceMs);
+  }, announceAfterMs);
   try {
     const result = await work;
-    if (told) say(`${what}: done after ${((Date.now() - started) / 1_000).toFixed(1)} s`);
+    if (isAnnounced) say(`${what}: done after ${((Date.now() - started) / 1_000).toFixed(1)} s`);
     return result;
   } finally {
     clearTimeout(timer);

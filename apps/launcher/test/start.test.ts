@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { ask, descendantsOf, living, servicesOf, start, startReady } from './fixtures/run.ts';
 
 describe('npm start', { timeout: 120_000 }, () => {
-  test('gives API and worker every service, and lets others join while it runs', async () => {
+  test('passes all services to the API and to joining processes', async () => {
     const launched = await startReady();
     const { env } = await ask(launched.url);
     const services = servicesOf(launched);
@@ -21,7 +21,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(launched.output()).toContain('The sandbox model answers');
   });
 
-  test('stands in for Instagram and a shop where only the model is named', async () => {
+  test('stands in for Instagram and shop if only a model is set', async () => {
     const launched = await startReady({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' });
     const services = servicesOf(launched);
 
@@ -32,7 +32,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(launched.output()).not.toContain('The sandbox model answers');
   });
 
-  test('starts no sandbox where model, Instagram and mail are named, and passes on what is set', async () => {
+  test('starts no sandbox if model, Instagram and mail are set', async () => {
     const named = {
       OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
       INSTAGRAM_GRAPH_URL: 'http://127.0.0.1:9/graph',
@@ -49,7 +49,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(launched.output()).not.toContain('sandbox');
   });
 
-  test('a second one on the same folder says who has it', async () => {
+  test('refuses a second start on the same folder', async () => {
     const first = await startReady();
     const second = await start({ DATA_DIR: first.dataDir });
 
@@ -59,7 +59,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     );
   });
 
-  test('a taken port is named before anything is started', async () => {
+  test('refuses a taken port before anything is started', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void other.close());
@@ -76,14 +76,14 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(existsSync(join(dataDir, 'launcher.lock'))).toBe(false);
   });
 
-  test('every unusable variable is named at once', async () => {
+  test('reports all invalid variables at once', async () => {
     const launched = await start({ REDIS_URL: 'nonsense', WORKER_CONCURRENCY: 'many' });
 
     expect(await launched.exitCode()).toBe(1);
     expect(launched.output()).toMatch(/REDIS_URL: .*\n.*WORKER_CONCURRENCY: /);
   });
 
-  test('a migration that fails ends the start with its words, and leaves nothing', async () => {
+  test('ends with the output of a failed migration', async () => {
     const launched = await start({ STAND_IN_FAULT: 'migrate' });
     await launched.says('Creating the database');
     const started = descendantsOf(launched.process.pid ?? 0);
@@ -93,7 +93,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(living(started)).toEqual([]);
   });
 
-  test('an API that does not start is given up, with its words', async () => {
+  test('gives up on an API that does not start', async () => {
     const launched = await start({ STAND_IN_FAULT: 'api' });
 
     expect(await launched.exitCode()).toBe(1);

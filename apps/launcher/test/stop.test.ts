@@ -7,17 +7,17 @@ import { temporaryFolder } from '@tally/testing/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ask, descendantsOf, type Launched, living, servicesOf, start, startReady } from './fixtures/run.ts';
 
-/** API, worker, sandbox, postmaster, redis-server and two guards, and what Postgres itself starts. */
-function everything(launched: Launched): number[] {
+/** All descendants: API, worker, sandbox, postmaster, redis-server, two guards, and Postgres' own processes. */
+function allProcesses(launched: Launched): number[] {
   const pids = descendantsOf(launched.process.pid ?? 0);
   expect(pids.length).toBeGreaterThanOrEqual(7);
   return pids;
 }
 
 describe('stopping', { timeout: 120_000 }, () => {
-  test.for(['SIGTERM', 'SIGINT'] as const)('by %s ends with 0 and leaves neither process nor file', async (signal) => {
+  test.for(['SIGTERM', 'SIGINT'] as const)('by %s exits with 0 and leaves no process or file', async (signal) => {
     const launched = await startReady();
-    const pids = everything(launched);
+    const pids = allProcesses(launched);
 
     launched.process.kill(signal);
 
@@ -27,7 +27,7 @@ describe('stopping', { timeout: 120_000 }, () => {
     expect(existsSync(join(launched.dataDir, 'launcher.lock'))).toBe(false);
   });
 
-  test('while it starts leaves nothing either', async () => {
+  test('during the start leaves no process', async () => {
     const launched = await start();
     await launched.says('Creating the database');
     const pids = descendantsOf(launched.process.pid ?? 0);
@@ -38,9 +38,9 @@ describe('stopping', { timeout: 120_000 }, () => {
     expect(living(pids)).toEqual([]);
   });
 
-  test('by kill -9 ends everything too, and the next start takes over at once', async () => {
+  test('by SIGKILL ends all; the next start takes over', async () => {
     const launched = await startReady();
-    const pids = everything(launched);
+    const pids = allProcesses(launched);
 
     launched.process.kill('SIGKILL');
     const next = await startReady({ DATA_DIR: launched.dataDir, PORT: String(launched.port) });
@@ -49,7 +49,7 @@ describe('stopping', { timeout: 120_000 }, () => {
     expect((await ask(next.url)).pid).toBeGreaterThan(0);
   });
 
-  test('by kill -9 of its parent is noticed', async () => {
+  test('happens when its parent is killed', async () => {
     const dataDir = await temporaryFolder();
     const pidFile = join(dataDir, 'pid');
     const script = join(import.meta.dirname, 'fixtures/launch.ts');
@@ -68,8 +68,8 @@ describe('stopping', { timeout: 120_000 }, () => {
   });
 });
 
-describe('what dies', { timeout: 120_000 }, () => {
-  test('is started again: the API', async () => {
+describe('a killed process', { timeout: 120_000 }, () => {
+  test('is restarted: the API', async () => {
     const launched = await startReady();
     const { pid } = await ask(launched.url);
 
@@ -79,7 +79,7 @@ describe('what dies', { timeout: 120_000 }, () => {
     await until(async () => (await ask(launched.url).catch(() => ({ pid }))).pid !== pid);
   });
 
-  test('is started again on the same port: Redis, Postgres and the sandbox', async () => {
+  test('is restarted on its port: Redis, Postgres, the sandbox', async () => {
     const launched = await startReady();
     const services = servicesOf(launched);
     const before = descendantsOf(launched.process.pid ?? 0);
@@ -105,8 +105,8 @@ describe('what dies', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a lock', { timeout: 120_000 }, () => {
-  test('of a process that is somebody else by now is no lock', async () => {
+describe('a stale lock', { timeout: 120_000 }, () => {
+  test('with the process id of another program is ignored', async () => {
     const dataDir = await temporaryFolder();
     writeFileSync(join(dataDir, 'launcher.lock'), JSON.stringify({ pid: process.pid, url: 'http://127.0.0.1:1' }));
 

@@ -1,10 +1,10 @@
-/** `npm run ops -- alarms`: what no program may mend. */
+/** `npm run ops -- alarms`: shows faults that must not be repaired by a program. */
 import { listAlarms } from '@tally/db';
 import type { OpsServices } from './services.ts';
 
 const maxShown = 1_000;
 
-/** Prints the alarms that hold; 1 where there is one. */
+/** Prints the active alarms. Returns the exit code: 1 if there is any. */
 export async function showAlarms({ db }: OpsServices): Promise<number> {
   const alarms = await listAlarms(db, maxShown);
   for (const { kind, subject, what, raisedAt } of alarms)

@@ -1,10 +1,10 @@
-/** `npm run ops -- cancel`: jobs of any account end. */
+/** `npm run ops -- cancel`: cancels jobs of any account. */
 import { isId } from '@tally/core';
 import { findJobStatus, isEnded } from '@tally/db';
 import { cancel } from '@tally/queue';
 import type { OpsServices } from './services.ts';
 
-/** Cancels the named jobs, and says of each what became of it. 1 where one of them is unknown. */
+/** Cancels the given jobs and prints the status of each. Returns the exit code: 1 if one of them is unknown. */
 export async function cancelCommand(
   services: OpsServices,
   jobIds: string[],

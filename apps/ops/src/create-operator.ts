@@ -1,10 +1,10 @@
-/** `npm run ops -- create-operator EMAIL`: the first operator of an installation, and further ones. */
+/** `npm run ops -- create-operator EMAIL`: creates the operators of an installation. */
 import { randomBytes } from 'node:crypto';
 import type { Billing } from '@tally/billing';
 import { hashPassword } from '@tally/core';
 import { findAccountByEmail, insertAccount, setRole } from '@tally/db';
 
-/** Makes the account an operator, creating it with a password that is shown once. Returns the exit code. */
+/** Makes the account an operator, or creates it with a password that is shown once. Returns the exit code. */
 export async function createOperator({ db }: Billing, email: string): Promise<number> {
   if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
     console.error(`${email} is not an e-mail address`);

@@ -1,4 +1,4 @@
-/** What the demo account knows: a small lamp shop, in two languages. */
+/** The demo account's knowledge: a small lamp shop, in two languages. */
 export const demoKnowledge: { title: string; text: string }[] = [
   {
     title: 'Returns and refunds',

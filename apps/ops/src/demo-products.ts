@@ -1,4 +1,4 @@
-/** What the demo account sells. */
+/** The demo account's products. */
 import type { ProductRow } from '@tally/db';
 
 const lamp = {

@@ -1,9 +1,9 @@
-/** `npm run ops -- erase EMAIL [--dry-run]`: shuts an account and removes what it holds; the ledger stays. */
+/** `npm run ops -- erase EMAIL [--dry-run]`: closes an account and removes its data; the ledger is kept. */
 import { hashUnknownPassword } from '@tally/core';
 import { beginErasure, countErasable, type Database, eraseRows, type Removed } from '@tally/db';
 import { requireAccount } from './find-account.ts';
 
-/** Erases, or only says what would go. Repeating it, by the id then, goes on where it stopped. Returns the exit code. */
+/** Erases, or prints what would be removed. Repeating it by id resumes an erasure. Returns the exit code. */
 export async function eraseAccount(
   db: Database,
   emailOrId: string,

@@ -1,29 +1,29 @@
-/** Going through many things in small pages, with a word every two seconds. */
+/** Processes many rows in pages and prints the progress every two seconds. */
 import { minId } from '@tally/core';
 
 const pageSize = 500;
 const progressEveryMs = 2_000;
 
 /**
- * Calls `list` for page after page by id, and `work` with each page that is not empty; returns how many things there were.
- * `work` may remove what it gets.
+ * Calls `list` for one page after another by id, and `work` with each non-empty page; returns the number of rows.
+ * `work` may delete them.
  */
-export async function eachPage<Thing>(
-  options: { list: (page: { afterId: string; limit: number }) => Promise<Thing[]>; idOf: (thing: Thing) => string },
-  work: (things: Thing[]) => Promise<void>,
+export async function eachPage<Row>(
+  options: { list: (page: { afterId: string; limit: number }) => Promise<Row[]>; idOf: (row: Row) => string },
+  work: (rows: Row[]) => Promise<void>,
 ): Promise<number> {
   let count = 0;
-  let saidAt = performance.now();
+  let printedAt = performance.now();
   for (let afterId = minId; ; ) {
-    const things = await options.list({ afterId, limit: pageSize });
-    const last = things.at(-1);
+    const rows = await options.list({ afterId, limit: pageSize });
+    const last = rows.at(-1);
     if (last === undefined) return count;
-    await work(things);
-    count += things.length;
+    await work(rows);
+    count += rows.length;
     afterId = options.idOf(last);
-    if (performance.now() - saidAt > progressEveryMs) {
+    if (performance.now() - printedAt > progressEveryMs) {
       console.log(`… ${count}`);
-      saidAt = performance.now();
+      printedAt = performance.now();
     }
   }
 }

@@ -1,4 +1,4 @@
-/** `npm run ops -- rebuild-redis`: makes Redis forget what it knows, so that it is read from Postgres again. */
+/** `npm run ops -- rebuild-redis`: deletes derived state in Redis, so that it is rebuilt from Postgres. */
 import { repairRedis } from '@tally/billing';
 import { listSubscriptionIds } from '@tally/db';
 import { forgetQueues } from '@tally/queue';
@@ -6,8 +6,8 @@ import { eachPage } from './pages.ts';
 import { accountOf, type OpsServices } from './services.ts';
 
 /**
- * The ledger's accounts are hydrated by their next reserve; the queues are refilled within seconds by a worker, jobs that
- * are there stay. Safe while everything runs. Returns the exit code.
+ * The ledger's accounts are hydrated by their next reserve. The queues are refilled by a worker within seconds;
+ * existing entries stay. Safe on a running installation. Returns the exit code.
  */
 export async function rebuildRedis(
   services: OpsServices,

@@ -1,10 +1,10 @@
-/** `npm run ops -- release-holds`: tokens that are held for calls of which nothing can come any more. */
+/** `npm run ops -- release-holds`: releases holds of calls that can no longer be settled. */
 import { removeFromRedis } from '@tally/billing';
 import { deleteHolds, listDeadHolds } from '@tally/db';
 import { eachPage } from './pages.ts';
 import { accountOf, type OpsServices } from './services.ts';
 
-/** Releases them in Postgres, then in Redis; a hold that a running call still owns stays. Returns the exit code. */
+/** Releases them in Postgres, then in Redis; holds of running calls stay. Returns the exit code. */
 export async function releaseHolds(
   services: OpsServices,
   options: { account?: string; dryRun?: boolean },

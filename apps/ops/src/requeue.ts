@@ -1,4 +1,4 @@
-/** `npm run ops -- requeue`: failed and rejected jobs run again. */
+/** `npm run ops -- requeue`: requeues failed and rejected jobs. */
 import { isId } from '@tally/core';
 import { type EndedJob, listRequeueable } from '@tally/db';
 import { requeue } from '@tally/queue';
@@ -14,7 +14,7 @@ export type RequeueOptions = {
   dryRun?: boolean;
 };
 
-/** Puts the named jobs back, or those that all of the options describe. Returns the exit code. */
+/** Requeues the given jobs, or those that match all options. Returns the exit code. */
 export async function requeueCommand(
   services: OpsServices,
   jobIds: string[],
@@ -25,9 +25,9 @@ export async function requeueCommand(
     console.error('Say which: ids of jobs, or --code, --task, --account, --since');
     return 1;
   }
-  const odd = jobIds.find((jobId) => !isId(jobId));
-  if (odd !== undefined) {
-    console.error(`${odd} is not the id of a job`);
+  const invalidId = jobIds.find((jobId) => !isId(jobId));
+  if (invalidId !== undefined) {
+    console.error(`${invalidId} is not the id of a job`);
     return 1;
   }
   const which = {

@@ -1,11 +1,11 @@
-/** `npm run ops -- reseal`: seals stored secrets anew with ENCRYPTION_KEY, so that the key before it can go. */
+/** `npm run ops -- reseal`: re-encrypts stored secrets with ENCRYPTION_KEY, so that the previous key can be removed. */
 import { isSealedBy, type SealKeys, seal, unseal } from '@tally/core';
 import { type Database, listSealed, replaceSealed, type Sealed, type SealedKind } from '@tally/db';
 import { eachPage } from './pages.ts';
 
 const kinds: SealedKind[] = ['instagram token', 'second factor'];
 
-/** Safe while everything runs, and to repeat: what changes meanwhile is sealed by whoever changes it. Returns the exit code. */
+/** Safe to repeat and while running: a secret changed meanwhile is not overwritten. Returns the exit code. */
 export async function reseal({ db, sealKeys }: { db: Database; sealKeys: SealKeys }): Promise<number> {
   const total = { resealed: 0, kept: 0, unreadable: 0 };
   for (const kind of kinds)

@@ -1,8 +1,8 @@
-/** `npm run ops -- reset-second-factor EMAIL`: lets somebody in who has lost the device, and the codes. */
+/** `npm run ops -- reset-second-factor EMAIL`: for an account whose device and recovery codes are lost. */
 import { type Database, disableSecondFactor, endSessions } from '@tally/db';
 import { requireAccount } from './find-account.ts';
 
-/** Turns it off, and ends every login. Returns the exit code. */
+/** Disables the second factor and ends every session. Returns the exit code. */
 export async function resetSecondFactor(db: Database, email: string): Promise<number> {
   const account = await requireAccount(db, email);
   await disableSecondFactor(db, account.id);

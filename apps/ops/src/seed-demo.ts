@@ -1,4 +1,4 @@
-/** The accounts that a newcomer can try at once: one that works, one operator, and one for each refusal. */
+/** Creates the demo accounts: one that works, one operator, and one for each refusal. */
 import { type Billing, grantTokens } from '@tally/billing';
 import { demoApiKey, hashApiKey, hashPassword } from '@tally/core';
 import { insertAccount, insertApiKey, insertKnowledge, inTransaction, startPeriod, upsertProducts } from '@tally/db';
@@ -11,7 +11,7 @@ const dayMs = 86_400_000;
 const starterTokens = 10_000;
 const keyHash = hashApiKey(demoApiKey);
 
-/** `withKey`: also the API key that everybody can read in this repository. */
+/** `withKey`: also creates the public demo API key. */
 type SeedOptions = { withKey: boolean };
 
 type DemoAccount = {
@@ -77,7 +77,7 @@ async function subscribe(
   });
 }
 
-/** Creates the demo accounts that are missing; returns their addresses. */
+/** Creates missing demo accounts; returns their e-mail addresses. */
 export async function seedDemo(billing: Billing, options: SeedOptions): Promise<string[]> {
   const passwordHash = await hashPassword(password);
   const created: string[] = [];

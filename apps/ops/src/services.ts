@@ -1,4 +1,4 @@
-/** What the operator's commands work with. */
+/** Connects the services that the operator's commands use. */
 import { type Billing, createBilling } from '@tally/billing';
 import {
   connectRedis,
@@ -18,15 +18,15 @@ export type OpsServices = Billing & { billing: Billing; queues: Queues; producti
 
 const redisStartMs = 10_000;
 
-/** Connects, runs one verb, and closes whatever happens. The verb's answer is the exit code. */
+/** Connects, runs one verb, and always closes. The verb returns the exit code. */
 export async function withServices(verb: (services: OpsServices) => Promise<number>): Promise<void> {
   const config = loadConfig();
-  // Standard output is what a command was asked for.
+  // Logs go to standard error, because standard output is for the command's result.
   const log = createLogger('ops', 'warn', process.stderr);
   const db = connectDatabase({ url: config.databaseUrl, name: 'ops', log, connections: 2 });
   const redis = connectRedis(config.redisUrls, 'ledger', warnOfRedis(log));
   const keyPrefix = config.redisKeyPrefix;
-  // Opened once Redis is there, for each queue would complain of a connection that is only just being made.
+  // Opened once Redis is ready, because each queue would report errors of a connection still being opened.
   let queues: Queues | undefined;
   try {
     await redisReady(redis, redisStartMs);
@@ -46,7 +46,7 @@ export async function withServices(verb: (services: OpsServices) => Promise<numb
   }
 }
 
-/** The id of the account with this address; undefined where no address is given. @throws TallyError `not_found` */
+/** The id of the account with this address; undefined without an address. @throws TallyError `not_found` */
 export async function accountOf({ db }: Billing, email: string | undefined): Promise<string | undefined> {
   if (email === undefined) return undefined;
   return (await requireAccount(db, email)).id;

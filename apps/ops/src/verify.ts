@@ -1,4 +1,4 @@
-/** `npm run verify`: is every displayed number the sum of what was really used? */
+/** `npm run verify`: compares every balance with its ledger rows and with Redis. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditPageTwice, type Billing } from '@tally/billing';
 import { minId } from '@tally/core';
@@ -8,11 +8,11 @@ const pageSize = 500;
 const settleMs = 1_500;
 const progressEveryMs = 2_000;
 
-/** Prints each difference; 0 where there is none, else 1. */
+/** Prints each difference. Returns the exit code: 0 if there is none, else 1. */
 export async function verify(billing: Billing): Promise<number> {
   let checked = 0;
   let differences = 0;
-  let saidAt = performance.now();
+  let printedAt = performance.now();
   let afterId = minId;
   for (;;) {
     const page = await auditPageTwice(billing, { afterId, limit: pageSize, settleMs, sleep });
@@ -23,9 +23,9 @@ export async function verify(billing: Billing): Promise<number> {
     }
     if (page.lastId === undefined) break;
     afterId = page.lastId;
-    if (performance.now() - saidAt > progressEveryMs) {
+    if (performance.now() - printedAt > progressEveryMs) {
       console.log(`… ${checked} subscriptions compared`);
-      saidAt = performance.now();
+      printedAt = performance.now();
     }
   }
   const stray = await countStrayLedgerRows(billing.db);

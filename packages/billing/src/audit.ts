@@ -1,4 +1,4 @@
-/** Comparing the three accounts of the same thing: the ledgers' rows, the balances, and Redis. */
+/** Audits subscriptions: compares the ledger rows, the balances and Redis. */
 import { runScript } from '@tally/core';
 import { type AuditRow, auditSubscriptions } from '@tally/db';
 import { keysOf, scripts } from './scripts.ts';
@@ -6,18 +6,18 @@ import type { Billing } from './services.ts';
 
 export type Finding = {
   subscriptionId: string;
-  /** `postgres`: the ledger itself is wrong, which no program may mend. `redis`: it can be rebuilt. */
+  /** `postgres`: the ledger itself is wrong and must not be repaired by a program. `redis`: it can be rebuilt. */
   where: 'postgres' | 'redis';
   what: string;
-  /** True where a settlement on its way from Postgres to Redis looks the same for an instant. */
+  /** True where a settlement committed in Postgres but not yet applied to Redis looks the same for an instant. */
   mayPass: boolean;
-  /** True for what an outage leaves behind: Redis was never told that a hold has gone. */
+  /** True for a hold that an outage left in Redis: its row is deleted, but not the hold. */
   isLeftover?: boolean;
 };
 
 export type AuditPage = { findings: Finding[]; subscriptions: number; lastId: string | undefined };
 
-/** Audits a page of subscriptions by id. Redis being behind Postgres for a moment is no finding; differing from it is. */
+/** Audits a page of subscriptions by id. Redis lagging behind Postgres is no finding; contradicting it is. */
 export async function auditPage(billing: Billing, input: { afterId: string; limit: number }): Promise<AuditPage> {
   const rows = await auditSubscriptions(billing.db, input);
   const findings = await Promise.all(
@@ -61,13 +61,13 @@ async function auditRedis(billing: Billing, row: AuditRow): Promise<Finding[]> {
     number,
     ...string[],
   ];
-  // Nothing there, or left by another server process: the next reserve hydrates it.
+  // No account, or one written under another server process: the next reserve hydrates it.
   if (isThisServer !== 1) return [];
   const { subscriptionId, balance } = row;
   const finding = (what: string, mayPass = false): Finding => ({ subscriptionId, where: 'redis', what, mayPass });
   const findings: Finding[] = [];
   if (held !== sum) findings.push(finding(`held is ${held}, its holds add up to ${sum}`));
-  // Without Postgres' version, which moves on: a Redis that is really ahead stays where it is.
+  // The text omits Postgres' version, which advances: a Redis that is really ahead gives the same text twice.
   if (version > balance.version) findings.push(finding(`version ${version} is ahead of Postgres`, true));
   if (version === balance.version && (granted !== balance.tokensGranted || consumed !== balance.tokensConsumed))
     findings.push(
@@ -82,8 +82,8 @@ async function auditRedis(billing: Billing, row: AuditRow): Promise<Finding[]> {
 }
 
 /**
- * Audits a page, and where something was found audits it again `settleMs` later: returns what was found both times, and
- * the second time's findings that can't pass (on a busy subscription their numbers differ each time).
+ * Audits a page, and if there are findings audits it again after `settleMs`. Returns the findings of both audits, plus
+ * those of the second that are never transient (on a busy subscription their numbers differ each time).
  */
 export async function auditPageTwice(
   billing: Billing,
@@ -97,7 +97,7 @@ export async function auditPageTwice(
   return { ...again, findings: again.findings.filter((f) => !f.mayPass || seen.has(`${f.subscriptionId} ${f.what}`)) };
 }
 
-/** Makes Redis forget an account, so that the next reserve rebuilds it from Postgres. */
+/** Deletes an account in Redis, so that the next reserve hydrates it from Postgres. */
 export async function repairRedis(billing: Billing, subscriptionId: string): Promise<void> {
   const keys = keysOf(billing.keyPrefix, subscriptionId);
   await runScript(billing.redis, scripts.repair, [keys.account, keys.nonce], []);

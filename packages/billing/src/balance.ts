@@ -1,4 +1,4 @@
-/** What an account has left: the one source of every number that anybody is shown. */
+/** Reads an account's balance: the single source of all balance figures shown. */
 import type { AccessRefusal } from '@tally/core';
 import { renewPeriod, type Standing } from '@tally/db';
 import type { Billing } from './services.ts';
@@ -22,7 +22,7 @@ const refusalMessages: Record<AccessRefusal, string> = {
   no_subscription: 'No subscription found',
 };
 
-/** What a refusal says to the person who meets it: where some tokens are left, how many, and how many it takes. */
+/** The client's text for a refusal; where some tokens remain, with how many remain and how many are needed. */
 export function refusalText(reason: AccessRefusal, tokens: { neededTokens: number; remainingTokens: number }): string {
   const { neededTokens, remainingTokens } = tokens;
   if (reason !== 'no_tokens_remaining' || remainingTokens <= 0) return refusalMessages[reason];
@@ -30,8 +30,8 @@ export function refusalText(reason: AccessRefusal, tokens: { neededTokens: numbe
 }
 
 /**
- * Whether an account may run a task that needs about `estimatedTokens`. Tokens that running jobs hold refuse nobody:
- * only what is really gone does. At least one token must remain, also for a task that may turn out free.
+ * Whether an account may run a task that needs about `estimatedTokens`. Held tokens count as available: only consumed
+ * tokens lead to a refusal. At least one token must remain, even for a task that may turn out free.
  */
 export async function checkAccess(
   billing: Billing,
@@ -46,7 +46,7 @@ export async function checkAccess(
   return { has_access: false, reason, message };
 }
 
-/** Why an account may not use so many tokens now; null where it may. */
+/** Why an account may not use `estimatedTokens` now; null where it may. */
 export function refusalOf(standing: Standing, estimatedTokens: number): AccessRefusal | null {
   if (standing.refusal !== null) return standing.refusal;
   return standing.balance.remainingTokens < Math.max(1, estimatedTokens) ? 'no_tokens_remaining' : null;

@@ -1,4 +1,4 @@
-/** Adding tokens to a running subscription, and taking them away: the two acts of an operator on a balance. */
+/** Adds tokens to a running subscription, or takes them back, on behalf of an operator. */
 import { idFrom, TallyError } from '@tally/core';
 import {
   findGrant,
@@ -18,7 +18,7 @@ export type GrantRequest = {
   /** Positive adds, negative takes away; never 0. */
   tokens: number;
   reason: string;
-  /** Repeating a grant with the same key changes nothing. */
+  /** A repeated grant with the same key has no effect. */
   idempotencyKey: string;
   grantedBy: string | null;
 };
@@ -26,20 +26,20 @@ export type GrantRequest = {
 const takeLeaseMs = 30_000;
 
 /**
- * Adds to, or takes from, the running subscription.
- * @throws TallyError `conflict` where there is no subscription, or where fewer tokens are free than are to be taken
+ * Adds tokens to the running subscription, or takes them back.
+ * @throws TallyError `conflict` where there is no subscription, or too few free tokens to take back
  */
 export async function grantTokens(billing: Billing, request: GrantRequest): Promise<void> {
   if (request.tokens < 0) return takeTokens(billing, request);
   await isDone(billing, request.idempotencyKey);
   const granted = await insertGrant(billing.db, { ...request, kind: 'top_up' });
   if (granted === undefined) throw new TallyError('conflict', 'The account has no subscription to add tokens to');
-  await tellRedis(billing, granted.subscriptionId, []);
+  await updateRedis(billing, granted.subscriptionId, []);
 }
 
 /**
- * Lowers what was granted, by tokens that are free: they are held first, so that no running call loses what it holds.
- * @throws TallyError `conflict` where fewer are free
+ * Lowers the granted tokens. They are held first, so that no running call loses its hold.
+ * @throws TallyError `conflict` where too few tokens are free
  */
 async function takeTokens(billing: Billing, request: GrantRequest): Promise<void> {
   const { idempotencyKey, reason, grantedBy } = request;
@@ -61,7 +61,7 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
   const { holdId, subscriptionId } = reservation;
   const settled = settleTakeBack(billing.db, { holdId, reason, idempotencyKey, grantedBy });
   const outcome = await settled.catch(async (error) => {
-    // If it was settled all the same, Redis must not see the hold go before it hears of the fall: its lease ends it.
+    // It may have committed. Redis must not drop the hold before it gets the lower balance: the lease ends the hold.
     if (isUnavailable(error)) throw error;
     await release(billing, { holdId, subscriptionId });
     if (isUniqueViolation(error)) return 'taken before' as const;
@@ -69,17 +69,17 @@ async function takeTokens(billing: Billing, request: GrantRequest): Promise<void
   });
   if (outcome === 'taken before') return;
   if (!outcome) throw new TallyError('conflict', 'The reservation ran out before it could be settled');
-  await tellRedis(billing, subscriptionId, [holdId]);
+  await updateRedis(billing, subscriptionId, [holdId]);
 }
 
-/** What is committed is done: Redis learns of it at the next reserve, and a settled hold stays until its lease ends. */
-async function tellRedis(billing: Billing, subscriptionId: string, holdIds: string[]): Promise<void> {
-  const told = async () =>
+/** Best-effort: otherwise Redis gets the balance with the next reserve, and the hold goes when its lease ends. */
+async function updateRedis(billing: Billing, subscriptionId: string, holdIds: string[]): Promise<void> {
+  const apply = async () =>
     applyToRedis(billing, subscriptionId, await readSnapshot(billing.db, subscriptionId), holdIds);
-  await told().catch((err) => billing.log.warn({ err }, 'Redis learns of a grant at the next reserve'));
+  await apply().catch((err) => billing.log.warn({ err }, 'Redis learns of a grant at the next reserve'));
 }
 
-/** @throws TallyError `idempotency_conflict` for a key that was used longer ago than keys live */
+/** @throws TallyError `idempotency_conflict` for a key whose first use is older than the lifetime of keys */
 async function isDone(billing: Billing, idempotencyKey: string): Promise<boolean> {
   const earlier = await findGrant(billing.db, idempotencyKey);
   if (earlier?.isRecent === false)

@@ -1,4 +1,4 @@
-/** Rebuilding an account in Redis from Postgres: at most one worker at a time, Postgres the judge of every lease. */
+/** Rebuilds an account in Redis from Postgres: one worker at a time; Postgres decides which leases have expired. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId, runScript } from '@tally/core';
 import { readHydration } from '@tally/db';
@@ -9,8 +9,8 @@ import type { Billing } from './services.ts';
 const nonceTtlMs = 5_000;
 
 /**
- * Hydrates the account, or waits a moment while somebody else does; either way the caller reserves again.
- * @throws what Postgres or Redis throw when they can't be reached
+ * Hydrates the account, or waits briefly while another worker does; either way the caller reserves again.
+ * @throws Postgres or Redis errors while they are unavailable
  */
 export async function hydrate(billing: Billing, subscriptionId: string): Promise<void> {
   const keys = keysOf(billing.keyPrefix, subscriptionId);

@@ -1,4 +1,4 @@
-/** The ledger: reserve before every model call, settle what was used, and one balance for everybody. */
+/** The ledger: reserves tokens before every model call, settles actual usage, and reads balances. */
 export * from './audit.ts';
 export * from './balance.ts';
 export * from './grant.ts';

@@ -1,16 +1,16 @@
-/** Giving a hold back: first in Postgres, then in Redis, for a hold in Redis must always have had its row. */
+/** Releases holds: first in Postgres, then in Redis, because every hold in Redis must have, or have had, its row. */
 import { runScript } from '@tally/core';
 import type { GoneHold, Snapshot } from '@tally/db';
 import { keysOf, scripts } from './scripts.ts';
 import type { Billing } from './services.ts';
 
-/** Gives back a hold whose call was not made. @throws what Postgres or Redis throw when they are away */
+/** Releases a hold whose call was not made. @throws Postgres or Redis errors while they are unavailable */
 export async function release(billing: Billing, hold: GoneHold): Promise<void> {
   await billing.writes.deleteHold(hold.holdId);
   await removeFromRedis(billing, [hold]);
 }
 
-/** Removes from Redis holds whose rows are gone, and applies the balance that came with that, if one did. */
+/** Removes holds from Redis whose rows are deleted, and applies the newer balance, if given. */
 export async function removeFromRedis(billing: Billing, holds: GoneHold[], balance?: Snapshot): Promise<void> {
   const bySubscription = Map.groupBy(holds, (hold) => hold.subscriptionId);
   await Promise.all(
@@ -25,7 +25,7 @@ export async function removeFromRedis(billing: Billing, holds: GoneHold[], balan
   );
 }
 
-/** Applies a newer balance to Redis, and removes holds. */
+/** Applies a newer balance to Redis and removes holds. */
 export async function applyToRedis(
   billing: Billing,
   subscriptionId: string,

@@ -1,4 +1,4 @@
-/** Reserving tokens before a model call: the intent in Postgres, then the decision in Redis. */
+/** Reserves tokens before a model call: records the intent in Postgres, then decides in Redis. */
 import { type AccessRefusal, newId, runScript, TallyError } from '@tally/core';
 import { renewPeriod, type Snapshot } from '@tally/db';
 import { hydrate } from './hydrate.ts';
@@ -15,11 +15,11 @@ export type ReserveRequest = {
   wantTokens: number;
   /** Counted input + margin + the task's smallest useful output; at most `wantTokens`. */
   minTokens: number;
-  /** How long the hold lives: longer than the call may take, counted from before this request. */
+  /** The hold's lifetime: longer than the call may take, counted from before this request. */
   leaseMs: number;
-  /** How long ago the job was accepted: older jobs go first where tokens are short. */
+  /** Time since the job was accepted: older jobs go first where tokens are short. */
   ageMs: number;
-  /** False for who will not ask again: it takes what is free, from `minTokens` up, and others keep nothing free for it. */
+  /** False for a caller that does not retry: it takes what is free from `minTokens` up; nothing is kept for it. */
   mayWait?: boolean;
 };
 
@@ -28,7 +28,7 @@ export type Reservation =
   | { outcome: 'granted'; holdId: string; subscriptionId: string; tokens: number }
   /** Tokens exist, but running jobs hold them. */
   | { outcome: 'wait' }
-  /** `remainingTokens` is what was left, held tokens included; undefined where the subscription itself refuses. */
+  /** `remainingTokens` includes held tokens; undefined where the subscription itself refuses. */
   | { outcome: 'refused'; reason: AccessRefusal; remainingTokens?: number };
 
 type Decision = 'GRANTED' | 'WAIT' | 'EXHAUSTED' | 'HYDRATE';
@@ -37,8 +37,8 @@ const noSnapshot: Snapshot = { tokensGranted: 0, tokensConsumed: 0, version: 0 }
 const hydrationTries = 100;
 
 /**
- * Holds tokens for one model call under a new hold id. Where it doesn't answer `granted`, nothing is held any more.
- * @throws TallyError `unavailable` where Redis keeps losing the account; what Postgres or Redis throw when they are away
+ * Holds tokens for one model call under a new hold id. Any outcome but `granted` leaves nothing held.
+ * @throws TallyError `unavailable` where Redis keeps losing the account; Postgres or Redis errors while unavailable
  */
 export async function reserve(billing: Billing, request: ReserveRequest): Promise<Reservation> {
   if (await isStillWaiting(billing, request)) return { outcome: 'wait' };
@@ -65,7 +65,7 @@ async function insertIntent(billing: Billing, holdId: string, request: ReserveRe
   for (let tries = 0; tries < 3; tries++) {
     const intent = await billing.writes.insertHold({ ...request, holdId });
     if (intent.outcome === 'renewal_due') await renewPeriod(billing.db, request.accountId);
-    // One period may have ended, and the next begun, in that instant.
+    // One period may have ended and the next begun at this moment.
     else if (intent.outcome === 'held' || intent.reason !== 'no_subscription' || tries > 0) return intent;
   }
   return { outcome: 'refused', reason: 'subscription_expired' } as const;
@@ -113,7 +113,7 @@ async function decide(
   return answer as [Decision, number];
 }
 
-/** An account known to be waiting asks Redis first, so that its jobs don't write and delete a hold row each time. */
+/** Asks Redis first for an account known to wait, so that each attempt doesn't insert and delete a hold row. */
 async function isStillWaiting(billing: Billing, request: ReserveRequest): Promise<boolean> {
   const subscriptionId = billing.waiting.get(request.accountId);
   if (subscriptionId === undefined) return false;

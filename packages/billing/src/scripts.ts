@@ -3,7 +3,7 @@ import { loadScript } from '@tally/core';
 
 const load = (name: string) => loadScript(new URL(`lua/${name}.lua`, import.meta.url));
 
-/** One entry a verb; each file's header lists its KEYS, ARGV and answer. */
+/** One script per verb; each file's header lists its KEYS, ARGV and reply. */
 export const scripts = {
   reserve: load('reserve'),
   settle: load('settle'),

@@ -1,4 +1,4 @@
-/** What the ledger's verbs need, built once per process. */
+/** Builds the services that the ledger's verbs need, once per process. */
 import { group, type Logger, type RedisClient } from '@tally/core';
 import {
   type Database,
@@ -15,7 +15,7 @@ import {
 } from '@tally/db';
 import { LRUCache } from 'lru-cache';
 
-// How long an account that was told to wait asks Redis alone, before Postgres is looked at again.
+// How long a waiting account asks only Redis before it writes to Postgres again.
 const waitMemoryMs = 2_000;
 const waitMemoryAccounts = 10_000;
 
@@ -24,21 +24,21 @@ export type Billing = {
   redis: RedisClient;
   keyPrefix: string;
   log: Logger;
-  /** Writes of a kind that are under way at the same time share one statement. */
+  /** Concurrent writes of the same kind share one statement. */
   writes: {
     insertHold: (intent: Intent) => Promise<IntentOutcome>;
     deleteHold: (holdId: string) => Promise<void>;
     settle: (settlement: Settlement) => Promise<SettleOutcome>;
   };
   readStanding: (accountId: string) => Promise<Standing>;
-  /** Accounts that were told to wait a moment ago, and for a while ask Redis alone; with their subscription. */
+  /** Subscription ids of accounts that got `wait` recently and for a while ask only Redis. */
   waiting: LRUCache<string, string>;
 };
 
-/** Builds the services; connections belong to the caller. */
+/** Builds the services; the caller owns the connections. */
 export function createBilling(options: { db: Database; redis: RedisClient; keyPrefix: string; log: Logger }): Billing {
   const { db } = options;
-  // While Postgres is away each row alone would fail as well, only more slowly.
+  // While Postgres is unavailable, single retries would fail as well, only more slowly.
   const retryAlone = (error: unknown) => !isUnavailable(error);
   return {
     ...options,

@@ -1,14 +1,14 @@
-/** Settling: what a call really used, written once, with the output it paid for. */
+/** Settles a call: writes its actual usage once, together with the output. */
 import type { Settlement, SettleOutcome } from '@tally/db';
 import { applyToRedis } from './release.ts';
 import type { Billing } from './services.ts';
 
 /**
- * Writes one call, one job's move, or both, in one transaction; then tells Redis, which may be told late or never: the
- * hold's lease ends there by itself and a newer balance arrives with the next reserve.
+ * Writes one call, one job's transition, or both, in one transaction; then updates Redis. That update may be late or
+ * lost: the hold's lease ends there by itself, and a newer balance arrives with the next reserve.
  *
- * Repeating it after an unknown commit is safe: a call is found by its hold's id, a move by the job's fence.
- * @throws what Postgres throws; nothing was written, or the outcome is unknown
+ * Repeating it after an unknown commit is safe: a call is identified by its hold's id, a transition by the job's fence.
+ * @throws Postgres errors; then nothing was written, or the outcome is unknown
  */
 export async function settle(billing: Billing, settlement: Settlement): Promise<SettleOutcome> {
   const outcome = await billing.writes.settle(settlement);

@@ -1,4 +1,4 @@
-/** Giving an account a plan: from now on, or from a day on. */
+/** Starts a subscription for an account now, or books one for a later date. */
 import { idFrom, newId, TallyError } from '@tally/core';
 import { type Database, listPlans, type NewPeriod, type Plan, startOrBookPeriod } from '@tally/db';
 import type { Billing } from './services.ts';
@@ -11,20 +11,20 @@ export type SubscribeRequest = {
   /** By default the plan's. */
   tokens?: number | undefined;
   status: NewPeriod['status'];
-  /** By default now; or a period before `endsAt`, where that is over. */
+  /** By default now, or one period before an `endsAt` in the past. */
   startsAt?: Date | undefined;
-  /** By default a period after `startsAt`. */
+  /** By default one period after `startsAt`. */
   endsAt?: Date | undefined;
   /** By default true, unless `endsAt` is given. */
   renews?: boolean | undefined;
-  /** Repeated with the same key, also after a lost answer, it starts nothing more. */
+  /** A repeated request with the same key, such as after a lost response, starts nothing more. */
   idempotencyKey?: string | undefined;
   grantedBy: string | null;
 };
 
 /**
- * Starts a subscription and ends the running one; one that begins later is booked, and leaves the running one alone.
- * @throws TallyError `invalid_input` for a plan or dates that can't be, `idempotency_conflict` for a key of long ago
+ * Starts a subscription and ends the running one; a later one is booked and leaves the running one unchanged.
+ * @throws TallyError `invalid_input` for an unknown plan or invalid dates, `idempotency_conflict` for an expired key
  */
 export async function subscribe(billing: Pick<Billing, 'db'>, request: SubscribeRequest): Promise<void> {
   const { accountId, idempotencyKey } = request;
@@ -35,7 +35,7 @@ export async function subscribe(billing: Pick<Billing, 'db'>, request: Subscribe
     throw new TallyError('idempotency_conflict', 'This Idempotency-Key started an earlier period: use a new one');
 }
 
-/** What a new period is to be, its plan's own terms where the request names none. */
+/** The terms of a new period, with the plan's defaults where the request names none. */
 export async function termsOf(
   db: Database,
   request: Omit<SubscribeRequest, 'accountId' | 'idempotencyKey' | 'grantedBy'>,
@@ -53,7 +53,7 @@ export async function termsOf(
 const invalidField = (path: string, message: string) =>
   new TallyError('invalid_input', message, { details: [{ path, message }] });
 
-/** A subscription that is to end in the past has to have begun before that. */
+/** A subscription that ends in the past must start before that. */
 function impliedStart(plan: Plan, endsAt: Date | undefined): Date {
   const now = new Date();
   return endsAt === undefined || endsAt > now ? now : new Date(endsAt.getTime() - plan.periodDays * dayMs);

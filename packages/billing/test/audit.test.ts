@@ -7,7 +7,7 @@ import { auditPageTwice, type Billing, repairRedis, settle } from '../src/index.
 import { keysOf } from '../src/scripts.ts';
 import { callOf, findings, goneFromRedis, hold, inPostgres, inRedis, runningJob } from './fixtures/ledger.ts';
 
-// Tests here break the ledger on purpose, so each has a database of its own.
+// These tests break the ledger on purpose, so each one has its own database.
 let billing: Billing;
 let accountId: string;
 let subscriptionId: string;
@@ -24,7 +24,7 @@ beforeEach(async () => {
   expect(await findings(billing)).toEqual([]);
 });
 
-/** Changes a row behind the back of the triggers. */
+/** Runs `sql` with the table's triggers disabled. */
 async function tamper(table: string, sql: string): Promise<void> {
   await billing.db.pool.query(`alter table ${table} disable trigger user`);
   await billing.db.pool.query(sql);
@@ -37,17 +37,17 @@ describe('the audit of Postgres finds', () => {
     expect(await findings(billing)).toEqual(['postgres: tokens_consumed is 300, its rows add up to 200']);
   });
 
-  it('a call that was deleted', async () => {
+  it('a deleted call', async () => {
     await tamper('ai_usage_log', 'delete from ai_usage_log');
     expect(await findings(billing)).toEqual(['postgres: tokens_consumed is 300, its rows add up to 0']);
   });
 
-  it('a grant that was changed', async () => {
+  it('a changed grant', async () => {
     await tamper('token_grants', 'update token_grants set tokens = 5000');
     expect(await findings(billing)).toEqual(['postgres: tokens_granted is 1000, its rows add up to 5000']);
   });
 
-  it('a balance that was changed', async () => {
+  it('a changed balance', async () => {
     await tamper(
       'subscription_balances',
       'update subscription_balances set tokens_consumed = 0, version = version + 1',
@@ -55,7 +55,7 @@ describe('the audit of Postgres finds', () => {
     expect(await findings(billing)).toEqual(['postgres: tokens_consumed is 0, its rows add up to 300']);
   });
 
-  it('more billed than was granted', async () => {
+  it('more tokens billed than granted', async () => {
     await billing.db.pool.query(
       `insert into ai_usage_log (id, account_id, subscription_id, job_id, step, fence, task, model, input_tokens,
          cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, billed_tokens, evidence, outcome, latency_ms)
@@ -65,38 +65,38 @@ describe('the audit of Postgres finds', () => {
     expect(await findings(billing)).toEqual(['postgres: overdrawn: 1100 billed of 1000 granted']);
   });
 
-  it('rows that belong to no subscription', async () => {
+  it('rows without a subscription', async () => {
     await tamper('token_grants', `update token_grants set subscription_id = gen_random_uuid()`);
     expect(await countStrayLedgerRows(billing.db)).toEqual({ grants: 1, usage: 0 });
   });
 });
 
-describe('the audit of Redis finds, and a repair rebuilds', () => {
+describe('the audit of Redis finds and a repair fixes', () => {
   const keys = () => keysOf(billing.keyPrefix, subscriptionId);
 
   it.each<[string, () => Promise<unknown>, string | RegExp]>([
     [
-      'a balance that was changed',
+      'a changed balance',
       () => billing.redis.hset(keys().account, 'consumed', 0),
       /says 0 of 1000 at version \d+, Postgres 300 of 1000/,
     ],
     [
-      'a sum of holds that was changed',
+      'a changed sum of holds',
       () => billing.redis.hset(keys().account, 'held', 0),
       'held is 0, its holds add up to 400',
     ],
     [
-      'a hold that was made larger',
+      'an enlarged hold',
       () => billing.redis.hset(keys().sizes, held.holdId, 600),
       'held is 400, its holds add up to 600',
     ],
     [
-      'a hold that Postgres does not have',
+      'a hold without a row in Postgres',
       () => billing.db.pool.query('delete from token_holds'),
       /hold .* has no row in Postgres/,
     ],
     [
-      'a version from a future that Postgres has lost',
+      'a version ahead of Postgres',
       () => billing.redis.hset(keys().account, { version: 99, granted: 9_999 }),
       'version 99 is ahead of Postgres',
     ],
@@ -114,11 +114,11 @@ describe('the audit of Redis finds, and a repair rebuilds', () => {
   });
 });
 
-describe('auditing twice', () => {
+describe('auditPageTwice', () => {
   const page = { afterId: '00000000-0000-0000-0000-000000000000', limit: 10, settleMs: 0 };
   const keys = () => keysOf(billing.keyPrefix, subscriptionId);
 
-  it('says nothing of a settlement that is on its way to Redis', async () => {
+  it('ignores a settlement not yet applied to Redis', async () => {
     await billing.db.pool.query('delete from token_holds');
     const { findings: found } = await auditPageTwice(billing, {
       ...page,
@@ -127,7 +127,7 @@ describe('auditing twice', () => {
     expect(found).toEqual([]);
   });
 
-  it('finds a wrong sum also where its numbers have changed in between', async () => {
+  it('finds a wrong sum even if its numbers change in between', async () => {
     await billing.redis.hincrby(keys().account, 'held', 100);
     const { findings: found } = await auditPageTwice(billing, {
       ...page,

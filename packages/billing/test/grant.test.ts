@@ -20,7 +20,7 @@ const remaining = async () => (await getBalance(billing, accountId)).balance.rem
 const someJob = () => ({ accountId, jobId: newId(), fence: 1 });
 
 describe('granting tokens', () => {
-  it('adds them, and a job that has to wait for them gets them at once', async () => {
+  it('adds them at once for a waiting job', async () => {
     const first = await hold(billing, someJob(), { wantTokens: 1_000 });
     const waiter = someJob();
     expect(await reserve(billing, requestFor(waiter))).toEqual({ outcome: 'wait' });
@@ -30,7 +30,7 @@ describe('granting tokens', () => {
     await release(billing, first);
   });
 
-  it('reaches Redis with the next settlement, even if Redis was not told of it', async () => {
+  it('reaches Redis with the next settlement if not told before', async () => {
     const job = await runningJob(billing, accountId);
     const reservation = await hold(billing, job, { wantTokens: 1_000 });
     await billing.db.pool.query(
@@ -43,21 +43,21 @@ describe('granting tokens', () => {
     expect(await inRedis(billing, subscriptionId)).toMatchObject({ granted: 1_500, consumed: 1_000 });
   });
 
-  it('happens once for a key, however often and however much at once it is asked for', async () => {
+  it('happens once per key, also for concurrent requests', async () => {
     const idempotencyKey = newId();
     await Promise.all(Array.from({ length: 6 }, () => grant(500, { idempotencyKey })));
     await grant(500, { idempotencyKey });
     expect(await remaining()).toBe(1_500);
   });
 
-  it('needs a subscription', async () => {
+  it('requires a subscription', async () => {
     ({ accountId } = await newAccount(billing));
     await expect(grant(500)).rejects.toMatchObject({ code: 'conflict' });
   });
 });
 
-describe('taking tokens away', () => {
-  it('lowers what was granted, and is no use, no call and no consumption', async () => {
+describe('taking tokens back', () => {
+  it('lowers granted tokens without logging any usage', async () => {
     await grant(-300, { reason: 'a mistake' });
     expect(await remaining()).toBe(700);
     const used = await billing.db.pool.query('select from ai_usage_log where account_id = $1', [accountId]);
@@ -78,7 +78,7 @@ describe('taking tokens away', () => {
     { topUp: 5_000, taken: 5_000, used: 800, carried: 0 },
     { topUp: 5_000, taken: 1_000, used: 3_000, carried: 2_000 },
     { topUp: 0, taken: 400, used: 0, carried: 0 },
-  ])('never makes plan tokens move over: %o', async ({ topUp, taken, used, carried }) => {
+  ])('never carries plan tokens over: %o', async ({ topUp, taken, used, carried }) => {
     if (topUp > 0) await grant(topUp);
     if (used > 0) {
       const job = await runningJob(billing, accountId);
@@ -89,7 +89,7 @@ describe('taking tokens away', () => {
     expect(await remaining()).toBe(1_000 + carried);
   });
 
-  it('under way while the period ends moves no plan tokens over either', async () => {
+  it('carries no plan tokens over if the period ends meanwhile', async () => {
     await grant(5_000);
     const taking = await hold(
       billing,
@@ -105,7 +105,7 @@ describe('taking tokens away', () => {
     expect(await remaining()).toBe(1_000);
   });
 
-  it('is a conflict where running calls hold the tokens, and takes nothing from them', async () => {
+  it('is a conflict if running calls hold the tokens', async () => {
     const job = await runningJob(billing, accountId);
     const reservation = await hold(billing, job, { wantTokens: 800 });
     await expect(grant(-300)).rejects.toThrow(TallyError);
@@ -114,14 +114,14 @@ describe('taking tokens away', () => {
     expect(await logged(billing, job.jobId)).toHaveLength(1);
   });
 
-  it('is a conflict where there are not so many, and where there is no subscription', async () => {
+  it('is a conflict with too few tokens or no subscription', async () => {
     await expect(grant(-1_001)).rejects.toMatchObject({ code: 'conflict' });
     expect(await inPostgres(billing, subscriptionId)).toMatchObject({ consumed: 0, holds: {} });
     ({ accountId } = await newAccount(billing));
     await expect(grant(-1)).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('happens once for a key, also at once', async () => {
+  it('happens once per key, also concurrently', async () => {
     const idempotencyKey = newId();
     await Promise.all(Array.from({ length: 3 }, () => grant(-300, { idempotencyKey })));
     await grant(-300, { idempotencyKey });
@@ -129,7 +129,7 @@ describe('taking tokens away', () => {
     expect((await inPostgres(billing, subscriptionId)).holds).toEqual({});
   });
 
-  it('under a key of more than a day ago is a conflict, as is granting: it would change nothing', async () => {
+  it('is a conflict under a key older than a day, as is granting', async () => {
     const idempotencyKey = newId();
     await billing.db.pool.query(
       `insert into token_grants (id, account_id, subscription_id, kind, tokens, reason, idempotency_key, created_at)
@@ -140,7 +140,7 @@ describe('taking tokens away', () => {
     await expect(grant(-500, { idempotencyKey })).rejects.toMatchObject({ code: 'idempotency_conflict' });
   });
 
-  it('may be repeated with its key also when it took the last token', async () => {
+  it('can be repeated with its key even after the last token', async () => {
     const idempotencyKey = newId();
     await grant(-1_000, { idempotencyKey });
     await grant(-1_000, { idempotencyKey });
@@ -148,8 +148,8 @@ describe('taking tokens away', () => {
   });
 });
 
-describe('taking tokens from a Postgres that goes away in the middle', () => {
-  it('leaves the hold to its lease, for nobody knows whether it was settled, and may be repeated', async () => {
+describe('taking tokens back when Postgres disconnects', () => {
+  it('leaves the hold to its lease, and can be repeated', async () => {
     const idempotencyKey = newId();
     const other = await billing.db.pool.connect();
     try {
@@ -173,12 +173,12 @@ describe('taking tokens from a Postgres that goes away in the middle', () => {
   });
 });
 
-describe('what an operator does', () => {
-  it('leaves nothing for the audit to find', async () => {
+describe('grants of an operator', () => {
+  it('leave no audit findings', async () => {
     expect(await findings(billing)).toEqual([]);
   });
 
-  it('to a subscription that is just ending goes to the next one', async () => {
+  it('go to the next period if the current one is ending', async () => {
     const ending = await billing.db.pool.connect();
     try {
       await ending.query('begin');
@@ -187,7 +187,7 @@ describe('what an operator does', () => {
         [newId(), accountId],
       );
       const granted = grant(500);
-      // The grant has begun, and can't have ended unless it went to the period that ends.
+      // The grant has started, and can only have finished if it went to the ending period.
       await expect.poll(() => isSettledOrBlocked(granted)).toBe(true);
       await ending.query('commit');
       await granted;
@@ -197,7 +197,7 @@ describe('what an operator does', () => {
     expect(await remaining()).toBe(1_500);
   });
 
-  it('while a period ends is neither lost nor counted twice, however they meet', async () => {
+  it('are neither lost nor counted twice while a period ends', async () => {
     for (let round = 0; round < 10; round++) {
       ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 1_000 }));
       const period = { accountId, planId: 'starter', tokens: 1_000, status: 'active', renews: false } as const;

@@ -27,7 +27,7 @@ let subscriptionId: string;
 const keys = (ledger: Billing = billing) => keysOf(ledger.keyPrefix, subscriptionId);
 const someJob = () => ({ accountId, jobId: newId(), fence: 1 });
 
-/** hydrate() in its three steps, for a worker that is slow between them. */
+/** The three steps of hydrate(), so that a test can pause between them. */
 function slowHydration(ledger: Billing) {
   const nonce = newId();
   let expired: string[] = [];
@@ -76,8 +76,8 @@ beforeEach(async () => {
   ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 1_000 }));
 });
 
-describe('an account that Redis has lost', () => {
-  it('is rebuilt with its balance and the holds of running calls', async () => {
+describe('hydrating a lost account', () => {
+  it('restores its balance and the holds of running calls', async () => {
     const job = await runningJob(billing, accountId);
     const used = await hold(billing, job);
     await settle(billing, { call: callOf(job, used, 250) });
@@ -92,7 +92,7 @@ describe('an account that Redis has lost', () => {
     });
   });
 
-  it('is rebuilt by one of all the workers that miss it, while the others wait their turn', async () => {
+  it('is done by one worker while the others wait', async () => {
     const slow = slowHydration(billing);
     expect(await slow.begin()).toBe(true);
     expect(await slowHydration(billing).begin()).toBe(false);
@@ -102,7 +102,7 @@ describe('an account that Redis has lost', () => {
     expect((await waiting).tokens).toBe(400);
   });
 
-  it('is not rebuilt from what a worker read before it lost its turn', async () => {
+  it('ignores what a worker read before it lost the right', async () => {
     const late = slowHydration(billing);
     await late.begin();
     await late.read();
@@ -117,7 +117,7 @@ describe('an account that Redis has lost', () => {
     expect((await inRedis(billing, subscriptionId))?.holds).toEqual({ [held.holdId]: 400 });
   });
 
-  it('keeps the intent of the very worker that asks out of its own way', async () => {
+  it('does not count the reserving worker’s own intent against it', async () => {
     const slow = slowHydration(billing);
     await slow.begin();
     const wantsAll = hold(billing, someJob(), { wantTokens: 1_000 });
@@ -129,8 +129,8 @@ describe('an account that Redis has lost', () => {
   });
 });
 
-describe('a lease that has run out', () => {
-  it('in both stores frees its tokens, and the call that comes back after it is not billed', async () => {
+describe('an expired lease', () => {
+  it('in both stores frees the tokens; the late call is not billed', async () => {
     const job = await runningJob(billing, accountId);
     const paused = await hold(billing, job, { wantTokens: 1_000 });
     await expireInRedis(paused);
@@ -141,7 +141,7 @@ describe('a lease that has run out', () => {
     expect((await inPostgres(billing, subscriptionId)).consumed).toBe(0);
   });
 
-  it('in Redis only is renewed: Postgres is the judge', async () => {
+  it('in Redis only is renewed from Postgres', async () => {
     const held = await hold(billing, someJob(), { wantTokens: 1_000 });
     await expireInRedis(held);
     expect(await reserve(billing, requestFor(someJob()))).toEqual({ outcome: 'wait' });
@@ -149,7 +149,7 @@ describe('a lease that has run out', () => {
     expect(Number(lease)).toBeGreaterThan(Date.now() + 500_000);
   });
 
-  it('in Postgres only goes on holding in Redis until it runs out there', async () => {
+  it('in Postgres only holds in Redis until it expires there', async () => {
     const held = await hold(billing, someJob(), { wantTokens: 1_000 });
     await expireInPostgres(held);
     const next = someJob();
@@ -158,7 +158,7 @@ describe('a lease that has run out', () => {
     expect((await hold(billing, next, { wantTokens: 1_000 })).tokens).toBe(1_000);
   });
 
-  it('while somebody hydrates is left to the next hydration, which asks Postgres about it', async () => {
+  it('that expires during a hydration is left to the next one', async () => {
     const [first, second] = [await hold(billing, someJob()), await hold(billing, someJob())];
     await expireInRedis(first);
     await expireInPostgres(first);
@@ -171,14 +171,14 @@ describe('a lease that has run out', () => {
   });
 });
 
-describe('Redis itself', () => {
-  it('may forget the scripts', async () => {
+describe('the ledger in Redis', () => {
+  it('survives a script flush', async () => {
     await hold(billing, someJob());
     await billing.redis.script('FLUSH');
     expect((await hold(billing, someJob())).tokens).toBe(400);
   });
 
-  it('is not believed where another server process wrote the account', async () => {
+  it('hydrates an account written by another server process', async () => {
     const held = await hold(billing, someJob());
     await billing.redis.hset(keys().account, { run_id: 'f'.repeat(40), granted: 9_999, held: 0 });
     await billing.redis.del(keys().sizes, keys().holds);
@@ -190,7 +190,7 @@ describe('Redis itself', () => {
     });
   });
 
-  it('is rebuilt by a repair, whatever a hydration under way has read', async () => {
+  it('is rebuilt by a repair despite a running hydration', async () => {
     const held = await hold(billing, someJob());
     const slow = slowHydration(billing);
     await slow.begin();
@@ -206,8 +206,8 @@ describe('Redis itself', () => {
   });
 });
 
-describe('a Redis that restarts', () => {
-  /** The ledger over a Redis of its own, which may be restarted. */
+describe('a restart of Redis', () => {
+  /** The ledger over its own Redis, which the test can restart. */
   async function withOwnRedis() {
     const dataDir = await mkdtemp(join(tmpdir(), 'tally-billing-'));
     onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
@@ -230,7 +230,7 @@ describe('a Redis that restarts', () => {
     expect((await inRedis(ledger, subscriptionId))?.holds).toEqual({ [held.holdId]: 700 });
   });
 
-  it('does not let a hydration go on that was begun before it', async () => {
+  it('invalidates a hydration begun before it', async () => {
     const { ledger, restart } = await withOwnRedis();
     const stuck = await hold(ledger, someJob(), { wantTokens: 100 });
     await ledger.redis.zadd(keys(ledger).holds, 1, stuck.holdId);
@@ -238,7 +238,7 @@ describe('a Redis that restarts', () => {
     await slow.begin();
     await slow.read();
     await release(ledger, stuck);
-    // Nothing has run out any more, so this needs no hydration: the one under way knows nothing of it.
+    // No lease is expired any more, so this reserve needs no hydration, and the slow one does not include it.
     const unseen = await hold(ledger, someJob(), { wantTokens: 1_000 });
     await restart({ keepData: true });
     await slow.apply();

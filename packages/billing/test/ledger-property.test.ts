@@ -1,7 +1,6 @@
 /**
- * Random orders of everything that may happen to an account's tokens, against the real Postgres and Redis. The verbs
- * run in their single steps, each worker stopping where it likes, so that every interleaving is one sequence of
- * commands; a failure prints the shortest such sequence, and the seed that repeats it.
+ * Property test: random sequences of events on an account's tokens, against real Postgres and Redis. Verbs run in
+ * single steps, so that every interleaving of workers is a sequence of commands; a failure prints the shortest one.
  */
 import { newId, runScript } from '@tally/core';
 import {
@@ -30,19 +29,19 @@ const { db, redis } = billing;
 const leaseMs = 600_000;
 const anotherServer = 'f'.repeat(40);
 
-/** What the commands act on; the reference says what must come of it. */
+/** The system under test; the reference computes the expected state. */
 type World = {
   accountId: string;
-  /** Two processes: each has its own batches, and its own memory of who waits. */
+  /** Two processes: each has its own batches and its own cache of waiting accounts. */
   workers: [Billing, Billing];
   hydrations: { nonce: string; subscriptionId: string; noted: string[]; read: HydrationSnapshot | undefined }[];
-  /** Removed from Postgres, and not yet from Redis. */
+  /** Removed from Postgres but not yet from Redis. */
   gone: GoneHold[];
 };
 
 type Command = fc.AsyncCommand<Reference, World>;
 
-/** A command over one of the things that it can be done to, picked by number. */
+/** A command on one of its possible targets, picked by number. */
 function over<T>(
   name: string,
   candidates: (reference: Reference) => T[],
@@ -95,12 +94,12 @@ const decide = over('decide', callsAt('intended'), async (reference, world, call
   if (answer === 'EXHAUSTED') {
     const { granted, consumed, takeBacks } = reference.period(call.subscriptionId);
     const isSame = granted === call.seen.tokensGranted && takeBacks === call.takeBacksSeen;
-    const wereThereAllTheTime = isSame && granted - consumed >= call.minTokens;
-    expect(wereThereAllTheTime, 'refused although the tokens were there').toBe(false);
+    const wereAlwaysAvailable = isSame && granted - consumed >= call.minTokens;
+    expect(wereAlwaysAvailable, 'refused although the tokens were there').toBe(false);
   }
 });
 
-/** The reserve script's answer to a call, or to the difference that it has used above its hold. */
+/** The reserve script's reply for a call, or for the excess above its hold. */
 async function askRedis(
   { subscriptionId }: Call,
   { holdId, wantTokens, minTokens, seen }: Pick<Call, 'holdId' | 'wantTokens' | 'minTokens' | 'seen'>,
@@ -141,7 +140,7 @@ const decideExcess = over(
   async (reference, world, call) => {
     const { excess } = call;
     if (excess === undefined) return;
-    // The period has ended since: the next one does not pay for the call.
+    // The period has ended in the meantime; the next one must not pay for the call.
     const isAnotherPeriod = excess.subscriptionId !== call.subscriptionId;
     const [answer, tokens] = isAnotherPeriod ? ['REFUSED', 0] : await askRedis(call, excess, '');
     if (answer === 'HYDRATE') return void (await beginHydration(reference, world, call.subscriptionId));
@@ -207,7 +206,7 @@ const removeHold = over('release in Redis', callsAt('deleted'), async (_, world,
 });
 
 const settleInPostgres = over('settle in Postgres', callsAt('running'), async (reference, world, call, size) => {
-  // From nothing to more than was allowed.
+  // From zero to more than the holds allow.
   const usedTokens = Math.floor(((call.tokens + (call.excess?.wantTokens ?? 0)) * (size - 1)) / 7);
   reference.settle(call, usedTokens);
   await settleNow(world, call);
@@ -268,7 +267,7 @@ const grant = over('grant', anything, async (reference, world, _, size) => {
   const request = { accountId, tokens: 50 * size, reason: 'test', idempotencyKey: newId(), grantedBy: null };
   await Promise.all([grantTokens(world.workers[0], request), grantTokens(world.workers[1], request)]);
   reference.grant(request.tokens);
-  // A grant reads what a hydration reads, and sweeps as that does.
+  // A grant reads the same snapshot as a hydration, and sweeps like it.
   await forgetSwept(reference);
 });
 
@@ -299,7 +298,7 @@ const lapseInPostgres = over(
   'lease runs out in Postgres',
   callsAt('running', 'intended', 'refused'),
   async (reference, _, call) => {
-    // Of two holds that a call has, one and then the other.
+    // Of a call's two holds, first its own, then the excess.
     const isFirst = reference.rows.get(call.holdId)?.isLapsed === false;
     const holdId = isFirst || call.excess === undefined ? call.holdId : call.excess.holdId;
     await db.pool.query(`update token_holds set expires_at = now() - interval '1 second' where id = $1`, [holdId]);
@@ -393,7 +392,7 @@ const carryOver = over('maintenance carries top-ups over', anything, async (refe
   reference.carryOverRests();
 });
 
-/** Starts the next period if one is due, as every verb does that meets it. */
+/** Starts the next period if one is due, as every verb does. */
 async function renew(reference: Reference, accountId: string): Promise<void> {
   if (!(await renewPeriod(db, accountId))) return;
   const { rows } = await db.pool.query<{ id: string; tokens: number }>(
@@ -403,13 +402,13 @@ async function renew(reference: Reference, accountId: string): Promise<void> {
   if (rows[0]) reference.startPeriod(rows[0].id, rows[0].tokens);
 }
 
-/** Before a verb that does all its steps at once: no worker of ours may keep it from hydrating. */
+/** Call before a verb that runs all its steps: no paused worker of the test may block its hydration. */
 async function prepareVerb(reference: Reference, { accountId }: World): Promise<void> {
   await renew(reference, accountId);
   await redis.del(keys(reference.current.subscriptionId).nonce);
 }
 
-/** Verbs may hydrate, and a hydration sweeps; whether one did is theirs to say. */
+/** Verbs may hydrate, and a hydration sweeps: removes swept rows from the reference according to Postgres. */
 async function forgetSwept(reference: Reference): Promise<void> {
   for (const { subscriptionId } of reference.periods) {
     const { holds } = await inPostgres(billing, subscriptionId);
@@ -418,7 +417,7 @@ async function forgetSwept(reference: Reference): Promise<void> {
   }
 }
 
-/** What must be true between any two steps of anybody. */
+/** The invariants that must hold after every step of any worker. */
 async function compare(reference: Reference): Promise<void> {
   for (const period of reference.periods) {
     const { subscriptionId, granted, consumed } = period;
@@ -452,8 +451,8 @@ async function newWorld(): Promise<{ model: Reference; real: World }> {
   return { model: reference, real: { accountId, workers, hydrations: [], gone: [] } };
 }
 
-/** Everybody dies where they are; leases run out; the next reserve and maintenance put everything right. */
-async function comeToRest(reference: Reference, world: World): Promise<void> {
+/** All workers die and all leases expire; then a hydration and maintenance must restore a consistent state. */
+async function recover(reference: Reference, world: World): Promise<void> {
   await db.pool.query(`update token_holds set expires_at = now() - interval '1 second'`);
   await sweepHolds(db, 1_000);
   reference.rows.clear();
@@ -473,7 +472,7 @@ async function comeToRest(reference: Reference, world: World): Promise<void> {
 }
 
 it('P2: counts every token once, whatever the order of events', { timeout: 300_000 }, async () => {
-  // The steps of the protocol are most of what happens; faults are not so often that nothing gets anywhere.
+  // Weights: mostly protocol steps, and few enough faults that calls make progress.
   const often = [intent, decide, decide, readForHydration, applyHydration, settleInPostgres, settleInRedis];
   const aboveTheHold = [exceed, decideExcess, decideExcess];
   const sometimes = [reserveAtOnce, deleteHold, removeHold, lapseInPostgres, lapseInRedis, forget, restart, grant];
@@ -497,7 +496,7 @@ it('P2: counts every token once, whatever the order of events', { timeout: 300_0
         world = await newWorld();
         return world;
       }, sequence);
-      if (world) await comeToRest(world.model, world.real);
+      if (world) await recover(world.model, world.real);
     }),
     { numRuns: 60 },
   );

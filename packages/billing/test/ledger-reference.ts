@@ -1,20 +1,20 @@
-/** What the ledger in Postgres must say, computed the simplest way: the reference of the property test. */
+/** The reference of the property test: computes the expected ledger in Postgres in the simplest way. */
 import type { RunningJob } from './fixtures/ledger.ts';
 
 export type Period = {
   subscriptionId: string;
   granted: number;
   consumed: number;
-  /** Of what was granted, the part that moves over to the next period when it is not used; less what was taken back. */
+  /** The part of the grants that carries over to the next period if unused, less what was taken back. */
   topUps: number;
-  /** How often tokens were taken back. */
+  /** Number of take-backs. */
   takeBacks: number;
-  /** What has moved over so far; undefined while the period is current. */
+  /** Tokens carried over so far; undefined while the period is current. */
   carried: number | undefined;
   isCarriedOver: boolean;
 };
 
-/** One attempt at a model call, from its intent on. */
+/** One attempt at a model call, starting with its intent. */
 export type Call = {
   job: RunningJob;
   step: string;
@@ -22,14 +22,14 @@ export type Call = {
   subscriptionId: string;
   wantTokens: number;
   minTokens: number;
-  /** What had been granted to its period at its intent, and with which version. */
+  /** Its period's balance and version at its intent. */
   seen: { tokensGranted: number; tokensConsumed: number; version: number };
   takeBacksSeen: number;
   at: 'intended' | 'refused' | 'running' | 'deleted' | 'settled' | 'over';
-  /** What the reserve granted; 0 before that. */
+  /** Tokens granted by the reserve; 0 before that. */
   tokens: number;
   usedTokens: number;
-  /** The hold for what it used above its own. */
+  /** The hold for usage above the call's own hold. */
   excess?: Pick<Call, 'holdId' | 'subscriptionId' | 'wantTokens' | 'minTokens' | 'seen' | 'tokens'> & {
     at: 'intended' | 'held' | 'refused';
   };
@@ -43,7 +43,7 @@ export class Reference {
   /** The rows of token_holds. */
   readonly rows = new Map<string, { subscriptionId: string; tokens: number; isLapsed: boolean }>();
   readonly #paidSteps = new Set<string>();
-  /** How far each hydration has come that was begun and is not over. */
+  /** The progress of each hydration in flight. */
   readonly hydrations: ('begun' | 'read' | undefined)[] = [undefined, undefined];
 
   constructor(jobs: RunningJob[]) {
@@ -107,7 +107,7 @@ export class Reference {
     return this.jobs.find(({ jobId }) => jobId === job.jobId)?.fence === job.fence;
   }
 
-  /** What settling a call must answer, for the first time. */
+  /** The expected outcome of the first settlement of a call. */
   settle(call: Call, usedTokens: number): void {
     const step = `${call.job.jobId} ${call.step}`;
     const isPaid = this.#paidSteps.has(step);
@@ -125,7 +125,7 @@ export class Reference {
     call.verdict = { verdict: this.#verdict(call, billedTokens), billedTokens };
   }
 
-  /** What settling it once more must answer: the same, unless the job was taken over meanwhile. */
+  /** The expected outcome of repeating it: the same, unless the job was taken over in the meantime. */
   settleAgain(call: Call): void {
     const billedTokens = call.verdict?.billedTokens ?? 0;
     call.verdict = { verdict: this.#verdict(call, billedTokens), billedTokens };

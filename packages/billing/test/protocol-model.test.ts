@@ -82,17 +82,17 @@ const worlds: Record<string, World> = {
   'three workers and a Redis that restarts': { ...three, restarts: 1, lapses: 1, pauses: true },
 };
 
-describe('P2, P3: the protocol keeps every promise in a world with', () => {
+describe('P2, P3: the protocol keeps all its promises with', () => {
   it.each(Object.entries(worlds))('%s', (_, world) => {
     const { states, broken } = explore(world, { checksLiveness: true });
     expect(broken).toBeUndefined();
-    // A model that stops early would find nothing wrong either.
+    // Guards against a model that stops early and therefore finds nothing.
     expect(states).toBeGreaterThan(10_000);
   });
 });
 
-describe('every guard is needed:', () => {
-  /** The shortest of the runs that break a promise, over all worlds. */
+describe('without the guard', () => {
+  /** The shortest run that breaks a promise, over all worlds. */
   function shortestRun(without: Guard): string[] {
     let shortest: string[] | undefined;
     for (const world of Object.values(worlds)) {

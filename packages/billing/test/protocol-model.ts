@@ -1,30 +1,30 @@
 /**
- * A model of the ledger's protocol (intent, reserve, hydrate, settle), small enough to try every order in which a few
- * workers, a top-up, a take-back and the faults of both stores can meet. A job wants one token and uses none or one, or
- * two where calls may exceed their holds. Checked are
- *   P2       consumed + what calls under way may still bill never exceeds granted
+ * A model of the ledger's protocol (intent, reserve, hydrate, settle), small enough to explore every interleaving of a
+ * few workers, a top-up, a take-back and faults of both stores. A job wants one token and uses none or one, or two
+ * where calls may exceed their holds. Checked promises:
+ *   P2       consumed + what running calls may still bill never exceeds granted
  *   P3       no job is billed twice
  *   end      no job ends twice
- *   refusal  nobody is told that the tokens are gone who found some at its intent, and whose tokens are still there
- *   live     whatever has happened, all jobs can still end
+ *   refusal  no call is refused as exhausted while the tokens that it found at its intent still exist
+ *   live     from every reachable state, all jobs can still end
  */
 
-/** What the protocol leans on. Without any one of these, some order of events breaks a promise. */
+/** The rules that the protocol depends on. Without any one of them, some order of events breaks a promise. */
 export const guards = {
-  nonce: 'one hydrates at a time, and only who still has the right to applies',
+  nonce: 'one worker hydrates at a time, and applies only while it has the right',
   asof: 'a hydration drops only holds whose lease had run out before it asked Postgres',
-  judge: 'a hold that ran out in Redis is dropped only if its row is gone',
-  recheck: 'a hold that a hydration brought to Redis is not yet a grant',
+  judge: 'a hold that expired in Redis is dropped only if its row is gone',
+  recheck: 'a hold that a hydration wrote to Redis is not yet a grant',
   'attempt-id': 'every attempt has a hold id of its own',
   'own-hold': 'a call is billed only if its own hold’s row is still there',
-  'run-id': 'an account that another server process wrote is not believed',
+  'run-id': 'an account written by another server process is not trusted',
   'nonce-of-server': 'the right to hydrate ends with the server process that gave it',
   'unknown-outcome': 'a hold that may have been settled is never just released',
   once: 'a job’s step is settled once',
-  fence: 'only who claimed a job last may end it',
-  'all-three': 'a settlement brings granted along with consumed and version',
-  'one-step': 'Redis drops a settled hold and learns the balance in one step',
-  falling: 'Redis believes a newer balance also where granted has fallen',
+  fence: 'only the last claimant of a job may end it',
+  'all-three': 'a settlement sets granted along with consumed and version',
+  'one-step': 'Redis drops a settled hold and gets the balance in one step',
+  falling: 'Redis accepts a newer balance even if granted has decreased',
   'take-held': 'tokens are taken back only under a hold of their own',
   'take-row': 'tokens are taken back only if that hold’s row is still there',
   'excess-held': 'usage above the hold is billed only under a hold for the difference',
@@ -35,25 +35,25 @@ export type Guard = keyof typeof guards;
 export type World = {
   workers: 2 | 3;
   granted: number;
-  /** How often each worker may reserve, 1 or 2. */
+  /** Reserves per worker, 1 or 2. */
   attempts: number;
   /** Worker 1 runs worker 0's job a second time. */
   twin?: boolean;
-  /** The last worker is an operator who takes one token back, and does not wait for it. */
+  /** The last worker is an operator that takes one token back and does not wait for it. */
   takeBack?: boolean;
-  /** A call may turn out to have used one token more than it holds. Two workers at most: holds are six bits. */
+  /** A call may use one token more than it holds. At most two workers, because hold sets have six bits. */
   excess?: boolean;
-  /** Workers may stop long enough for their leases to run out, and go on after that. */
+  /** Workers may pause longer than their leases and then continue. */
   pauses?: boolean;
   /** Expired holds are also swept by maintenance. */
   sweeps?: boolean;
   topUps?: number;
-  /** Redis loses everything, or a repair makes it forget the account. */
+  /** Redis loses everything, or a repair deletes the account. */
   flushes?: number;
-  /** Redis is restarted and has kept its data, or all but one hold. */
+  /** Redis restarts with its data, or with all but one hold. */
   restarts?: number;
   crashes?: number;
-  /** How many leases may run out, counted per store. */
+  /** Number of lease expiries, counted per store. */
   lapses?: number;
   without?: Guard;
 };
@@ -83,30 +83,30 @@ const excesses = ['none', 'asked', 'held', 'refused'] as const;
 type Worker = {
   at: (typeof places)[number];
   attempt: number;
-  /** Whether it reserves again after giving its hold back. */
+  /** Whether it reserves again after releasing its hold. */
   willRetry: boolean;
-  /** The balance at its intent; after its settlement, the balance then. */
+  /** The balance at its intent; after its settlement, the balance it returned. */
   seen: Balance | null;
-  /** What became of the hold for usage above its own. */
+  /** State of the hold for usage above its own. */
   excess: (typeof excesses)[number];
-  /** What its hydration has noted and read. */
+  /** The expired holds that its hydration noted, and the snapshot it read. */
   noted: Holds;
   read: (Balance & { holds: Holds }) | null;
 };
 type State = {
-  /** Of jobs, a bit each: settled, billed and ended; and who claimed each last, two bits each: 0 nobody, or the worker + 1. */
+  /** Per job one bit each: settled, billed, ended; and two bits for its last claimant, worker + 1 or 0 for none. */
   postgres: Store & { settled: number; billed: number; ended: number; claims: number };
   redis: (Store & { isForeign: boolean }) | null;
-  /** 0: nobody hydrates; otherwise one more than the worker. */
+  /** The hydrating worker + 1, or 0 for none. */
   nonce: number;
-  /** Holds that were swept in Postgres and not yet in Redis. */
+  /** Holds swept in Postgres but not yet in Redis. */
   swept: Holds;
   left: { flushes: number; restarts: number; crashes: number; lapses: number; topUps: number };
   workers: Worker[];
 };
 type Move = { name: string; to: State; breaks?: Promised | undefined };
 
-/** Tries every order of events, shortest first; returns the first run that breaks a promise, if there is one. */
+/** Explores every order of events breadth-first; returns the shortest run that breaks a promise, if any. */
 export function explore(world: World, options: { checksLiveness: boolean } = { checksLiveness: false }): Verdict {
   const start = startOf(world);
   const indexOf = new Map([[encode(start), 0]]);
@@ -189,7 +189,7 @@ const has = (world: World, guard: Guard) => world.without !== guard;
 const jobOf = (world: World, worker: number) => (world.twin && worker === 1 ? 0 : worker);
 const holdOf = (world: World, worker: number, attempt: number): Holds =>
   1 << (has(world, 'attempt-id') ? 2 * worker + attempt : 2 * jobOf(world, worker));
-/** The hold for what a worker's call used above its first one. */
+/** The hold for what a worker's call used above its first hold. */
 const excessHoldOf = (world: World, worker: number): Holds => 1 << (2 * world.workers + worker);
 const takesBack = (world: World, worker: number): boolean => world.takeBack === true && worker === world.workers - 1;
 const countOf = (holds: Holds): number => {
@@ -198,11 +198,11 @@ const countOf = (holds: Holds): number => {
   return count;
 };
 const balanceOf = ({ granted, consumed, version }: Balance): Balance => ({ granted, consumed, version });
-/** The newer of what Redis knows and what it is told. */
-function newer<T extends Balance>(world: World, known: T, told: Balance | null): T {
-  if (told === null || told.version <= known.version) return known;
-  const granted = has(world, 'falling') ? told.granted : Math.max(known.granted, told.granted);
-  return { ...known, ...balanceOf(told), granted };
+/** The newer of the balance in Redis and the one applied to it. */
+function newer<T extends Balance>(world: World, known: T, update: Balance | null): T {
+  if (update === null || update.version <= known.version) return known;
+  const granted = has(world, 'falling') ? update.granted : Math.max(known.granted, update.granted);
+  return { ...known, ...balanceOf(update), granted };
 }
 const drop = <T extends Store>(store: T, holds: Holds): T => ({
   ...store,
@@ -210,7 +210,7 @@ const drop = <T extends Store>(store: T, holds: Holds): T => ({
   lapsed: store.lapsed & ~holds,
 });
 
-/** Whether more may be billed than was granted, once every call under way has settled. */
+/** Whether more than granted may be billed once every running call has settled. */
 function isOverdrawn(world: World, { postgres, workers }: State): boolean {
   let mayBill = 0;
   const rows = postgres.live | postgres.lapsed;
@@ -246,7 +246,7 @@ function movesOf(world: World, state: State): Move[] {
 type Change = Partial<Omit<State, 'workers'>> & { worker: Partial<Worker> };
 type Step = [what: string, change: Change, breaks?: Promised | undefined];
 
-/** What a worker may do next. */
+/** The next steps that a worker can take. */
 function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] {
   const { postgres, redis } = state;
   const isExcess = worker.excess === 'asked';
@@ -309,7 +309,7 @@ function stepsOf(world: World, state: State, i: number, worker: Worker): Step[] 
   }
 }
 
-/** What a call may turn out to have used. */
+/** The possible outcomes of a call, by tokens used. */
 function callsOf(world: World, state: State, i: number, { excess }: Worker, hold: Holds): Step[] {
   if (takesBack(world, i)) return [settle(world, state, i, hold, 1)];
   if (excess !== 'none') return [settle(world, state, i, hold, 2)];
@@ -319,16 +319,18 @@ function callsOf(world: World, state: State, i: number, { excess }: Worker, hold
   return [...within, ['has used more than it holds', { worker: { at: 'intent', excess: 'asked' } }]];
 }
 
-/** A settlement reaches Redis: its holds go, and the balance after it comes. */
+/** A settlement reaches Redis: its holds are removed and the new balance is applied. */
 function settleInRedis(world: World, { redis }: State, i: number, { at, attempt, excess, seen }: Worker): Step[] {
   const holds = holdOf(world, i, attempt) | (excess === 'none' ? 0 : excessHoldOf(world, i));
-  const told = seen && { ...seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
+  const update = seen && { ...seen, ...(!has(world, 'all-three') && { granted: redis?.granted ?? 0 }) };
   const end: Partial<Worker> = { at: 'done', seen: null };
   if (at === 'settle b')
-    return [['brings the balance to Redis', { redis: redis && newer(world, redis, told), worker: end }]];
+    return [['brings the balance to Redis', { redis: redis && newer(world, redis, update), worker: end }]];
   if (!has(world, 'one-step'))
     return [['drops its hold in Redis', { redis: redis && drop(redis, holds), worker: { at: 'settle b' } }]];
-  const steps: Step[] = [['settles in Redis', { redis: redis && newer(world, drop(redis, holds), told), worker: end }]];
+  const steps: Step[] = [
+    ['settles in Redis', { redis: redis && newer(world, drop(redis, holds), update), worker: end }],
+  ];
   if (!has(world, 'unknown-outcome'))
     steps.push(['does not know that it settled, and releases', { redis: redis && drop(redis, holds), worker: end }]);
   return steps;
@@ -350,7 +352,7 @@ function reserve(world: World, state: State, i: number, worker: Worker, hold: Ho
     return ['takes its hydrated hold for a grant', { redis, worker: granted }];
   const remaining = redis.granted - redis.consumed;
   if (remaining < 1) {
-    // What was taken back, and granted anew after that, are other tokens than those that it found.
+    // Tokens granted after a take-back are not the tokens that the call found at its intent.
     const isTakenBack = world.takeBack === true && (postgres.settled & (1 << (world.workers - 1))) !== 0;
     const isWrong =
       !isTakenBack && worker.seen?.granted === postgres.granted && postgres.granted - postgres.consumed >= 1;
@@ -405,7 +407,7 @@ const claimantOf = (world: World, claims: number, worker: number): number => (cl
 const claim = (world: World, claims: number, worker: number): number =>
   (claims & ~(3 << (2 * jobOf(world, worker)))) | ((worker + 1) << (2 * jobOf(world, worker)));
 
-/** What may happen to the stores at any time. */
+/** Events and faults of the stores, possible at any time. */
 function faultsOf(world: World, state: State): Move[] {
   const { postgres, redis, left, nonce, swept } = state;
   const moves: Move[] = [];
@@ -434,7 +436,7 @@ function faultsOf(world: World, state: State): Move[] {
   return moves;
 }
 
-/** What may happen to a worker and its lease. */
+/** Crashes of a worker and expiries of its leases. */
 function lossesOf(world: World, state: State, i: number, worker: Worker): Move[] {
   const { postgres, redis, left } = state;
   const moves: Move[] = [];
@@ -469,7 +471,7 @@ function lossesOf(world: World, state: State, i: number, worker: Worker): Move[]
   return moves;
 }
 
-/** A state as a short string, the same for the same state: everything fits into a few 16-bit units. */
+/** Encodes a state as a short string of 16-bit units; equal states have equal strings. */
 function encode({ postgres, redis, nonce, swept, left, workers }: State): string {
   const balance = (b: Balance) => b.granted | (b.consumed << 2) | (b.version << 4);
   const budget = left.flushes | (left.restarts << 2) | (left.crashes << 4) | (left.lapses << 6) | (left.topUps << 9);
@@ -491,7 +493,7 @@ function encode({ postgres, redis, nonce, swept, left, workers }: State): string
   return String.fromCharCode(...units);
 }
 
-/** The first state from which no end can be reached; -1 where there is none. */
+/** The first state from which no end state can be reached; -1 if there is none. */
 function firstThatCannotEnd(states: number, edges: { from: number[]; to: number[] }, ends: number[]): number {
   const firstOf = new Int32Array(states + 1);
   for (const to of edges.to) firstOf[to + 1] = (firstOf[to + 1] as number) + 1;

@@ -12,7 +12,7 @@ const day = 86_400_000;
 
 const daysAgo = (days: number) => new Date(Date.now() - days * day);
 
-/** An account whose period of 1,000 tokens began and ends when the test says, with a top-up of 500. */
+/** An account with a period of 1,000 tokens between the given dates, and a top-up of 500. */
 async function accountWithTopUp({ startsAt = daysAgo(1), endsAt = daysAgo(-1), renews = true, topUp = 500 } = {}) {
   const { accountId } = await newAccount(billing);
   const first = { accountId, planId: 'starter', tokens: 1_000, status: 'active' as const, renews, grantedBy: null };
@@ -36,8 +36,8 @@ async function use(accountId: string, tokens: number): Promise<void> {
 
 const grantedTo = async (accountId: string) => (await getBalance(billing, accountId)).balance.grantedTokens;
 
-describe('a period that has ended and renews', () => {
-  it('is followed by one that starts where it ended, whoever looks first', async () => {
+describe('an ended period that renews', () => {
+  it('is followed by one that starts where it ended', async () => {
     const endsAt = daysAgo(1);
     const { accountId } = await accountWithTopUp({ startsAt: daysAgo(31), endsAt, topUp: 0 });
     const { subscription, refusal } = await getBalance(billing, accountId);
@@ -45,7 +45,7 @@ describe('a period that has ended and renews', () => {
     expect(subscription).toMatchObject({ startsAt: endsAt, endsAt: new Date(endsAt.getTime() + 30 * day) });
   });
 
-  it('keeps its borders where they were, however late anybody looks', async () => {
+  it('keeps its boundaries, however late it is renewed', async () => {
     const endsAt = daysAgo(75);
     const { accountId } = await accountWithTopUp({ startsAt: daysAgo(105), endsAt, topUp: 0 });
     expect((await getBalance(billing, accountId)).subscription).toMatchObject({
@@ -54,7 +54,7 @@ describe('a period that has ended and renews', () => {
     });
   });
 
-  it('is renewed by the job that meets it, and once when many do', async () => {
+  it('is renewed once by concurrent reserves', async () => {
     const { accountId, subscriptionId } = await accountWithTopUp({ topUp: 0 });
     await endNow(subscriptionId);
     expect(await listRenewalsDue(db, 100)).toContain(accountId);
@@ -69,21 +69,21 @@ describe('a period that has ended and renews', () => {
     expect(rows).toHaveLength(2);
   });
 
-  it('gives its top-ups to the next one, while what is left of the plan is gone', async () => {
+  it('carries top-ups over, but no plan tokens', async () => {
     const { accountId, subscriptionId } = await accountWithTopUp();
     await use(accountId, 200);
     await endNow(subscriptionId);
     expect((await getBalance(billing, accountId)).balance).toMatchObject({ grantedTokens: 1_500, consumedTokens: 0 });
   });
 
-  it('gives only those top-ups that were not used', async () => {
+  it('carries over only unused top-ups', async () => {
     const { accountId, subscriptionId } = await accountWithTopUp();
     await use(accountId, 1_200);
     await endNow(subscriptionId);
     expect(await grantedTo(accountId)).toBe(1_300);
   });
 
-  it('that does not renew is expired', async () => {
+  it('is expired if it does not renew', async () => {
     const { accountId, subscriptionId } = await accountWithTopUp({ renews: false });
     await endNow(subscriptionId);
     expect(await getBalance(billing, accountId)).toMatchObject({
@@ -93,8 +93,8 @@ describe('a period that has ended and renews', () => {
   });
 });
 
-describe('a call that runs across the border', () => {
-  it('is billed to the period that it was reserved in', async () => {
+describe('a call across the end of a period', () => {
+  it('is billed to the period of its reservation', async () => {
     const { accountId, subscriptionId, startNext } = await accountWithTopUp();
     const job = await runningJob(billing, accountId);
     const reservation = await hold(billing, job);
@@ -108,7 +108,7 @@ describe('a call that runs across the border', () => {
     expect((await hold(billing, job, { step: 'second' })).subscriptionId).toBe(next);
   });
 
-  it('keeps back the top-ups it may still use, and the rest of them follows when it has ended', async () => {
+  it('delays the top-ups it may still use until it has ended', async () => {
     const { accountId, startNext } = await accountWithTopUp();
     await use(accountId, 900);
     const job = await runningJob(billing, accountId);
@@ -124,33 +124,33 @@ describe('a call that runs across the border', () => {
     expect((await inPostgres(billing, next)).granted).toBe(1_500);
   });
 
-  it('and begins while the border is being drawn is paid for by one of the two periods, not by both', async () => {
+  it('is paid by one period if it reserves during the change', async () => {
     const { accountId, subscriptionId } = await accountWithTopUp();
     await use(accountId, 1_000);
     const next = newId();
-    const border = await db.pool.connect();
+    const transaction = await db.pool.connect();
     const job = await runningJob(billing, accountId);
     try {
-      await border.query('begin');
-      await border.query(
+      await transaction.query('begin');
+      await transaction.query(
         `select start_period($1, $2, 'starter', 0, 'active', false, now(), now() + interval '1 day', null)`,
         [next, accountId],
       );
       const reserving = hold(billing, job, { wantTokens: 500 });
-      await expect.poll(() => isAnybodyBlocked()).toBe(true);
-      await border.query('commit');
+      await expect.poll(() => isAnyBlocked()).toBe(true);
+      await transaction.query('commit');
       const reservation = await reserving;
       expect(reservation).toMatchObject({ subscriptionId: next, tokens: 500 });
       await settle(billing, { call: callOf(job, reservation, 500) });
     } finally {
-      await border.query('rollback').catch(() => undefined);
-      border.release();
+      await transaction.query('rollback').catch(() => undefined);
+      transaction.release();
     }
     expect((await inPostgres(billing, subscriptionId)).consumed).toBe(1_000);
     expect((await getBalance(billing, accountId)).balance).toMatchObject({ remainingTokens: 0 });
   });
 
-  it('neither loses nor doubles top-ups, however its end meets the border', async () => {
+  it('neither loses nor doubles top-ups in a race with the end', async () => {
     for (let round = 0; round < 20; round++) {
       const { accountId, startNext } = await accountWithTopUp();
       await use(accountId, 1_000);
@@ -163,8 +163,8 @@ describe('a call that runs across the border', () => {
   });
 });
 
-describe('top-ups that follow late', () => {
-  it('reach the period that is current by then, also where that one is just ending', async () => {
+describe('late top-ups', () => {
+  it('reach the then current period, even one just ending', async () => {
     const { accountId, startNext } = await accountWithTopUp();
     await use(accountId, 900);
     const job = await runningJob(billing, accountId);
@@ -172,34 +172,34 @@ describe('top-ups that follow late', () => {
     await startNext();
     await settle(billing, { call: callOf(job, reservation, 100) });
     const third = newId();
-    const border = await db.pool.connect();
+    const transaction = await db.pool.connect();
     try {
-      await border.query('begin');
-      await border.query(
+      await transaction.query('begin');
+      await transaction.query(
         `select start_period($1, $2, 'starter', 1000, 'active', false, now(), now() + interval '1 day', null)`,
         [third, accountId],
       );
       const following = carryOverRests(db, 100);
-      await expect.poll(() => isAnybodyBlocked()).toBe(true);
-      await border.query('commit');
+      await expect.poll(() => isAnyBlocked()).toBe(true);
+      await transaction.query('commit');
       await following;
     } finally {
-      await border.query('rollback').catch(() => undefined);
-      border.release();
+      await transaction.query('rollback').catch(() => undefined);
+      transaction.release();
     }
     await carryOverRests(db, 100);
     expect((await inPostgres(billing, third)).granted).toBe(1_500);
   });
 });
 
-describe('all these periods', () => {
-  it('leave nothing for the audit to find', async () => {
+describe('all periods of these tests', () => {
+  it('leave no audit findings', async () => {
     await expect.poll(() => findings(billing)).toEqual([]);
   });
 });
 
 /** Whether any connection to this database waits for a lock. */
-async function isAnybodyBlocked(): Promise<boolean> {
+async function isAnyBlocked(): Promise<boolean> {
   const { rows } = await db.pool.query(
     'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
   );

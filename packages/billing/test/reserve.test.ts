@@ -8,9 +8,9 @@ import { callOf, hold, inPostgres, inRedis, requestFor, runningJob } from './fix
 
 const billing = await newBilling(await newConfig(), afterAll);
 const day = 86_400_000;
-const stranger = () => ({ jobId: newId(), fence: 1 });
+const someJob = () => ({ jobId: newId(), fence: 1 });
 
-/** An account with a subscription other than a running one of 1,000 tokens. */
+/** An account whose subscription differs from a running one of 1,000 tokens by `period`. */
 async function accountWith(period: Partial<NewPeriod>): Promise<string> {
   const { accountId } = await newAccount(billing);
   await startPeriod(billing.db, {
@@ -28,53 +28,53 @@ async function accountWith(period: Partial<NewPeriod>): Promise<string> {
 }
 
 describe('reserving tokens', () => {
-  it('grants what is wanted, and shows it as held until it is released', async () => {
+  it('grants the wanted tokens and shows them as held', async () => {
     const { accountId } = await newAccount(billing, { tokens: 1_000 });
-    const reservation = await hold(billing, { accountId, ...stranger() });
+    const reservation = await hold(billing, { accountId, ...someJob() });
     expect(reservation.tokens).toBe(400);
     expect((await getBalance(billing, accountId)).balance).toMatchObject({ heldTokens: 400, remainingTokens: 1_000 });
     await release(billing, reservation);
     expect((await getBalance(billing, accountId)).balance).toMatchObject({ heldTokens: 0, availableTokens: 1_000 });
   });
 
-  it('tells a job to wait while others hold the tokens, and leaves nothing of its own behind', async () => {
+  it('makes a job wait while others hold the tokens', async () => {
     const { accountId, subscriptionId } = await newAccount(billing, { tokens: 450 });
-    const first = await hold(billing, { accountId, ...stranger() });
-    expect(await reserve(billing, requestFor({ accountId, ...stranger() }))).toEqual({ outcome: 'wait' });
+    const first = await hold(billing, { accountId, ...someJob() });
+    expect(await reserve(billing, requestFor({ accountId, ...someJob() }))).toEqual({ outcome: 'wait' });
     expect((await inPostgres(billing, subscriptionId)).holds).toEqual({ [first.holdId]: 400 });
     expect(await inRedis(billing, subscriptionId)).toMatchObject({ held: 400, holds: { [first.holdId]: 400 } });
   });
 
-  it('grants all that remains where that is less than wanted but enough to be useful', async () => {
+  it('grants what remains if it reaches the minimum', async () => {
     const { accountId } = await newAccount(billing, { tokens: 150 });
-    expect(await reserve(billing, requestFor({ accountId, ...stranger() }))).toMatchObject({ tokens: 150 });
+    expect(await reserve(billing, requestFor({ accountId, ...someJob() }))).toMatchObject({ tokens: 150 });
   });
 
-  it('never grants more than there is, however many ask at once', async () => {
+  it('never grants more than there is to concurrent reserves', async () => {
     const { accountId, subscriptionId } = await newAccount(billing, { tokens: 2_000 });
-    await release(billing, await hold(billing, { accountId, ...stranger() }));
+    await release(billing, await hold(billing, { accountId, ...someJob() }));
     const answers = await Promise.all(
-      Array.from({ length: 40 }, () => reserve(billing, requestFor({ accountId, ...stranger() }, { minTokens: 400 }))),
+      Array.from({ length: 40 }, () => reserve(billing, requestFor({ accountId, ...someJob() }, { minTokens: 400 }))),
     );
     expect(answers.filter(({ outcome }) => outcome === 'granted')).toHaveLength(5);
     expect(answers.filter(({ outcome }) => outcome === 'wait')).toHaveLength(35);
     expect((await inRedis(billing, subscriptionId))?.held).toBe(2_000);
   });
 
-  it('may tell all of a burst to wait on an account that Redis does not know yet, but not the oldest that asks again', async () => {
+  it('may make a whole first burst wait, but not its oldest retry', async () => {
     const { accountId } = await newAccount(billing, { tokens: 2_000 });
     const burst = await Promise.all(
-      Array.from({ length: 20 }, () => reserve(billing, requestFor({ accountId, ...stranger() }, { minTokens: 400 }))),
+      Array.from({ length: 20 }, () => reserve(billing, requestFor({ accountId, ...someJob() }, { minTokens: 400 }))),
     );
     const granted = burst.filter(({ outcome }) => outcome === 'granted').length;
     expect(burst.filter(({ outcome }) => outcome === 'wait')).toHaveLength(20 - granted);
     expect(granted).toBeLessThanOrEqual(5);
-    // A younger one may have to leave tokens free for a waiter's ticket.
-    if (granted < 5) await hold(billing, { accountId, ...stranger() }, { ageMs: 60_000 });
+    // A younger job may have to leave tokens free for a waiting job's ticket.
+    if (granted < 5) await hold(billing, { accountId, ...someJob() }, { ageMs: 60_000 });
   });
 });
 
-describe('an account that may not use AI is told why', () => {
+describe('refused accounts get the reason', () => {
   it.each([
     ['no_subscription', async () => (await newAccount(billing)).accountId],
     ['subscription_inactive', () => accountWith({ status: 'inactive' })],
@@ -89,7 +89,7 @@ describe('an account that may not use AI is told why', () => {
       has_access: false,
       reason,
     });
-    expect(await reserve(billing, requestFor({ accountId, ...stranger() }))).toMatchObject({
+    expect(await reserve(billing, requestFor({ accountId, ...someJob() }))).toMatchObject({
       outcome: 'refused',
       reason,
     });
@@ -97,7 +97,7 @@ describe('an account that may not use AI is told why', () => {
     expect(rows).toHaveLength(0);
   });
 
-  it('but never because running jobs hold the tokens', async () => {
+  it('are not refused because running jobs hold the tokens', async () => {
     const { accountId } = await newAccount(billing, { tokens: 400 });
     const job = await runningJob(billing, accountId);
     const reservation = await hold(billing, job);

@@ -25,7 +25,7 @@ async function jobWithHold(tokens = 1_000) {
 }
 
 describe('P3: settling a model call', () => {
-  it('bills what was used, keeps the output, and lets the hold go in both stores', async () => {
+  it('bills usage, keeps the output and removes the hold', async () => {
     const { subscriptionId, job, reservation } = await jobWithHold();
     const { call } = await settle(billing, { call: callOf(job, reservation, 130) });
     expect(call).toMatchObject({ verdict: 'billed', billedTokens: 130, snapshot: { tokensConsumed: 130 } });
@@ -36,14 +36,14 @@ describe('P3: settling a model call', () => {
     expect(await inRedis(billing, subscriptionId)).toEqual({ ...postgres, held: 0, leased: [] });
   });
 
-  it('bills at most its hold where no second one was made, and logs what the provider reported', async () => {
+  it('bills at most the hold and logs the reported usage', async () => {
     const { job, reservation } = await jobWithHold(450);
     const { call } = await settle(billing, { call: callOf(job, reservation, 5_000) });
     expect(call).toMatchObject({ verdict: 'billed', billedTokens: 400 });
     expect(await logged(billing, job.jobId)).toEqual([{ billed: 400, total: 5_000 }]);
   });
 
-  describe('that used more than it holds', () => {
+  describe('with usage above its hold', () => {
     const exceeding = async (free: number) => {
       const { accountId, subscriptionId, job, reservation } = await jobWithHold(400 + free);
       const request = { ...job, subscriptionId, step: 'answer', leaseMs: 600_000, tokens: 5_000 - 400 };
@@ -57,7 +57,7 @@ describe('P3: settling a model call', () => {
       { free: 50, billed: 450 },
       { free: 1, billed: 401 },
       { free: 0, billed: 400 },
-    ])('bills the difference as far as tokens are free: %o', async ({ free, billed }) => {
+    ])('bills the excess as far as tokens are free: %o', async ({ free, billed }) => {
       const { subscriptionId, job, reservation, excess } = await exceeding(free);
       const { call } = await settle(billing, { call: callOf(job, reservation, 5_000, { excess }) });
       expect(call).toMatchObject({ verdict: 'billed', billedTokens: billed });
@@ -67,7 +67,7 @@ describe('P3: settling a model call', () => {
       expect(await inRedis(billing, subscriptionId)).toEqual({ ...postgres, held: 0, leased: [] });
     });
 
-    it('takes nothing that another call holds, or an older job waits for', async () => {
+    it('takes no tokens of another call or an older waiting job', async () => {
       const { accountId, subscriptionId, job, reservation } = await jobWithHold(1_000);
       const other = await runningJob(billing, accountId);
       await hold(billing, other, { wantTokens: 450 });
@@ -79,7 +79,7 @@ describe('P3: settling a model call', () => {
       expect(call).toMatchObject({ billedTokens: 400 });
     });
 
-    it('bills its own hold alone where the second one was swept, and nothing where its own was', async () => {
+    it('bills its hold if the excess was swept, 0 if the hold was', async () => {
       const first = await exceeding(10_000);
       await release(billing, { holdId: first.excess?.holdId ?? '', subscriptionId: first.subscriptionId });
       const call = callOf(first.job, first.reservation, 5_000, { excess: first.excess });
@@ -91,7 +91,7 @@ describe('P3: settling a model call', () => {
       expect((await inPostgres(billing, second.subscriptionId)).holds).toEqual({});
     });
 
-    it('does not charge the next period where its own has ended', async () => {
+    it('does not charge the next period', async () => {
       const { accountId, subscriptionId, job, reservation } = await jobWithHold(1_000);
       await startPeriod(billing.db, {
         accountId,
@@ -110,7 +110,7 @@ describe('P3: settling a model call', () => {
     });
   });
 
-  it('repeated after an unknown commit gives the first outcome and bills once', async () => {
+  it('bills once when repeated after an unknown commit', async () => {
     const { subscriptionId, job, reservation } = await jobWithHold();
     const settlement = { call: callOf(job, reservation, 130) };
     const first = await settle(billing, settlement);
@@ -119,7 +119,7 @@ describe('P3: settling a model call', () => {
     expect((await inPostgres(billing, subscriptionId)).consumed).toBe(130);
   });
 
-  it('repeated together with the move that ended the job still says what was billed', async () => {
+  it('returns what was billed when repeated with the job’s end', async () => {
     const { job, reservation } = await jobWithHold();
     const move = { jobId: job.jobId, fence: job.fence, status: 'completed' as const, result: { text: 'blue' } };
     const settlement = { call: callOf(job, reservation, 130), move };
@@ -130,10 +130,10 @@ describe('P3: settling a model call', () => {
     });
   });
 
-  it('repeated while the first try is still under way waits for it, and gives its outcome', async () => {
+  it('waits for a concurrent first try and returns its outcome', async () => {
     const { subscriptionId, job, reservation } = await jobWithHold();
     const settlement = { call: callOf(job, reservation, 130) };
-    // The first try stops where a transaction that reads the balance lets it: after its writes, before its commit.
+    // A transaction that locks the balance stops the first try after its writes and before its commit.
     const reader = await billing.db.pool.connect();
     try {
       await reader.query('begin');
@@ -141,7 +141,7 @@ describe('P3: settling a model call', () => {
       const { pid } = (await reader.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0] ?? { pid: 0 };
       const first = settle(billing, settlement);
       await expect.poll(() => waiters(pid)).toBe(1);
-      // Another process: its writes share no batch with ours.
+      // Another process, whose writes share no batch with the first.
       const second = settle(createBilling({ ...billing }), settlement);
       await expect.poll(() => waiters()).toBe(2);
       await reader.query('commit');
@@ -153,7 +153,7 @@ describe('P3: settling a model call', () => {
     expect((await inPostgres(billing, subscriptionId)).consumed).toBe(130);
   });
 
-  it('bills one of two calls for the same step of a job', async () => {
+  it('bills one of two calls for the same step', async () => {
     const { subscriptionId, job, reservation } = await jobWithHold();
     const second = await hold(billing, job);
     const outcomes = await Promise.all([
@@ -166,7 +166,7 @@ describe('P3: settling a model call', () => {
     expect((await readSteps(billing.db, job.jobId)).get('answer')).toEqual({ text: billed === 100 ? 'blue' : 'green' });
   });
 
-  it('logs a call whose hold was swept unbilled, and keeps its output', async () => {
+  it('logs a call with a swept hold unbilled, with its output', async () => {
     const { subscriptionId, job, reservation } = await jobWithHold();
     await release(billing, reservation);
     const { call } = await settle(billing, { call: callOf(job, reservation, 130) });
@@ -176,7 +176,7 @@ describe('P3: settling a model call', () => {
     expect((await inPostgres(billing, subscriptionId)).consumed).toBe(0);
   });
 
-  it('logs a fenced-out worker’s call unbilled, keeps nothing of it, and tells it to stop', async () => {
+  it('logs a fenced-out call unbilled and drops its output', async () => {
     const { subscriptionId, job, reservation } = await jobWithHold();
     const fence = await takeOver(billing, job.jobId);
     const { call } = await settle(billing, { call: callOf(job, reservation, 130) });
@@ -189,7 +189,7 @@ describe('P3: settling a model call', () => {
     expect((await inPostgres(billing, subscriptionId)).consumed).toBe(70);
   });
 
-  it('tells a fenced-out worker to stop when it repeats its settlement, too', async () => {
+  it('fences out a repeated settlement, too', async () => {
     const { job, reservation } = await jobWithHold();
     await takeOver(billing, job.jobId);
     const settlement = { call: callOf(job, reservation, 130) };
@@ -197,7 +197,7 @@ describe('P3: settling a model call', () => {
     expect((await settle(billing, settlement)).call).toMatchObject({ verdict: 'fenced_out' });
   });
 
-  it('logs a call that failed unbilled, and frees its tokens for the retry', async () => {
+  it('logs a failed call unbilled and frees its tokens', async () => {
     const { job, reservation } = await jobWithHold(400);
     const failure = { billable: false, output: undefined, outcome: 'timeout' };
     const { call } = await settle(billing, { call: callOf(job, reservation, 50, failure) });
@@ -206,7 +206,7 @@ describe('P3: settling a model call', () => {
     expect((await hold(billing, job)).tokens).toBe(400);
   });
 
-  it('writes one batch for calls of many tenants, and one tenant’s bad row fails only itself', async () => {
+  it('batches many tenants’ calls; a bad row fails only itself', async () => {
     const jobs = await Promise.all(Array.from({ length: 12 }, () => jobWithHold()));
     const outcomes = await Promise.allSettled(
       jobs.map(({ job, reservation }, i) =>
@@ -218,19 +218,19 @@ describe('P3: settling a model call', () => {
     expect(consumed.map((books) => books.consumed)).toEqual(jobs.map((_, i) => (i === 5 ? 0 : 130)));
   });
 
-  it('stores an answer that holds what jsonb refuses: NUL and half a surrogate pair', async () => {
+  it('stores an answer with NUL and a lone surrogate', async () => {
     const { job, reservation } = await jobWithHold();
     const text = 'a\u0000b \ud83d c \\u0000 😀';
     await settle(billing, { call: callOf(job, reservation, 130, { output: { text } }) });
     expect((await readSteps(billing.db, job.jobId)).get('answer')).toEqual({ text: 'ab \ufffd c \\u0000 😀' });
   });
 
-  it('leaves nothing for the audit to find', async () => {
+  it('leaves no audit findings', async () => {
     await expect.poll(() => findings(billing)).toEqual([]);
   });
 });
 
-/** How many connections to this database wait for a lock, of `holder` if one is named. */
+/** Number of connections to this database that wait for a lock, of `holder` if given. */
 async function waiters(holder?: number): Promise<number> {
   const { rows } = await billing.db.pool.query<{ count: number }>(
     `select count(*) from pg_stat_activity

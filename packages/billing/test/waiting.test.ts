@@ -11,7 +11,7 @@ const billing = await newBilling(await newConfig(), afterAll);
 let accountId: string;
 let subscriptionId: string;
 let holds: Granted[];
-/** Wants 900 of 1,000 and could make do with 500, and has waited for longer than the small ones have existed. */
+/** Wants 900 of 1,000 tokens and accepts 500; older than all small jobs. */
 const big = { jobId: newId(), wantTokens: 900, minTokens: 500, ageMs: 60_000 };
 const small = { wantTokens: 300, minTokens: 300, ageMs: 0 };
 
@@ -19,7 +19,7 @@ const ask = (changes: object) => reserve(billing, requestFor({ accountId, jobId:
 const ticket = (changes: Record<string, number>) =>
   billing.redis.hset(keysOf(billing.keyPrefix, subscriptionId).account, changes);
 
-describe('P5: a big job among small ones', () => {
+describe('P5: a large job among small ones', () => {
   beforeEach(async () => {
     ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 1_000 }));
     holds = [];
@@ -27,7 +27,7 @@ describe('P5: a big job among small ones', () => {
   });
   const free = async () => release(billing, holds.pop() as Granted);
 
-  it('waits once, and then younger jobs leave it what it needs', async () => {
+  it('waits once; then younger jobs leave it its tokens', async () => {
     expect(await ask(big)).toEqual({ outcome: 'wait' });
     await free();
     expect(await ask(small)).toEqual({ outcome: 'wait' });
@@ -37,7 +37,7 @@ describe('P5: a big job among small ones', () => {
     expect(await ask(big)).toMatchObject({ outcome: 'granted', tokens: 900 });
   });
 
-  it('takes what there is after 5 s, if that is enough to be useful', async () => {
+  it('takes what is free after 5 s if it reaches the minimum', async () => {
     await ask(big);
     await free();
     await ticket({ ticket_since: 1 });
@@ -46,20 +46,20 @@ describe('P5: a big job among small ones', () => {
     expect(await ask(big)).toMatchObject({ outcome: 'granted', tokens: 700 });
   });
 
-  it('does not take less than it wants before that', async () => {
+  it('takes no less than it wants before that', async () => {
     await ask(big);
     await free();
     await free();
     expect(await ask(big)).toEqual({ outcome: 'wait' });
   });
 
-  it('holds up no job that is older than itself', async () => {
+  it('does not delay an older job', async () => {
     await ask(big);
     await free();
     expect(await ask({ ...small, ageMs: 120_000 })).toMatchObject({ outcome: 'granted', tokens: 300 });
   });
 
-  it('gives its place to an older one that has to wait', async () => {
+  it('loses its ticket to an older waiting job', async () => {
     await ask(big);
     expect(await ask({ ...big, jobId: newId(), ageMs: 120_000 })).toEqual({ outcome: 'wait' });
     await free();
@@ -68,14 +68,14 @@ describe('P5: a big job among small ones', () => {
     expect(await ask(big)).toEqual({ outcome: 'wait' });
   });
 
-  it('keeps its place only while it goes on asking', async () => {
+  it('keeps its ticket only while it retries', async () => {
     await ask(big);
     await free();
     await ticket({ ticket_until: 1 });
     expect(await ask(small)).toMatchObject({ outcome: 'granted' });
   });
 
-  it('keeps nothing free any more once it has its tokens', async () => {
+  it('keeps no tokens free once it has its own', async () => {
     await ask(big);
     for (let i = 0; i < 3; i++) await free();
     const granted = await hold(billing, { accountId, jobId: big.jobId, fence: 1 }, big);
@@ -83,7 +83,7 @@ describe('P5: a big job among small ones', () => {
     expect(await ask(small)).toMatchObject({ outcome: 'granted' });
   });
 
-  it('is served whatever small jobs keep coming', async () => {
+  it('is served despite a stream of small jobs', async () => {
     expect(await ask(big)).toEqual({ outcome: 'wait' });
     await ticket({ ticket_since: 1 });
     let rounds = 0;
@@ -93,13 +93,13 @@ describe('P5: a big job among small ones', () => {
       served = (await ask(big)).outcome === 'granted';
       await free();
     }
-    // Two of the three small holds had to end: 700 tokens are enough for it.
+    // Two of the three small holds had to end, because 700 tokens suffice.
     expect(rounds).toBe(3);
   });
 });
 
-describe('an account known to be waiting', () => {
-  it('asks Redis alone, so that a Postgres that is slow to lock does not matter, until tokens are free', async () => {
+describe('a waiting account', () => {
+  it('asks only Redis until tokens are free', async () => {
     ({ accountId, subscriptionId } = await newAccount(billing, { tokens: 400 }));
     const first = await hold(billing, { accountId, jobId: newId(), fence: 1 });
     const waiter = { jobId: newId() };

@@ -1,11 +1,11 @@
-/** API keys at rest: the SHA-256 of the key. */
+/** Hashes API keys for storage: SHA-256 of the key. */
 import { createHash } from 'node:crypto';
 
-/** What every key begins with, by which it is told from a bearer token. */
+/** Prefix of every API key; it distinguishes a key from a bearer token. */
 export const apiKeyPrefix = 'tally_';
 
-/** The key of demo@example.com, as public as its password: made with the demo data, and never in production. */
+/** The public API key of demo@example.com. It exists only with the demo data, never in production. */
 export const demoApiKey = `${apiKeyPrefix}demo`;
 
-// A key has 256 random bits: a fast hash is as good as a slow one.
+// A key has 256 random bits, so a slow hash would add no security.
 export const hashApiKey = (key: string): Buffer => createHash('sha256').update(key).digest();

@@ -1,9 +1,9 @@
-/** Texts that people send, bounded in every form that they take inside. */
+/** Zod schema for submitted text whose length limit also holds after NFKC normalization. */
 import { z } from 'zod';
 
 /**
- * A text of 1 to `max` characters (UTF-16 units), without white space around it. The limit holds for its NFKC form too, in
- * which it is searched and compared: one letter may become eighteen there.
+ * A trimmed text of 1 to `max` characters (UTF-16 units). The limit also applies to its NFKC form, which is used for
+ * search and comparison: NFKC can expand one character to eighteen.
  */
 export const boundedText = (max: number) =>
   z

@@ -10,16 +10,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 type Values = ValuesOf<typeof settings>;
 
-/** All settings of a process. Optional services are undefined where nobody named one: `npm start` then brings its own. */
+/** All settings of a process. Services that are not configured are undefined; `npm start` then starts its own. */
 export type Settings = Omit<Values, 'demoData' | 'instagram'> & {
-  /** Whether this machine alone reaches the API. */
+  /** Whether the API is reachable from this machine only. */
   isLocal: boolean;
   demoData: boolean;
-  /** Webhooks signed with one of the secrets are Meta's; none: every webhook is refused. */
+  /** A webhook signed with one of these secrets comes from Meta; with an empty list every webhook is refused. */
   instagram: Omit<Values['instagram'], 'appSecret' | 'metaAppSecret'> & { appSecrets: string[] };
 };
 
-/** Settings of a process that does work: every service is known. */
+/** Settings of a process that needs every service. */
 export type Config = Settings & {
   databaseUrl: string;
   redisUrls: string[];
@@ -28,17 +28,17 @@ export type Config = Settings & {
   encryptionKey: string;
 };
 
-/** What a worker is told: it reads strangers' pages, and nothing that it knows lets anybody in. */
+/** Settings of a worker. It has no JWT secret, because it loads untrusted pages and must not be able to sign logins. */
 export type WorkerConfig = Omit<Config, 'jwtSecret'>;
 
-/** What seals and opens stored secrets. */
+/** The keys that seal and unseal stored secrets. */
 export const sealKeysOf = ({
   encryptionKey,
   alsoAccepted,
 }: Pick<WorkerConfig, 'encryptionKey' | 'alsoAccepted'>): SealKeys =>
   alsoAccepted.encryptionKey === undefined ? [encryptionKey] : [encryptionKey, alsoAccepted.encryptionKey];
 
-/** All faults of an environment in one message. */
+/** All invalid settings of an environment in one message. */
 export class ConfigError extends Error {
   constructor(faults: string[]) {
     super(`The settings are not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
@@ -50,7 +50,7 @@ const variables = z.object(
   Object.fromEntries(listSettings().map(({ variable, schema }) => [variable, schema])) as Record<string, z.ZodType>,
 );
 
-/** Parses `env`; an empty variable counts as unset. @throws ConfigError naming every fault at once */
+/** Parses `env`; an empty variable counts as unset. @throws ConfigError listing every invalid setting */
 export function readSettings(env: Environment = process.env, required = requiredInProduction): Settings {
   const given = dropEmpty(env);
   const parsed = variables.safeParse(given);
@@ -76,7 +76,7 @@ export function readSettings(env: Environment = process.env, required = required
     ...values,
     isLocal,
     demoData: values.demoData ?? isLocal,
-    // A server of one's own (Ollama, vLLM) often wants no key, but the client insists on one.
+    // A self-hosted server (Ollama, vLLM) often needs no key, but the OpenAI client requires one.
     openai: { ...openai, apiKey: openai.apiKey ?? (openai.baseUrl === undefined ? undefined : 'none') },
     instagram: { ...instagram, appSecrets: [appSecret, metaAppSecret].filter((given) => given !== undefined) },
   };
@@ -88,18 +88,18 @@ const requiredInProduction: Record<string, string> = Object.fromEntries(
   listSettings().flatMap(({ variable, required }) => (required === undefined ? [] : [[variable, required]])),
 );
 
-/** What of `env` the processes of one installation must agree on. */
+/** The variables of `env` that must be equal in all processes of one installation. */
 export function sharedVariables(env: Environment = process.env): Record<string, string> {
   const names = listSettings().flatMap(({ variable, isOwn }) => (isOwn ? [] : [variable]));
   return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
 }
 
-/** Where a running `npm start` leaves the variables of its services, so that `npm run api` and `worker` can join it. */
+/** File in which a running `npm start` stores its services' variables for `npm run api` and `npm run worker`. */
 export const servicesFile = (dataDir: string): string => join(dataDir, 'services.json');
 
 /**
- * Settings for a process that needs every service. What the environment leaves open is taken from the
- * `npm start` that runs on the same DATA_DIR. @throws ConfigError saying what to set or start
+ * Settings for a process that needs every service. Services missing from the environment are taken from the
+ * `npm start` running on the same DATA_DIR. @throws ConfigError saying what to set or start
  */
 export function loadConfig(env: Environment = process.env, required = requiredInProduction): Config {
   const own = readSettings(env, required);
@@ -118,14 +118,14 @@ export function loadConfig(env: Environment = process.env, required = requiredIn
   return { ...found, ...secrets, databaseUrl, redisUrls, openai: { ...found.openai, apiKey } };
 }
 
-/** The same for a worker, without what would let anybody in. @throws ConfigError */
+/** The same for a worker, without the secrets that sign logins. @throws ConfigError */
 export function loadWorkerConfig(env: Environment = process.env): WorkerConfig {
   const { JWT_SECRET: _, ...required } = requiredInProduction;
   const { jwtSecret, alsoAccepted, ...config } = loadConfig(env, required);
   return { ...config, alsoAccepted: { ...alsoAccepted, jwtSecret: undefined } };
 }
 
-/** The secrets of an installation without configured ones: made once, kept in DATA_DIR, readable by their owner only. */
+/** Secrets of an installation that configures none: generated once and stored in DATA_DIR for their owner only. */
 export function keepSecrets(own: Settings): { jwtSecret: string; encryptionKey: string } {
   const path = join(own.dataDir, 'secrets.json');
   mkdirSync(own.dataDir, { recursive: true });

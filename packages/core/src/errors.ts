@@ -1,6 +1,6 @@
-/** The one error class and the one list of codes that every part of Tally speaks. */
+/** The error class and the list of error codes that all parts of Tally use. */
 
-/** What an account is told when it may not use AI; each is HTTP 402. */
+/** Reasons why an account may not use AI; each is HTTP 402. */
 export const accessRefusals = [
   'no_tokens_remaining',
   'subscription_expired',
@@ -16,7 +16,7 @@ type CodeTraits = {
   retryable: boolean;
 };
 
-/** Every error code, its HTTP status, and whether trying again can help (DESIGN section 6). */
+/** Every error code, its HTTP status, and whether a retry can succeed. */
 export const errorCodes = {
   no_tokens_remaining: { status: 402, retryable: false },
   subscription_expired: { status: 402, retryable: false },
@@ -25,23 +25,23 @@ export const errorCodes = {
   invalid_input: { status: 400, retryable: false },
   unauthenticated: { status: 401, retryable: false },
   forbidden: { status: 403, retryable: false },
-  /** What gives or takes access wants a login of the last hour, and no API key. */
+  /** Changes of access require a login of the last hour; an API key is not accepted. */
   login_required: { status: 403, retryable: false },
-  /** The password was right; a code is wanted, too. */
+  /** The password was correct; a second-factor code is required as well. */
   second_factor_required: { status: 401, retryable: false },
   not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
   idempotency_conflict: { status: 409, retryable: false },
   conflict: { status: 409, retryable: false },
   payload_too_large: { status: 413, retryable: false },
-  /** The account keeps as much as its plan has room for. */
+  /** The account has used its plan's storage. */
   storage_full: { status: 413, retryable: false },
   rate_limited: { status: 429, retryable: true },
   unavailable: { status: 503, retryable: true },
   internal: { status: 500, retryable: false },
   model_refused: { status: 500, retryable: false },
   model_output_invalid: { status: 500, retryable: true },
-  /** A request that the model's server does not understand: ours to mend. */
+  /** The model server rejected the request as invalid: a fault of Tally. */
   model_request_rejected: { status: 500, retryable: false },
   model_unavailable: { status: 500, retryable: true },
   timeout: { status: 500, retryable: true },
@@ -58,18 +58,18 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** Whether `code` is one of the four answers to an account that may not use AI. */
+/** Whether `code` is one of {@link accessRefusals}. */
 export function isAccessRefusal(code: string): code is AccessRefusal {
   return (accessRefusals as readonly string[]).includes(code);
 }
 
-/** An error whose message may be shown to whoever caused it. Anything else is shown as fixed text. */
+/** An error whose message may be shown to the client. Any other error is shown as fixed text. */
 export class TallyError extends Error {
   readonly code: ErrorCode;
   /** Extra JSON for the client: validation issues, the balance of a 402. */
   readonly details: unknown;
   readonly #isFinal: boolean;
-  /** The earliest moment at which trying again makes sense, from now. */
+  /** Time from now until a retry makes sense. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -78,7 +78,7 @@ export class TallyError extends Error {
     options: {
       details?: unknown;
       retryAfterMs?: number | undefined;
-      /** True where trying again can't help, though it may for others of this code. */
+      /** True where a retry can't succeed although the code is retryable in general. */
       isFinal?: boolean;
       cause?: unknown;
     } = {},

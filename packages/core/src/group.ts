@@ -1,4 +1,4 @@
-/** Groups concurrent calls of a kind into one: one batch in flight, the next leaves the moment it is back. */
+/** Batches concurrent calls: one batch is in flight at a time, and the next starts as soon as it returns. */
 
 type GroupOptions = { maxBatch?: number; retryAlone?: (error: unknown) => boolean };
 
@@ -9,12 +9,12 @@ type Waiting<Input, Output> = {
 };
 
 /**
- * Returns a function that hands its input to `run` together with the inputs of all calls made while the
- * previous batch was under way. An idle group runs at once: nothing waits on a timer.
+ * Returns a function that passes its input to `run` together with the inputs of all calls made while the
+ * previous batch was in flight. An idle group runs at once, without a timer.
  *
  * @param run gets 1 to `maxBatch` inputs and returns one output for each, in order. When it throws on a batch of
- *   several, each input is run alone, so that one bad row fails only its own caller. It must therefore be
- *   all-or-nothing, or safe to repeat.
+ *   several, each input is run alone, so that one bad input fails only its own caller. It must therefore be
+ *   atomic or safe to repeat.
  */
 export function group<Input, Output>(
   run: (inputs: Input[]) => Promise<Output[]>,
@@ -26,7 +26,7 @@ export function group<Input, Output>(
   async function settle(batch: Waiting<Input, Output>[]): Promise<void> {
     try {
       const outputs = await run(batch.map((waiting) => waiting.input));
-      // Whose answer is whose can't be told any more: rather none than another one's.
+      // The outputs can't be assigned to their callers, so all calls fail rather than get another call's output.
       if (outputs.length !== batch.length) throw new Error(`${outputs.length} answers to a batch of ${batch.length}`);
       for (const [i, waiting] of batch.entries()) waiting.resolve(outputs[i] as Output);
     } catch (error) {
@@ -40,7 +40,7 @@ export function group<Input, Output>(
 
   async function drain(): Promise<void> {
     busy = true;
-    // One turn of the microtask queue: calls made by the same event travel together.
+    // Wait one microtask, so that calls made in the same tick share a batch.
     await null;
     while (queue.length > 0) {
       const batch = queue.slice(0, maxBatch);
@@ -57,23 +57,23 @@ export function group<Input, Output>(
     });
 }
 
-/** Like {@link group}, but only calls of one key travel together: what one key's batch takes holds up no other's. */
+/** Like {@link group}, with separate batches per key, so that a slow batch of one key delays no other key. */
 export function groupByKey<Input, Output>(
   keyOf: (input: Input) => string,
   run: (inputs: Input[]) => Promise<Output[]>,
   options: GroupOptions = {},
 ): (input: Input) => Promise<Output> {
-  const lanes = new Map<string, { call: (input: Input) => Promise<Output>; open: number }>();
+  const groups = new Map<string, { call: (input: Input) => Promise<Output>; open: number }>();
   return async (input) => {
     const key = keyOf(input);
-    const lane = lanes.get(key) ?? { call: group(run, options), open: 0 };
-    lanes.set(key, lane);
-    lane.open++;
+    const ofKey = groups.get(key) ?? { call: group(run, options), open: 0 };
+    groups.set(key, ofKey);
+    ofKey.open++;
     try {
-      return await lane.call(input);
+      return await ofKey.call(input);
     } finally {
-      lane.open--;
-      if (lane.open === 0) lanes.delete(key);
+      ofKey.open--;
+      if (ofKey.open === 0) groups.delete(key);
     }
   };
 }

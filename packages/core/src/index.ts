@@ -1,6 +1,5 @@
-/** What every part of Tally shares: errors, settings, logs, ids, grouping. Imports nothing of ours. */
+/** Errors, settings, logs, ids and batching shared by all packages. Imports no other package of Tally. */
 export * from './api-keys.ts';
-export * from './bare-environment.ts';
 export * from './bounded-text.ts';
 export * from './config.ts';
 export * from './errors.ts';

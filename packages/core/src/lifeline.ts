@@ -1,15 +1,14 @@
-/** Lets a process started by another one notice that its parent is gone, and end with it. */
+/** Shuts a process down on a signal, or when its parent process exits. */
 
 /**
- * Calls `shutDown` once, on SIGTERM, SIGINT or SIGHUP (a closed terminal), or when the parent that holds this process's
- * IPC channel is gone, and then exits: 0 when it resolves, 1 when it throws or takes longer than `limitMs`, and by SIGKILL
- * where the parent is gone.
+ * Calls `shutDown` once, on SIGTERM, SIGINT or SIGHUP (a closed terminal), or when the parent closes the IPC channel,
+ * and then exits: 0 when it resolves, 1 when it throws or exceeds `limitMs`, by SIGKILL where the parent is gone.
  */
 export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: number): void {
-  let asked = false;
+  let isShuttingDown = false;
   const end = async (why: string): Promise<void> => {
-    if (asked) return;
-    asked = true;
+    if (isShuttingDown) return;
+    isShuttingDown = true;
     setTimeout(() => process.exit(1), limitMs).unref();
     try {
       await shutDown(why);
@@ -18,19 +17,19 @@ export function onShutdown(shutDown: (why: string) => Promise<void>, limitMs: nu
       process.exit(1);
     }
   };
-  const endAlone = (): void => {
-    // An exit may wait for V8's threads for ever (nodejs/node#54918). A parent kills what does not end; here nobody is
-    // left to do that, or to ask for the code. The last of the exit's listeners: logs have been written.
+  const endOrphaned = (): void => {
+    // An exit may wait for V8's threads forever (nodejs/node#54918), and no parent is left to kill the process or read
+    // its exit code. This is the last exit listener, so logs are already flushed.
     process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
     void end('parent gone');
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal));
-  // False, rather than undefined, for a parent that has died while this process was starting.
-  if (process.connected === false) endAlone();
-  else if (process.connected) process.on('disconnect', endAlone);
+  // False (not undefined) where the parent died while this process was starting.
+  if (process.connected === false) endOrphaned();
+  else if (process.connected) process.on('disconnect', endOrphaned);
 }
 
-/** Tells the parent process, where there is one, that this process is ready for work. */
+/** Tells the parent process, if any, that this process is ready. */
 export function reportReady(message: Record<string, string | number> = {}): void {
   process.send?.({ ready: true, ...message });
 }

@@ -1,4 +1,4 @@
-/** Structured logs: one JSON line an event, ids only, never secrets or message texts. */
+/** Structured logs: one JSON line per event, with ids only, never secrets or message texts. */
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
 
 export type Logger = PinoLogger;
@@ -18,13 +18,13 @@ export function createLogger(name: string, level: string, destination?: Destinat
 }
 
 /**
- * Lines leave in blocks, since a system call for each is a tenth of what a submission costs; after 200 ms at the latest,
- * and at an orderly exit. A killed process takes its last lines along.
+ * Lines are written in blocks, because one system call per line is a tenth of the cost of a submission. They are
+ * flushed after 200 ms at the latest and at an orderly exit; a killed process loses its last lines.
  */
 const standardOutput = (): DestinationStream =>
   pino.destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 200 });
 
-/** An error's message, but for what libraries put into it of the data that were at fault. */
+/** An error's message without the data that libraries quote in it. */
 function withoutValues(error: Error): string {
   const { severity } = error as { severity?: unknown };
   // Postgres: `invalid input syntax for type integer: "the value"`.
@@ -35,11 +35,11 @@ function withoutValues(error: Error): string {
   return error.message.split('\nparams: ', 1)[0] ?? '';
 }
 
-/** What a log may say of an error: no query parameters, request bodies or model texts, which libraries attach. */
+/** The loggable part of an error, without query parameters, request bodies and model texts that libraries attach. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error).slice(0, 500) };
   const { code } = error as { code?: unknown };
-  // Every message begins the stack: names and places are kept.
+  // The stack begins with the message; the frames are kept.
   const message = withoutValues(error);
   return {
     type: error.name,

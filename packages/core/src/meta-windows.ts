@@ -1,9 +1,9 @@
-/** How long Meta lets a business answer (developers.facebook.com/docs/instagram-platform, Messaging and Private Replies). */
+/** Meta's reply windows (developers.facebook.com/docs/instagram-platform, Messaging and Private Replies). */
 export const metaWindowsMs = {
-  /** A private reply, after the comment. */
+  /** For a private reply, counted from the comment. */
   comment: 7 * 86_400_000,
-  /** A private reply to a live comment: Meta allows it during the broadcast, whose end is not announced. */
+  /** For a private reply to a live comment: allowed during the broadcast, whose end is not announced. */
   liveComment: 10 * 60_000,
-  /** A message, after the customer's last one. */
+  /** For a message, counted from the customer's last one. */
   message: 24 * 3_600_000,
 };

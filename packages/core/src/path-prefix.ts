@@ -1,9 +1,9 @@
-/** The path under which a reverse proxy publishes an installation: `/tally` for https://host/tally/. */
+/** Validates the path under which a reverse proxy publishes an installation: `/tally` for https://host/tally/. */
 
-// Only characters that are literal in HTML, scripts and headers; without `//`, `..` and `%` it stays on this host.
+// Only characters that are literal in HTML, scripts and headers. `//`, `..` and `%` could lead to another host or path.
 const form = /^(?:\/[\w~-][\w.~-]{0,63}){1,8}$/;
 
-/** The prefix without a slash at its end, '' for the root; undefined where the text is no such path. */
+/** The prefix without a trailing slash, '' for the root; undefined for an invalid path. */
 export function toPathPrefix(text: string): string | undefined {
   const prefix = text.endsWith('/') ? text.slice(0, -1) : text;
   return prefix === '' || form.test(prefix) ? prefix : undefined;

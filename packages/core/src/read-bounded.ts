@@ -1,8 +1,8 @@
-/** Reads an answer's text as far as `maxBytes`, and no further: the rest is never taken in. */
+/** Reads at most `maxBytes` of a response body as text; the rest is not downloaded. */
 export async function readBounded(response: Response, maxBytes: number): Promise<string> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  // Leaving the loop cancels the body.
+  // Breaking out of the loop cancels the body.
   for await (const part of response.body ?? []) {
     parts.push(part.subarray(0, maxBytes - bytes));
     bytes += part.length;

@@ -1,19 +1,19 @@
-/** Lua scripts: loaded from the file beside their caller, run by their hash. */
+/** Loads Lua scripts from files and runs them by their hash. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RedisClient } from './redis.ts';
 
 export type Script = { text: string; sha1: string };
 
-/** Reads a script; its header lists its KEYS, ARGV and answer. */
+/** Reads a script; its header lists its KEYS, ARGV and reply. */
 export function loadScript(file: URL): Script {
   const text = readFileSync(file, 'utf8');
   return { text, sha1: createHash('sha1').update(text).digest('hex') };
 }
 
 /**
- * EVALSHA, then EVAL after a NOSCRIPT. ioredis' own `defineCommand` trusts its memory of what was loaded when it
- * pipelines, and fails for a minute after SCRIPT FLUSH.
+ * EVALSHA, then EVAL after a NOSCRIPT. ioredis' own `defineCommand` caches which scripts are loaded when it pipelines,
+ * and fails for a minute after SCRIPT FLUSH.
  */
 export async function runScript(
   redis: RedisClient,

@@ -1,4 +1,4 @@
-/** Connections to Redis, by what they are for. */
+/** Opens connections to Redis, with options per purpose, and classifies Redis errors. */
 import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import type { Logger } from './logger.ts';
 import { isUnreachable } from './unreachable.ts';
@@ -6,18 +6,18 @@ import { isUnreachable } from './unreachable.ts';
 export type RedisClient = Redis | Cluster;
 
 const purposes = {
-  /** The ledger's scripts: fail fast, since a decision about tokens that is taken late is taken wrongly. */
+  /** The ledger's scripts. They fail fast, because a late decision about tokens would use outdated state. */
   ledger: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 3_000, enableAutoPipelining: true },
-  /** Adding jobs: a frozen Redis is an error after 3 s (BullMQ's `add` would hang), and the row is dispatched later. */
+  /** Adding jobs. A frozen Redis is an error after 3 s (BullMQ's `add` would hang); the row is dispatched later. */
   producer: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 3_000, enableAutoPipelining: true },
-  /** BullMQ's workers block on the connection and wait for Redis to come back; the library insists on null. */
+  /** BullMQ's workers block on the connection and wait for Redis to come back; the library requires null. */
   consumer: { maxRetriesPerRequest: null },
-  /** Listening to channels. */
+  /** Channel subscriptions. */
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: true },
 } satisfies Record<string, RedisOptions>;
 
 /**
- * Opens a connection that reconnects within a fifth of a second for as long as it takes (BullMQ's own back-off reaches 20 s).
+ * Opens a connection that retries at least every 200 ms without end (BullMQ's own back-off reaches 20 s).
  * More than one URL means a Redis Cluster.
  */
 export function connectRedis(
@@ -25,23 +25,23 @@ export function connectRedis(
   purpose: keyof typeof purposes,
   onError: (error: Error) => void,
 ): RedisClient {
-  const backOffMs = (attempt: number) => Math.min(50 * attempt, 200);
+  const backoffMs = (attempt: number) => Math.min(50 * attempt, 200);
   const options = { connectTimeout: 3_000, ...purposes[purpose] };
   const first = urls[0];
   if (first === undefined) throw new Error('no Redis address given');
   const client =
     urls.length === 1
-      ? new Redis(first, { ...options, retryStrategy: backOffMs })
+      ? new Redis(first, { ...options, retryStrategy: backoffMs })
       : new Cluster(urls, {
           redisOptions: { ...options, password: decodeURIComponent(new URL(first).password) },
           enableAutoPipelining: purpose === 'ledger' || purpose === 'producer',
-          clusterRetryStrategy: backOffMs,
+          clusterRetryStrategy: backoffMs,
         });
   client.on('error', onError);
   return client;
 }
 
-/** Resolves once the connection can take commands, or throws after `limitMs`. */
+/** Resolves once the connection accepts commands; throws after `limitMs`. */
 export async function redisReady(client: RedisClient, limitMs: number): Promise<void> {
   if (client.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
@@ -53,39 +53,39 @@ export async function redisReady(client: RedisClient, limitMs: number): Promise<
   });
 }
 
-// What a command or a script of ours did wrong, and would do wrong again.
+// Errors in a command or script of ours; repeating it fails again.
 const commandFaults = /^(?:ERR|WRONGTYPE|CROSSSLOT)\b/;
-// Redis has no code of their own for these: a full server, a permission that was taken away, a slot that moved.
-const storeFaults =
+// Server conditions without an error code of their own: client limit, missing permission, moved slot.
+const serverFaults =
   /^ERR (?:max number of clients|The user executing the script can't|Script attempted to access a non local key)/;
 const clientMessages =
   /max retries per request|Command timed out|Connection is closed|enableOfflineQueue|Failed to refresh slots cache|startup nodes/i;
 
 /**
- * Whether an error is Redis' trouble rather than the fault of what was asked of it: it can't be reached, or refuses for a
- * reason that is not known to be the command's own. What was asked may have been done.
+ * Whether an error means that Redis is unavailable: unreachable, or refusing for a reason that is not known to be the
+ * command's own fault. The command may have been executed all the same.
  */
 export function isRedisUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof ReplyError) return !commandFaults.test(error.message) || storeFaults.test(error.message);
+  if (error instanceof ReplyError) return !commandFaults.test(error.message) || serverFaults.test(error.message);
   return isUnreachable(error) || clientMessages.test(error.message);
 }
 
-const sameAgainMs = 5_000;
+const repeatAfterMs = 5_000;
 
 /**
- * A listener for errors of connections to Redis. An outage breaks dozens of them, again and again: it is told every five
- * seconds, with how often it was not. Other errors are told each time.
+ * Returns an error listener for Redis connections. An outage breaks dozens of them repeatedly, so it is logged once
+ * every five seconds with the number of errors since. Other errors are logged each time.
  */
 export function warnOfRedis(log: Logger): (err: Error) => void {
-  let saidAt = Number.NEGATIVE_INFINITY;
-  let unsaid = 0;
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  let unlogged = 0;
   return (err) => {
     if (!isRedisUnavailable(err)) return log.warn({ err }, 'an error of Redis');
-    unsaid++;
-    if (performance.now() - saidAt < sameAgainMs) return;
-    log.warn({ err, times: unsaid }, 'Redis can’t be reached');
-    saidAt = performance.now();
-    unsaid = 0;
+    unlogged++;
+    if (performance.now() - loggedAt < repeatAfterMs) return;
+    log.warn({ err, times: unlogged }, 'Redis can’t be reached');
+    loggedAt = performance.now();
+    unlogged = 0;
   };
 }

@@ -1,4 +1,4 @@
-/** Secrets at rest: AES-256-GCM, with the id of the key beside the text. */
+/** Encrypts stored secrets with AES-256-GCM; the sealed text names its key by id. */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 
 const algorithm = 'aes-256-gcm';
@@ -6,14 +6,14 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 const keyOf = (hexKey: string): Buffer => Buffer.from(hexKey, 'hex');
-/** 64 hexadecimal digits each: the first one seals, and each opens what it has sealed. */
+/** Keys of 64 hexadecimal digits each: the first one seals, all of them can unseal. */
 export type SealKeys = readonly [string, ...string[]];
 
 const keyId = (hexKey: string): string => createHash('sha256').update(keyOf(hexKey)).digest('hex').slice(0, 8);
 
 /**
- * Encrypts `text` for one place: `context` (what it belongs to) must be given again to open it, so that a sealed text
- * can't be moved to another row.
+ * Encrypts `text`. The same `context` (the row it belongs to) is required to decrypt it, so that a sealed text can't be
+ * moved to another row.
  */
 export function seal([hexKey]: SealKeys, context: string, text: string): string {
   const nonce = randomBytes(nonceBytes);
@@ -25,7 +25,7 @@ export function seal([hexKey]: SealKeys, context: string, text: string): string 
 /** Whether a text was sealed by the first of the keys. */
 export const isSealedBy = ([hexKey]: SealKeys, sealed: string): boolean => sealed.startsWith(`v1.${keyId(hexKey)}.`);
 
-/** What {@link seal} sealed. @throws Error where keys or context are others, or the text was changed */
+/** Decrypts the result of {@link seal}. @throws Error for another key or context, or a modified text */
 export function unseal(keys: SealKeys, context: string, sealed: string): string {
   const [version, id, body] = sealed.split('.');
   if (version !== 'v1' || body === undefined) throw new Error('not a sealed text');

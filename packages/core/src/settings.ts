@@ -1,4 +1,4 @@
-/** Every setting, declared once: its variable, what it accepts, and what documents say of it (`npm run docs`). */
+/** Declares every setting once: its variable, its schema, and its text in the documents (`npm run docs`). */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { toPathPrefix } from './path-prefix.ts';
@@ -6,17 +6,17 @@ import { toPathPrefix } from './path-prefix.ts';
 export type Setting<Schema extends z.ZodType = z.ZodType> = {
   variable: string;
   schema: Schema;
-  /** One line for the documents. */
+  /** One line of description for the documents. */
   about: string;
-  /** What the documents show as its default, where the schema has none. */
+  /** The default that the documents show, where the schema has none. */
   shown?: string;
   /** A value for `.env.example`. */
   example?: string;
-  /** Required in production: how to make it. */
+  /** Set where production requires the variable: how to obtain a value. */
   required?: string;
-  /** Says something of one process only; all others must be the same in every process of an installation. */
+  /** Belongs to one process; all other settings must be equal in every process of an installation. */
   isOwn?: true;
-  /** Docker compose sets it itself, or not at all. */
+  /** Set by docker-compose.yml itself, or not used there. */
   isComposed?: true;
 };
 
@@ -28,9 +28,9 @@ const setting = <Schema extends z.ZodType>(
 ): Setting<Schema> => ({ variable, schema, about, ...more });
 
 const whole = z.coerce.number().int();
-/** 0: none. */
+/** 0 means no limit. */
 const limit = (fallback: number) => whole.min(0).default(fallback);
-// More days than this, and Postgres has no such date.
+// Postgres' date range does not allow more days.
 const days = (fallback: number) => whole.min(0).max(36_500).default(fallback);
 const flag = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((text) => ['on', 'true', '1'].includes(text));
 const secret = z.string().min(32, 'must have at least 32 characters');
@@ -55,7 +55,7 @@ const publicUrl = url('http:', 'https:')
 
 const madeBy = 'openssl rand -hex 32';
 
-/** By their place in {@link Settings}, in the documents' order. */
+/** Keyed by their place in {@link Settings}, in the documents' order. */
 export const settings = {
   production: setting(
     'NODE_ENV',
@@ -133,7 +133,7 @@ export const settings = {
     shown: 'generated once, kept in `DATA_DIR`',
     required: madeBy,
   }),
-  /** While a secret is changed: what is accepted beside it, the coming one or the one before. */
+  /** Key rotation: the previous or next secret, accepted beside the current one. */
   alsoAccepted: {
     jwtSecret: setting(
       'JWT_SECRET_ALSO',
@@ -167,7 +167,7 @@ export const settings = {
     ),
   },
   extraction: {
-    /** `host:port`, exempt from the ban of addresses that are not public. */
+    /** `host:port` entries that are exempt from the ban on non-public addresses. */
     allowedHosts: setting(
       'EXTRACTION_ALLOW_HOSTS',
       z
@@ -185,7 +185,7 @@ export const settings = {
     }),
   },
   mail: {
-    /** Undefined: no e-mail is sent, and no address can be confirmed. */
+    /** Where undefined, no e-mail is sent and no address can be confirmed. */
     smtpUrl: setting(
       'SMTP_URL',
       url('smtp:', 'smtps:').optional(),
@@ -204,7 +204,7 @@ export const settings = {
       .optional(),
     'the bearer token that reads `/metrics`; operators do with theirs',
   ),
-  /** Whether operators act only once they have a second factor. */
+  /** Whether operators need a second factor before they may act. */
   requireOperatorSecondFactor: setting(
     'REQUIRE_OPERATOR_SECOND_FACTOR',
     flag.default(false),
@@ -259,7 +259,7 @@ export const settings = {
       'conversations and messages, counted from the last one said; 0: never',
     ),
   },
-  /** Each adds the address it was called from to `X-Forwarded-For`. */
+  /** Each proxy appends its client's address to `X-Forwarded-For`. */
   proxyHops: setting(
     'PROXY_HOPS',
     limit(0),
@@ -287,17 +287,17 @@ export const settings = {
 
 type Group = { [name: string]: Setting | Group };
 
-/** The values of settings, in their places. */
+/** The parsed values, in the shape of the settings object. */
 export type ValuesOf<T> = T extends Setting<infer Schema> ? z.output<Schema> : { [Name in keyof T]: ValuesOf<T[Name]> };
 
 const isSetting = (one: Setting | Group): one is Setting => typeof one.variable === 'string';
 
-/** All of them, without their places. */
+/** All settings as a flat list. */
 export function listSettings(group: Group = settings): Setting[] {
   return Object.values(group).flatMap((one) => (isSetting(one) ? [one] : listSettings(one)));
 }
 
-/** Puts parsed variables in their places. */
+/** Arranges parsed variables in the shape of `group`. */
 export function placeValues<T extends Group>(group: T, values: Record<string, unknown>): ValuesOf<T> {
   return Object.fromEntries(
     Object.entries(group).map(([name, one]) => [

@@ -1,4 +1,4 @@
-/** Text as Postgres can store it: without NUL and without half surrogates. */
+/** Makes text storable in Postgres: without NUL and without lone surrogates. */
 
 export const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readSettings } from '../src/config.ts';
 
 describe('CORS_ORIGINS', () => {
-  it('names origins as browsers write them; none by default', () => {
+  it('accepts origins as browsers write them; none by default', () => {
     expect(readSettings({}).corsOrigins).toEqual([]);
     const two = readSettings({ CORS_ORIGINS: 'https://app.example, http://localhost:3000' });
     expect(two.corsOrigins).toEqual(['https://app.example', 'http://localhost:3000']);
@@ -19,7 +19,7 @@ describe('CORS_ORIGINS', () => {
     'https://*.example',
     'https://a.example,',
     'https://user@app.example',
-  ])('refuses %s and says what is allowed', (text) => {
+  ])('refuses %s with an example of what is allowed', (text) => {
     expect(() => readSettings({ CORS_ORIGINS: text })).toThrow(
       /CORS_ORIGINS: .* is no origin: .*https:\/\/app\.example/,
     );
@@ -32,7 +32,7 @@ describe('PUBLIC_URL', () => {
     ['https://tally.example/', 'https://tally.example', ''],
     ['https://host.example:8443/tally/', 'https://host.example:8443', '/tally'],
     ['http://HOST.example/a/b', 'http://host.example', '/a/b'],
-  ])('%s is an origin and a path', (text, origin, path) => {
+  ])('splits %s into origin and path', (text, origin, path) => {
     expect(readSettings({ PUBLIC_URL: text }).publicUrl).toEqual({ origin, path });
   });
 
@@ -45,7 +45,7 @@ describe('PUBLIC_URL', () => {
     'https://a.example//b',
     'https://a.example/"x',
     'https://a.example/%20',
-  ])('%s is refused', (text) => {
+  ])('refuses %s', (text) => {
     expect(() => readSettings({ PUBLIC_URL: text })).toThrow('PUBLIC_URL: must be');
   });
 });

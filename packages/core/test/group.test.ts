@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { group } from '../src/index.ts';
 
-/** A group whose batches end when the test says so. */
+/** A group whose batches end when the test calls `open`. */
 function gated(
   options: { fails?: (inputs: number[]) => boolean; maxBatch?: number; retryAlone?: (e: unknown) => boolean } = {},
 ) {
@@ -22,8 +22,8 @@ function gated(
   return { call, batches, open };
 }
 
-describe('a group of calls', () => {
-  it('runs calls of one event together, and those that come meanwhile together after them', async () => {
+describe('group', () => {
+  it('batches calls of one tick, then all calls made meanwhile', async () => {
     const { call, batches, open } = gated();
     const first = Promise.all([call(1), call(2)]);
     await open();
@@ -37,7 +37,7 @@ describe('a group of calls', () => {
     ]);
   });
 
-  it('has one batch under way, of at most so many', async () => {
+  it('has one batch in flight, of at most maxBatch calls', async () => {
     const { call, batches, open } = gated({ maxBatch: 2 });
     const all = Promise.all([call(1), call(2), call(3)]);
     await expect.poll(() => batches).toEqual([[1, 2]]);
@@ -47,7 +47,7 @@ describe('a group of calls', () => {
     expect(batches).toEqual([[1, 2], [3]]);
   });
 
-  it('lets one bad input fail only its own caller', async () => {
+  it('fails only the caller of a bad input', async () => {
     const { call, batches, open } = gated({ fails: (inputs) => inputs.includes(2) });
     const all = Promise.allSettled([call(1), call(2), call(3)]);
     for (let i = 0; i < 4; i++) await open();
@@ -59,7 +59,7 @@ describe('a group of calls', () => {
     expect(batches).toEqual([[1, 2, 3], [1], [2], [3]]);
   });
 
-  it('tries nothing alone where that can’t help, and goes on afterwards', async () => {
+  it('skips single retries if retryAlone says so, and goes on', async () => {
     let isDown = true;
     const { call, batches, open } = gated({ fails: () => isDown, retryAlone: () => false });
     const all = Promise.allSettled([call(1), call(2)]);

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { idAfter, isId, newId } from '../src/index.ts';
 
-describe('the id of what comes of a job', () => {
-  it('is the same for the same text, another for another, and sorts after the job’s own', () => {
+describe('idAfter', () => {
+  it('depends on id and text only, and sorts after the id', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (a, b) => {
         const id = newId();

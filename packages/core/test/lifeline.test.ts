@@ -6,15 +6,15 @@ import { expect, it } from 'vitest';
 const lifeline = new URL('../src/lifeline.ts', import.meta.url).href;
 const limitMs = 5_000;
 
-const forAMinute = `
+const runForAMinute = `
   import { onShutdown } from '${lifeline}';
   setTimeout(() => undefined, 60_000);
   process.on('exit', () => console.log('flushed'));
 `;
 const listen = `onShutdown(async () => undefined, ${limitMs});`;
-const listenAndSay = `${listen} process.send({ ready: true });`;
+const listenAndReport = `${listen} process.send({ ready: true });`;
 
-/** Runs a program whose parent is gone once it is `ready`, and says how it ended. */
+/** Runs a program, disconnects its parent on `ready`, and returns how it ended. */
 async function orphan(program: string, ready: 'spawn' | 'message') {
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
@@ -32,20 +32,20 @@ async function orphan(program: string, ready: 'spawn' | 'message') {
   return { code, signal, output };
 }
 
-// By a signal: an exit could hang, and nobody would be there to notice.
+// By SIGKILL, because a regular exit could hang and no parent is left to kill the process.
 const end = { code: null, signal: 'SIGKILL', output: 'flushed\n' };
 
-it('a process whose parent goes ends, and writes down what it has to say', async () => {
-  expect(await orphan(forAMinute + listenAndSay, 'message')).toEqual(end);
+it('ends with its parent and flushes its output', async () => {
+  expect(await orphan(runForAMinute + listenAndReport, 'message')).toEqual(end);
 });
 
-it('a process whose parent goes while it is still starting ends all the same', async () => {
+it('ends if its parent is gone before it listens', async () => {
   const late = `process.once('disconnect', () => setImmediate(() => { ${listen} }));`;
-  expect(await orphan(forAMinute + late, 'spawn')).toEqual(end);
+  expect(await orphan(runForAMinute + late, 'spawn')).toEqual(end);
 });
 
-it('a process that is told to end while its parent lives says how it went', async () => {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', forAMinute + listenAndSay], {
+it('exits with a code on SIGTERM while its parent lives', async () => {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', runForAMinute + listenAndReport], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   await once(child, 'message');

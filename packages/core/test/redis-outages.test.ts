@@ -2,7 +2,7 @@ import { ReplyError } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { isRedisUnavailable, isUnreachable } from '../src/index.ts';
 
-describe('Redis’ trouble, which passes', () => {
+describe('errors that mean an unavailable Redis', () => {
   it.each([
     'NOREPLICAS Not enough good replicas to write.',
     'NOREPLICAS Not enough good replicas to write. script: ff967d0a, on @user_script:1.',
@@ -34,10 +34,10 @@ describe('Redis’ trouble, which passes', () => {
     "Stream isn't writeable and enableOfflineQueue options is false",
     'Failed to refresh slots cache.',
     'None of startup nodes is available',
-  ])('the client’s own: %s', (message) => expect(isRedisUnavailable(new Error(message))).toBe(true));
+  ])('client error: %s', (message) => expect(isRedisUnavailable(new Error(message))).toBe(true));
 });
 
-describe('the fault of what was asked', () => {
+describe('errors that do not mean an unavailable Redis', () => {
   it.each([
     'WRONGTYPE Operation against a key holding the wrong kind of value',
     "CROSSSLOT Keys in request don't hash to the same slot",
@@ -49,7 +49,7 @@ describe('the fault of what was asked', () => {
   ])('%s', (message) => expect(isRedisUnavailable(new ReplyError(message))).toBe(false));
 
   it.each([new Error('Missing lock for job 1. moveToFinished'), new TypeError('x is undefined'), undefined, 'OOM'])(
-    'what is no refusal of Redis: %s',
+    'no reply of Redis: %s',
     (error) => expect(isRedisUnavailable(error)).toBe(false),
   );
 });
@@ -69,10 +69,10 @@ it.each([
   ['ERR_TLS_CERT_ALTNAME_INVALID', true],
   ['ENOENT', false],
   ['ERR_INVALID_ARG_TYPE', false],
-])('%s means unreachable: %s', (code, expected) => {
+])('%s is unreachable: %s', (code, expected) => {
   expect(isUnreachable(Object.assign(new Error('no'), { code }))).toBe(expected);
 });
 
-it('a unix socket that is not there is unreachable', () => {
+it('a missing unix socket is unreachable', () => {
   expect(isUnreachable(Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'connect' }))).toBe(true);
 });

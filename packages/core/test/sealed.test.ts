@@ -4,19 +4,19 @@ import { seal, unseal } from '../src/index.ts';
 
 const key = 'ab'.repeat(32);
 
-describe('a sealed text', () => {
-  it('opens with its key and its place, and shows nothing of itself', () => {
+describe('seal', () => {
+  it('unseals with the same key and context, and hides the text', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', minLength: 4 }), fc.string(), (text, place) => {
-        const sealed = seal([key], place, text);
-        expect(unseal([key], place, sealed)).toBe(text);
+      fc.property(fc.string({ unit: 'grapheme', minLength: 4 }), fc.string(), (text, context) => {
+        const sealed = seal([key], context, text);
+        expect(unseal([key], context, sealed)).toBe(text);
         expect(sealed).not.toContain(text);
-        expect(seal([key], place, text)).not.toBe(sealed);
+        expect(seal([key], context, text)).not.toBe(sealed);
       }),
     );
   });
 
-  it('opens with no other key, in no other place, and not when it was changed', () => {
+  it('rejects another key, another context and a modified text', () => {
     const sealed = seal([key], 'instagram:1', 'token');
     expect(() => unseal(['cd'.repeat(32)], 'instagram:1', sealed)).toThrow(/another ENCRYPTION_KEY/);
     expect(() => unseal([key], 'instagram:2', sealed)).toThrow();

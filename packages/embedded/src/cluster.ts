@@ -1,28 +1,27 @@
-/** Makes a database cluster: what `initdb` and `CREATE DATABASE` do, all or nothing. */
+/** Creates a database cluster with `initdb` and `CREATE DATABASE`, atomically. */
 
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bareEnvironment } from '@tally/core';
 import { spawnGuarded } from './guarded.ts';
 import type { DataLocation } from './location.ts';
 
-/** Role and database of everything of ours. */
+/** Name of Tally's role and database. */
 export const databaseName = 'tally';
 
 /**
- * Which characters are letters, for text search. The order and case of text come from Postgres itself, whatever the
- * system; only its text search still asks the system's locale, and in plain C it takes `«لامپ»` for one word.
+ * Character types for text search. Collation and case come from Postgres' builtin provider, but its text search parser
+ * still uses the system's locale, and in plain C it takes `«لامپ»` for one word.
  */
 const characterTypes = ['C.UTF-8', 'en_US.UTF-8', 'C'];
 
-/** The cluster's messages are read, so they must be in English. */
-export const postgresEnvironment = { ...bareEnvironment, LC_ALL: 'C' };
+/** Tally parses the cluster's messages, so they must be in English. */
+export const postgresEnvironment = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 /**
- * Makes the cluster of `place` unless it is there already.
- * @returns the folder of its data, and the password of the role `tally`
- * @throws with initdb's last words
+ * Creates the cluster at `location` unless it exists.
+ * @returns its data folder and the password of the role `tally`
+ * @throws Error naming the log file where initdb fails
  */
 export async function prepareCluster(
   location: DataLocation,
@@ -39,7 +38,7 @@ export async function prepareCluster(
     if (location.user) chownSync(passwordFile, location.user.uid, location.user.gid);
     await initialize(location, unfinished, passwordFile, options);
     await createDatabase(location, unfinished, options);
-    // Only a finished cluster gets the name by which it is found again.
+    // Only a complete cluster gets the final name.
     renameSync(unfinished, data);
   }
   return { data, password: readFileSync(passwordFile, 'utf8').trim() };
@@ -70,7 +69,7 @@ async function initialize(location: DataLocation, folder: string, passwordFile: 
   throw new Error(`initdb failed (${how}): see ${options.logFile}`);
 }
 
-/** In single-user mode, which needs no server, port or connection. */
+/** Uses single-user mode, which needs no server, port or connection. */
 async function createDatabase(location: DataLocation, folder: string, options: Run): Promise<void> {
   const statement = join(location.home, 'create.sql');
   writeFileSync(statement, `CREATE DATABASE ${databaseName}\n`);

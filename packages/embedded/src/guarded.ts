@@ -1,14 +1,14 @@
-/** A child process that never outlives this one: not even when this one is killed with -9. */
+/** Runs child processes that never outlive this process, even if it is killed with SIGKILL. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One signal, and how long it may take to work before the next one is tried. */
+/** A signal and the seconds to wait before the next one is sent. */
 export type EndStep = { signal: NodeJS.Signals; seconds: number };
 
-/** Who a process runs as; undefined means as this process does. */
+/** The user a process runs as; undefined means the current user. */
 export type User = { uid: number; gid: number } | undefined;
 
 export type GuardedOptions = {
@@ -18,26 +18,26 @@ export type GuardedOptions = {
   user?: User;
   /** Standard input; default: none. */
   inputFile?: string;
-  /** Standard output and error are appended here. A file, not a pipe: it works on when this process is gone. */
+  /** Standard output and error are appended here; unlike a pipe, a file still works when this process is gone. */
   logFile: string;
-  /** What ends it for good, gentlest first, when this process dies and when `end` is called without steps. */
+  /** Signals that end it, gentlest first: used when this process dies and when `end` is called without steps. */
   endSteps: EndStep[];
 };
 
 export type Guarded = {
   readonly pid: number;
-  /** Resolves with how it ended, as `code 1` or `signal SIGKILL`. */
+  /** Resolves with how it ended: `code 1` or `signal SIGKILL`. */
   readonly exited: Promise<string>;
   isRunning(): boolean;
-  /** Sends the signals in turn until it is gone. */
+  /** Sends the signals in turn until it has exited. */
   end(steps?: EndStep[]): Promise<void>;
 };
 
 const guardScript = join(import.meta.dirname, 'guard.sh');
 
 /**
- * Starts `command` in a process group of its own, so that a terminal's Ctrl-C does not reach it before the processes
- * that still need it, and beside it the guard that ends it when this process is gone. @throws when it can't be started
+ * Starts `command` in its own process group, so that a terminal's Ctrl-C does not reach it before the processes that
+ * still need it, with a guard that ends it when this process is gone. @throws when it can't be started
  */
 export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
   mkdirSync(dirname(options.logFile), { recursive: true });
@@ -83,7 +83,7 @@ export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
   return { pid, exited, isRunning: () => running, end };
 }
 
-/** Keeps a guard over `pid`: somebody may end the guard, so its own end brings the next one. */
+/** Keeps a guard running for `pid`; a guard that is killed is replaced. */
 function keepGuard(pid: number, steps: EndStep[]): { release(): void } {
   let released = false;
   let guard: ChildProcess;
@@ -94,7 +94,7 @@ function keepGuard(pid: number, steps: EndStep[]): { release(): void } {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    // Writing to a guard that has just been killed is no fault: its end is handled below.
+    // A write error to a killed guard can be ignored; its exit is handled below.
     guard.stdin?.on('error', () => {});
     guard.once('exit', () => {
       if (!released) setTimeout(() => released || watch(), 100);

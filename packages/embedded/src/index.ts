@@ -1,4 +1,4 @@
-/** The services that `npm start` and the tests bring along: a real PostgreSQL and a real redis-server, as child processes. */
+/** Runs the embedded services of `npm start` and the tests: PostgreSQL and redis-server as child processes. */
 export { commandOf, isAlive } from './leftover.ts';
 export { freePort, isFree } from './ports.ts';
 export { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts';

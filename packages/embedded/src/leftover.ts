@@ -1,9 +1,9 @@
-/** Processes of an earlier run: whether one still lives, and ending it before its folder is used again. */
+/** Finds and ends processes of an earlier run before their folder is used again. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Whether a process with this id exists, whoever owns it. */
+/** Whether a process with this id exists, under any user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -13,7 +13,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The command line of a living process, its parts joined by spaces; undefined where there is none (or it is a zombie). */
+/** The command line of a running process, joined by spaces; undefined for a missing process or a zombie. */
 export function commandOf(pid: number): string | undefined {
   if (!isAlive(pid)) return undefined;
   if (process.platform === 'linux') {
@@ -27,8 +27,8 @@ export function commandOf(pid: number): string | undefined {
 }
 
 /**
- * Ends the process named in the first line of `pidFile`, if it is one whose command line contains `trait`. Its guard may
- * be about to: then this does no harm, and waits for it. @throws when it does not end within 10 s
+ * Ends the process in the first line of `pidFile` if its command line contains `trait`. Harmless if its guard is ending
+ * it at the same time. @throws Error where it does not end within 10 s
  */
 export async function endLeftover(
   pidFile: string,

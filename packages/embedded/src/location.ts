@@ -1,9 +1,9 @@
 /**
- * Where Postgres's programs and data lie, and who runs it. Mostly: in node_modules, under DATA_DIR, as whoever we are.
+ * Chooses Postgres' program folder, data folder and user: by default node_modules, DATA_DIR and the current user.
  *
- * But Postgres refuses to run as root. As root it runs as an unprivileged user, and what that user cannot reach
- * (a repository under /root, say) is laid under /var/lib/tally. A pointer in DATA_DIR ties the data there to that very
- * folder: without it, or with another id in it, the data belong to a DATA_DIR that was deleted, and go.
+ * Postgres refuses to run as root, so as root it runs as an unprivileged user. What that user can't read (for example a
+ * repository under /root) is placed under /var/lib/tally. A pointer file in DATA_DIR has the same id as the data there:
+ * if it is missing or differs, the data belong to a deleted DATA_DIR and are removed.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
@@ -29,7 +29,7 @@ import { findNative, type Native } from './native.ts';
 export type DataLocation = {
   /** Holds `bin`, `lib` and `share`. */
   programs: string;
-  /** The folder of the cluster and its password; belongs to `user`. */
+  /** The folder of the cluster and its password, owned by `user`. */
   home: string;
   user: User;
 };
@@ -37,7 +37,7 @@ export type DataLocation = {
 const outside = '/var/lib/tally';
 const ownDatabase = 'set DATABASE_URL to a Postgres of your own';
 
-/** Settles on a place for the data of `dataDir`, and makes the folders. @throws where there is none */
+/** Chooses the location for the data of `dataDir` and creates the folders. @throws where there is none */
 export async function chooseLocation(dataDir: string): Promise<DataLocation> {
   const native = findNative();
   const inside = join(dataDir, 'postgres');
@@ -58,7 +58,7 @@ export async function chooseLocation(dataDir: string): Promise<DataLocation> {
   return { programs, home: home ?? (await useOutside(dataDir, pointer, user)), user };
 }
 
-/** A folder that root used before belongs to another user now, and Postgres would say so in less helpful words. */
+/** Refuses a folder owned by another user (for example after a start as root) with a clearer message than Postgres'. */
 function refuseForeign(paths: string[]): void {
   for (const path of paths) {
     const uid = statSync(path, { throwIfNoEntry: false })?.uid;
@@ -67,7 +67,7 @@ function refuseForeign(paths: string[]): void {
   }
 }
 
-/** Whoever owns the data already, unless that is root. */
+/** The current owner of the data, unless that is root. */
 function ownerOf(home: string): User {
   const owner = statSync(home, { throwIfNoEntry: false });
   return owner === undefined || owner.uid === 0 ? undefined : { uid: owner.uid, gid: owner.gid };
@@ -81,7 +81,7 @@ function unprivilegedUser(): NonNullable<User> {
   throw new Error(`Postgres may not run as root, and there is no user postgres or nobody: ${ownDatabase}`);
 }
 
-/** The programs in node_modules, or else a copy for all the data folders of this machine: made once for each build. */
+/** The programs in node_modules, or else a copy shared by all data folders of this machine, made once per build. */
 function reachablePrograms(native: Native, user: User): string {
   if (tryPrograms(native.folder, user).runs) return native.folder;
   const copy = join(outside, native.build);
@@ -90,7 +90,7 @@ function reachablePrograms(native: Native, user: User): string {
     const unfinished = `${copy}.${process.pid}`;
     cpSync(native.folder, unfinished, { recursive: true, verbatimSymlinks: true });
     spawnSync('chmod', ['-R', 'a+rX', unfinished]);
-    // Whoever else was copying it just now has laid the same there.
+    // A concurrent copy by another process is identical.
     if (existsSync(copy)) rmSync(unfinished, { recursive: true });
     else renameSync(unfinished, copy);
   }
@@ -99,20 +99,20 @@ function reachablePrograms(native: Native, user: User): string {
   return copy;
 }
 
-/** By trying, because modes, mount options, access lists and missing libraries all have their say. */
+/** Runs the programs, because modes, mount options, access lists or missing libraries can all prevent that. */
 function tryPrograms(folder: string, user: User): { runs: boolean; fault: string } {
   const script = '"$1/bin/postgres" --version && test -r "$1/share/postgresql/postgres.bki"';
   return tryAs(user, script, folder);
 }
 
-/** @returns `inside`, made over to `user`, or undefined where that user cannot work in it */
+/** @returns `inside`, owned by `user`; undefined where that user can't work in it */
 function useInside(inside: string, user: NonNullable<User>): string | undefined {
   const known = existsSync(inside);
   mkdirSync(inside, { recursive: true, mode: 0o700 });
   if (statSync(inside).uid === 0) spawnSync('chown', ['-R', `${user.uid}:${user.gid}`, inside]);
   const { runs, fault } = tryAs(user, 'cd "$1" && : > probe && rm probe', inside);
   if (runs) return inside;
-  // Starting on an empty database elsewhere would look as if everything were lost.
+  // Starting with an empty database elsewhere would look like data loss.
   if (known) throw new Error(`uid ${user.uid}, who owns ${inside}, cannot reach it any more (${fault})`);
   rmdirSync(inside);
   return undefined;
@@ -141,7 +141,7 @@ async function useOutside(dataDir: string, pointer: string, user: NonNullable<Us
 
 function makeOutside(): void {
   mkdirSync(outside, { recursive: true });
-  // Whatever the umask.
+  // Independent of the umask.
   chmodSync(outside, 0o755);
 }
 

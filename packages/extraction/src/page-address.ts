@@ -1,8 +1,8 @@
-/** Which addresses of the web a tenant may have opened. */
+/** Decides which URLs a tenant may have opened: public http(s) addresses only. */
 import { TallyError } from '@tally/core';
 import ipaddr from 'ipaddr.js';
 
-/** What is exempt from the rules for public addresses: `host:port` as in `EXTRACTION_ALLOW_HOSTS`, lower case. */
+/** Exemptions from the rules for public addresses: `host:port` as in `EXTRACTION_ALLOW_HOSTS`, lower case. */
 export type AddressPolicy = { allowedHosts: ReadonlySet<string> };
 
 /** UTF-16 units. */
@@ -12,31 +12,31 @@ const maxHostChars = 253;
 const maxLabelChars = 63;
 const allowedPorts: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
 
-/** Names of machines and services nearby, by standard (RFC 6761, 6762, 7686, 8375, 9476) or by custom. */
+/** Suffixes of private networks, by standard (RFC 6761, 6762, 7686, 8375, 9476) or by convention. */
 const privateSuffixes: ReadonlySet<string> = new Set(
   'localhost local localdomain internal intranet private corp home lan arpa onion alt invalid'.split(' '),
 );
 
-/** Addresses that routing tables call public and that still aren't the web's. */
-const notTheWeb = {
+/** Blocks that ipaddr.js classifies as public but that are not part of the public web. */
+const notPublic = {
   ipv4: [
     // Deprecated 6to4 relays (RFC 7526).
     '192.88.99.0/24',
-    // Azure's metadata and DNS, at the same address in every network there.
+    // Azure's metadata and DNS service, at the same address in every Azure network.
     '168.63.129.16/32',
   ].map((cidr) => ipaddr.IPv4.parseCIDR(cidr)),
   ipv6: [
-    // Teredo, benchmarking, ORCHID and the rest of the IETF's own block.
+    // Teredo, benchmarking, ORCHID and other IETF protocol assignments.
     '2001::/23',
     '2001:db8::/32',
     '3fff::/20',
-    // AS112 and 6bone, whatever the library makes of them.
+    // AS112 and 6bone, independent of the library's classification.
     '2620:4f:8000::/48',
     '3ffe::/16',
   ].map((cidr) => ipaddr.IPv6.parseCIDR(cidr)),
 };
 const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
-/** Prefixes around an IPv4 address, and the byte at which that begins (RFC 4291, 6052, 3056). */
+/** IPv6 prefixes that embed an IPv4 address, and its byte offset (RFC 4291, 6052, 3056). */
 const ipv4Wrappers = (
   [
     ['::/96', 12],
@@ -45,7 +45,7 @@ const ipv4Wrappers = (
   ] as const
 ).map(([cidr, at]) => ({ prefix: ipaddr.IPv6.parseCIDR(cidr), at }));
 
-/** Tenants are told what is allowed, and never what an address of theirs came to. */
+/** Messages for tenants. They state what is allowed and never reveal what a hostname resolved to. */
 export const addressRefusals = {
   url: `Give a complete http:// or https:// address of at most ${maxUrlCharacters} characters`,
   scheme: 'Only http:// and https:// addresses are read',
@@ -58,8 +58,8 @@ const refuse = (rule: keyof typeof addressRefusals): TallyError =>
   new TallyError('address_refused', addressRefusals[rule]);
 
 /**
- * Refuses what the URL alone shows to be no public page. What its name resolves to shows only when it's opened.
- * @throws TallyError `address_refused`, with a text for the tenant
+ * Refuses a URL that is not a public page by its text alone. The address it resolves to is checked when it is opened.
+ * @throws TallyError `address_refused`, with a message for the tenant
  */
 export function checkPageAddress(url: string, policy: AddressPolicy): void {
   if (url.length > maxUrlCharacters || !URL.canParse(url)) throw refuse('url');
@@ -72,7 +72,7 @@ export function checkPageAddress(url: string, policy: AddressPolicy): void {
 const defaultPort = (protocol: 'http:' | 'https:') => (protocol === 'http:' ? 80 : 443);
 
 /**
- * The part of `checkPageAddress` that a proxy, which sees no more than this, can ask again.
+ * The part of `checkPageAddress` that a proxy can repeat, because it sees only host and port.
  * @param hostname as `URL` writes it: lower case, IPv6 in brackets @throws TallyError `address_refused`
  */
 export function checkHostAndPort(hostname: string, port: number, policy: AddressPolicy): void {
@@ -82,7 +82,7 @@ export function checkHostAndPort(hostname: string, port: number, policy: Address
   if (ipaddr.isValid(host) ? !isPublicAddress(host) : !isPublicName(host)) throw refuse('host');
 }
 
-/** Whether the operator allowed exactly this host and port, whatever address it has. */
+/** Whether the operator allowed exactly this host and port, regardless of its address. */
 export function isExempt(hostname: string, port: number, policy: AddressPolicy): boolean {
   return policy.allowedHosts.has(`${withoutRootDot(hostname)}:${port}`);
 }
@@ -96,13 +96,13 @@ function isPublicName(host: string): boolean {
   return !privateSuffixes.has(labels.at(-1) ?? '');
 }
 
-/** Whether `ip` is one that anybody on the internet may reach: global unicast, also inside what wraps an IPv4 address. */
+/** Whether `ip` is publicly routable: global unicast; for an embedded IPv4 address, that address decides. */
 export function isPublicAddress(ip: string): boolean {
   if (!ipaddr.isValid(ip)) return false;
   const address = unwrap(ipaddr.process(ip));
   if (address instanceof ipaddr.IPv4)
-    return address.range() === 'unicast' && !notTheWeb.ipv4.some((block) => address.match(block));
-  return address.match(globalUnicast) && address.range() === 'unicast' && !notTheWeb.ipv6.some((b) => address.match(b));
+    return address.range() === 'unicast' && !notPublic.ipv4.some((block) => address.match(block));
+  return address.match(globalUnicast) && address.range() === 'unicast' && !notPublic.ipv6.some((b) => address.match(b));
 }
 
 function unwrap(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {

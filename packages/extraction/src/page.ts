@@ -1,13 +1,13 @@
-/** A web page as a browser shows it to a person. */
+/** The type of a web page as rendered by a browser. */
 
 export type RenderedPage = {
-  /** Where the browser ended up, after redirects; without a fragment. */
+  /** The final URL after redirects, without a fragment. */
   url: string;
   /** HTTP status of the document. */
   status: number;
   /**
-   * The DOM after rendering and scrolling, serialised with its scripts: structured data are read from it. Elements that
-   * nobody can see (not displayed, transparent, off the screen, tiny, aria-hidden) carry the attribute `data-tally-hidden`.
+   * The DOM after rendering and scrolling, serialized with its scripts, which contain structured data. Invisible
+   * elements (not displayed, transparent, off screen, tiny, aria-hidden) have the attribute `data-tally-hidden`.
    */
   html: string;
 };

@@ -1,10 +1,10 @@
-/** A product as extractions find it, owners correct it, and answers use it. */
+/** Schemas of products: extracted, corrected by owners, and used in answers. */
 import { z } from 'zod';
 
 export const availabilities = ['in_stock', 'out_of_stock', 'unknown'] as const;
 export type Availability = (typeof availabilities)[number];
 
-/** Where a field's value was found; `owner` where somebody corrected it. */
+/** The source of a field's value; `owner` for a correction. */
 export const fieldSources = [
   'jsonld',
   'microdata',
@@ -17,16 +17,16 @@ export const fieldSources = [
 ] as const;
 export type FieldSource = (typeof fieldSources)[number];
 
-/** What a product is; every field is null where the page doesn't say. Money is in major units (49.9 = 49.90). */
+/** A product's fields; null where the page doesn't say. Amounts are in major units (49.9 = 49.90). */
 export const ProductFields = z.object({
   name: z.string(),
   /** The price, or the lowest of several. */
   price: z.number().nonnegative().nullable(),
   /** The highest of several prices. */
   price_max: z.number().nonnegative().nullable(),
-  /** ISO 4217. Null where the page names no currency that has a code (Toman): see `currency_label`. */
+  /** ISO 4217. Null where the page names no currency with a code (such as toman): see `currency_label`. */
   currency: z.string().nullable(),
-  /** The page's own word for a currency without an ISO code. */
+  /** The page's text for a currency without an ISO code. */
   currency_label: z.string().nullable(),
   availability: z.enum(availabilities),
   sku: z.string().nullable(),
@@ -34,19 +34,19 @@ export const ProductFields = z.object({
   mpn: z.string().nullable(),
   brand: z.string().nullable(),
   description: z.string().nullable(),
-  /** Absolute addresses. */
+  /** Absolute URLs. */
   images: z.array(z.string()),
-  /** The page's canonical address, or the product's own where a list names one. */
+  /** The page's canonical URL, or in a list the product's own. */
   url: z.string(),
 });
 export type ProductFields = z.infer<typeof ProductFields>;
 
-/** A product as it was read from a page, and where each field that has a value came from. */
+/** A product as extracted from a page, with the source of each non-empty field. */
 export const ExtractedProduct = ProductFields.extend({
   sources: z.record(z.string(), z.enum(fieldSources)),
 });
 export type ExtractedProduct = z.infer<typeof ExtractedProduct>;
 
-/** A product as it is kept. */
+/** A stored product. */
 export const StoredProduct = ExtractedProduct.extend({ id: z.uuid() });
 export type StoredProduct = z.infer<typeof StoredProduct>;

@@ -1,6 +1,6 @@
 /**
- * What takes a page apart: pure functions that a worker runs beside its event loop, bounded in time and memory, because
- * whoever wrote the page decides how long they take. What goes in and comes out can be cloned from thread to thread.
+ * Entry points for reading a page: pure functions that run in a worker thread with limits on time and memory, because
+ * the page's author determines how long they take. Inputs and outputs can be cloned between threads.
  */
 
 import { combine, finish } from './combine.ts';
@@ -13,21 +13,20 @@ import type { ExtractedProduct } from './product.ts';
 import type { FoundProduct } from './structured/found-product.ts';
 import { isComplete, readStructured, type Structured } from './structured/structured.ts';
 
-/** What a page says of itself. */
+/** A page's head data. */
 export type PageHead = Pick<PageView, 'canonicalUrl' | 'language' | 'title'>;
 
 type Reading = {
-  /** The page's canonical address. */
+  /** The page's canonical URL. */
   url: string;
-  /** What its structured data give. */
+  /** Products from structured data. */
   products: ExtractedProduct[];
-  /** What to ask the model about, part by part until one holds products; none where structured data suffice. */
+  /** Parts to ask the model about, in order, until one has products; empty where structured data suffice. */
   parts: { text: string; outputTokens: { min: number; max: number } }[];
-  /** The page that the parts are of. */
   head: PageHead;
 };
 
-/** Reads a page's structured data, and its text where these don't suffice. */
+/** Reads a page's structured data, and its text where structured data do not suffice. */
 export function readProducts(page: RenderedPage): Reading {
   const view = viewPage(page);
   const structured = readStructured(view);
@@ -39,25 +38,25 @@ export function readProducts(page: RenderedPage): Reading {
   const { canonicalUrl, language, title } = view;
   return {
     url: canonicalUrl,
-    products: together(structured, [], view),
+    products: toProducts(structured, [], view),
     parts,
     head: { canonicalUrl, language, title },
   };
 }
 
-/** The page's products from its structured data and what of an answer it bears out; undefined where that is nothing. */
+/** Products from structured data and the supported part of an answer; undefined where no part is supported. */
 export function concludeProducts(input: { page: RenderedPage; answer: ModelAnswer }): ExtractedProduct[] | undefined {
   const view = viewPage(input.page);
   const answered = checkAnswer(input.answer, view);
-  return answered.length === 0 ? undefined : together(readStructured(view), answered, view);
+  return answered.length === 0 ? undefined : toProducts(readStructured(view), answered, view);
 }
 
-function together(structured: Structured, answered: FoundProduct[], view: PageView): ExtractedProduct[] {
+function toProducts(structured: Structured, answered: FoundProduct[], view: PageView): ExtractedProduct[] {
   const drafts = combine(structured, answered);
   return finish(drafts, structured.isList || drafts.length > 1, view);
 }
 
-/** The visible text of a page's main part under its title, at most so many characters (UTF-16 units) of it. */
+/** The title and visible text of a page's main part, cut to `maxCharacters` (UTF-16 units). */
 export function readPageText({ page, maxCharacters }: { page: RenderedPage; maxCharacters: number }): string {
   const { passages, title } = viewPage(page);
   const lines = passages.filter(({ beside }) => !beside).map((passage) => passage.text);

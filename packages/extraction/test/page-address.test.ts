@@ -1,11 +1,11 @@
-/** What of the web may be opened, judged by the address alone. */
+/** Tests which URLs may be opened, judged by the URL alone. */
 import { TallyError } from '@tally/core';
 import { describe, expect, it } from 'vitest';
 import { type AddressPolicy, addressRefusals, checkPageAddress, isPublicAddress } from '../src/page-address.ts';
 
 const nothingExempt: AddressPolicy = { allowedHosts: new Set() };
 
-/** The words with which `url` is refused, or undefined. */
+/** The message with which `url` is refused, or undefined. */
 function refusal(url: string, policy = nothingExempt): string | undefined {
   try {
     checkPageAddress(url, policy);
@@ -67,7 +67,7 @@ const privateLiterals = [
   '[4000::1]',
   '[64:ff9b:1::1]',
 ];
-const privateInDisguise = [
+const encodedPrivateLiterals = [
   '0x7f000001',
   '0177.0.0.1',
   '2130706433',
@@ -120,10 +120,10 @@ const publicHosts = [
   '[2002:808:808::1]',
 ];
 
-describe('an address that is refused', () => {
+describe('a refused address', () => {
   it.each(notAUrl)('is no complete URL: %s', (url) => expect(refusal(url)).toBe(addressRefusals.url));
 
-  it('is longer than 2,048 characters', () => {
+  it('has more than 2,048 characters', () => {
     const start = 'https://shop.test/';
     expect(refusal(start.padEnd(2_048, 'a'))).toBeUndefined();
     expect(refusal(start.padEnd(2_049, 'a'))).toBe(addressRefusals.url);
@@ -143,37 +143,37 @@ describe('an address that is refused', () => {
     (url) => expect(refusal(url)).toBe(addressRefusals.port),
   );
 
-  it.each([...privateLiterals, ...privateInDisguise])('is of a machine that the internet cannot reach: %s', (host) => {
+  it.each([...privateLiterals, ...encodedPrivateLiterals])('is not publicly routable: %s', (host) => {
     for (const url of [`http://${host}/`, `https://${host}:8443/p?q#f`])
       expect(refusal(url)).toBe(addressRefusals.host);
   });
 
-  it.each(privateNames)('has the name of a machine nearby: %s', (host) => {
+  it.each(privateNames)('has a private name: %s', (host) => {
     expect(refusal(`http://${host}/`)).toBe(addressRefusals.host);
   });
 
-  it('is a private one even without its slashes', () => {
+  it('may lack its slashes', () => {
     expect(refusal('http:127.0.0.1')).toBe(addressRefusals.host);
     expect(refusal('http:\\\\127.0.0.1\\')).toBe(addressRefusals.host);
   });
 
-  it('is told what is allowed, and no address', () => {
+  it('gets a message without any address', () => {
     for (const words of Object.values(addressRefusals)) expect(words).not.toMatch(/\d+\.\d+|::|localhost/);
   });
 });
 
-describe('an address that is read', () => {
-  it.each(publicHosts)('is of a public host: %s', (host) => {
+describe('an allowed address', () => {
+  it.each(publicHosts)('has a public host: %s', (host) => {
     for (const url of [`http://${host}/`, `https://${host}/p`, `http://${host}:8080/`, `https://${host}:8443/`])
       expect(refusal(url), url).toBeUndefined();
   });
 
-  it('may have a private address in its query or fragment', () => {
+  it('may contain a private address in query or fragment', () => {
     expect(refusal('https://shop.test/p?next=http://127.0.0.1/')).toBeUndefined();
     expect(refusal('https://shop.test/p#@127.0.0.1')).toBeUndefined();
   });
 
-  it('may be whatever host and port the operator exempts, but no other port, scheme or password', () => {
+  it('may be an exempt host, but only with its exempt port', () => {
     const policy = { allowedHosts: new Set(['127.0.0.1:4010', 'shop:80', '[::1]:4010']) };
     for (const url of ['http://127.0.0.1:4010/', 'http://2130706433:4010/', 'http://shop/', 'http://[::1]:4010/'])
       expect(refusal(url, policy), url).toBeUndefined();
@@ -184,12 +184,12 @@ describe('an address that is read', () => {
   });
 });
 
-describe('what a name resolves to', () => {
-  it('is public by the same rules', () => {
+describe('isPublicAddress', () => {
+  it('follows the same rules as URLs', () => {
     const bare = (host: string) => host.replace(/^\[|\]$/g, '');
     for (const host of privateLiterals) expect(isPublicAddress(bare(host)), host).toBe(false);
     for (const ip of ['8.8.8.8', '2606:4700::1', '::ffff:104.20.23.154']) expect(isPublicAddress(ip), ip).toBe(true);
-    for (const odd of ['', 'shop.test', 'fe80::1%eth0', '::ffff:0:7f00:1'])
-      expect(isPublicAddress(odd), odd).toBe(false);
+    for (const invalid of ['', 'shop.test', 'fe80::1%eth0', '::ffff:0:7f00:1'])
+      expect(isPublicAddress(invalid), invalid).toBe(false);
   });
 });

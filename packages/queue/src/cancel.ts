@@ -1,4 +1,4 @@
-/** Cancelling jobs: a queued one leaves its queue, a running one is stopped by whichever worker has it. */
+/** Cancels jobs: a queued job is removed from its queue, a running one is stopped by its worker. */
 import type { Logger, RedisClient } from '@tally/core';
 import { type Cancellation, cancelJob, type Database } from '@tally/db';
 import { announceChange } from './changes.ts';
@@ -9,8 +9,8 @@ export type Canceller = { db: Database; queues: Queues; redis: RedisClient; keyP
 const channelOf = (keyPrefix: string): string => `${keyPrefix}:cancel`;
 
 /**
- * Cancels a job; undefined where the account has no such job (an undefined account means any). The answer is Postgres';
- * with Redis away a stale copy leaves the queue when its turn comes, and a worker hears of it when it renews its lease.
+ * Cancels a job in Postgres; undefined where the account has no such job (an undefined account means any). If Redis is
+ * unavailable, a queued entry is dropped by its claim, and a worker sees the cancellation at its next lease renewal.
  */
 export async function cancel(
   { db, queues, redis, keyPrefix, log }: Canceller,
@@ -20,17 +20,17 @@ export async function cancel(
   const cancellation = await cancelJob(db, input);
   if (cancellation === undefined) return undefined;
   const { status, queued } = cancellation;
-  const later = (err: unknown) => log.warn({ err, job_id: jobId }, 'cancelled, and to be told later');
+  const warn = (err: unknown) => log.warn({ err, job_id: jobId }, 'cancelled, and to be told later');
   if (queued !== undefined) {
     log.info({ job_id: jobId, account_id: queued.accountId, task: queued.task, status }, 'job cancelled');
-    await queues.byTask.get(queued.task)?.remove(toQueueId(jobId, queued.dispatch)).catch(later);
-    await announceChange(redis, keyPrefix, { jobId, status }).catch(later);
+    await queues.byTask.get(queued.task)?.remove(toQueueId(jobId, queued.dispatch)).catch(warn);
+    await announceChange(redis, keyPrefix, { jobId, status }).catch(warn);
   }
-  if (status === 'running') await redis.publish(channelOf(keyPrefix), jobId).catch(later);
+  if (status === 'running') await redis.publish(channelOf(keyPrefix), jobId).catch(warn);
   return cancellation;
 }
 
-/** Calls `onCancel` for every running job that is to be cancelled; `redis` is a connection for subscriptions alone. */
+/** Calls `onCancel` for every running job to cancel; `redis` is a connection used only for subscriptions. */
 export async function listenForCancel(
   redis: RedisClient,
   keyPrefix: string,

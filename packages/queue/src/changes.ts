@@ -1,18 +1,18 @@
-/** The news that a job has changed, for clients that follow it. News may be lost; the row is the record. */
+/** Publishes job changes for clients that follow a job. Delivery is best-effort; the row is authoritative. */
 import type { RedisClient } from '@tally/core';
 import { type JobStatus, jobStatuses } from '@tally/db';
 
 const channelOf = (keyPrefix: string): string => `${keyPrefix}:job-changes`;
 
-/** A job's status after a change, which may be of something else, such as its progress. */
+/** A job's status after a change of any kind, such as a change of its progress. */
 export type JobNews = { jobId: string; status: JobStatus };
 
-/** Tells whoever listens that a job has changed. To be called once the change is committed. */
+/** Publishes a change to all subscribers. Call it after the change is committed. */
 export async function announceChange(redis: RedisClient, keyPrefix: string, news: JobNews): Promise<void> {
   await redis.publish(channelOf(keyPrefix), `${news.jobId} ${news.status}`);
 }
 
-/** Calls `onNews` for every announcement; `redis` is a connection for subscriptions alone. */
+/** Calls `onNews` for every announcement; `redis` is a connection used only for subscriptions. */
 export async function listenForChanges(
   redis: RedisClient,
   keyPrefix: string,

@@ -1,4 +1,4 @@
-/** Queueing rows that are committed, come what may: now, or as soon as Redis is back. */
+/** Enqueues committed jobs now, or as soon as Redis is available again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRedisUnavailable } from '@tally/core';
 import type { Dispatch } from '@tally/db';
@@ -6,10 +6,10 @@ import { enqueue, type Queues } from './queues.ts';
 
 const retryEveryMs = 250;
 const retryPage = 500;
-// Beyond that, and after this process, maintenance finds what Redis lacks: some seconds later.
+// Dispatches beyond this, or left when the process exits, are found by maintenance some seconds later.
 const maxMissed = 20_000;
 
-/** Puts rows on their queues. Never throws: the row in Postgres is the promise, and its place in the queue follows it. */
+/** Enqueues dispatches. Never throws: the row in Postgres is authoritative, and its queue entry can follow later. */
 export async function enqueueSoon(queues: Queues, dispatches: Dispatch[]): Promise<void> {
   try {
     await enqueue(queues, dispatches);
@@ -28,7 +28,7 @@ async function retryMissed(queues: Queues): Promise<void> {
   while (missed.length > 0) {
     await sleep(retryEveryMs, undefined, { ref: false });
     const page = missed.slice(0, retryPage);
-    // One that maintenance has dispatched meanwhile is a stale copy, which its claim drops.
+    // If maintenance has dispatched a job in the meantime, this entry is stale and its claim drops it.
     const isDone = await enqueue(queues, page).then(
       () => true,
       (err) => !isRedisUnavailable(err),

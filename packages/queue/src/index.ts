@@ -1,4 +1,4 @@
-/** Moving jobs: submitting, queueing, cancelling, recovering, and hearing of their changes. */
+/** Submits, enqueues, cancels, requeues and recovers jobs, and publishes their changes. */
 export * from './backlogs.ts';
 export * from './cancel.ts';
 export * from './changes.ts';

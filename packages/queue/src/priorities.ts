@@ -1,11 +1,11 @@
-/** Whose job is next: every account gets an equal share of a queue, however long its backlog. */
+/** Assigns job priorities so that every account gets an equal share of a queue, however long its backlog. */
 import { loadScript, type RedisClient, runScript } from '@tally/core';
 
 const script = loadScript(new URL('lua/priority.lua', import.meta.url));
 
 /**
- * BullMQ priorities (1 to 2,097,151, the lowest first) for jobs about to be queued, in order. `flows` says whose each one
- * is: jobs of one flow keep their order, and the flows take turns. @throws what Redis throws when it is away
+ * BullMQ priorities (1 to 2,097,151, the lowest first) for jobs about to be queued, in order. `flows` names each job's
+ * flow: jobs of one flow keep their order, and the flows alternate. @throws Redis errors while Redis is unavailable
  */
 export async function assignPriorities(
   queues: { redis: RedisClient; prefix: string },
@@ -18,7 +18,7 @@ export async function assignPriorities(
 }
 
 /**
- * The flow of attempts that an account's jobs gave back. Apart from its new jobs, for these have waited once already;
- * and a flow like any other, for ten thousand that ask for tokens again and again must not hold up everybody else.
+ * The flow of an account's snoozed attempts. It is separate from the account's new jobs, because snoozed ones have
+ * waited already, and fair like any other flow, so that ten thousand jobs retrying for tokens can't delay others.
  */
 export const returningFlow = (accountId: string): string => `${accountId} again`;

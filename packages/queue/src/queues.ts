@@ -1,33 +1,33 @@
-/** The BullMQ queues: one a task, moving ids only; Postgres is the record. */
+/** The BullMQ queues, one per task. They carry ids only; Postgres is authoritative. */
 import { type Logger, type RedisClient, TallyError, warnOfRedis } from '@tally/core';
 import type { Dispatch } from '@tally/db';
 import { Queue } from 'bullmq';
 import { assignPriorities } from './priorities.ts';
 
-/** Everything a job carries through Redis; its input and result stay in Postgres. */
+/** All job data in Redis; input and result stay in Postgres. */
 export type JobData = { account_id: string };
 
 export type Queues = {
   byTask: ReadonlyMap<string, Queue<JobData>>;
-  /** Housekeeping that touches no money: on a queue so that operators see when it ran, and what failed. */
+  /** Maintenance that never touches balances; on a queue so that operators see its runs and failures. */
   maintenance: Queue<Record<string, never>>;
-  /** For commands of our own beside BullMQ's keys. */
+  /** For our own commands on and beside BullMQ's keys. */
   redis: RedisClient;
   /** BullMQ's key prefix, hash-tagged for a cluster. */
   prefix: string;
   log: Logger;
-  /** What Redis could not take, to be tried again: see enqueue-soon.ts. */
+  /** Dispatches that could not be enqueued and are retried: see enqueue-soon.ts. */
   missed: Dispatch[];
   close(): Promise<void>;
 };
 
-/** No task may have this name. */
+/** Reserved: no task may have this name. */
 export const maintenanceQueue = 'maintenance';
 
-/** BullMQ's key prefix for an installation; the braces keep a queue's keys on one node of a cluster. */
+/** BullMQ's key prefix for an installation; the hash tag keeps a queue's keys on one node of a cluster. */
 export const queuePrefix = (keyPrefix: string): string => `{${keyPrefix}}`;
 
-/** Opens the named queues over one connection, which stays the caller's. */
+/** Opens the named queues over one connection, which the caller owns and closes. */
 export function openQueues(options: {
   redis: RedisClient;
   keyPrefix: string;
@@ -66,28 +66,28 @@ export function openQueues(options: {
   };
 }
 
-/** The queue of a task. @throws TallyError `internal` for a task that this process does not know */
+/** The queue of a task. @throws TallyError `internal` for an unknown task */
 export function queueOf(queues: Queues, task: string): Queue<JobData> {
   const queue = queues.byTask.get(task);
   if (queue === undefined) throw new TallyError('internal', `no queue for task ${task}`);
   return queue;
 }
 
-/** BullMQ silently ignores an id that it remembers, ended ones too, so every dispatch of a row has an id of its own. */
+/** BullMQ silently ignores an id that it knows, even of an ended job, so every dispatch of a row has its own id. */
 export const toQueueId = (jobId: string, dispatch: number): string => `${jobId}_${dispatch}`;
 
-/** The row and dispatch behind a BullMQ id; undefined for an id that is not ours. */
+/** The job id and dispatch number in a BullMQ id; undefined for a foreign id. */
 export function fromQueueId(queueId: string): { jobId: string; dispatch: number } | undefined {
   const [, jobId, dispatch] = /^([0-9a-f-]{36})_(\d{1,9})$/.exec(queueId) ?? [];
   return jobId === undefined ? undefined : { jobId, dispatch: Number(dispatch) };
 }
 
-/** Puts rows on their queues; one that is there already stays as it is. @throws what Redis throws when it is away */
+/** Enqueues dispatches; one already in its queue is left unchanged. @throws Redis errors while Redis is unavailable */
 export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<void> {
   const byTask = Map.groupBy(dispatches, (dispatch) => dispatch.task);
   for (const [task, ofTask] of byTask) {
     const queue = queueOf(queues, task);
-    const ranks = await assignPriorities(
+    const priorities = await assignPriorities(
       queues,
       task,
       ofTask.map(({ accountId }) => accountId),
@@ -99,14 +99,14 @@ export async function enqueue(queues: Queues, dispatches: Dispatch[]): Promise<v
         opts: {
           jobId: toQueueId(dispatch.jobId, dispatch.dispatch),
           delay: dispatch.delayMs,
-          priority: ranks[i] as number,
+          priority: priorities[i] as number,
         },
       })),
     );
   }
 }
 
-/** Which of these dispatches Redis has lost, never had, or takes for finished. */
+/** Those of the dispatches that are missing from Redis, or finished there. */
 export async function findUnknown(queues: Queues, dispatches: Dispatch[]): Promise<Dispatch[]> {
   const known = await Promise.all(
     dispatches.map(async (d) => {

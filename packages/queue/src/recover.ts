@@ -1,4 +1,4 @@
-/** Bringing back what Redis has lost: the rows in Postgres say what should be queued. */
+/** Recovers queue entries that Redis lost, from the rows in Postgres. */
 import { type Logger, minId } from '@tally/core';
 import { type Database, type Dispatch, listAbandonedJobs, listQueuedJobs, nextDispatches } from '@tally/db';
 import { enqueue, findUnknown, type Queues } from './queues.ts';
@@ -7,14 +7,14 @@ export type Recovery = { db: Database; queues: Queues; log: Logger };
 
 const refillPage = 1_000;
 const scanPage = 500;
-// A job younger than this may still be on its way from its commit to its queue.
+// A job younger than this may be committed but not yet enqueued.
 const enqueueGraceMs = 3_000;
 
 const sentinelKey = (queues: Queues, task: string): string => `${queues.prefix}:${task}:sentinel`;
 
 /**
- * Refills a queue from Postgres where its sentinel key is gone: Redis lost everything. The sentinel is set again only
- * after the last row, so that a refill which dies halfway is begun anew. Returns how many rows were dispatched.
+ * Refills a queue from Postgres if its sentinel key is missing, which means that Redis lost its data. The sentinel is
+ * set only after the last row, so that an interrupted refill starts over. Returns the number of rows dispatched.
  */
 export async function refillLostQueue(recovery: Recovery, task: string): Promise<number> {
   const sentinel = sentinelKey(recovery.queues, task);
@@ -33,14 +33,14 @@ export async function refillLostQueue(recovery: Recovery, task: string): Promise
   return count;
 }
 
-/** Makes every queue be refilled from Postgres by the next worker that looks; jobs that are there stay. */
+/** Deletes the sentinels, so that the next worker refills every queue from Postgres; existing entries stay. */
 export async function forgetQueues(queues: Queues): Promise<void> {
   await Promise.all([...queues.byTask.keys()].map((task) => queues.redis.del(sentinelKey(queues, task))));
 }
 
 /**
- * Looks at the next page of a task's queued rows and dispatches those that Redis does not know. Returns where the next
- * page begins; after the last one, at the beginning.
+ * Checks the next page of a task's queued rows and dispatches those missing from Redis. Returns the `afterId` of the
+ * next page; after the last page, that of the first.
  */
 export async function scanQueuedJobs(recovery: Recovery, task: string, afterId: string): Promise<string> {
   const page = await listQueuedJobs(recovery.db, { task, afterId, limit: scanPage, olderThanMs: enqueueGraceMs });
@@ -49,7 +49,7 @@ export async function scanQueuedJobs(recovery: Recovery, task: string, afterId: 
   return page.length < scanPage ? minId : (page.at(-1)?.jobId ?? minId);
 }
 
-/** Dispatches running rows whose worker is gone. Returns how many. */
+/** Dispatches running jobs whose worker is gone. Returns their number. */
 export async function recoverAbandonedJobs(recovery: Recovery): Promise<number> {
   const jobIds = await listAbandonedJobs(recovery.db, refillPage);
   if (jobIds.length === 0) return 0;

@@ -1,12 +1,12 @@
-/** Putting jobs back that ended badly: the one verb behind an owner's retry and every operator's button and command. */
+/** Requeues failed and rejected jobs, for an owner's retry and for operators' buttons and commands. */
 import type { Logger } from '@tally/core';
 import { type Database, type Dispatch, requeueJobs } from '@tally/db';
 import { enqueueSoon } from './enqueue-soon.ts';
 import { type Queues, toQueueId } from './queues.ts';
 
 /**
- * Queues failed and rejected jobs again and returns them; all others are left alone. Nothing is charged twice: what a
- * step paid for is replayed. Where Redis is away maintenance puts them on their queue. With an account only its own.
+ * Requeues failed and rejected jobs and returns them; others are left unchanged. Nothing is charged twice, because
+ * stored steps are replayed. If Redis is unavailable, maintenance enqueues them. `accountId` limits it to that account.
  */
 export async function requeue(
   { db, queues, log }: { db: Database; queues: Queues; log: Logger },
@@ -17,7 +17,7 @@ export async function requeue(
   for (const { jobId, accountId, task } of dispatches)
     log.info({ job_id: jobId, account_id: accountId, task, status: 'queued' }, 'job put back');
   await enqueueSoon(queues, dispatches);
-  // The failed copies: what is queued again is to be seen there alone.
+  // Remove the failed BullMQ jobs, so that a requeued job appears only once on the board.
   for (const { jobId, task, dispatch } of dispatches)
     await queues.byTask
       .get(task)

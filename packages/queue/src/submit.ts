@@ -1,4 +1,4 @@
-/** Accepting a job: committed to Postgres, then put on the queue. The commit is the promise; the queue is only told. */
+/** Accepts a job: commits it to Postgres, then enqueues it. The job is accepted once the commit succeeds. */
 import { type AccessRefusal, group, type Logger, newId, TallyError } from '@tally/core';
 import {
   type Database,
@@ -25,8 +25,8 @@ export type Submitter = {
 };
 
 /**
- * Builds what {@link submit} needs: writes of concurrent submissions share a statement, their adds a pipeline. An account
- * may have `maxQueuedJobs` waiting; 0 means any number.
+ * Builds what {@link submit} needs: concurrent submissions share one statement and one Redis pipeline. An account may
+ * have `maxQueuedJobs` queued; 0 means no limit.
  */
 export function createSubmitter(options: {
   db: Database;
@@ -63,24 +63,24 @@ export type SubmitOutcome =
       reason: AccessRefusal;
       tokensGranted: number;
       tokensConsumed: number;
-      /** What the account would have to have left. */
+      /** The remaining tokens that the job requires. */
       neededTokens: number;
     };
 
 /**
- * Accepts a job, or says why the account may not run it. What the queue can't take now is dispatched later.
- * @throws TallyError `idempotency_conflict` where the key belongs to another request, `rate_limited` where too many jobs
- *   wait already, `storage_full` where its input would not fit beside what the account keeps; what Postgres throws when it is away
+ * Accepts a job, or returns why the account may not run it. If Redis is unavailable, the job is dispatched later.
+ * @throws TallyError `idempotency_conflict` where the key belongs to another request, `rate_limited` for a full backlog,
+ *   `storage_full` where the input exceeds the account's storage; Postgres errors while Postgres is unavailable
  */
 export async function submit(submitter: Submitter, request: SubmitRequest): Promise<SubmitOutcome> {
-  const earlier = await findEarlier(submitter, request);
-  if (earlier !== undefined) return earlier;
+  const replay = await findReplay(submitter, request);
+  if (replay !== undefined) return replay;
   const jobId = newId();
   const outcome = await submitter.backlogs.submit(request.accountId, () => insert(submitter, request, jobId));
   if (outcome.outcome === 'storage_full') throw storageFull(outcome.storage);
   if (outcome.outcome === 'refused') return { ...outcome, neededTokens: minTokensFor(request.task, request.input) };
   if (outcome.outcome === 'key_taken') {
-    const winner = await findEarlier(submitter, request);
+    const winner = await findReplay(submitter, request);
     if (winner === undefined) throw new TallyError('unavailable', 'The idempotency key is changing hands, try again');
     return winner;
   }
@@ -107,7 +107,7 @@ async function insert(submitter: Submitter, request: SubmitRequest, jobId: strin
   return { outcome: 'refused', reason: 'subscription_expired', tokensGranted: 0, tokensConsumed: 0 } as const;
 }
 
-async function findEarlier(
+async function findReplay(
   submitter: Submitter,
   { accountId, idempotency }: SubmitRequest,
 ): Promise<SubmitOutcome | undefined> {

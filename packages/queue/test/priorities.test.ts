@@ -1,4 +1,4 @@
-/** Turns: whose job a queue hands out next. A real BullMQ queue, and a worker's hand that takes one job at a time. */
+/** Tests the order of jobs on a real BullMQ queue, with a worker that takes one job at a time. */
 import { connectRedis, newId, redisReady } from '@tally/core';
 import { testLog } from '@tally/testing/vitest';
 import { type Job, Worker } from 'bullmq';
@@ -8,7 +8,7 @@ import { assignPriorities, enqueue, openQueues, queueOf, returningFlow } from '.
 
 const task = 'a-task';
 
-/** A queue of the test's own: `add` puts jobs of accounts on it, `take` is the account of the next `count` jobs. */
+/** A new queue: `add` enqueues one job per account given, `take` returns the accounts of the next `count` jobs. */
 async function newQueue() {
   const redis = connectRedis([inject('redisUrl')], 'producer', () => undefined);
   const consumer = connectRedis([inject('redisUrl')], 'consumer', () => undefined);
@@ -45,8 +45,8 @@ async function newQueue() {
 
 const times = (count: number, account: string): string[] => Array.from({ length: count }, () => account);
 
-describe('a queue', () => {
-  it('serves a newcomer next but one, however long somebody’s backlog', async () => {
+describe('priorities', () => {
+  it('serves a new account second, however long another backlog', async () => {
     const { add, take } = await newQueue();
     await add(...times(2_000, 'heavy'));
     expect(await take(5)).toEqual(times(5, 'heavy'));
@@ -54,7 +54,7 @@ describe('a queue', () => {
     expect(await take(3)).toEqual(['heavy', 'newcomer', 'heavy']);
   });
 
-  it('gives two backlogs equal shares, whichever came first', async () => {
+  it('gives two backlogs equal shares, whichever was first', async () => {
     const { add, take } = await newQueue();
     await add(...times(100, 'early'));
     await take(10);
@@ -63,7 +63,7 @@ describe('a queue', () => {
     expect(served.filter((account) => account === 'early')).toHaveLength(20);
   });
 
-  it('keeps the order of one account’s jobs, also of those that come while others leave', async () => {
+  it('keeps one account’s order, also for jobs added meanwhile', async () => {
     const { queues, next } = await newQueue();
     const jobIds = Array.from({ length: 60 }, newId);
     const put = (part: string[]) =>
@@ -82,11 +82,11 @@ describe('a queue', () => {
     expect(order).toEqual(jobIds.map((jobId) => `${jobId}_1`));
   });
 
-  it('doesn’t let a stream of newcomers hold up a backlog for ever', async () => {
+  it('does not starve a backlog under a stream of new accounts', async () => {
     const { queues, add, take } = await newQueue();
     await add(...times(3, 'old'));
     const [first] = await queueOf(queues, task).getPrioritized();
-    // Somebody new for every job that leaves: without a limit the clock would stand still.
+    // A new account for every job served: without the limit the clock would not advance.
     await add(...Array.from({ length: 20 }, (_, i) => `early ${i}`));
     for (const job of await queueOf(queues, task).getPrioritized())
       await queues.redis.hset(`${queues.prefix}:${task}:${job.id}`, 'timestamp', Number(first?.timestamp) - 60_000);
@@ -98,7 +98,7 @@ describe('a queue', () => {
     expect(served.filter((account) => account === 'old')).toHaveLength(3);
   });
 
-  it('takes attempts that were given back as a flow of their own, and begins anew once nothing waits', async () => {
+  it('gives snoozed attempts their own flow; restarts when empty', async () => {
     const { queues, add, take } = await newQueue();
     await add(...times(50, 'a'));
     expect(await assignPriorities(queues, task, times(3, returningFlow('a')))).toEqual([1, 2, 3]);
@@ -106,7 +106,7 @@ describe('a queue', () => {
     expect(await assignPriorities(queues, task, ['a', 'b', 'a'])).toEqual([1, 1, 2]);
   });
 
-  it('lets nobody overtake an attempt that is to come back, also where nothing else waits', async () => {
+  it('lets no new job overtake a delayed attempt on an empty queue', async () => {
     const { queues, add, take, worker } = await newQueue();
     await add(...times(50, 'a'));
     await take(49);
@@ -117,12 +117,12 @@ describe('a queue', () => {
     expect((await assignPriorities(queues, task, ['b']))[0]).toBeGreaterThanOrEqual(again);
   });
 
-  it('does not turn its clock back for those who come back with old ranks', async () => {
+  it('does not turn its clock back for old priorities', async () => {
     const { queues, add, take } = await newQueue();
     await add(...times(200, 'a'), ...times(200, 'b'));
     await take(200);
-    await add('somebody');
-    // As if attempts of somebody else's, given back long ago, came back now.
+    await add('other');
+    // As if another account's attempts, snoozed long ago, came back now.
     await queueOf(queues, task).addBulk(
       times(20, 'c').map((account_id) => ({ name: task, data: { account_id }, opts: { jobId: newId(), priority: 2 } })),
     );
@@ -132,8 +132,8 @@ describe('a queue', () => {
   });
 });
 
-describe('whatever comes and goes', () => {
-  it('no waiting account is passed more than twice by another', async () => {
+describe('priorities under random load', () => {
+  it('let no account pass a waiting one more than twice', async () => {
     const names = ['a', 'b', 'c', 'd'];
     const moves = fc.array(
       fc.oneof(
@@ -146,7 +146,7 @@ describe('whatever comes and goes', () => {
       fc.asyncProperty(moves, async (script) => {
         const { add, take } = await newQueue();
         const waiting = new Map<string, number>();
-        // How often each has been served since the other began to wait.
+        // How often one account was served since the other began to wait.
         const passed = new Map<string, number>();
         for (const move of script) {
           if ('account' in move) {

@@ -1,4 +1,4 @@
-/** The AI tasks, and what a task is. */
+/** The AI tasks and the types that define a task. */
 export * from './context.ts';
 export { customerChat } from './customer-chat/index.ts';
 export * from './define-task.ts';

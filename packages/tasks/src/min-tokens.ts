@@ -1,7 +1,7 @@
-/** A lower bound of a text's tokens that costs no tokenizer: whoever can't pay even that is refused at once. */
+/** A lower bound of a text's tokens without a tokenizer, for refusing accounts that can't even pay that. */
 
-// A tokenizer of the GPT family cuts at words and after every third digit before it does anything else.
+// Tokenizers of the GPT family first split at words and after every third digit.
 const pieces = /[\p{L}\p{M}'’]+|\p{N}{1,3}/gu;
 
-/** At most the tokens of a text: its words, and its digits by threes. Linear. */
+/** Counts words and groups of three digits, in linear time; never more than the text's tokens. */
 export const minTokensOf = (text: string): number => text.match(pieces)?.length ?? 0;

@@ -1,4 +1,4 @@
-/** Every task, one line each. */
+/** Lists all tasks. */
 import { askQuestion } from './ask-question/index.ts';
 import { customerChat } from './customer-chat/index.ts';
 import type { AnyTask } from './define-task.ts';
@@ -16,5 +16,4 @@ export const tasks: readonly AnyTask[] = [
   instagramDm,
 ];
 
-/** The task of that name, or undefined. */
 export const findTask = (name: string): AnyTask | undefined => tasks.find((task) => task.name === name);

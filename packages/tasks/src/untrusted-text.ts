@@ -1,30 +1,30 @@
-/** Putting other people's texts into a prompt: fenced by tags that the text itself can't close. */
+/** Embeds untrusted text in prompts, delimited by tags that the text itself can't close. */
 import type { KnowledgePassage } from './context.ts';
 
 const tagNames = ['context', 'business', 'source', 'existing', 'prompt', 'page'] as const;
-/** Nothing of these is seen: spaces, controls, zero-width marks, fillers. */
-const unseen = '[\\s\\p{C}\\p{Z}\\p{M}\\u115f\\u1160\\u3164\\uffa0\\u2800]*';
-const anyName = tagNames.map((name) => [...name].join(unseen)).join('|');
-/** A bracket that begins a fence's tag, or something that a model could take for one: also in full or small width. */
-const opening = new RegExp(`[<\uff1c\ufe64](?=${unseen}(?:/${unseen})*(?:${anyName}))`, 'giu');
+/** Invisible characters: spaces, controls, zero-width marks, fillers. */
+const invisible = '[\\s\\p{C}\\p{Z}\\p{M}\\u115f\\u1160\\u3164\\uffa0\\u2800]*';
+const anyName = tagNames.map((name) => [...name].join(invisible)).join('|');
+/** A bracket that begins a delimiter tag or a look-alike of one, also in full or small width. */
+const opening = new RegExp(`[<\uff1c\ufe64](?=${invisible}(?:/${invisible})*(?:${anyName}))`, 'giu');
 
 /**
- * A text in which no tag fences anything: its opening bracket is another character. One pass, because nothing that is
- * left can come together to a tag.
+ * Replaces the opening bracket of every delimiter tag. One pass suffices, because only single characters are replaced
+ * and the rest can't join to form a new tag.
  */
 const withoutTags = (text: string): string => text.replace(opening, '‹');
 
-/** `<tag>` around a text that can't end it. */
+/** Wraps a text in `<tag>`; the text can't contain the closing tag. */
 export const delimit = (tag: (typeof tagNames)[number], text: string): string =>
   `<${tag}>\n${withoutTags(text)}\n</${tag}>`;
 
-/** Numbered passages as the model cites them; with none the context says so. */
+/** Passages, numbered for citations; without passages the context says so. */
 export function toContext(passages: Pick<KnowledgePassage, 'title' | 'text'>[]): string {
   const text = passages.map((p, i) => `[${i + 1}] ${p.title}\n${p.text}`).join('\n\n');
   return delimit('context', text || '(no passage fits the question)');
 }
 
-/** The business's own instructions, where it has some: above the texts of others, below the task's rules. */
+/** The business's own instructions, if any. They rank above untrusted texts and below the task's rules. */
 export const toBusiness = (prompt: string | undefined): string =>
   prompt === undefined
     ? ''

@@ -1,9 +1,9 @@
-/** Accounts written to the database, as registering and buying would leave them. */
+/** Creates accounts in the database, as registration and a subscription would. */
 import { hashPassword } from '@tally/core';
 import { type Database, insertAccount, startPeriod } from '@tally/db';
 
 export type NewAccount = {
-  /** Without, the account has no subscription. */
+  /** By default the account has no subscription. */
   tokens?: number;
   planId?: string;
   role?: 'tenant' | 'operator';
@@ -15,7 +15,7 @@ export const testPassword = 'correct horse battery';
 let accounts = 0;
 let passwordHash: Promise<string> | undefined;
 
-/** A confirmed account with {@link testPassword} and, where `tokens` is given, a running subscription of a day. */
+/** A confirmed account with {@link testPassword} and, if `tokens` is given, a running subscription of one day. */
 export async function newAccount(
   { db }: { db: Database },
   { tokens, planId = 'starter', role = 'tenant', email = `account${++accounts}@example.com` }: NewAccount = {},

@@ -1,12 +1,12 @@
-/** What ends a test, a file or a run, and the folders that go with it. */
+/** Clean-up at the end of a test, a test file or a tool, and temporary folders. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Registers what is run at the end, latest first. */
+/** Registers a clean-up function; they run at the end in reverse order. */
 export type CloseLater = (cleanUp: () => Promise<void>) => void;
 
-/** For tools: tests have `afterAll` and `onTestFinished`. */
+/** For tools; tests use `afterAll` and `onTestFinished`. */
 export function createCleanUp(): { closeLater: CloseLater; close(): Promise<void> } {
   const cleanUps: (() => Promise<void>)[] = [];
   return {
@@ -17,7 +17,7 @@ export function createCleanUp(): { closeLater: CloseLater; close(): Promise<void
   };
 }
 
-/** A folder that other users can enter: as root Postgres runs as another user. Removed at the end. */
+/** A folder that other users can enter, because as root Postgres runs as another user. Removed at the end. */
 export async function temporaryFolder(closeLater: CloseLater): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tally-test-'));
   await chmod(folder, 0o755);

@@ -1,4 +1,4 @@
-/** An HTTP client of the API, as tests and tools want it: any answer, whatever its status. */
+/** An HTTP client of the API for tests and tools, which returns responses of any status. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { testPassword } from './accounts.ts';
 import { metricsToken } from './settings.ts';
@@ -11,10 +11,10 @@ export type CallOptions = {
   token?: string | undefined;
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent as it is, in the place of `body`. */
+  /** Sent unchanged instead of `body`. */
   raw?: string | Uint8Array | ReadableStream;
   headers?: Record<string, string>;
-  /** Aborts the request after that. */
+  /** Aborts the request after this time. */
   limitMs?: number;
 };
 
@@ -35,24 +35,24 @@ export type Job<Result = AnswerResult> = {
 type AnswerResult = { answer: string; known: boolean; sources: { kind: string; id: string; title: string }[] };
 
 export type Client = {
-  /** One request; a body that is no JSON is `{}`, see `text`. */
+  /** Sends one request; a body that is not JSON is `{}`, see `text`. */
   call<Shape = Body>(method: string, path: string, options?: CallOptions): Promise<Answer<Shape>>;
-  /** An account made over HTTP. */
+  /** Registers an account over HTTP and returns its token. */
   register(email: string, password?: string): Promise<string>;
   login(email: string, password?: string): Promise<string>;
-  /** Submits a question and returns the id of its job. @throws where the answer is not 202 */
+  /** Submits a question and returns its job id. @throws Error for a status other than 202 */
   submit(token: string, question: string, headers?: Record<string, string>): Promise<string>;
-  /** Polls the job until it has ended. @throws after `limitMs` */
+  /** Polls a job until it has ended. @throws Error after `limitMs` */
   poll<Result = AnswerResult>(token: string, jobId: string, limitMs?: number): Promise<Job<Result>>;
-  /** Submits input to any task's path and waits for the end. @throws where the answer is not 202 */
+  /** Submits input to a task's path and waits for the job's end. @throws Error for a status other than 202 */
   run<Result = Body>(token: string, path: string, input: object, limitMs?: number): Promise<Job<Result>>;
-  /** Submits and waits for the end. */
+  /** Submits a question and waits for the job's end. */
   ask(token: string, question: string): Promise<Job>;
 };
 
 export const questionPath = '/api/ai/ask-question';
 
-/** An account with so few tokens may submit this question, which then turns out to need more. */
+/** A question that is accepted for an account with `tokens` but needs more of them to run. */
 export const costlyQuestion = { question: '¶·'.repeat(300), tokens: 190 };
 
 export function createClient(url: string): Client {
@@ -85,7 +85,7 @@ export function createClient(url: string): Client {
   };
 }
 
-/** One HTTP request, its answer read as JSON where it is that. */
+/** Sends one HTTP request and parses a JSON response. */
 export async function send<Shape = Body>(
   url: string,
   method: string,
@@ -109,5 +109,5 @@ export async function send<Shape = Body>(
   return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : {}) as Shape };
 }
 
-/** What an API counts, as Prometheus reads it. */
+/** An API's metrics in Prometheus' text format. */
 export const readMetrics = async (apiUrl: string): Promise<string> => (await send(`${apiUrl}/metrics`, 'GET')).text;

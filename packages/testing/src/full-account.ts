@@ -1,4 +1,4 @@
-/** An account with one of everything, each of its texts saying where it stands, so that a test can tell where it went. */
+/** Creates an account with a row in every table; each text names its table and column, so that tests can trace it. */
 
 import type { Billing } from '@tally/billing';
 import { grantTokens } from '@tally/billing';
@@ -8,10 +8,10 @@ import { newAccount } from './accounts.ts';
 
 type Column = { name: string; type: string; is_needed: boolean };
 
-/** What `insertFilled` writes into a text column. */
+/** The text that `insertFilled` writes to a column. */
 export const textOf = (marker: string, table: string, column: string): string => `${marker}_${table}_${column}`;
 
-/** Columns by table, as the database has them. */
+/** The columns of all tables in the database. */
 export async function readColumns({ pool }: Database): Promise<Map<string, Column[]>> {
   const { rows } = await pool.query<Column & { table: string }>(
     `select c.table_name as table, c.column_name as name, c.data_type as type,
@@ -37,7 +37,7 @@ const needed: Record<string, () => unknown> = {
   'timestamp with time zone': () => new Date(),
 };
 
-/** Inserts a row whose every column that can hold words has some, but for `values`. */
+/** Inserts a row with `values` and a text in every other column that can hold text. */
 async function insertFilled(
   db: Database,
   columns: Map<string, Column[]>,
@@ -58,7 +58,7 @@ async function insertFilled(
 
 export type FullAccount = { accountId: string; email: string; marker: string; endedJob: string; queuedJob: string };
 
-/** Makes the account; a table that belongs to accounts and is new has to be added here. */
+/** Creates the account. Add new tables with account data here. */
 export async function newFullAccount(billing: Billing, marker: string): Promise<FullAccount> {
   const { db } = billing;
   const email = `${marker}@example.com`;
@@ -116,7 +116,7 @@ export async function newFullAccount(billing: Billing, marker: string): Promise<
   return { accountId, email, marker, endedJob: endedJob ?? '', queuedJob: queuedJob ?? '' };
 }
 
-/** A call of 10 tokens, billed to a job. */
+/** Inserts a call of 10 tokens, billed to a job. */
 async function insertUsage(
   { pool }: Database,
   { accountId, subscriptionId, jobId }: { accountId: string; subscriptionId: string; jobId: string },

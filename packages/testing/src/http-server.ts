@@ -1,10 +1,10 @@
-/** HTTP servers on this machine that stand in for somebody else's. */
+/** Starts local HTTP servers that stand in for external services. */
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CloseLater } from './clean-up.ts';
 
-/** Listens on a free port of 127.0.0.1; at the end its open connections are cut. */
+/** Listens on a free port of 127.0.0.1; at the end its open connections are closed. */
 export async function startServer(
   listener: RequestListener,
   closeLater: CloseLater,

@@ -1,4 +1,4 @@
-/** The one way to start Tally in tests and tools. */
+/** Starts Tally, its services and fakes of external services for tests and tools. */
 export { type NewAccount, newAccount, testPassword } from './accounts.ts';
 export { type CloseLater, createCleanUp, temporaryFolder } from './clean-up.ts';
 export {

@@ -1,4 +1,4 @@
-/** A whole installation of real processes, for tests that kill them: Postgres, Redis, sandbox, APIs and workers. */
+/** Starts an installation as separate processes, for tests that kill them: Postgres, Redis, sandbox, APIs, workers. */
 import { join } from 'node:path';
 import { type Billing, createBilling } from '@tally/billing';
 import { connectRedis, createLogger, redisReady } from '@tally/core';
@@ -15,24 +15,24 @@ export type Installation = {
   sandbox: Process;
   billing: Billing;
   env: Record<string, string>;
-  /** `env` is what this process is told besides. */
+  /** `env` adds variables for this process. */
   startApi(env?: Record<string, string>): Promise<Process>;
-  /** `from` is the folder of another version of Tally. */
+  /** `from` is the root folder of another version of Tally. */
   startWorker(env?: Record<string, string>, from?: string): Promise<Process>;
-  /** Runs one of the operator's commands; resolves with its exit code and output. */
+  /** Runs an operator command; resolves with its exit code and output. */
   ops(...args: string[]): Promise<{ code: number | null; output: string }>;
   stop(): Promise<void>;
 };
 
-/** How long a model call may take in an installation, and with it how long a hold lives after a crash. */
+/** Limit of a model call in an installation; it determines how long a hold lives after a crash. */
 const modelTimeoutMs = 4_000;
 export const holdLeaseMs = modelTimeoutMs + 5_000;
 
 const silent = createLogger('test', 'silent');
 
 /**
- * Starts services and the sandbox, migrated and empty; APIs and workers come when asked for. `settings` may name other
- * addresses for them than the services' own, as of a proxy in between.
+ * Starts migrated, empty services and the sandbox; APIs and workers are started on request. `settings` can override the
+ * services' addresses, for example with those of a proxy.
  */
 export async function startInstallation(
   settings: (services: { postgres: Postgres; redis: Redis }) => Promise<Record<string, string>> = async () => ({}),

@@ -1,4 +1,4 @@
-/** A whole platform in this process: API, workers and sandbox over storage that is given. */
+/** Starts a platform in this process: API, workers and sandbox over given storage. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -24,13 +24,13 @@ export type Platform = Client & {
   sandbox: Sandbox;
   /** The sandbox's sample shop. */
   shopUrl: string;
-  /** A logged-in account, as {@link newAccount} makes them. */
+  /** Creates an account with {@link newAccount} and logs it in. */
   newPerson(input?: NewAccount): Promise<Person>;
-  /** One more API with other settings; its URL. @throws where it refuses them */
+  /** Starts another API with additional settings and returns its URL. @throws for invalid settings */
   startApi(env: Record<string, string>): Promise<string>;
-  /** One more worker in this process. */
+  /** Starts another worker in this process. */
   startWorker(options?: { env?: Record<string, string>; network?: Partial<Network> }): Promise<void>;
-  /** A worker in a process of its own, which can be killed by SIGKILL. */
+  /** Starts a worker in its own process, which can be killed with SIGKILL. */
   startWorkerProcess(): Promise<{ kill(): Promise<void> }>;
   /** Shuts down every worker in this process. */
   stopWorkers(): Promise<void>;
@@ -41,22 +41,22 @@ export type PlatformOptions = {
   env?: Record<string, string>;
   /** The path of the sandbox's dialect (apps/sandbox/src/model/dialects); by default OpenAI's. */
   modelPath?: string;
-  /** False: nothing takes jobs. */
+  /** False: no worker is started. */
   worker?: boolean;
   log: Logger;
   /** By default the registry's. */
   tasks?: readonly AnyTask[];
-  /** How long the API waits for its clients. */
+  /** The API's timeouts for slow clients. */
   clientTimeouts?: ClientTimeouts;
-  /** What pages are opened over. */
+  /** Overrides the network functions with which pages are opened. */
   network?: Partial<Network>;
-  /** Where event streams differ from production. */
+  /** Overrides the limits of event streams. */
   streams?: Partial<StreamLimits>;
 };
 
 const workerMain = fileURLToPath(import.meta.resolve('@tally/worker/main'));
 
-/** Starts a platform over `storage`, which is migrated and names a database and a Redis. */
+/** Starts a platform over `storage`: variables of a migrated database and a Redis. */
 export async function startPlatformOver(
   storage: Record<string, string>,
   { env = {}, modelPath = '/v1', worker = true, log, network, streams, tasks, clientTimeouts }: PlatformOptions,
@@ -130,7 +130,7 @@ export async function startPlatformOver(
     stopWorkers,
     async newPerson(input = {}) {
       const { accountId, email } = await newAccount(api.services, input);
-      // What a login would return, without the work of its password hash.
+      // The token that a login would return, without the cost of its password hash.
       return { accountId, email, token: await api.services.authenticator.tokens.issue({ accountId, tokenVersion: 1 }) };
     },
   };

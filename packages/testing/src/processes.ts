@@ -1,4 +1,4 @@
-/** Child processes of Tally: each says over IPC when it is ready, writes to a log file, and can be killed. */
+/** Runs Tally's processes as children, which report over IPC when they are ready and write to a log file. */
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -10,24 +10,24 @@ import type { CloseLater } from './clean-up.ts';
 export type Process = {
   pid: number;
   url: string;
-  /** SIGKILL, and gone when it resolves. */
+  /** Sends SIGKILL; resolves once the process has exited. */
   kill(): Promise<void>;
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
   exited: Promise<number | null>;
-  /** Its log so far. */
+  /** The log up to now. */
   log(): Promise<string>;
 };
 
-/** The folder of this repository. */
+/** The root folder of this repository. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** What every process of ours is told. Compiled sources are kept, which takes a third off the start of each. */
+/** The environment of every child process. The compile cache takes a third off each start. */
 export const processEnvironment = {
   PATH: process.env.PATH ?? '',
   NODE_COMPILE_CACHE: join(tmpdir(), 'tally-compile-cache'),
 };
 
-/** Starts `node script` (relative to `from`) and resolves once it is ready. @throws with its log where it ends before */
+/** Starts `node script` (relative to `from`), resolves once it is ready. @throws Error with its log otherwise */
 export async function startProcess(
   options: { name: string; script: string; env: Record<string, string>; logFile: string; from?: string },
   closeLater: CloseLater,
@@ -66,7 +66,7 @@ export async function startProcess(
   };
 }
 
-/** Runs `node script …args` to its end; its exit code and everything it wrote. */
+/** Runs `node script …args` to its end; returns its exit code and output. */
 export async function runProcess(
   script: string,
   args: string[],

@@ -1,4 +1,4 @@
-/** A model that says what a test wants it to, and remembers what it was told. */
+/** A model server that answers from a test's script and records its requests. */
 import { text } from 'node:stream/consumers';
 import type { CloseLater } from './clean-up.ts';
 import { startServer } from './http-server.ts';
@@ -7,21 +7,21 @@ export type Asked = { messages: { role: string; content: string }[]; [field: str
 export type Scripted =
   /** A completion with this text. */
   | string
-  /** A completion that differs from a plain one in these: of its message, its choice, or as a whole. */
+  /** A completion with these overrides of its message, choice or usage. */
   | { message?: object; choice?: object; usage?: unknown }
-  /** An answer as it stands. */
+  /** A raw HTTP response. */
   | { status: number; body: string; type?: string; headers?: Record<string, string> };
 
 export type ScriptedModel = {
   /** For `OPENAI_BASE_URL`. */
   url: string;
-  /** Every request, oldest first. */
+  /** All requests, oldest first. */
   asked: Asked[];
-  /** What is answered from now on. */
+  /** Computes the answers; can be replaced at any time. */
   script: (request: Asked) => Scripted;
 };
 
-/** Speaks OpenAI's chat completions at `url`. */
+/** Serves OpenAI's chat completions API at `url`. */
 export async function startScriptedModel(
   script: ScriptedModel['script'],
   closeLater: CloseLater,
@@ -32,16 +32,24 @@ export async function startScriptedModel(
     model.asked.push(request);
     const said = model.script(request);
     const answer = typeof said === 'string' ? completion({ message: { content: said } }) : said;
-    const { status, body, type, headers }: Whole = 'status' in answer ? answer : completion(answer);
+    const { status, body, type, headers }: RawResponse = 'status' in answer ? answer : completion(answer);
     outgoing.writeHead(status, { 'content-type': type ?? 'application/json', ...headers }).end(body);
   }, closeLater);
   model.url = `${url}/v1`;
   return model;
 }
 
-type Whole = Extract<Scripted, { status: number }>;
+type RawResponse = Extract<Scripted, { status: number }>;
 
-const completion = ({ message, choice, usage }: { message?: object; choice?: object; usage?: unknown }): Whole => ({
+const completion = ({
+  message,
+  choice,
+  usage,
+}: {
+  message?: object;
+  choice?: object;
+  usage?: unknown;
+}): RawResponse => ({
   status: 200,
   body: JSON.stringify({
     id: 'scripted',

@@ -1,4 +1,4 @@
-/** Postgres and Redis of a test's or a tool's own, as child processes. */
+/** Starts Postgres and Redis as child processes for one test run or tool. */
 import { createLogger } from '@tally/core';
 import { connectDatabase, migrate } from '@tally/db';
 import { type Postgres, type Redis, startPostgres, startRedis } from '@tally/embedded';
@@ -9,8 +9,8 @@ export type Services = { folder: string; postgres: Postgres; redis: Redis };
 const silent = createLogger('test', 'silent');
 
 /**
- * Starts both in one folder. `durable`: as in production, else faster; `persist`: whether Redis keeps its data over a
- * restart. Nothing is migrated yet.
+ * Starts both in one folder, without migrations. `durable`: Postgres as in production, else faster; `persist`: Redis
+ * keeps its data over a restart.
  */
 export async function startServices(
   { durable = false, persist = true }: { durable?: boolean; persist?: boolean },
@@ -21,7 +21,7 @@ export async function startServices(
     postgres: startPostgres({ dataDir: folder, durable }),
     redis: startRedis({ dataDir: folder, persist }),
   };
-  // Also one that is still starting when the run is stopped.
+  // Also ends a service that is still starting when the run is stopped.
   closeLater(async () => {
     await Promise.allSettled([starting.postgres.then((it) => it.discard()), starting.redis.then((it) => it.kill())]);
   });
@@ -29,7 +29,7 @@ export async function startServices(
   return { folder, postgres, redis };
 }
 
-/** Brings a database up to date. */
+/** Runs all migrations on a database. */
 export async function migrateAt(url: string): Promise<void> {
   const db = connectDatabase({ url, name: 'test', log: silent, connections: 1 });
   await migrate(db).finally(db.close);
@@ -42,7 +42,7 @@ export function withDatabase(url: string, database: string): string {
   return changed.toString();
 }
 
-/** Runs one statement on a connection of its own. */
+/** Runs one statement on its own connection. */
 export async function runOn(url: string, sql: string): Promise<void> {
   const db = connectDatabase({ url, name: 'test', log: silent, connections: 1 });
   await db.pool.query(sql).finally(db.close);

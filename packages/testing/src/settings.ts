@@ -1,4 +1,4 @@
-/** Settings that every API and worker under test has, whatever it runs on. */
+/** Settings common to every API and worker under test. */
 
 export const metricsToken = 'token-for-metrics-in-tests';
 export const instagramSecret = 'test-instagram-app-secret';

@@ -1,17 +1,17 @@
-/** A TCP proxy before Postgres that cuts connections when a run wants it: at once, or exactly around a statement. */
+/** A TCP proxy in front of Postgres that cuts connections on request: at once, or before or after a given statement. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** `unsent`: before the statement reaches the server. `unanswered`: once the server has carried it out. */
+/** `unsent`: before the statement reaches the server. `unanswered`: after the server has executed it. */
 export type CutMoment = 'unsent' | 'unanswered';
 
 export type TcpProxy = {
   port: number;
-  /** Cuts every connection; returns how many. */
+  /** Cuts every connection; returns their number. */
   cutAll(): number;
-  /** From now on cuts the connections that send one of `statements` and that `chosen` chooses; `stop` says how many. */
+  /** Cuts connections that send one of `statements` where `chosen` returns true; `stop` returns their number. */
   cutAround(trap: { statements: string[]; moment: CutMoment; chosen: () => boolean }): { stop(): number };
-  /** Passes nothing on until it is thawed; new connections are taken and wait. */
+  /** Stops forwarding until `thaw`; new connections are accepted and wait. */
   freeze(): void;
   thaw(): void;
   close(): Promise<void>;
@@ -20,7 +20,7 @@ export type TcpProxy = {
 type Trap = { needles: Buffer[]; moment: CutMoment; chosen: () => boolean; cuts: number };
 type Link = { client: Socket; server: Socket; dropsAnswer: boolean };
 
-/** Listens on a free port of 127.0.0.1 and passes everything on to `targetPort`. */
+/** Listens on a free port of 127.0.0.1 and forwards to `targetPort`. */
 export async function startProxy(targetPort: number): Promise<TcpProxy> {
   const links = new Set<Link>();
   let trap: Trap | undefined;
@@ -32,7 +32,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     link.server.destroy();
   }
 
-  /** What was read is still written, as at an orderly end. */
+  /** Ends a link orderly: data already read are still written. */
   function end(link: Link): void {
     links.delete(link);
     link.client.destroySoon();
@@ -80,7 +80,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       return cuts;
     },
     cutAround({ statements, moment, chosen }) {
-      // In the protocol both a simple query and the name of a prepared statement end with a zero.
+      // In Postgres' protocol both a simple query and the name of a prepared statement end with a zero byte.
       const needles = statements.map((statement) => Buffer.from(`${statement}\0`));
       const own: Trap = { needles, moment, chosen, cuts: 0 };
       trap = own;

@@ -1,11 +1,11 @@
-/** Waiting for what happens by itself and tells nobody. */
+/** Waits for conditions by polling. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const lookEveryMs = 20;
+const pollEveryMs = 20;
 
 /**
- * Polls until `probe` returns something, and returns that. A probe that throws, as in an outage, is asked again.
- * @throws after `limitMs`, with the probe's last error as the cause
+ * Polls until `probe` returns a value, and returns it. A probe that throws, for example in an outage, is repeated.
+ * @throws Error after `limitMs`, with the probe's last error as the cause
  */
 export async function until<T>(
   probe: () => Promise<T | false | undefined> | T | false | undefined,
@@ -21,6 +21,6 @@ export async function until<T>(
       cause = error;
     }
     if (performance.now() > endsAt) throw new Error(`not within ${limitMs} ms: ${probe}`, { cause });
-    await sleep(lookEveryMs);
+    await sleep(pollEveryMs);
   }
 }

@@ -1,12 +1,12 @@
 --[[
-Brings an account to what Postgres said, if the right to hydrate it is still the caller's.
+Applies a snapshot from Postgres to an account, if the caller still has the right to hydrate it.
 
 KEYS  1 account  2 holds  3 sizes  4 nonce
 ARGV  1 nonce  2 granted  3 consumed  4 version
       5 JSON array of the hold ids whose lease had run out in hydrate_begin
       6 JSON array of the live holds in Postgres: [id, tokens, remaining lease ms]
 
-Returns 1, or 0 where the right was lost: start over.
+Returns 1, or 0 where the right was lost and the caller must start over.
 --]]
 local account, holds, sizes, nonce = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
@@ -33,7 +33,7 @@ end
 if tonumber(ARGV[4]) > tonumber(known[2]) then
   redis.call('HSET', account, 'granted', ARGV[2], 'consumed', ARGV[3], 'version', ARGV[4])
 end
--- Postgres is the judge of expiry, and only for the holds that had run out before it was asked.
+-- Postgres decides about expiry, and only for the holds whose lease had run out before it was read.
 local lease_of = {}
 for _, hold in ipairs(live) do lease_of[hold[1]] = hold[3] end
 for _, id in ipairs(cjson.decode(ARGV[5])) do

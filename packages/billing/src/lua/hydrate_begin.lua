@@ -1,13 +1,13 @@
 --[[
-Takes the right to hydrate an account, and notes which leases have run out as of now.
+Takes the right to hydrate an account, and returns the holds whose lease has run out by now.
 
 KEYS  1 nonce  2 holds
 ARGV  1 nonce  2 how long the right lasts, ms
 
-Returns {1, expired hold ids...}, or {0} where somebody else hydrates.
+Returns {1, expired hold ids...}, or {0} where another worker is hydrating.
 --]]
--- The right ends with this server process, also where the key outlives it: the next one would trust a hydration that has
--- not seen what this one granted after it was begun.
+-- The right ends with this server process even if the key survives a restart: otherwise the next process would trust a
+-- hydration that has not seen what this one granted after it began.
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local holder = redis.call('GET', KEYS[1])
 if holder and string.sub(holder, 1, #run_id) == run_id then return { 0 } end

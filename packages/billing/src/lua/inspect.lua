@@ -1,5 +1,5 @@
 --[[
-Reads an account as of one moment, for the audit.
+Reads an account atomically, for the audit.
 
 KEYS  1 account  2 holds  3 sizes
 Returns {run_id matches 0|1, granted, consumed, version, held, sum of sizes, hold ids...}; {} where there is no account.

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[[
-Forgets an account; the next reserve hydrates it from Postgres. The nonce goes too: a hydration under way read
-Postgres before the difference was found.
+Deletes an account; the next reserve hydrates it from Postgres. The nonce is deleted too, because a hydration in progress
+may have read Postgres before the difference was found.
 
 KEYS  1 account  2 nonce
 Returns the number of keys deleted.

@@ -1,12 +1,13 @@
 --[[
-Reserves tokens for one model call, or says why not. Decides every race for a subscription's tokens.
+Reserves tokens for one model call, or returns why not. Decides every race for a subscription's tokens.
 
 KEYS  1 account  hash   granted, consumed, version, held, run_id; the oldest waiter's ticket
       2 holds    zset   hold id -> when its lease runs out, ms of this server's clock
       3 sizes    hash   hold id -> tokens
-ARGV  1 hold id ('' only asks: nothing is recorded but a ticket)   2 want   3 min   4 lease ms
+ARGV  1 hold id ('' only queries: nothing is recorded but a ticket)   2 want   3 min   4 lease ms
       5 granted  6 consumed  7 version of the caller's snapshot (version 0: no snapshot)
-      8 job id ('' for who will not ask again: leaves no ticket, and takes what is free from min up)   9 age of the job, ms
+      8 job id ('' for a caller that does not retry: it leaves no ticket and takes what is free from min up)
+      9 age of the job, ms
 
 Returns {'GRANTED', tokens} | {'WAIT', 0} | {'EXHAUSTED', remaining} | {'HYDRATE', 0}
 --]]
@@ -21,7 +22,7 @@ local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 
 local a = redis.call('HMGET', account, 'run_id', 'granted', 'consumed', 'version', 'held',
   'ticket_job', 'ticket_min', 'ticket_born', 'ticket_since', 'ticket_until')
--- Absent, or written under another server process: it may lack what was lost with that one.
+-- Absent, or written under another server process: writes may have been lost with that process.
 if a[1] ~= run_id then return { 'HYDRATE', 0 } end
 
 local granted, consumed, held = tonumber(a[2]), tonumber(a[3]), tonumber(a[5])
@@ -40,7 +41,7 @@ if remaining < min then
   return { 'EXHAUSTED', remaining }
 end
 
--- A hydration may have read this very hold from Postgres already: it is not in its own way.
+-- A hydration may already have read this hold from Postgres; its own tokens must not count against it.
 local own = hold ~= '' and tonumber(redis.call('HGET', sizes, hold)) or 0
 local free = remaining - (held - own)
 local target = math.min(want, remaining)

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[[
-Removes holds and applies a newer balance. Runs also while Redis is out of memory, since it frees.
-Settling and releasing are the same act here: a released hold comes with no newer balance.
+Removes holds and applies a newer balance. Allowed while Redis is out of memory, because it frees memory.
+Serves settling and releasing alike: a released hold comes with no newer balance.
 
 KEYS  1 account  2 holds  3 sizes   (see reserve.lua)
 ARGV  1 granted  2 consumed  3 version (0: no balance)   4.. hold ids
@@ -19,10 +19,10 @@ for i = 4, #ARGV do
   end
 end
 local version = tonumber(redis.call('HGET', account, 'version'))
--- No account: the next reserve hydrates it. Making one here would hide that.
+-- No account: the next reserve must hydrate it, so none is created here.
 if not version then return removed end
 if freed > 0 then redis.call('HINCRBY', account, 'held', -freed) end
--- All three, or a grant that this version includes would never reach Redis.
+-- Set all three: otherwise a grant included in this version would never reach Redis.
 if tonumber(ARGV[3]) > version then
   redis.call('HSET', account, 'granted', ARGV[1], 'consumed', ARGV[2], 'version', ARGV[3])
 end

@@ -1,4 +1,4 @@
-/** What the model answers in. Strict mode wants every property: null stands for what the page doesn't say. */
+/** The schema of the model's answer. Strict mode requires every property; null means that the page doesn't say. */
 import { z } from 'zod';
 import { availabilities } from '../product.ts';
 

@@ -1,4 +1,4 @@
-/** Holds a model's answer against the page: what the page doesn't say was made up, whoever says it. */
+/** Verifies a model's answer against the page and drops whatever the page does not support. */
 
 import { isPrice, type MoneyPassage, type PageView, placeOf } from '../page/page-view.ts';
 import { passagesOf } from '../page/shown-prices.ts';
@@ -11,10 +11,10 @@ import { containsWords, folded, wordsOf } from '../text/names.ts';
 import { compareAmounts, type Decimal, decimalOf, isZero, shift } from '../text/price.ts';
 import type { ModelAnswer, ModelProduct } from './answer.ts';
 
-/** A list answer can't be longer; what goes on behind was not asked for. */
+/** Above what a requested answer can contain; further products are ignored. */
 const maxProducts = 60;
 
-/** What of the answer the page bears out. An invented name or price takes the whole product with it. */
+/** The supported part of the answer. A product with an invented name or price is dropped entirely. */
 export function checkAnswer({ products }: ModelAnswer, view: PageView): FoundProduct[] {
   const named = products.slice(0, maxProducts).filter(({ name }) => isNamed(name, view));
   const names = named.map(({ name }) => name);
@@ -42,14 +42,17 @@ function checkProduct(claim: ModelProduct, names: string[], view: PageView, text
     priceMax,
     prices: [price, priceMax].filter((amount) => amount !== null),
     ...(low ? currencyOf(claim.currency, low, view) : {}),
-    availability: names.length > 1 ? saidNear(claim.availability, near) : saidNear(claim.availability, mainOf(view)),
+    availability:
+      names.length > 1
+        ? supportedAvailability(claim.availability, near)
+        : supportedAvailability(claim.availability, mainOf(view)),
     sku: copiedCode(claim.sku, view),
     brand: copiedWords(claim.brand, view),
     description: isQuoted(claim.description, text) ? claim.description : null,
   };
 }
 
-/** Whether the page's main part, or its title, has the name: as a phrase, or nearly all of its words in one place. */
+/** Whether the page's main part or title contains the name: as a phrase, or 80% of its words in one place. */
 function isNamed(name: string, view: PageView): boolean {
   const words = wordsOf(name);
   if (words.length === 0) return false;
@@ -64,8 +67,8 @@ function isNamed(name: string, view: PageView): boolean {
 const mainOf = ({ passages }: PageView): MoneyPassage[] => passages.filter(({ beside }) => beside === undefined);
 
 /**
- * The amount on the page that a claimed price is. Null where nothing was claimed, or where what was claimed is on the page
- * but is not a price of this product: a former one, shipping, or another product's.
+ * The amount on the page that matches a claimed price. Null where no price was claimed, or where the claimed amount is
+ * on the page but not this product's price: a former price, shipping, or another product's.
  */
 function findPrice(
   claimed: number | null,
@@ -87,11 +90,11 @@ function findPrice(
   if (current) return current;
   const isOnPage = accepts(view.passages, ({ certain }) => certain) ?? accepts(main, () => true);
   if (isOnPage === undefined) return 'invented';
-  // Where the main part has prices, a claim that is none of them is some other amount.
+  // If the main part has prices and none matches the claim, the claimed amount is something else.
   return main.some((passage) => passage.money.some(isPrice)) ? null : isOnPage;
 }
 
-/** The amount as the page means it, where it is what was claimed. */
+/** The page's amount, read so that it equals the claimed one; undefined where no reading does. */
 function matched(
   money: Money,
   claimed: Decimal,
@@ -101,12 +104,12 @@ function matched(
 ): Money | undefined {
   const reading = readings(money, language, text).find((amount) => amount === claimed);
   if (reading !== undefined) return { ...money, amount: reading };
-  // A model that turns tomans into rials converts what only the shop may: the page's own amount stays.
+  // A model may convert tomans to rials although it must not convert; the page's own amount is kept.
   const isToman = money.mark !== null && money.mark.codes.length === 0;
   return isToman && currency === 'IRR' && shift(money.amount, 1) === claimed ? money : undefined;
 }
 
-/** The claimed currency where the page's mark may mean it and something supports it; else what the mark means. */
+/** The claimed currency where the page's mark allows it and the page supports it; else the mark's own meaning. */
 function currencyOf(
   claimed: string | null,
   { mark }: Money,
@@ -129,15 +132,15 @@ const mentions = (code: string, view: PageView): boolean =>
   readCurrency(code, view.language) !== undefined &&
   view.passages.some(({ text }) => new RegExp(`(?<!\\w)${code}(?!\\w)`).test(text));
 
-/** An availability that nothing on the page speaks for is unknown. */
-function saidNear(claimed: Availability, passages: MoneyPassage[]): Availability {
+/** The claimed availability if the passages support it, else `unknown`. */
+function supportedAvailability(claimed: Availability, passages: MoneyPassage[]): Availability {
   const said = passages.map(({ text }) => saidAvailability(text));
   if (claimed === 'in_stock') return said.some(({ inStock }) => inStock) ? claimed : 'unknown';
   if (claimed === 'out_of_stock') return said.some(({ outOfStock }) => outOfStock) ? claimed : 'unknown';
   return 'unknown';
 }
 
-/** A number that the page's text has, else null. */
+/** The code if the page's text contains it, else null. */
 function copiedCode(value: string | null, { title, passages }: PageView): string | null {
   const code = value?.trim();
   if (!code) return null;
@@ -145,7 +148,7 @@ function copiedCode(value: string | null, { title, passages }: PageView): string
   return isWholeCode(folded(title), wanted) || passages.some((line) => isWholeCode(line.folded, wanted)) ? code : null;
 }
 
-/** A phrase that the page's text has, else null. */
+/** The phrase if the page's text contains it, else null. */
 function copiedWords(value: string | null, { title, passages }: PageView): string | null {
   const phrase = value?.trim();
   if (!phrase) return null;
@@ -155,7 +158,7 @@ function copiedWords(value: string | null, { title, passages }: PageView): strin
     : null;
 }
 
-/** Whether a number stands in a line as a whole, both folded: `SOL-BT` is no part of `SOL-BT-1`. */
+/** Whether a line contains a code as a whole, both folded: `SOL-BT` does not match in `SOL-BT-1`. */
 function isWholeCode(text: string, wanted: string): boolean {
   if (wanted === '') return false;
   for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + 1)) {
@@ -165,7 +168,7 @@ function isWholeCode(text: string, wanted: string): boolean {
   return false;
 }
 
-/** Whether a description is made of the page's own words, in the page's order, give or take a few. */
+/** Whether a description quotes the page: literally, or with 85% of its three-word sequences. */
 function isQuoted(description: string | null, page: PageText): boolean {
   if (!description) return false;
   if (page.folded.includes(folded(description))) return true;

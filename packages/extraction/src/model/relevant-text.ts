@@ -1,21 +1,21 @@
-/** Cuts a page's visible text into parts that a model can read, the most promising first. */
+/** Selects the parts of a page's visible text that the model reads, the most relevant first. */
 import { isPrice, isPriceLine, type MoneyPassage, type PageView } from '../page/page-view.ts';
 import { saidAvailability } from '../text/availability.ts';
 import { namesAgree, wordsOf } from '../text/names.ts';
 
-export type Part = { text: string /** How many price tags it holds. */; prices: number };
+export type Part = { text: string /** Number of price tags. */; prices: number };
 
 /** About 1,500 tokens of English. */
 const maxPartCharacters = 6_000;
 const maxParts = 3;
-/** What stands before a product's name is its breadcrumb or picture, what follows is the product. */
+/** Text kept before a product's name, which is breadcrumbs or images; the product's data follow the name. */
 const leadCharacters = 600;
 const maxPassageCharacters = 1_500;
 
-/** At most three parts of a page. A page on which nothing hints at something for sale has none. */
+/** At most three parts of a page; none where nothing on the page indicates a product for sale. */
 export function relevantParts(view: PageView): Part[] {
   const passages = passagesToShow(view);
-  if (!passages.some(isPromising)) return [];
+  if (!passages.some(indicatesSale)) return [];
   const scores = passages.map((passage, i) => scoreOf(passage, passages[i - 1], view));
   const taken = passages.map(() => false);
   const parts: Part[] = [];
@@ -31,7 +31,7 @@ export function relevantParts(view: PageView): Part[] {
   return parts;
 }
 
-/** All passages, but none of those beside the main part where that has a price of its own. */
+/** The main part's passages if it has a price, else all but those of other products. */
 function passagesToShow({ passages }: PageView): MoneyPassage[] {
   const main = passages.filter(({ beside }) => beside === undefined);
   return main.some((passage) => isPriceLine(passage) && passage.money.some(isPrice))
@@ -39,8 +39,8 @@ function passagesToShow({ passages }: PageView): MoneyPassage[] {
     : passages.filter(({ beside }) => beside !== 'others');
 }
 
-/** Money, or an amount that may be some; or a short line about stock. */
-function isPromising({ text, money, beside }: MoneyPassage): boolean {
+/** Whether a passage has an amount of money, a possible one, or a short text about stock. */
+function indicatesSale({ text, money, beside }: MoneyPassage): boolean {
   const isShort = text.length < 80;
   if (money.some(({ certain, end }) => certain || (isShort && /\d[.,]\d{2}$/.test(text.slice(0, end))))) return true;
   if (!isShort || beside !== undefined) return false;
@@ -48,7 +48,7 @@ function isPromising({ text, money, beside }: MoneyPassage): boolean {
   return said.inStock || said.outOfStock;
 }
 
-/** How much a passage looks like a part of what is for sale here. */
+/** Scores how likely a passage belongs to a product for sale. */
 function scoreOf(passage: MoneyPassage, before: MoneyPassage | undefined, view: PageView): number {
   const { text, heading, money, beside } = passage;
   let score = 0;
@@ -70,7 +70,7 @@ function scoreOf(passage: MoneyPassage, before: MoneyPassage | undefined, view: 
   return beside === undefined ? score : score / 4;
 }
 
-/** Where the best stretch begins: the passage from which the following ones together promise most. */
+/** The index from which the following passages have the highest weighted sum of scores; -1 for none. */
 function bestWindow(scores: number[], taken: boolean[]): number {
   let [best, bestSum] = [-1, 0];
   for (let i = 0; i < scores.length; i++) {
@@ -82,7 +82,7 @@ function bestWindow(scores: number[], taken: boolean[]): number {
   return best;
 }
 
-/** The passages from a little before `start` until the part is full or another part begins. */
+/** The passages from shortly before `start` until the part is full or reaches another part. */
 function windowAround(start: number, passages: MoneyPassage[], taken: boolean[]): MoneyPassage[] {
   let first = start;
   for (let lead = 0; first > 0 && !taken[first - 1]; first--) {
@@ -109,9 +109,9 @@ const toLine = ({ text, heading, button }: MoneyPassage): string => {
   return button ? `[${cut}]` : cut;
 };
 
-/** The longest and shortest useful answer about a part: a list says more than a page about one product. */
+/** Output token limits for a part: they grow with its number of prices. */
 export function answerTokens({ prices, text }: Part): { min: number; max: number } {
-  // A product takes some 110 tokens, more where the script is not Latin.
+  // A product takes about 110 tokens, more in non-Latin scripts.
   const each = wordsOf(text).some((word) => /[^\p{Script=Latin}\p{N}]/u.test(word)) ? 160 : 120;
   return { min: 150, max: Math.min(2_000, 400 + each * prices) };
 }

@@ -1,22 +1,22 @@
-/** Knows what stands beside a page's own product: site furniture, related items, reviews, other sellers. */
+/** Recognizes content outside a page's main part: navigation, related items, reviews, other sellers. */
 import type { Element } from './dom.ts';
 
-/** Names of classes and ids, word by word, of areas that never hold the page's own price. */
+/** Words in classes and ids of areas that never contain the page's own price. */
 const besideNames =
   /(?:^|[-_ ])(?:related|recommend(?:ed|ations?|ation)?|recs|upsells?|cross-?sells?|crosssell|similar|also-?(?:like|bought|viewed)|recently-?viewed|recent-?(?:ly|products|items)|last-?seen|reviews?|testimonials?|ratings?|comments?|newsletter|cookies?|consent|mini-?cart|cart-?drawer|breadcrumbs?|site-?(?:header|footer|nav)|navbar|mega-?menu|footer|sponsored|carousel-related|other-?sellers|bundles?)(?:$|[-_ ])/i;
 const besideTags = new Set(['nav', 'footer', 'header', 'aside']);
 const besideRoles = new Set(['banner', 'navigation', 'contentinfo', 'complementary', 'search']);
-/** An aside may be the very place where the price stands. */
+/** Words in classes and ids of purchase areas, which contain the price even in an aside. */
 const buyNames =
   /(?:^|[-_ ])(?:buy-?box|buybox|purchase|add-?to-?cart|product-?(?:info|price|summary|form|buy|detail|details)|price-?box|pdp)(?:$|[-_ ])/i;
 
 /**
- * Why something is not the main part: the site's furniture, an area that its class names so (which may err), or a list
- * of other products.
+ * Why content is outside the main part: `furniture` (the site's header, navigation and footer), `area` (by its class
+ * name, which may be wrong), or `others` (a list of other products).
  */
 export type Beside = 'furniture' | 'area' | 'others';
 
-/** The kind of area beside the main part that an element is, by its tag, role, class or id. */
+/** The kind of an element outside the main part, by its tag, role, class or id; undefined for the main part. */
 export function besideElement(element: Element): Beside | undefined {
   const names = `${element.attribs.class ?? ''} ${element.attribs.id ?? ''}`.replace(/([a-z])([A-Z])/g, '$1-$2');
   if (buyNames.test(names)) return undefined;
@@ -39,7 +39,7 @@ const others =
   '^(?:شاید|(?:محصولات|کالاهای) (?:مرتبط|مشابه|پیشنهادی|دیگر)|مرتبط|مشابه|پیشنهاد|بازدید|اخیر|خریداران|سایر فروش|فروشندگان دیگر|قد (?:يعجبك|تعجبك)|ربما|منتجات (?:ذات|مشابهة|مقترحة|أخرى)|ذات صلة|شوهد|شاهدت|يشترى|اشترى|بائعون|موصى|عملاء)|' +
   'おすすめ|関連商品|関連する|類似|最近(?:見|チェック|閲覧)|よく一緒に|この商品を(?:見|買)|他の出品者|相关|相關|推荐|推薦|猜你喜欢|最近浏览|相似|추천 ?상품|관련 ?상품|최근 본|비슷한|함께 (?:구매|본)|आपको (?:यह|ये)|मिलते-जुलते';
 
-/** Headings of areas that are not the product, but whose words could also label it ("Bestseller"). */
+/** Headings of areas outside the product whose words could also label the product ("Bestseller"). */
 const furniture =
   'reviews?\\b|customer reviews|\\d+ reviews|more reviews|ratings?\\b|what (?:our |my )?customers|best ?sellers?|bestsell|trending|popular|new arrivals|featured|accessories|newsletter|latest|from (?:the|our) blog|instagram|' +
   'bewertung|rezension|kundenmeinung|zubehör|neuheiten|beliebt|topseller|avis\\b|commentaires|meilleures ventes|accessoires|nouveautés|opiniones|reseñas|valoraciones|más vendidos|accesorios|' +
@@ -50,14 +50,14 @@ const furnitureAnywhere =
 const othersPattern = new RegExp(`^${others}`, 'iu');
 const furniturePattern = new RegExp(`^(?:${furniture})|${furnitureAnywhere}`, 'iu');
 
-const unadorned = (text: string): string => text.replace(/^[^\p{L}\p{N}]+/u, '');
+const withoutLeadingSymbols = (text: string): string => text.replace(/^[^\p{L}\p{N}]+/u, '');
 
-/** The kind of area that a heading begins beside the main part, or undefined. */
+/** The kind of area that a heading begins outside the main part, or undefined. */
 export function besideHeading(text: string): Beside | undefined {
-  if (othersPattern.test(unadorned(text))) return 'others';
-  return furniturePattern.test(unadorned(text)) ? 'area' : undefined;
+  if (othersPattern.test(withoutLeadingSymbols(text))) return 'others';
+  return furniturePattern.test(withoutLeadingSymbols(text)) ? 'area' : undefined;
 }
 
-/** The same for a line that only looks like a heading: it must say so in so many words. */
+/** The same for a short line that only looks like a heading: only phrases for other products count. */
 export const besideLine = (text: string): Beside | undefined =>
-  text.length <= 60 && othersPattern.test(unadorned(text)) ? 'others' : undefined;
+  text.length <= 60 && othersPattern.test(withoutLeadingSymbols(text)) ? 'others' : undefined;

@@ -1,4 +1,4 @@
-/** The page's document, parsed: its nodes, what is hidden in it, and what its head says about it. */
+/** Parses a page's HTML and reads its nodes, hidden elements and head. */
 import { type Cheerio, type CheerioAPI, load } from 'cheerio';
 import { maxUrlCharacters } from '../page-address.ts';
 
@@ -6,18 +6,18 @@ type Document = ReturnType<CheerioAPI['root']> extends Cheerio<infer Root> ? Roo
 export type Node = Document['childNodes'][number];
 export type Element = Extract<Node, { attribs: Record<string, string> }>;
 
-/** Chromium's own parser nests no deeper; scripts can, and recursion over such a page would end in a stack overflow. */
+/** Chromium's parser nests no deeper, but scripts can, and recursion over such a page would overflow the stack. */
 const maxDepth = 400;
 
 export const isElement = (node: Node | Document | null): node is Element => node !== null && 'attribs' in node;
 
 /**
- * htmlparser2 rather than parse5: it takes tags as they stand, in linear time. parse5 repairs unbalanced ones as the
- * HTML standard asks, which 300 bytes of script can make a gigabyte of; a DOM that Chromium wrote down needs no repair.
+ * htmlparser2 instead of parse5: it takes tags as written, in linear time. parse5 repairs unbalanced tags by the HTML
+ * standard, which 300 bytes of script can inflate to a gigabyte; a DOM serialized by Chromium needs no repair.
  */
 export const asHtml = { xml: { xmlMode: false } } as const;
 
-/** Parses a page; what is nested too deeply for recursion comes out flat. */
+/** Parses a page; flattens content nested too deeply for recursion. */
 export function parseHtml(html: string): CheerioAPI {
   const $ = load(html, asHtml);
   const stack: { node: Element; depth: number }[] = $.root()
@@ -31,7 +31,7 @@ export function parseHtml(html: string): CheerioAPI {
   return $;
 }
 
-/** Leaves only leaves under `parent`: texts, and elements without elements in them. */
+/** Keeps only leaves under `parent`: text nodes, and elements without child elements. */
 function flatten(parent: Element): void {
   const leaves: Node[] = [];
   const stack = [...parent.children].reverse();
@@ -48,16 +48,16 @@ function flatten(parent: Element): void {
   parent.children = leaves;
 }
 
-const unseenTags = new Set(
+const invisibleTags = new Set(
   'script style noscript template svg head iframe object canvas video audio datalist math'.split(' '),
 );
 const hidingStyle =
   /display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*(?:0*\.0+|0+)(?![.\d])|font-size\s*:\s*[0-3](?:\.\d+)?(?:px|pt)?\s*(?:;|!|$)|(?:left|right|top|text-indent)\s*:\s*-\d{3,}|clip\s*:\s*rect\(0|clip-path\s*:\s*inset\((?:50|100)%|(?:^|;)\s*(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)/i;
 
-/** Whether nobody can see an element, by what the browser marked and by its own attributes. */
+/** Whether an element is invisible, by the browser's mark or by its own attributes. */
 export function isHidden({ name, attribs }: Element): boolean {
   if (
-    unseenTags.has(name) ||
+    invisibleTags.has(name) ||
     'data-tally-hidden' in attribs ||
     'hidden' in attribs ||
     attribs['aria-hidden'] === 'true'
@@ -67,7 +67,7 @@ export function isHidden({ name, attribs }: Element): boolean {
   return attribs.style !== undefined && hidingStyle.test(attribs.style);
 }
 
-/** The first of the `<meta>` values with these names or properties that is not empty. */
+/** The first non-empty `<meta>` value with one of these names or properties. */
 export function metaOf($: CheerioAPI, ...names: string[]): string | null {
   for (const name of names) {
     const meta = $(`meta[property="${name}"], meta[name="${name}"]`).get();
@@ -77,7 +77,7 @@ export function metaOf($: CheerioAPI, ...names: string[]): string | null {
   return null;
 }
 
-/** An absolute http(s) address without what only tracks, or null; longer ones than people may send us are none. */
+/** An absolute http(s) URL without tracking parameters; null for an invalid or too long one. */
 export function absoluteUrl(address: string | null | undefined, base: string): string | null {
   if (!address || address.length > maxUrlCharacters) return null;
   if (!address.trim() || !URL.canParse(address.trim(), base)) return null;
@@ -90,7 +90,7 @@ export function absoluteUrl(address: string | null | undefined, base: string): s
   return url.href;
 }
 
-/** The page's canonical address where it names one on its own host, else its own. */
+/** The page's canonical URL if it is on the same host, else its own URL. */
 export function canonicalUrl($: CheerioAPI, pageUrl: string): string {
   const own = absoluteUrl(pageUrl, pageUrl) ?? pageUrl;
   const canonical = absoluteUrl($('link[rel~="canonical"]').attr('href'), pageUrl);

@@ -1,28 +1,28 @@
-/** Finds a product's pictures and its own address around its name: what no model needs to copy. */
+/** Finds a product's images and link near its name, so that the model need not copy them. */
 import { absoluteUrl, type Element, isElement, isHidden, metaOf, type Node } from './dom.ts';
 import { type PageView, placeOf } from './page-view.ts';
 
 const maxImages = 10;
-/** Up from a name, a product's own card or column ends soon, and holds no more than this. */
+/** Limits of the search around a name: levels up from it, and elements per level. */
 const maxLevels = 5;
 const maxElements = 2_000;
 
-/** What stands around the names of a page's products. */
+/** Finders for images and links near product names. */
 export type Surroundings = {
-  /** Pictures in the smallest element around the name that has any; `og:image` first for a page of one product. */
+  /** Images in the smallest element around the name that has any; `og:image` first on a page with one product. */
   imagesNear(name: string): string[];
-  /** Where the name links to, for products of a list. */
+  /** The link at the name, for products of a list. */
   linkNear(name: string): string | null;
 };
 
-/** Looks around the products of these names. */
+/** Prepares the finders for a page's product names. */
 export function surroundingsOf(names: string[], view: PageView): Surroundings {
   const placed = (name: string): Element | undefined => view.passages[placeOf(name, view)]?.element;
   const namedInside = countInside(new Set(names.flatMap((name) => placed(name) ?? [])));
   const beside = new Set<Node>(view.passages.filter((passage) => passage.beside).map(({ element }) => element));
   const isOnly = new Set(names).size <= 1;
 
-  /** The elements around a name, from the inside out, as long as no other product's name is in them. */
+  /** The elements around a name, from the inside out, until one contains another product's name. */
   function around(name: string): Element[] {
     const found: Element[] = [];
     for (
@@ -55,7 +55,7 @@ export function surroundingsOf(names: string[], view: PageView): Surroundings {
   };
 }
 
-/** How many of `elements` each node around them holds. */
+/** For each ancestor, the number of `elements` in it. */
 function countInside(elements: ReadonlySet<Element>): ReadonlyMap<Node, number> {
   const counts = new Map<Node, number>();
   for (const element of elements) {
@@ -65,12 +65,12 @@ function countInside(elements: ReadonlySet<Element>): ReadonlyMap<Node, number> 
   return counts;
 }
 
-/** An element and those in it, in the order of the document, without what `isLeftOut` leaves out. */
-function* elementsIn(root: Element, isLeftOut: (element: Element) => boolean): Generator<Element> {
+/** An element and its descendants in document order, without the subtrees for which `isSkipped` is true. */
+function* elementsIn(root: Element, isSkipped: (element: Element) => boolean): Generator<Element> {
   const stack: Node[] = [root];
-  let looked = 0;
-  for (let node = stack.pop(); node !== undefined && looked++ < maxElements; node = stack.pop()) {
-    if (!isElement(node) || isLeftOut(node)) continue;
+  let visited = 0;
+  for (let node = stack.pop(); node !== undefined && visited++ < maxElements; node = stack.pop()) {
+    if (!isElement(node) || isSkipped(node)) continue;
     yield node;
     for (let i = Math.min(node.children.length, maxElements) - 1; i >= 0; i--) stack.push(node.children[i] as Node);
   }
@@ -91,7 +91,7 @@ function firstLinkIn(root: Element): string | undefined {
   return undefined;
 }
 
-/** The address of a picture that may be loaded late; none for placeholders. */
+/** The URL of an image that may be lazily loaded; undefined for a placeholder. */
 function sourceOf({ attribs }: Element, base: string): string[] | undefined {
   const largest = (attribs.srcset ?? attribs['data-srcset'])?.split(',').at(-1)?.trim().split(/\s+/)[0];
   const address = [attribs.src, attribs['data-src'], attribs['data-lazy-src'], largest].find(

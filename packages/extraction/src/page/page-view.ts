@@ -1,4 +1,4 @@
-/** One page, read once: the document for structured data, and what a visitor sees of it. */
+/** Parses a page once: its document for structured data, and its visible passages. */
 import type { CheerioAPI } from 'cheerio';
 import type { RenderedPage } from '../page.ts';
 import { findMoney, type Money } from '../text/money.ts';
@@ -6,46 +6,46 @@ import { collapse, folded, setsAgree, wordsOf } from '../text/names.ts';
 import { canonicalUrl, languageOf, metaOf, parseHtml } from './dom.ts';
 import { type Passage, readPassages } from './passages.ts';
 
-/** A passage in the forms in which it is compared, and the amounts in it. */
+/** A passage with its forms for comparison and its amounts of money. */
 export type MoneyPassage = Passage & {
   folded: string;
   words: string[];
   wordSet: ReadonlySet<string>;
-  /** The words without anything between them. */
+  /** The words joined without separators. */
   letters: string;
   money: Money[];
 };
 
 export type PageView = {
   $: CheerioAPI;
-  /** Where the browser ended up. */
+  /** The final URL after redirects. */
   url: string;
   canonicalUrl: string;
   language: string;
   title: string;
-  /** What the page says it is about: its main headings, `og:title`, `<title>`. */
+  /** What the page is about: its main headings, `og:title`, `<title>`. */
   topics: { headings: string[]; ogTitle: string | null; title: string };
-  /** All that is visible. */
+  /** All visible passages. */
   passages: MoneyPassage[];
-  /** Where names stand, as far as anybody looked: lists ask for each of theirs many times. */
+  /** Cache of {@link placeOf}: lists look up each name many times. */
   places: Map<string, number>;
 };
 
-/** A line that is a price, or hardly more; amounts in running text are weak evidence. */
+/** The maximum length of a price tag; amounts in running text are weak evidence. */
 const priceLineCharacters = 90;
 
-/** What a page says of itself is the page's to write, and goes into prompts: longer than any honest title and language. */
+/** Limits for title, language and headings, which are untrusted and go into prompts; above any legitimate length. */
 const maxTitleCharacters = 300;
 const maxLanguageCharacters = 35;
 const maxHeadings = 20;
-/** Names that are looked for; a page that names more is no page about products. */
+/** Limit for looked-up names; a page with more is not about products. */
 const maxNames = 1_000;
 
 export function viewPage(page: RenderedPage): PageView {
   const $ = parseHtml(page.html);
   const language = languageOf($).slice(0, maxLanguageCharacters);
   const passages = readPassages($).map((passage) => withForms(passage, language));
-  // Where nothing is for sale outside the areas that classes name, these were the page's own content all along.
+  // If prices occur only in areas named by classes, these areas are the page's main content.
   const besideIsMain = passages.some(hasPrice) && !passages.some((passage) => !passage.beside && hasPrice(passage));
   const title = titleOf($('head title').first().text() || $('title').first().text());
   return {
@@ -86,17 +86,17 @@ const hasPrice = (passage: MoneyPassage): boolean => isPriceLine(passage) && pas
 const withoutArea = (passage: MoneyPassage): MoneyPassage =>
   passage.beside === 'area' ? { ...passage, beside: undefined } : passage;
 
-/** A current price in so many words: not a former one, not shipping, not by the kilo. */
+/** Whether an amount is a current price: not a former price, shipping, or a price per unit. */
 export const isPrice = (money: Money): boolean => money.certain && money.kind === 'price';
 
-/** Whether a passage is short enough to be a price tag; Chinese and Japanese say as much in half the letters. */
+/** Whether a passage is short enough to be a price tag; Chinese and Japanese characters count twice. */
 export function isPriceLine({ text }: Passage): boolean {
   if (text.length > priceLineCharacters) return false;
   const wide = text.match(/[\u3040-\u30ff\u4e00-\u9fff]/g)?.length ?? 0;
   return text.length + wide <= priceLineCharacters;
 }
 
-/** Where `name` stands on the page, best place first: as a heading, then as a line, then inside one. -1 where it doesn't. */
+/** The index of the best passage for `name`: a heading, else a line, else a longer passage; -1 for none. */
 export function placeOf(name: string, { passages, places }: PageView): number {
   const known = places.get(name);
   if (known !== undefined) return known;

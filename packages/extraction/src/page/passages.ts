@@ -1,4 +1,4 @@
-/** Reads a document as a person sees it: a list of passages, each knowing what it is and whether it belongs to the main part. */
+/** Reads a document's visible text as a list of passages, with their kind and whether they belong to the main part. */
 import type { CheerioAPI } from 'cheerio';
 import { collapse } from '../text/names.ts';
 import { type Beside, besideElement, besideHeading, besideLine } from './beside.ts';
@@ -6,14 +6,14 @@ import { type Element, isElement, isHidden, type Node } from './dom.ts';
 
 /** One line or paragraph of visible text. */
 export type Passage = {
-  /** Spaces collapsed; struck-through parts stand between `~~`. */
+  /** White space collapsed; struck-through text is enclosed in `~~`. */
   text: string;
   /** 1 to 6 for a heading, else 0. */
   heading: number;
   button: boolean;
-  /** Set where it is no part of what the page is about. */
+  /** Set where the passage is outside the page's main part. */
   beside: Beside | undefined;
-  /** The block that holds it. */
+  /** The enclosing block. */
   element: Element;
 };
 
@@ -26,13 +26,13 @@ const struckNames =
   /(?:^|[-_ ])(?:old|was|strike|strikethrough|striked|crossed|line-through|rrp|msrp|uvp|list-?price|compare(?:-at)?(?:-price)?|regular-price|price-old|oldprice|original-price|was-price|previous)(?:$|[-_ ])/i;
 const centsNames = /(?:^|[-_ ])(?:fraction|cents?|decimals?)(?:$|[-_ ])/i;
 
-/** The visible passages of a page, in the order of the document. */
+/** The visible passages of a page, in document order. */
 export function readPassages($: CheerioAPI): Passage[] {
   const body = $('body').get(0);
   return body === undefined ? [] : new Reader(mainHeadings($)).read(body);
 }
 
-/** The headings that name what the page is about: h1, outside of the site's own header where there is one such. */
+/** The headings that name the page's subject: each h1 outside headers and navigation, or else every h1. */
 function mainHeadings($: CheerioAPI): Element[] {
   const all = $('h1')
     .get()
@@ -41,13 +41,14 @@ function mainHeadings($: CheerioAPI): Element[] {
   return inMain.length > 0 ? inMain : all;
 }
 
-/** What is read of a page; people scroll no further either. */
+/** Limits for what is read of a page. */
 const maxPassages = 20_000;
 const maxCharacters = 2_000_000;
 
-/** An open element, with what holds for all that is in it. */
+/** An open element and the properties its content inherits. */
 type Frame = {
   element: Element;
+  /** Index of the next child to read. */
   next: number;
   beside: Beside | undefined;
   struck: boolean;
@@ -66,8 +67,8 @@ class Reader {
   #linked = false;
   #characters = 0;
   readonly #holdingMore = new Map<Element, boolean>();
-  /** Since a heading said so, until the end of its container or the next heading of its rank. */
-  #othersUntil: { container: Element; rank: number; beside: Beside } | undefined;
+  /** Set by a heading, until the end of its container or the next heading of the same or a higher level. */
+  #othersUntil: { container: Element; level: number; beside: Beside } | undefined;
 
   constructor(headings: Element[]) {
     for (const heading of headings) {
@@ -83,7 +84,7 @@ class Reader {
       const child = frame.element.children[frame.next++];
       if (child === undefined) this.#leave(frame);
       else if (isElement(child)) this.#enter(child);
-      else if (child.type === 'text') this.#say(child.data, frame);
+      else if (child.type === 'text') this.#append(child.data, frame);
     }
     return this.#passages;
   }
@@ -105,14 +106,14 @@ class Reader {
         struckNames.test(names),
       linked: parent?.linked === true || element.name === 'a',
       block: parent?.block,
-      heading: parent?.heading || headingRank(element),
+      heading: parent?.heading || headingLevel(element),
       button: parent?.button === true || isButton(element),
     };
     if (blockTags.has(element.name)) frame.block = frame;
     this.#stack.push(frame);
     if (element.name === 'sup' || centsNames.test(names)) this.#cents(element, frame);
     if (element.name === 'input' && ['submit', 'button'].includes(element.attribs.type ?? ''))
-      this.#say(element.attribs.value ?? '', frame);
+      this.#append(element.attribs.value ?? '', frame);
   }
 
   #leave(frame: Frame): void {
@@ -121,21 +122,21 @@ class Reader {
     this.#stack.pop();
   }
 
-  #say(text: string, frame: Frame): void {
+  #append(text: string, frame: Frame): void {
     if (frame.linked && text.trim()) this.#linked = true;
     this.#pieces.push({ text, struck: frame.struck });
     this.#characters += text.length;
   }
 
-  /** `54<sup>25</sup>` is shown as 54 and a quarter. */
+  /** Inserts the decimal point that `54<sup>25</sup>` shows by its layout. */
   #cents(element: Element, frame: Frame): void {
     const [only, ...others] = element.children;
     const before = this.#pieces.at(-1)?.text ?? '';
     if (others.length === 0 && only?.type === 'text' && /^\s*\d{2}\s*$/.test(only.data) && /\d\s*$/.test(before))
-      this.#say('.', frame);
+      this.#append('.', frame);
   }
 
-  /** Ends the passage that `frame`'s element holds. */
+  /** Ends the current passage in `frame`'s element. */
   #flush(frame: Frame | undefined): void {
     const text = joined(this.#pieces);
     const linked = this.#linked;
@@ -146,13 +147,14 @@ class Reader {
     const block = frame.block ?? frame;
     const isLine = heading === 0 && !linked && !button;
     const starts = heading > 1 ? besideHeading(text) : isLine ? besideLine(text) : undefined;
-    if (starts) this.#othersUntil = { container: this.#containerOf(block.element), rank: heading || 6, beside: starts };
-    else if (heading > 0 && this.#othersUntil && heading <= this.#othersUntil.rank) this.#othersUntil = undefined;
+    if (starts)
+      this.#othersUntil = { container: this.#containerOf(block.element), level: heading || 6, beside: starts };
+    else if (heading > 0 && this.#othersUntil && heading <= this.#othersUntil.level) this.#othersUntil = undefined;
     const beside = this.#othersUntil?.beside ?? block.beside;
     this.#passages.push({ text, heading, button, beside, element: block.element });
   }
 
-  /** The closest element around a heading that holds more than the heading. */
+  /** The closest ancestor of a heading that contains more than the heading. */
   #containerOf(heading: Element): Element {
     let element = heading;
     while (element.parent !== null && isElement(element.parent as Node)) {
@@ -170,16 +172,16 @@ const isSomething = (node: Node): boolean => isElement(node) || (node.type === '
 const isButton = ({ name, attribs }: Element): boolean =>
   name === 'button' || name === 'input' || attribs.role === 'button';
 
-/** 1 to 6, or 0 where an element is no heading. */
-function headingRank({ name, attribs }: Element): number {
-  const rank = /^h([1-6])$/.exec(name)?.[1];
-  if (rank !== undefined) return Number(rank);
+/** A heading's level, 1 to 6; 0 for other elements. */
+function headingLevel({ name, attribs }: Element): number {
+  const level = /^h([1-6])$/.exec(name)?.[1];
+  if (level !== undefined) return Number(level);
   return attribs.role === 'heading' ? Number(attribs['aria-level']) || 2 : 0;
 }
 
 function joined(pieces: { text: string; struck: boolean }[]): string {
   let text = '';
-  /** The last letters of `text`: to look at its own end, a string in the making is copied each time. */
+  /** The last two characters of `text`, kept separately because reading the end of a growing string copies it. */
   let end = '';
   let struck = false;
   const add = (more: string): void => {
@@ -196,7 +198,7 @@ function joined(pieces: { text: string; struck: boolean }[]): string {
   return collapse(struck ? `${text}~~` : text);
 }
 
-/** Badges stand side by side without a space between them: `4,50 €` `Sold out`. Parts of one word or number do not. */
+/** Adjacent badges have no space between them (`4,50 €` `Sold out`) and need one; parts of a word or number do not. */
 const needSpace = (before: string, after: string): boolean =>
   /\S$/.test(before) &&
   (/^\p{Lu}/u.test(after) ||

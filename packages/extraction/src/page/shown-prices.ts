@@ -1,15 +1,15 @@
-/** Which prices a page shows for a product, near its name: what structured data are held against. */
+/** Finds the prices that a page shows near a product's name, and compares structured data with them. */
 
 import { saidAvailability } from '../text/availability.ts';
 import type { Money } from '../text/money.ts';
 import { compareAmounts, type Decimal, shift } from '../text/price.ts';
 import { isPrice, isPriceLine, type PageView, placeOf } from './page-view.ts';
 
-/** A product's prices follow its name; further down the page is about something else. */
+/** A product's prices follow its name closely; text further down is about something else. */
 const maxPassages = 40;
 const maxCharacters = 2_500;
 
-/** The passages that belong to the product called `name`: from its name to the next heading that could be another's. */
+/** The passages of the product `name`: from its name to the next heading that could be another product's. */
 export function passagesOf(name: string, view: PageView, others: readonly string[] = []): PageView['passages'] {
   const start = placeOf(name, view);
   const first = view.passages[start];
@@ -29,13 +29,13 @@ export function passagesOf(name: string, view: PageView, others: readonly string
   return found;
 }
 
-/** The current prices that price tags show for the product called `name`, in the order of the page. */
+/** The current prices on price tags of the product `name`, in page order. */
 export const shownPrices = (name: string, view: PageView, others: readonly string[] = []): Money[] =>
   passagesOf(name, view, others).flatMap((passage) => (isPriceLine(passage) ? passage.money.filter(isPrice) : []));
 
 /**
- * Whether a line near the product's name says that it is sold out, and none that it can be had. Options don't count: one
- * size that is gone is not the product.
+ * Whether a line near the product's name says that it is sold out, and none that it is in stock. Options don't count,
+ * because one sold-out size is not the product.
  */
 export function showsSoldOut(name: string, view: PageView, others: readonly string[]): boolean {
   const near = passagesOf(name, view, others);
@@ -46,20 +46,20 @@ export function showsSoldOut(name: string, view: PageView, others: readonly stri
   );
 }
 
-/** What structured data say a product costs. */
+/** A product's price according to structured data. */
 export type ClaimedPrice = { price: Decimal; priceMax: Decimal | null; currency: string | null; all: Decimal[] };
 
-/** `silent`: the page shows no price that could contradict. */
+/** `silent`: the page shows no price to compare with. */
 export type Verdict = 'agrees' | 'silent' | 'stale';
 
-/** Whether structured data's price is the one that the page shows. */
+/** Compares the structured price with the shown ones. */
 export function compareWithShown(claim: ClaimedPrice, shown: Money[]): Verdict {
   if (shown.length === 0) return 'silent';
   return shown.some((money) => isSamePrice(claim, money)) ? 'agrees' : 'stale';
 }
 
 function isSamePrice(claim: ClaimedPrice, { amount, mark }: Money): boolean {
-  // A toman is ten rials and has no code: structured data give the rials.
+  // A toman is ten rials and has no ISO code, so structured data contain rials.
   if (mark !== null && mark.codes.length === 0)
     return inRange(claim, shift(amount, 1)) && (claim.currency ?? 'IRR') === 'IRR';
   if (mark?.codes.includes('IRR') && claim.currency === null && inRange(claim, amount)) return true;

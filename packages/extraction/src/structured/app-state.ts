@@ -1,6 +1,6 @@
 /**
- * Reads products out of the state that a page's scripts start from (`__NEXT_DATA__`, `window.X = {…}`). Nobody promises what
- * its fields mean, so a product counts only where the page shows its name and its price.
+ * Reads products from the initial state of a page's scripts (`__NEXT_DATA__`, `window.X = {…}`). Its fields follow no
+ * standard, so a product counts only where the page shows its name and its price.
  */
 import type { CheerioAPI } from 'cheerio';
 import type { PageView } from '../page/page-view.ts';
@@ -15,7 +15,7 @@ import { type DataNode, isNode, listOf } from './linked-data.ts';
 import type { ShownFor } from './product-node.ts';
 import { amountOf, gtinOf, textOf, urlsOf } from './values.ts';
 
-/** State may be megabytes of other things. */
+/** Limits, because state can contain megabytes of unrelated data. */
 const maxNodes = 200_000;
 const maxProducts = 200;
 const maxAmounts = 100;
@@ -28,7 +28,7 @@ const otherPriceKey =
   /old|was|list|regular|compare|msrp|rrp|uvp|unit|shipping|strike|retail|before|discount|saving|instal|tax|cost|formatted_?old|points|original|lowest|previous|minimum|per_?/i;
 const reading = { index: new Map(), url: '', language: '' };
 
-/** The products in the page's inline state that the page shows, with the price at the scale at which it shows it. */
+/** Products in the page's inline state that the page also shows, priced at the scale shown (major units or cents). */
 export function readAppState(view: PageView, shownFor: ShownFor): FoundProduct[] {
   const found = new Map<string, FoundProduct>();
   const shown = new Map<string, Money[]>();
@@ -48,7 +48,7 @@ export function readAppState(view: PageView, shownFor: ShownFor): FoundProduct[]
   return [...found.values()];
 }
 
-/** The JSON in script elements and in assignments to global variables. */
+/** JSON values in script elements and in assignments to global variables. */
 function statesOf($: CheerioAPI): unknown[] {
   const states: unknown[] = [];
   for (const script of $('script').get()) {
@@ -72,7 +72,7 @@ function assignmentsIn(script: string): unknown[] {
     const end = endOfValue(script, start);
     scanned += end - start;
     const literal = script.slice(start, end);
-    // Code has braces too; state has names and prices.
+    // Skips code blocks: product state contains names and prices.
     if (literal.length < 20 || !/price|amount/i.test(literal) || !/name|title/i.test(literal)) continue;
     values.push(parseTolerant(literal));
     done = end;
@@ -84,7 +84,7 @@ function assignmentsIn(script: string): unknown[] {
   return values;
 }
 
-/** Where the object or array that begins at `start` ends. */
+/** The end of the object or array that begins at `start`. */
 function endOfValue(script: string, start: number): number {
   let depth = 0;
   let quote = '';
@@ -145,17 +145,17 @@ function toProduct(node: DataNode, { url, language }: PageView, shownFor: ShownF
   };
 }
 
-/** The state's code where it fits what the page shows, else what the page shows. */
+/** The state's currency code where it is compatible with the shown mark, else the shown currency. */
 function currencyOf(named: string | null, { mark }: Money): Pick<FoundProduct, 'currency' | 'currencyLabel'> {
   const fits = named !== null && (mark === null || mark.codes.includes(named));
   const currency = fits ? named : (mark?.currency ?? null);
   return { currency, currencyLabel: currency === null ? (mark?.label ?? null) : null };
 }
 
-/** As written, and in hundredths. */
+/** The amount as written, and as hundredths. */
 const scales = (amount: Decimal): Decimal[] => [amount, shift(amount, -2)];
 
-/** Amounts under keys that speak of a current price. */
+/** Amounts under keys that name a current price. */
 function pricesIn(node: DataNode, language: string, depth: number): Decimal[] {
   return Object.entries(node).flatMap(([key, value]) => {
     if (!priceKey.test(key) && !(depth === 0 && /^(?:offers?|variants?|pricing|prices)$/i.test(key))) return [];

@@ -1,4 +1,4 @@
-/** Decides which of a source's products the page is about: one, several (a list), or none. */
+/** Chooses which of a source's products the page is about: one, several (a list), or none. */
 import { absoluteUrl } from '../page/dom.ts';
 import { type PageView, placeOf } from '../page/page-view.ts';
 import { containsWords, namesAgree, sameName, wordsOf } from '../text/names.ts';
@@ -6,13 +6,13 @@ import type { FoundProduct } from './found-product.ts';
 
 export type Choice = { products: FoundProduct[]; isList: boolean };
 
-/** The page's own product among `found`; else all those that it shows in its main part. */
+/** The page's own product among `found`; else all products shown in its main part. */
 export function choose(found: FoundProduct[], view: PageView): Choice {
   const products = withoutRepeats(found);
   const [own] = products
     .filter((product) => isOwn(product, view))
-    .map((product) => ({ product, rank: rank(product, view) }))
-    .sort((a, b) => b.rank - a.rank);
+    .map((product) => ({ product, confidence: confidence(product, view) }))
+    .sort((a, b) => b.confidence - a.confidence);
   if (own) return { products: [own.product], isList: false };
   const shown = products.filter((product) => isVisible(product, view));
   const alike = products.filter((product) => !product.isListed && agreesWithTopic(product.name, view));
@@ -22,13 +22,13 @@ export function choose(found: FoundProduct[], view: PageView): Choice {
   return { products: shown, isList: true };
 }
 
-/** Whether the source or the page say outright that this is the page's product. */
+/** Whether the source or the page states explicitly that this is the page's product. */
 function isOwn(product: FoundProduct, view: PageView): boolean {
-  return product.isMain ? !isElsewhere(product, view) : rank(product, view) > 0;
+  return product.isMain ? !isElsewhere(product, view) : confidence(product, view) > 0;
 }
 
-/** How sure it is that the page is about this product; 0 where nothing says so. */
-function rank(product: FoundProduct, view: PageView): number {
+/** Confidence that the page is about this product; 0 without any evidence. */
+function confidence(product: FoundProduct, view: PageView): number {
   const { headings, ogTitle, title } = view.topics;
   const named =
     headings.some((heading) => sameName(heading, product.name)) ||
@@ -45,7 +45,7 @@ const isHere = ({ url, isListed }: FoundProduct, view: PageView): boolean =>
 
 const sameAddress = (a: string, b: string): boolean => a.replace(/\/$/, '') === b.replace(/\/$/, '');
 
-/** Whether neither the page's titles nor its text know the product by name. */
+/** Whether neither the page's titles nor its text contain the product's name. */
 const isElsewhere = (product: FoundProduct, view: PageView): boolean =>
   !agreesWithTopic(product.name, view) && !isVisible(product, view) && !isHere(product, view);
 
@@ -64,7 +64,7 @@ function isVisible({ name }: FoundProduct, view: PageView): boolean {
 
 const lettersOf = (name: string): string => wordsOf(name).join('');
 
-/** One product may be described twice; the fuller description stays. */
+/** Merges repeated descriptions of a product, preferring one with a price. */
 function withoutRepeats(products: FoundProduct[]): FoundProduct[] {
   const kept: { letters: string; product: FoundProduct }[] = [];
   for (const product of products) {

@@ -1,4 +1,4 @@
-/** A product as one source of a page describes it, before sources are weighed against each other and the page. */
+/** A product as described by one source, before sources are compared with each other and with the page. */
 import type { Availability } from '../product.ts';
 import type { Decimal } from '../text/price.ts';
 
@@ -10,7 +10,7 @@ export type FoundProduct = {
   name: string;
   price: Decimal | null;
   priceMax: Decimal | null;
-  /** All prices that the source names for it, of variants too. */
+  /** All its prices in the source, including variants. */
   prices: Decimal[];
   /** ISO 4217. */
   currency: string | null;
@@ -21,12 +21,13 @@ export type FoundProduct = {
   mpn: string | null;
   brand: string | null;
   description: string | null;
-  /** Absolute addresses. */
+  /** Absolute URLs. */
   images: string[];
-  /** Its own absolute address. */
+  /** Its own absolute URL. */
   url: string | null;
-  /** True where the source says that this is what the page is about. */
+  /** True where the source declares it the page's main entity. */
   isMain: boolean;
+  /** True where it is an element of an item list. */
   isListed: boolean;
 };
 

@@ -1,14 +1,14 @@
-/** Reads the JSON of the wild: entities, comments, CDATA, control characters, trailing commas and blocks that were cut off. */
+/** Parses malformed JSON: with entities, comments, CDATA, control characters, trailing commas, or cut off. */
 import { load } from 'cheerio';
 import { jsonrepair } from 'jsonrepair';
 import { asHtml } from '../page/dom.ts';
 
-/** The value that `text` holds, or undefined where even repair gives none. */
+/** The parsed value, or undefined where even repair fails. */
 export function parseTolerant(text: string): unknown {
   const bare = withoutWrapping(text);
   if (bare === '') return undefined;
   for (const attempt of [bare, withoutEntities(bare)]) {
-    // JSON has no raw control characters inside strings, and any space will do outside of them.
+    // JSON forbids raw control characters inside strings, and outside of them any white space is equivalent.
     const value = parse(attempt) ?? parse(attempt.replace(/[\p{Cc}\u2028\u2029]+/gu, ' '));
     if (value !== undefined) return value;
   }
@@ -24,7 +24,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Repair takes time that grows faster than the text. */
+/** Limit, because the time for repair grows faster than linearly. */
 const maxRepairCharacters = 50_000;
 
 function repair(text: string): unknown {
@@ -36,7 +36,7 @@ function repair(text: string): unknown {
   }
 }
 
-/** Without byte order mark, CDATA, HTML comments around the JSON, and semicolons behind it. */
+/** Removes a byte order mark, CDATA, HTML comments around the JSON, and trailing semicolons. */
 function withoutWrapping(text: string): string {
   let bare = text
     .replace(/(?:\/\/|\/\*)?\s{0,9}(?:<!\[CDATA\[|\]\]>)\s{0,9}(?:\*\/)?/g, '')
@@ -51,10 +51,10 @@ function withoutWrapping(text: string): string {
 const withoutEntities = (text: string): string =>
   /^[[{]\s*&(?:quot|#34|#x22);/i.test(text) ? decodeEntities(text) : text;
 
-/** Decodes entities without taking tags for tags. */
+/** Decodes entities and leaves tags as text. */
 const decodeEntities = (text: string): string => load(text.replaceAll('<', '&lt;'), asHtml).text();
 
-/** A block that was cut off, without its last, incomplete member: half a number is not a price. */
+/** Removes the incomplete last member of a cut-off block, because a truncated number is not a price. */
 function upToLastWhole(text: string): string {
   let inString = false;
   let end = 0;
@@ -68,17 +68,17 @@ function upToLastWhole(text: string): string {
   return text.slice(0, end);
 }
 
-/** Longer texts are whole articles: a description is cut there. */
+/** Longer texts are whole articles; a description is cut at this length. */
 const maxTextCharacters = 20_000;
 
-/** The text of a value that may hold entities or tags, which titles from shop systems do. */
+/** A value's text without the entities and tags that shop systems put into titles. */
 export function plainText(value: string): string {
   let text = value.slice(0, maxTextCharacters);
-  // Twice, because some shops encode what was encoded already.
+  // Twice, because some shops encode entities twice.
   for (let i = 0; i < 2 && /&#?\w+;|<\/?[a-z]/i.test(text); i++) {
     text = decodeEntities(text.replace(/<(?:br|\/p|\/li|\/div)\b[^<>]*>/gi, ' ').replace(/<\/?[a-z][^<>]*>/gi, ''));
   }
-  // What entities made of tags goes too.
+  // Removes tags that resulted from decoded entities.
   return text
     .replace(/<\/?[a-z][^<>]*>/gi, '')
     .replace(/[\s\p{Cc}]+/gu, ' ')

@@ -3,10 +3,10 @@ import type { CheerioAPI } from 'cheerio';
 import { parseTolerant } from './json.ts';
 import { withBareKeys } from './linked-data.ts';
 
-/** More blocks than any honest page has. */
+/** Above any legitimate number of blocks. */
 const maxBlocks = 200;
 
-/** The value of each block that holds one. A broken block spoils no other. */
+/** The values of all valid blocks; an invalid block does not affect the others. */
 export function readJsonLd($: CheerioAPI): unknown[] {
   const blocks = $('script')
     .get()

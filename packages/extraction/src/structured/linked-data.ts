@@ -1,18 +1,18 @@
-/** Linked data as nodes: JSON-LD as it is, microdata and RDFa in the same form. Finds the products among them. */
+/** Represents JSON-LD, microdata and RDFa uniformly as nodes, and finds the products among them. */
 
-/** A node of linked data; keys without prefix, values as they came. */
+/** A node of linked data, with keys without prefix and unparsed values. */
 export type DataNode = { [key: string]: unknown };
 
-/** How a product was referred to. */
+/** How a product was referenced. */
 export type ProductRole = 'main' | 'listed' | 'plain';
 export type ProductNode = { node: DataNode; role: ProductRole };
 
-/** Every node that has an `@id`, from all blocks of the page. */
+/** All nodes with an `@id`, from all blocks of the page. */
 export type NodeIndex = ReadonlyMap<string, DataNode>;
 
-/** Deeper than this, data refer to each other in circles. */
+/** Deeper references are cyclic. */
 const maxDepth = 12;
-/** More than any honest data have: keys of a node, values of a property, references followed on the way to products, products. */
+/** Limits above any legitimate data: keys per node, values per property, references followed, products. */
 const maxKeys = 200;
 const maxValues = 1_000;
 const maxVisits = 50_000;
@@ -21,7 +21,7 @@ const maxProducts = 1_000;
 export const isNode = (value: unknown): value is DataNode =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The value as a list: nothing, one, or many. */
+/** The value as a list of zero, one or many items. */
 export const listOf = (value: unknown): unknown[] =>
   value === undefined || value === null
     ? []
@@ -29,7 +29,7 @@ export const listOf = (value: unknown): unknown[] =>
       ? value.slice(0, maxValues).flat(3).slice(0, maxValues)
       : [value];
 
-/** Without `schema:` or `https://schema.org/`. */
+/** Removes the prefix `schema:` or `https://schema.org/`. */
 const bareName = (name: string): string => name.replace(/^(?:https?:\/\/(?:www\.)?schema\.org\/|schema:)/i, '');
 
 export const typesOf = (node: DataNode): string[] =>
@@ -39,7 +39,7 @@ export const typesOf = (node: DataNode): string[] =>
 
 export const hasType = (node: DataNode, pattern: RegExp): boolean => typesOf(node).some((type) => pattern.test(type));
 
-/** The same data with bare keys, whatever prefix they had. */
+/** Copies data with the schema.org prefix removed from all keys. */
 export function withBareKeys(value: unknown, depth = 0): unknown {
   if (depth > maxDepth * 3) return undefined;
   if (Array.isArray(value)) return value.map((item) => withBareKeys(item, depth + 1));
@@ -48,7 +48,7 @@ export function withBareKeys(value: unknown, depth = 0): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [bareName(key), withBareKeys(item, depth + 1)]));
 }
 
-/** Gathers what all blocks say about each `@id`. */
+/** Merges the nodes of all blocks by `@id`. */
 export function indexNodes(roots: unknown[]): NodeIndex {
   const index = new Map<string, DataNode>();
   const stack = roots.filter((root) => typeof root === 'object' && root !== null);
@@ -59,14 +59,14 @@ export function indexNodes(roots: unknown[]): NodeIndex {
   return index;
 }
 
-/** What was said about an id first stays. */
+/** Existing properties of an id take precedence. */
 function addTo(index: Map<string, DataNode>, id: string, node: DataNode): void {
   const known = index.get(id);
   if (known === undefined) index.set(id, { ...node });
   else if (Object.keys(known).length < maxKeys) index.set(id, { ...node, ...known });
 }
 
-/** A node, with what other blocks say about it. */
+/** A node, merged with other blocks' properties of its `@id`. */
 export function resolve(value: unknown, index: NodeIndex): DataNode | undefined {
   if (typeof value === 'string') return index.get(value);
   if (!isNode(value)) return undefined;
@@ -80,8 +80,8 @@ export const resolveAll = (value: unknown, index: NodeIndex): DataNode[] =>
 const productType =
   /^(?:Product|ProductGroup|IndividualProduct|ProductModel|SomeProducts|Vehicle|Car|Motorcycle|Book|MusicAlbum|VideoGame)$/;
 const aboutType = /Page$|^WebSite$|^Offer$/;
-/** Where products are that the page offers. All other properties lead to related ones. */
-const waysDown: [key: string, role: ProductRole | undefined][] = [
+/** Properties that lead to the page's own products; all other properties lead to related ones. */
+const productPaths: [key: string, role: ProductRole | undefined][] = [
   ['@graph', undefined],
   ['mainEntity', 'main'],
   ['itemListElement', 'listed'],
@@ -90,12 +90,12 @@ const waysDown: [key: string, role: ProductRole | undefined][] = [
   ['about', undefined],
 ];
 
-/** The products among `roots`, except those that other products merely mention. */
+/** The products among `roots`, except those only mentioned by other products. */
 export function findProducts(roots: unknown[], index: NodeIndex): ProductNode[] {
   const found = new Map<string | DataNode, ProductNode>();
   let visits = 0;
   const visit = (value: unknown, role: ProductRole, depth: number): void => {
-    // Lists that hold themselves ten times over would be followed ten to the twelfth times.
+    // Limits, because a list that contains itself ten times would cause 10^12 visits.
     if (depth > maxDepth || visits++ > maxVisits || found.size >= maxProducts) return;
     if (Array.isArray(value)) {
       for (const item of value) visit(item, role, depth + 1);
@@ -112,7 +112,7 @@ export function findProducts(roots: unknown[], index: NodeIndex): ProductNode[] 
       else if (role === 'main') earlier.role = 'main';
     }
     if (products.length > 0) return;
-    for (const [key, next] of waysDown) {
+    for (const [key, next] of productPaths) {
       if (key === 'about' && !hasType(node, aboutType)) continue;
       if (node[key] !== undefined) visit(node[key], next ?? role, depth + 1);
     }
@@ -121,7 +121,7 @@ export function findProducts(roots: unknown[], index: NodeIndex): ProductNode[] 
   return [...found.values()];
 }
 
-/** A product itself, or the one that an offer offers, with that offer. */
+/** The node if it is a product; for an offer, its products with that offer. */
 function productsAt(node: DataNode, index: NodeIndex): DataNode[] {
   if (hasType(node, productType)) return [node];
   if (!hasType(node, /^(?:Offer|AggregateOffer)$/)) return [];

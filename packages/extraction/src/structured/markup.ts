@@ -1,4 +1,4 @@
-/** Reads microdata and RDFa into the same nodes as JSON-LD. */
+/** Reads microdata and RDFa into the node format of JSON-LD. */
 import { type Element, isElement, type Node } from '../page/dom.ts';
 import type { PageView } from '../page/page-view.ts';
 import { collapse } from '../text/names.ts';
@@ -20,7 +20,7 @@ export const microdata: Dialect = {
 export const rdfa: Dialect = {
   isItem: ({ attribs }) => 'typeof' in attribs,
   typesOf: ({ attribs }) => attribs.typeof ?? '',
-  // OpenGraph's properties are RDFa too, but say nothing about the item around them.
+  // OpenGraph properties are RDFa too, but do not describe the enclosing item.
   propertiesOf: ({ attribs }) =>
     (attribs.property ?? (attribs.rel?.includes(':') ? attribs.rel : '')).replace(
       /(?:^|\s)(?:og|fb|product|twitter|article):\S+/g,
@@ -28,17 +28,17 @@ export const rdfa: Dialect = {
     ),
 };
 
-/** More than any honest page has: items; elements in all items, each counted as often as it is referred to; values of a property. */
+/** Limits above any legitimate page. `maxElements` counts an element once per reference to it. */
 const maxItems = 1_000;
 const maxElements = 200_000;
 const maxValues = 100;
 const maxTextCharacters = 20_000;
 const maxTextNodes = 5_000;
 
-/** What reading the items of one page takes, and how many elements it may still read. */
+/** State of reading one page's items, with the remaining element budget. */
 type Reader = { dialect: Dialect; byId(id: string): Element[]; elementsLeft: number };
 
-/** The outermost items of a page, without those that stand beside its main part. */
+/** The outermost items of a page's main part. */
 export function readMarkup(view: PageView, dialect: Dialect): unknown[] {
   const roots: Element[] = [];
   const stack = view.$('html').get() as Element[];
@@ -57,16 +57,16 @@ export function readMarkup(view: PageView, dialect: Dialect): unknown[] {
     .map((element) => withBareKeys(readItem(element, reader, 0)));
 }
 
-/** Neither a property of another item, nor inside a property of one that is. */
+/** Whether an item is not a property of another item. */
 const isRootItem = (element: Element, dialect: Dialect): boolean => dialect.propertiesOf(element).trim() === '';
 
-/** Whether all that is visible in an element stands beside the page's main part, for each element that shows something. */
+/** For each element with visible text, whether all of that text is outside the page's main part. */
 function besideElements({ passages }: PageView): ReadonlyMap<Node, boolean> {
   const found = new Map<Node, boolean>();
   for (const { element, beside } of passages) {
     const isBeside = beside !== undefined;
     for (let node: Node | null = element; node !== null; node = node.parent as Node | null) {
-      // Once an element shows some of the main part, so do all around it.
+      // If an element contains text of the main part, all its ancestors do.
       const known = found.get(node);
       if (known === false || known === isBeside) break;
       found.set(node, isBeside);
@@ -75,7 +75,7 @@ function besideElements({ passages }: PageView): ReadonlyMap<Node, boolean> {
   return found;
 }
 
-/** Elements by their id; read once, and only where an item refers to one. */
+/** Finds elements by id; the index is built once, at the first reference. */
 function lookUpIds({ $ }: PageView): Reader['byId'] {
   let known: Map<string, Element[]> | undefined;
   return (id) => {
@@ -112,7 +112,7 @@ function addValue(node: DataNode, name: string, value: unknown): void {
   else if (known.length < maxValues) known.push(value);
 }
 
-/** An element's value: what it says to machines, else its address, else its text. */
+/** An element's value: its machine-readable attribute, else its URL, else its text. */
 function propertyOf(element: Element): string {
   const { attribs, name } = element;
   if (attribs.content !== undefined) return attribs.content;
@@ -123,7 +123,7 @@ function propertyOf(element: Element): string {
   return attribs.resource ?? attribs.datetime ?? collapse(textIn(element));
 }
 
-/** The text in an element, as far as anybody would read it as a value. */
+/** The text in an element, up to limits. */
 function textIn(element: Element): string {
   let text = '';
   let nodes = 0;
@@ -131,7 +131,7 @@ function textIn(element: Element): string {
   for (let node = stack.pop(); node !== undefined && text.length < maxTextCharacters; node = stack.pop()) {
     if (nodes++ > maxTextNodes) break;
     if (node.type === 'text') text += node.data;
-    // No more than may still be looked at: what stands further behind isn't.
+    // Push no more children than can still be visited.
     if (!('children' in node)) continue;
     for (let i = Math.min(node.children.length, maxTextNodes) - 1; i >= 0; i--) stack.push(node.children[i] as Node);
   }

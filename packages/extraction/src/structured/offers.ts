@@ -1,4 +1,4 @@
-/** Reads what a product costs from its offers: which of several, and which of an offer's prices. */
+/** Reads a product's pricing from its offers: selects among several offers and among an offer's prices. */
 import type { Availability } from '../product.ts';
 import { availabilityOf } from '../text/availability.ts';
 import { currencyCode } from '../text/currency.ts';
@@ -15,7 +15,7 @@ export type Pricing = {
   availability: Availability;
 };
 
-/** More than any honest product has; it also ends offers that hold each other. */
+/** Above any legitimate number of offers; also ends cyclic offers. */
 const maxOffers = 200;
 
 type Offer = {
@@ -26,20 +26,22 @@ type Offer = {
   node: DataNode;
 };
 
-/** The pricing of the offer that counts; where offers are of variants, of all of them. `shown` are the page's prices. */
+/** The pricing of the applicable offer, or of all offers where they are variants. `shown` are the page's prices. */
 export function readOffers(value: unknown, reading: Reading, shown: Money[]): Pricing {
-  const room = { left: maxOffers };
-  const offers = resolveAll(value, reading.index).flatMap((node) => readOffer(node, reading, room));
+  const budget = { left: maxOffers };
+  const offers = resolveAll(value, reading.index).flatMap((node) => readOffer(node, reading, budget));
   const asNew = offers.filter(
     ({ node }) => !/used|refurbished|damaged/i.test(textOf(node.itemCondition, reading) ?? ''),
   );
   const eligible = asNew.length > 0 ? asNew : offers;
   const priced = eligible.filter((offer) => offer.low !== null);
-  return pricingOf(areVariants(priced, reading) ? priced : chosen(priced.length > 0 ? priced : eligible, shown));
+  return pricingOf(
+    areVariants(priced, reading) ? priced : applicableOffer(priced.length > 0 ? priced : eligible, shown),
+  );
 }
 
-/** Several offers of one product: the one whose price the page shows first, else the first. */
-function chosen(offers: Offer[], shown: Money[]): Offer[] {
+/** Of several offers of one product, the one whose price the page shows first, else the first. */
+function applicableOffer(offers: Offer[], shown: Money[]): Offer[] {
   for (const { amount, mark } of shown) {
     const match = offers.find(
       (offer) => offer.low === amount && (!mark || !offer.currency || mark.codes.includes(offer.currency)),
@@ -49,7 +51,7 @@ function chosen(offers: Offer[], shown: Money[]): Offer[] {
   return offers.slice(0, 1);
 }
 
-/** Whether offers are for sizes or colours, each with its own number, rather than from several sellers. */
+/** Whether offers are variants (sizes, colours) with distinct numbers or names, not offers of several sellers. */
 function areVariants(offers: Offer[], reading: Reading): boolean {
   const [first] = offers;
   const keys = offers.map(({ node }) => textOf(node.sku, reading) ?? textOf(node.name, reading));
@@ -62,7 +64,7 @@ function areVariants(offers: Offer[], reading: Reading): boolean {
   );
 }
 
-/** One pricing out of several: the lowest and the highest price, in stock if any is. */
+/** Combines several pricings: the lowest and the highest price; in stock if any is. */
 export function pricingOf(
   offers: { low: Decimal | null; high: Decimal | null; currency: string | null; availability: Availability }[],
 ): Pricing {
@@ -75,18 +77,18 @@ export function pricingOf(
     priceMax: highest !== lowest ? highest : null,
     prices: [...new Set(prices)],
     currency: offers.find(({ currency }) => currency !== null)?.currency ?? null,
-    availability: together(offers.map(({ availability }) => availability)),
+    availability: combinedAvailability(offers.map(({ availability }) => availability)),
   };
 }
 
-function together(all: Availability[]): Availability {
+function combinedAvailability(all: Availability[]): Availability {
   if (all.includes('in_stock')) return 'in_stock';
   return all.length > 0 && all.every((one) => one === 'out_of_stock') ? 'out_of_stock' : 'unknown';
 }
 
-/** An offer, or the offers that it is made of, as long as there is room; `depth` ends circles. */
-function readOffer(node: DataNode, reading: Reading, room: { left: number }, depth = 0): Offer[] {
-  if (room.left-- <= 0) return [];
+/** An offer, or the nested offers that it consists of, within `budget`; `depth` ends cycles. */
+function readOffer(node: DataNode, reading: Reading, budget: { left: number }, depth = 0): Offer[] {
+  if (budget.left-- <= 0) return [];
   const inner = depth > 2 ? [] : resolveAll(node.offers, reading.index);
   const availability = availabilityOf(
     textOf(node.availability, reading) ?? (typeof node.availability === 'string' ? node.availability : null),
@@ -103,12 +105,12 @@ function readOffer(node: DataNode, reading: Reading, room: { left: number }, dep
       readOffer(
         { priceCurrency: node.priceCurrency, availability: node.availability, ...offer },
         reading,
-        room,
+        budget,
         depth + 1,
       ),
     );
   }
-  const nested = inner.flatMap((offer) => readOffer(offer, reading, room, depth + 1));
+  const nested = inner.flatMap((offer) => readOffer(offer, reading, budget, depth + 1));
   return [
     {
       low: low ?? null,
@@ -116,20 +118,20 @@ function readOffer(node: DataNode, reading: Reading, room: { left: number }, dep
       currency: currency ?? nested.find((offer) => offer.currency !== null)?.currency ?? null,
       availability:
         availability === 'unknown' && node.availability === undefined
-          ? together(nested.map((offer) => offer.availability))
+          ? combinedAvailability(nested.map((offer) => offer.availability))
           : availability,
       node,
     },
   ];
 }
 
-/** A price of zero is what shop systems write where they have none. */
+/** Treats zero as no price, because shop systems write 0 where they have none. */
 function amount(value: unknown, currency: string | null, reading: Reading): Decimal | null {
   const read = amountOf(value, currency, reading.language);
   return read === null || isZero(read) ? null : read;
 }
 
-/** A currency that stands in the price itself: `"€ 49,90"`. */
+/** A currency inside the price text: `"€ 49,90"`. */
 function currencyIn(value: unknown, reading: Reading): string | null {
   const [first] = listOf(value);
   return typeof first === 'string'
@@ -137,7 +139,7 @@ function currencyIn(value: unknown, reading: Reading): string | null {
     : null;
 }
 
-/** The specification of the price to pay: not of a former one, a unit's, an instalment's, or of shipping. */
+/** The specification of the price to pay: not a former, unit, instalment or shipping price. */
 function specificationOf(offer: DataNode, { index }: Reading): DataNode | undefined {
   const all = resolveAll(offer.priceSpecification, index).flatMap((node) => [
     node,
@@ -159,7 +161,7 @@ function specificationOf(offer: DataNode, { index }: Reading): DataNode | undefi
   return candidates.find((node) => /Sale/i.test(String(node.priceType ?? ''))) ?? candidates[0];
 }
 
-/** UN/CEFACT codes for one piece: such a "unit price" is the price. */
+/** UN/CEFACT codes for one piece: a unit price per piece is the price. */
 const isOnePiece = (quantity: DataNode | undefined): boolean =>
   quantity === undefined ||
   (['C62', 'EA', 'H87', 'PCE', 'NMP'].includes(String(quantity.unitCode)) && String(quantity.value ?? 1) === '1');

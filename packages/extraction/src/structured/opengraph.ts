@@ -11,7 +11,7 @@ import { amountOf } from './values.ts';
 
 const maxImages = 20;
 
-/** The product that the page's head describes, or none: every page has a title and an image, few are products. */
+/** The product in the page's head, if any. A title and an image are not enough, because every page has them. */
 export function readOpenGraph({ $, url, language, topics }: PageView): FoundProduct[] {
   const meta = (...names: string[]): string | null => {
     const value = metaOf($, ...names);
@@ -49,7 +49,7 @@ export function readOpenGraph({ $, url, language, topics }: PageView): FoundProd
   ];
 }
 
-/** "Kettle | Harrow & Finch" is called Kettle. */
+/** Removes the site's name from a title: "Kettle | Harrow & Finch" gives "Kettle". */
 function withoutSite(title: string, site: string | null, headings: string[]): string {
   const heading = headings.find(
     (text) => folded(title).startsWith(folded(text)) && /^\s*[|–—·:-]\s/.test(folded(title).slice(folded(text).length)),

@@ -1,4 +1,4 @@
-/** Turns a Product or ProductGroup node into a product; variants become one with their group. */
+/** Converts Product and ProductGroup nodes to products; variants are merged into their group. */
 import type { Money } from '../text/money.ts';
 import { wordsOf } from '../text/names.ts';
 import type { FoundProduct } from './found-product.ts';
@@ -16,23 +16,23 @@ import {
 import { pricingOf, readOffers } from './offers.ts';
 import { gtinOf, type Reading, textOf, urlsOf } from './values.ts';
 
-/** The page's current prices for a product of that name. */
+/** Returns the page's current prices for a product name. */
 export type ShownFor = (name: string) => Money[];
 
-/** Of one source of a page; of one product. */
+/** Limits per source and per product. */
 const maxProducts = 200;
 const maxVariants = 200;
 const maxNameCharacters = 300;
 
 const relatedKeys = ['isRelatedTo', 'isSimilarTo', 'isAccessoryOrSparePartFor', 'isConsumableFor', 'isAddOn', 'addOn'];
 
-/** All products that `roots` offer. */
+/** All products offered by `roots`. */
 export function readProducts(roots: unknown[], reading: Reading, shownFor: ShownFor): FoundProduct[] {
   const nodes = withoutRelated(inGroups(findProducts(roots, reading.index), reading.index));
   return nodes.slice(0, maxProducts).flatMap((product) => toProduct(product, reading, shownFor) ?? []);
 }
 
-/** Without the products that another one of them calls related, by reference. */
+/** Removes products that another product references as related. */
 function withoutRelated(products: ProductNode[]): ProductNode[] {
   const related = new Set(products.flatMap(({ node }) => relatedKeys.flatMap((key) => listOf(node[key]).map(idOf))));
   const others = products.filter(
@@ -44,7 +44,7 @@ function withoutRelated(products: ProductNode[]): ProductNode[] {
 /** The id of a node or of a reference to one. */
 const idOf = (value: unknown): unknown => (isNode(value) ? value['@id'] : value);
 
-/** Puts variants into their groups: each group once, with all variants that belong to it. */
+/** Moves variants into their groups: each group occurs once, with all its variants. */
 function inGroups(products: ProductNode[], index: NodeIndex): ProductNode[] {
   const groups = new Map<string, ProductNode>();
   const rest: ProductNode[] = [];
@@ -114,13 +114,13 @@ function toProduct({ node, role }: ProductNode, reading: Reading, shownFor: Show
   };
 }
 
-/** The number on the only offer, where the product has none of its own. */
+/** The sku of the product's only offer. */
 function skuOfOffer(node: DataNode, reading: Reading): string | null {
   const offers = resolveAll(node.offers, reading.index);
   return offers.length === 1 ? textOf(offers[0]?.sku, reading) : null;
 }
 
-/** What the names of all variants begin with, for a group without a name. */
+/** The common beginning of all variants' names, for a group without a name. */
 function commonName(names: string[]): string | null {
   const [first = '', ...others] = names;
   const words = first.split(' ');

@@ -1,4 +1,4 @@
-/** Reads all of a page's structured data, holds them against what it shows, and makes drafts of its products. */
+/** Reads all structured data of a page, compares them with what it shows, and drafts its products. */
 
 import { type PageView, placeOf } from '../page/page-view.ts';
 import { compareWithShown, shownPrices, showsSoldOut } from '../page/shown-prices.ts';
@@ -16,17 +16,17 @@ import { readProducts, type ShownFor } from './product-node.ts';
 
 export type Sources = Partial<Record<keyof ProductFields, FieldSource>>;
 
-/** A product in the making: what is known, and from where. A price that the page contradicts is not in it. */
+/** An incomplete product with the sources of its fields, without prices that the page contradicts. */
 export type Draft = { product: FoundProduct; sources: Sources };
 
 export type Structured = { drafts: Draft[]; isList: boolean };
 
-/** A source's products, also by the letters of their names. */
+/** A source's products, indexed by the letters of their names. */
 type SourceChoice = Choice & { source: StructuredSource; byName: Map<string, FoundProduct[]> };
 
 const fields = ['sku', 'gtin', 'mpn', 'brand', 'description', 'images', 'availability', 'url'] as const;
 
-/** What the page's structured data say about the page's own product or products. */
+/** Drafts of the page's own product or products, from its structured data. */
 export function readStructured(view: PageView): Structured {
   const shownFor: ShownFor = (name) => shownPrices(nameOnPage(name, view), view);
   const found = readSources(view, shownFor);
@@ -49,7 +49,7 @@ export function readStructured(view: PageView): Structured {
   return { drafts, isList: first.isList };
 }
 
-/** Whether a draft needs nothing more: no model is asked. */
+/** Whether a draft has a price and a currency, so that no model call is needed. */
 export const isComplete = ({ product }: Draft): boolean =>
   product.price !== null && (product.currency !== null || product.currencyLabel !== null);
 
@@ -65,7 +65,7 @@ function readSources(view: PageView, shownFor: ShownFor): Record<StructuredSourc
   };
 }
 
-/** The name under which the page's text knows a product: its own, or the page's heading. */
+/** The product's name in the page's text: its own, or the page's heading. */
 function nameOnPage(name: string, view: PageView): string {
   const [heading] = view.topics.headings;
   return placeOf(name, view) === -1 && heading !== undefined && agreesWithTopic(name, view) ? heading : name;
@@ -95,7 +95,7 @@ function draftOf(source: StructuredSource, product: FoundProduct, choices: Sourc
   return { product: draft, sources };
 }
 
-/** Takes price and currency from the first source that the page doesn't contradict, one that it confirms before others. */
+/** Takes price and currency from the first source that the page confirms, else the first it does not contradict. */
 function setPrice(
   { product, sources }: Draft,
   all: { source: StructuredSource; other: FoundProduct }[],
@@ -122,7 +122,7 @@ function setPrice(
   }
 }
 
-/** In a list names must be the same; a page of one product may call it more or less fully. */
+/** In a list names must be equal; on a page with one product a name may be longer or shorter. */
 function sameProducts({ name }: FoundProduct, { products, isList, byName }: SourceChoice): FoundProduct[] {
   if (!isList) return products.filter((other) => namesAgree(name, other.name));
   const letters = wordsOf(name).join('');

@@ -1,10 +1,10 @@
-/** Reads single values out of linked data: texts, addresses, amounts, with all the shapes these come in. */
+/** Reads single values from linked data: texts, URLs and amounts in all their formats. */
 import { absoluteUrl } from '../page/dom.ts';
 import { type Decimal, decimalOf, parseAmount, toAsciiDigits } from '../text/price.ts';
 import { plainText } from './json.ts';
 import { type DataNode, isNode, listOf, type NodeIndex, resolve } from './linked-data.ts';
 
-/** What reading a page's structured data takes. */
+/** Context for reading a page's structured data. */
 export type Reading = { index: NodeIndex; url: string; language: string };
 
 /** The first text of a value: itself, or the `name` or `@value` of a node. */
@@ -25,24 +25,24 @@ export function textOf(value: unknown, { index }: Pick<Reading, 'index'>): strin
   return null;
 }
 
-/** A product's pictures; its address. */
+/** Per value: a product's images, or its URL. */
 const maxUrls = 20;
 
-/** The absolute addresses in a value of texts and ImageObjects, each once. */
+/** The distinct absolute URLs in a value of texts and ImageObjects. */
 export function urlsOf(value: unknown, reading: Reading, depth = 0): string[] {
   const urls = listOf(value)
     .slice(0, maxUrls)
     .flatMap((item) => {
       if (typeof item === 'string') return absoluteUrl(plainText(item), reading.url) ?? [];
       const node = resolve(item, reading.index);
-      // Two levels hold every honest shape; more is a node that refers to itself.
+      // Two levels cover every legitimate format; deeper nodes reference themselves.
       if (node === undefined || depth > 2) return [];
       return urlsOf(node.contentUrl ?? node.url ?? node['@id'] ?? node.src, reading, depth + 1);
     });
   return [...new Set(urls)];
 }
 
-/** An amount from structured data, which may be a number, `49.90`, or what a person would write. */
+/** An amount from structured data: a number, `49.90`, or a formatted price. */
 export function amountOf(value: unknown, currency: string | null, language: string): Decimal | null {
   const [first] = listOf(value);
   if (isNode(first)) return amountOf(first['@value'] ?? first.value, currency, language);
@@ -55,7 +55,7 @@ export function amountOf(value: unknown, currency: string | null, language: stri
   return parseAmount(number.replace(/[.,]$/, ''), { language, currency, machine: true });
 }
 
-/** The GTIN of a node, whichever of its names it has. */
+/** The GTIN of a node, under any of its property names. */
 export function gtinOf(node: DataNode, reading: Reading): string | null {
   const keys = ['gtin', 'gtin13', 'gtin14', 'gtin12', 'gtin8', 'isbn', 'ean', 'upc'];
   const value = keys.map((key) => textOf(node[key], reading)).find((text) => text !== null);

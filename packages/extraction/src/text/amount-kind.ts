@@ -1,11 +1,11 @@
-/** Tells a price from the other amounts of a shop by the words around it, in the languages of the shops we know. */
+/** Classifies amounts as price, shipping, instalment and so on by the words around them, in the shops' languages. */
 
-/** `price` unless the words around it say otherwise. */
+/** `price` unless the surrounding words indicate another kind. */
 export type AmountKind = 'price' | 'former' | 'instalment' | 'unit' | 'shipping' | 'saving';
 
-/** Matches where one of `words` begins (spaced languages), or where one of `anywhere` stands (the others). */
+/** Matches `words` at the start of a word (languages with spaces), and `anywhere` at any position (other languages). */
 const near = (words: string, anywhere: string): RegExp => new RegExp(`(?<!\\p{L})(?:${words})|${anywhere}`, 'iu');
-/** The same, right behind an amount. */
+/** Matches `words` directly after an amount. */
 const behind = (words: string): RegExp => new RegExp(`^[\\s\\u00a0]*(?:${words})`, 'iu');
 
 const former = near(
@@ -55,12 +55,12 @@ const savingBehind = behind(
   '(?:off\\b|discount|rabatt|gespart|de (?:réduction|remise|descuento|desconto)|di sconto|korting|indirim|تخفیف|خصم|引き|オフ|ポイント)',
 );
 
-/** How far before an amount words still speak of it. */
+/** Distance before an amount within which words describe it. */
 const maxLeadCharacters = 60;
 
 /** The kind of an amount between the texts `before` (since the amount before it) and `after`. */
 export function kindOf(before: string, after: string): AmountKind {
-  // What a sentence or a list item before this one says is about something else.
+  // An earlier sentence or list item describes something else.
   const lead = (
     before
       .slice(-maxLeadCharacters)

@@ -1,4 +1,4 @@
-/** Reads availability from structured data's terms and from what a shop says in words. */
+/** Reads availability from structured data terms and from a shop's visible text. */
 import type { Availability } from '../product.ts';
 
 const terms: Record<string, Availability> = {
@@ -16,10 +16,10 @@ const terms: Record<string, Availability> = {
   notavailable: 'out_of_stock',
 };
 
-/** Terms are one word; what is longer is none of them. */
+/** A term is one word; longer values are cut. */
 const maxTermCharacters = 200;
 
-/** A schema.org or OpenGraph term with or without its address, in any spelling: `https://schema.org/InStock`, `in stock`. */
+/** Reads a schema.org or OpenGraph term, with or without its URL: `https://schema.org/InStock`, `in stock`. */
 export function availabilityOf(term: string | null): Availability {
   const word = (term ?? '').slice(0, maxTermCharacters).trim().replace(/\/+$/, '').split(/[/#:]/).at(-1) ?? '';
   return terms[word.toLowerCase().replace(/[^a-z]/g, '')] ?? 'unknown';
@@ -49,14 +49,14 @@ const inWords = new RegExp(
 
 const everyDenial = new RegExp(outWords.source, 'giu');
 
-/** What is said of stock is said at the beginning; a whole article in one paragraph is read no further. */
+/** Stock is stated at the beginning of a passage; longer text is not searched. */
 const maxCharacters = 2_000;
 
-/** What `text` says: both may be true where, say, one size is sold out. */
+/** What `text` says about stock; both may be true, for example if one size is sold out. */
 export function saidAvailability(text: string): { inStock: boolean; outOfStock: boolean } {
   const start = text.slice(0, maxCharacters);
   const outOfStock = outWords.test(start);
-  // "Not available" holds "available": only what is left when the denials are gone counts.
+  // "Not available" contains "available", so the out-of-stock phrases are removed first.
   const rest = start.replace(everyDenial, ' ');
   return { inStock: inWords.test(rest), outOfStock };
 }

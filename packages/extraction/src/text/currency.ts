@@ -1,6 +1,6 @@
-/** Which currency a symbol, code or word stands for, and which it could stand for. */
+/** Maps currency symbols, codes and words to the currencies they can mean. */
 
-/** What a page calls a currency: the codes it may mean, the one it means in the page's language, and the page's word. */
+/** A currency mark on a page: its possible codes, its code in the page's language, and its text. */
 export type CurrencyMark = { codes: readonly string[]; currency: string | null; label: string };
 
 const codes =
@@ -8,7 +8,7 @@ const codes =
 
 const isoCodes = new Set(codes.split(' '));
 
-/** A pattern, what it may mean (the most likely first), and the languages or regions outside which it means nothing. */
+/** A pattern, its possible codes (most likely first), and optionally the only languages or regions where it applies. */
 type Mark = { pattern: string; codes: string[]; only?: string[] };
 
 const marks: Mark[] = [
@@ -64,7 +64,7 @@ const marks: Mark[] = [
   { pattern: 'جنيه(?: مصري)?|ج\\.م\\.?', codes: ['EGP'] },
 ];
 
-/** Which code an ambiguous mark means where the page is in this language or from this region. */
+/** The code of an ambiguous mark by the page's language or region. */
 const byRegion: Record<string, string[]> = {
   us: ['USD'],
   ca: ['CAD'],
@@ -119,40 +119,41 @@ const byLanguage: Record<string, string[]> = {
   ne: ['NPR'],
   si: ['LKR'],
 };
-/** Marks that mean one currency wherever the language doesn't say another. The others are no guess of ours. */
+/** Currencies assumed for an ambiguous mark where the language gives none. Other marks stay undecided. */
 const defaults = new Set(['USD', 'GBP', 'INR', 'AED', 'SAR', 'KWD', 'IRR']);
 
-/** Scripts that put spaces between words: a mark written in them is a whole word. */
+/** Scripts with spaces between words: a mark in them must be a whole word. */
 const letter = '\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Arabic}';
 
-/** A source for patterns that matches any mark; letters never match inside words. */
+/** Pattern source that matches any mark; marks of letters match whole words only. */
 export const markPattern = [...marks.map((mark) => mark.pattern), [...isoCodes].join('|')]
   .map((pattern) => `(?<![${letter}$])(?=[${letter}])(?:${pattern})(?![${letter}])|(?![${letter}])(?:${pattern})`)
   .join('|');
 
 const compiled = marks.map((mark) => ({ ...mark, whole: new RegExp(`^(?:${mark.pattern})$`, 'u') }));
 
-/** What `word` means on a page in `language`, or undefined where it is no currency. */
+/** The currency mark that `word` is on a page in `language`; undefined for other words. */
 export function readCurrency(word: string, language: string): CurrencyMark | undefined {
   const label = word.trim();
-  const [tongue = '', region = ''] = language.toLowerCase().split(/[-_]/);
+  const [primary = '', region = ''] = language.toLowerCase().split(/[-_]/);
   if (isoCodes.has(label.toUpperCase()) && label.length === 3) {
     return { codes: [label.toUpperCase()], currency: label.toUpperCase(), label };
   }
   const mark = compiled.find((candidate) => candidate.whole.test(label));
-  if (mark === undefined || (mark.only && !mark.only.includes(tongue) && !mark.only.includes(region))) return undefined;
-  return { codes: mark.codes, currency: meant(mark.codes, tongue, region), label };
+  if (mark === undefined || (mark.only && !mark.only.includes(primary) && !mark.only.includes(region)))
+    return undefined;
+  return { codes: mark.codes, currency: codeFor(mark.codes, primary, region), label };
 }
 
-function meant(candidates: string[], tongue: string, region: string): string | null {
+function codeFor(candidates: string[], primary: string, region: string): string | null {
   const [first] = candidates;
   if (first === undefined) return null;
   if (candidates.length === 1) return first;
-  const local = [...(byRegion[region] ?? []), ...(byLanguage[tongue] ?? [])].find((code) => candidates.includes(code));
+  const local = [...(byRegion[region] ?? []), ...(byLanguage[primary] ?? [])].find((code) => candidates.includes(code));
   return local ?? (defaults.has(first) ? first : null);
 }
 
-/** A code from structured data, which writes `EUR`, `eur`, `€` or `TL`. */
+/** The ISO code of a value in structured data, such as `EUR`, `eur`, `€` or `TL`. */
 export function currencyCode(value: string | null, language: string): string | null {
   if (value === null) return null;
   const code = value.trim().toUpperCase();

@@ -1,4 +1,4 @@
-/** Finds the amounts of money in a text, and tells prices from shipping costs, instalments and the like. */
+/** Finds amounts of money in a text and classifies them. */
 
 import { type AmountKind, kindOf } from './amount-kind.ts';
 import { type CurrencyMark, markPattern, readCurrency } from './currency.ts';
@@ -6,19 +6,19 @@ import { type Decimal, isZero, parseAmount, toAsciiDigits, usesDecimalComma } fr
 
 export type Money = {
   amount: Decimal;
-  /** Null for a bare number, or one that only its form (`12.–`) shows to be money. */
+  /** Null for a bare number, or one recognized as money only by its form (`12.–`). */
   mark: CurrencyMark | null;
-  /** True where a currency or the form shows that this is money. */
+  /** True where a currency or the form identifies it as money. */
   certain: boolean;
   kind: AmountKind;
-  /** Where it stands in the text, currency included. */
+  /** Its range in the text, including the currency. */
   start: number;
   end: number;
 };
 
 const group = "[.,'’ʼ´\\u066b\\u066c]";
 const numberSource = `\\d{1,3}(?:[ \\u00a0\\u202f\\u2009]\\d{3})+(?!\\d)(?:[.,]\\d{1,2}(?!\\d))?|\\d+(?:${group}\\d+)*`;
-/** In languages that don't group with spaces a plain space ends a number: "Lumi 2 359,00 €". */
+/** For languages that don't group digits with spaces, where a plain space ends a number: "Lumi 2 359,00 €". */
 const unspacedSource = numberSource.replace('[ \\', '[\\');
 const space = '[ \\u00a0\\u202f\\u2009]{0,2}';
 
@@ -31,14 +31,14 @@ const spacedPattern = moneyPattern(numberSource);
 const unspacedPattern = moneyPattern(unspacedSource);
 const spacingLanguages = new Set('fr sv nb nn no da fi pl cs sk ru uk bg hu pt es et lv lt kk uz'.split(' '));
 
-/** A paragraph is shown to the model no further than this, and searched no further either. */
+/** Only this much of a paragraph is searched; the model sees no more of it either. */
 const maxCharacters = 2_000;
 
-/** `text`, or of a longer one what ends with a whole word: half a number is no amount. */
+/** The text, cut at a word boundary if too long, because a truncated number is not an amount. */
 const beginningOf = (text: string): string =>
   text.length <= maxCharacters ? text : text.slice(0, Math.max(0, text.lastIndexOf(' ', maxCharacters)));
 
-/** All amounts in the beginning of a text, in order, bare numbers included. Struck-through passages stand between `~~`. */
+/** All amounts at the beginning of a text, including bare numbers, in order. Struck-through text is in `~~`. */
 export function findMoney(whole: string, language: string): Money[] {
   const text = beginningOf(whole);
   const ascii = toAsciiDigits(text);
@@ -51,7 +51,7 @@ export function findMoney(whole: string, language: string): Money[] {
     const { before, number = '', dash, after, rest = '' } = match.groups ?? {};
     const left = before === undefined ? undefined : readCurrency(before, language);
     const right = left || after === undefined ? undefined : readCurrency(after, language);
-    // A mark behind the number is the next number's where this one has its own in front.
+    // If a mark precedes the number, a mark after it belongs to the next number.
     let end = match.index + match[0].length;
     if (rest && !right) {
       end -= rest.length;
@@ -63,21 +63,21 @@ export function findMoney(whole: string, language: string): Money[] {
     if (amount === null || isZero(amount) || text[end] === '%' || text.slice(end, end + 2) === ' %') continue;
     const inside = struck.some(([from, to]) => start >= from && end <= to);
     const between = ascii.slice(lastEnd, start);
-    // A dash after an amount makes a range of the two; at the beginning it takes something off.
+    // A dash after an amount makes a range; at the beginning it marks a reduction.
     const lead = lastEnd > 0 && /^\s*[-–—−]\s*$/.test(between) ? '' : between;
     const kind = inside ? 'former' : kindOf(lead, ascii.slice(end, end + 40));
     const certain = mark !== null || dash !== undefined;
     found.push({ amount, mark, certain, kind, start, end });
-    // Bare numbers are part of what is said about an amount: "1 kg = 9,98 €", "3 x 26,33 €".
+    // Bare numbers belong to the context of the next amount: "1 kg = 9,98 €", "3 x 26,33 €".
     if (certain) lastEnd = end;
   }
   return found;
 }
 
-/** Every claim is held against every amount: each is read once. */
+/** Cache of readings, because every claim is compared with every amount. */
 const known = new WeakMap<Money, Decimal[]>();
 
-/** All ways in which the amount at a place in the text may be read: used where a claim is held against the page. */
+/** All possible readings of an amount in the text, for comparing a claim with the page. */
 export function readings(money: Money, language: string, text: string): Decimal[] {
   const read = known.get(money) ?? readAgain(money, language, text);
   known.set(money, read);
@@ -90,8 +90,8 @@ function readAgain(money: Money, language: string, text: string): Decimal[] {
     .trim();
   if (digits === undefined) return [money.amount];
   const other = usesDecimalComma(language) ? 'en' : 'de';
-  const read = [language, other].map((tongue) =>
-    parseAmount(digits, { language: tongue, machine: true, currency: money.mark?.currency ?? null }),
+  const read = [language, other].map((convention) =>
+    parseAmount(digits, { language: convention, machine: true, currency: money.mark?.currency ?? null }),
   );
   return [...new Set([money.amount, ...read.filter((amount) => amount !== null)])];
 }

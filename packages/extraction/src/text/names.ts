@@ -1,9 +1,9 @@
-/** Compares names, codes and phrases as a person would: without regard to case, quotes, accents on quotes, or spaces. */
+/** Compares names, codes and phrases, ignoring case, quote and dash styles, and white space. */
 
-/** Collapses white space; no-break spaces inside amounts stay what they are. */
+/** Collapses white space; keeps no-break spaces, which occur inside amounts. */
 export const collapse = (text: string): string => text.replace(/[ \t\n\r\f\u200b\u200e\u200f\ufeff]+/g, ' ').trim();
 
-/** A text in the form in which texts are compared. */
+/** Normalizes a text for comparison. */
 export function folded(text: string): string {
   return text
     .normalize('NFKC')
@@ -18,21 +18,21 @@ export function folded(text: string): string {
     .trim();
 }
 
-/** The words and numbers of a text, folded. */
+/** The folded words and numbers of a text. */
 export const wordsOf = (text: string): string[] => folded(text).match(/[\p{L}\p{N}\p{M}]+/gu) ?? [];
 
-/** The same letters and digits in the same order. */
+/** Whether two names have the same letters and digits in the same order. */
 export const sameName = (a: string, b: string): boolean => sameWords(wordsOf(a), wordsOf(b));
 
 export const sameWords = (a: readonly string[], b: readonly string[]): boolean =>
   a.length > 0 && a.join('') === b.join('');
 
-/** Whether two names mean one thing: the shorter's words are (nearly) all in the longer. */
+/** Whether two names denote the same product: at least 75% of the shorter one's words occur in the longer. */
 export const namesAgree = (a: string, b: string): boolean => wordsAgree(wordsOf(a), wordsOf(b));
 
 const wordsAgree = (a: readonly string[], b: readonly string[]): boolean => setsAgree(new Set(a), new Set(b));
 
-/** The same for the sets of their words. */
+/** Like {@link namesAgree}, for sets of words. */
 export function setsAgree(first: ReadonlySet<string>, second: ReadonlySet<string>): boolean {
   const [few, many] = first.size <= second.size ? [first, second] : [second, first];
   if (few.size === 0) return false;
@@ -53,7 +53,7 @@ export function setsAgree(first: ReadonlySet<string>, second: ReadonlySet<string
 /** Chinese and Japanese put no spaces between words. */
 const isUnspaced = (word: string): boolean => /[\u3040-\u30ff\u4e00-\u9fff]/.test(word);
 
-/** Whether `phrase` stands in a text of these words, whole words only. */
+/** Whether a text of these words contains `phrase` as whole words. */
 export function containsWords(text: readonly string[], phrase: readonly string[]): boolean {
   if (phrase.length === 0) return false;
   if (isUnspaced(phrase.join('')) && text.join('').includes(phrase.join(''))) return true;

@@ -1,24 +1,24 @@
-/** Reads amounts of money as people write them. Amounts stay digit strings; a float is made once, at the very end. */
+/** Parses written amounts of money. Amounts are digit strings and are converted to floats only at the end. */
 
-/** An amount in major units as digits with at most one point and no padding: `0`, `19.99`, `18500000`. */
+/** An amount in major units: digits with at most one point, without padding: `0`, `19.99`, `18500000`. */
 export type Decimal = string;
 
-/** What helps to read an amount where its separators leave a doubt. */
+/** Hints for reading an amount with ambiguous separators. */
 export type AmountHints = {
   /** BCP 47, of the page. */
   language: string;
   /** ISO 4217, where it is known. */
   currency?: string | null;
-  /** True for machine-readable data, in which a single point is a decimal point unless the page's language says otherwise. */
+  /** True for machine-readable data, where a single point is a decimal point unless the language differs. */
   machine?: boolean;
 };
 
-/** Longer ones are article numbers and phone numbers, and would lose digits as a float. */
+/** Longer numbers are article or phone numbers, and would lose digits as a float. */
 const maxDigits = 15;
 
 const digitZeros = [0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50, 0xff10];
 
-/** Persian, Arabic, Devanagari, Bengali, Thai and full-width digits as ASCII, one for one: positions stay. */
+/** Replaces Persian, Arabic, Devanagari, Bengali, Thai and full-width digits by ASCII, keeping positions. */
 export function toAsciiDigits(text: string): string {
   return text
     .replace(/[\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u09e6-\u09ef\u0e50-\u0e59\uff10-\uff19]/g, (digit) => {
@@ -30,7 +30,7 @@ export function toAsciiDigits(text: string): string {
     .replace(/\uff0e/g, '.');
 }
 
-/** Currencies whose smallest unit in shops is the major one, and those with three decimals (ISO 4217, and practice). */
+/** Currencies without decimals in shops, and those with three decimals (ISO 4217 and common practice). */
 const withoutDecimals = new Set(
   'BIF CLP COP DJF GNF IDR IQD IRR ISK JPY KMF KRW LBP PYG RWF UGX VND VUV XAF XOF XPF'.split(' '),
 );
@@ -42,24 +42,24 @@ const commaDecimalLanguages = new Set(
   ),
 );
 
-/** Whether a comma stands before the decimals in `language`. */
+/** Whether `language` uses a decimal comma. */
 export function usesDecimalComma(language: string): boolean {
-  const [tongue = '', region = ''] = language.toLowerCase().split(/[-_]/);
-  if (tongue === 'es' && ['mx', 'us', 'pr', 'do', 'gt', 'hn', 'ni', 'pa', 'pe', 'sv', '419'].includes(region))
+  const [primary = '', region = ''] = language.toLowerCase().split(/[-_]/);
+  if (primary === 'es' && ['mx', 'us', 'pr', 'do', 'gt', 'hn', 'ni', 'pa', 'pe', 'sv', '419'].includes(region))
     return false;
-  if (['de', 'it', 'fr'].includes(tongue) && (region === 'ch' || region === 'li')) return false;
-  return commaDecimalLanguages.has(tongue);
+  if (['de', 'it', 'fr'].includes(primary) && (region === 'ch' || region === 'li')) return false;
+  return commaDecimalLanguages.has(primary);
 }
 
 /**
- * The amount that `raw` (digits with separators, perhaps with `.–` or `,-` behind) stands for, or null where it can't be
- * one: dates, version numbers, groups of the wrong length.
+ * Parses `raw`: digits with separators, optionally followed by `.–` or `,-`. Null for anything else: dates, version
+ * numbers, groups of the wrong length.
  */
 export function parseAmount(raw: string, hints: AmountHints): Decimal | null {
   const digits = toAsciiDigits(raw)
     .replace(/[.,:][-–—]+\s*$/, '')
     .trim();
-  // Spaces, apostrophes and the Arabic thousands separator only ever group; the Arabic decimal separator only ever ends.
+  // Spaces, apostrophes and the Arabic thousands separator only group; the Arabic decimal separator is unambiguous.
   const plain = digits.replace(/[\s\u00a0\u202f\u2009'’ʼ´\u066c]/g, '_').replace(/\u066b/g, '!');
   if (!/^\d[\d_.,!]*$/.test(plain) || /[_.,!]{2}|[_.,!]$/.test(plain)) return null;
   const at = decimalPosition(plain, hints);
@@ -69,7 +69,7 @@ export function parseAmount(raw: string, hints: AmountHints): Decimal | null {
   return normalise(whole.replace(/\D/g, ''), fraction);
 }
 
-/** Where in `text` the decimals begin, or -1. */
+/** The position of the decimal separator in `text`, or -1. */
 function decimalPosition(text: string, hints: AmountHints): number {
   const arabic = text.indexOf('!');
   if (arabic !== -1) return arabic;
@@ -82,7 +82,7 @@ function decimalPosition(text: string, hints: AmountHints): number {
   return isGroupSeparator(text, last.index, hints) ? -1 : last.index;
 }
 
-/** Whether a lone separator with exactly three digits behind it groups thousands. */
+/** Whether a single separator followed by exactly three digits groups thousands. */
 function isGroupSeparator(text: string, at: number, { currency, language, machine }: AmountHints): boolean {
   const before = text.slice(0, at);
   if (text.length - at - 1 !== 3 || before.length > 3 || before.startsWith('0')) return false;
@@ -91,7 +91,7 @@ function isGroupSeparator(text: string, at: number, { currency, language, machin
   return !(machine && text[at] === '.' && !usesDecimalComma(language));
 }
 
-/** Thousands in threes, or in the Indian way with twos before the last three; one kind of separator. */
+/** Whether digits are grouped in threes, or in the Indian system (twos before the last three), with one separator. */
 function isGrouped(whole: string): boolean {
   if (/^\d+$/.test(whole)) return true;
   if (new Set(whole.replace(/\d/g, '')).size > 1) return false;
@@ -105,18 +105,18 @@ function normalise(whole: string, fraction: string): Decimal | null {
   return decimals ? `${int}.${decimals}` : int;
 }
 
-/** A number from JSON as the digits it was most likely written with; null where it is no amount. */
+/** A JSON number as a decimal; null where it is not a plain non-negative number. */
 export function decimalOf(value: number): Decimal | null {
   const match = /^(\d+)(?:\.(\d+))?$/.exec(String(value));
   return match ? normalise(match[1] ?? '', match[2] ?? '') : null;
 }
 
-/** The one place where an amount becomes a float. */
+/** The only place where an amount becomes a float. */
 export const toNumber = (amount: Decimal): number => Number(amount);
 
 export const isZero = (amount: Decimal): boolean => /^[0.]*$/.test(amount);
 
-/** Moves the decimal point: by 1 it makes rials of tomans, by -2 euros of cents. */
+/** Shifts the decimal point: 1 converts tomans to rials, -2 cents to euros. */
 export function shift(amount: Decimal, places: number): Decimal {
   const [int = '', fraction = ''] = amount.split('.');
   const digits =
@@ -125,7 +125,7 @@ export function shift(amount: Decimal, places: number): Decimal {
   return normalise(digits.slice(0, point), digits.slice(point)) ?? amount;
 }
 
-/** Negative where `a` is the smaller amount, as a sort wants it. */
+/** Comparator for sorting amounts in ascending order. */
 export function compareAmounts(a: Decimal, b: Decimal): number {
   const [intA = '', fractionA = ''] = a.split('.');
   const [intB = '', fractionB = ''] = b.split('.');

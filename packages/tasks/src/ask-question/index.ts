@@ -20,7 +20,7 @@ export const askQuestion = defineTask({
     answer: z.string(),
     /** False where the knowledge does not hold the answer. */
     known: z.boolean(),
-    /** What the answer was drawn from: an entry of the knowledge, a product, or a question/answer pair. */
+    /** The passages cited: entries of the knowledge, products, or question/answer pairs. */
     sources: z.array(z.object({ kind: z.enum(passageKinds), id: z.string(), title: z.string() })),
     /** True where the answer stopped at its token limit. */
     cut_off: z.boolean(),

@@ -1,4 +1,4 @@
-/** Answers a customer's message in its conversation; messages that come together get one reply. */
+/** Answers a customer's message in its conversation; several pending messages get one reply. */
 import { boundedText, idFrom } from '@tally/core';
 import { z } from 'zod';
 import { type ChatTurn, type Message, silenceReasons } from '../context.ts';
@@ -17,7 +17,7 @@ discounts or anything else that the context does not say.`;
 
 const passagesShown = 5;
 const earlierCharacters = 12_000;
-// What the search looks at besides the pending messages: "and in black?" means nothing alone.
+// Earlier customer turns added to the search query: "and in black?" means nothing alone.
 const turnsSearched = 2;
 
 export const customerChat = defineTask({
@@ -25,7 +25,7 @@ export const customerChat = defineTask({
   path: '/api/chat/messages',
   summary: 'Answer a customer’s message in its conversation',
   input: z.object({
-    /** Who writes, as the business names them: one customer has one conversation. */
+    /** The business's id for the customer; each customer has one conversation. */
     customer: boundedText(maxCustomerCharacters).meta({ example: 'customer-42' }),
     text: boundedText(maxQuestionCharacters).meta({ example: 'Hi! Does the Aurora come in black?' }),
     conversation_id: z.uuid().optional(),
@@ -61,7 +61,7 @@ export const customerChat = defineTask({
       ctx.knowledge.search([asked, ...recent.map((turn) => turn.text)].join('\n'), passagesShown),
       ctx.prompt.current(),
     ]);
-    // Named after what it answers: a message that is unsent or edited before a retry makes another question.
+    // The step is named after the text, because a message unsent or edited before a retry makes a different question.
     const { text: reply, cutOff } = await ctx.llm(`reply-${idFrom(asked)}`, {
       wholeSentences: true,
       messages: [
@@ -76,7 +76,7 @@ export const customerChat = defineTask({
   },
 });
 
-/** The last items whose texts together have at most so many characters; the very last one always. */
+/** The last items whose texts together have at most `maxCharacters`; at least the last item. */
 function lastOf<T>(items: T[], textOf: (item: T) => string, maxCharacters: number): T[] {
   let characters = 0;
   const first = items.findLastIndex((item, i) => {
@@ -86,7 +86,7 @@ function lastOf<T>(items: T[], textOf: (item: T) => string, maxCharacters: numbe
   return items.slice(first + 1);
 }
 
-/** To the model, whoever answered for the business was itself. */
+/** Replies of the assistant and of humans of the business both have the role `assistant`. */
 const toMessage = ({ role, text }: ChatTurn): Message => ({
   role: role === 'customer' ? 'user' : 'assistant',
   content: text,

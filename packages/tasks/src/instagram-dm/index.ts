@@ -1,4 +1,4 @@
-/** Answers a comment in private: with its workflow's product, or from knowledge where it has none. */
+/** Answers a comment with a private reply, from its workflow's product or else from the account's knowledge. */
 import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import { describeProduct } from '../../../extraction/src/describe-product.ts';
@@ -18,7 +18,7 @@ or anything else that the context does not say.`;
 
 const passagesShown = 4;
 
-// Ids exceed 2^53: a number is malformed.
+// Ids exceed 2^53, so a JSON number would lose digits.
 const igId = z.string().regex(/^\d{1,40}$/, 'must be a string of digits');
 
 export const instagramDm = defineTask({
@@ -32,9 +32,9 @@ export const instagramDm = defineTask({
       .regex(/^[\w.-]{1,200}$/)
       .meta({ example: '17870000000000001' }),
     text: boundedText(maxQuestionCharacters).meta({ example: 'Price please' }),
-    /** Who commented. */
+    /** Instagram's id of the commenter. */
     from_id: igId.optional(),
-    /** What the reply is about; by default the workflow's product. */
+    /** The product of the reply; by default the workflow's. */
     product_id: z.uuid().optional(),
     workflow_id: z.uuid().optional(),
   }),
@@ -68,13 +68,13 @@ export const instagramDm = defineTask({
         : [{ title: product.name, text: describeProduct(product) }],
       ctx.prompt.current(),
     ]);
-    const wish = [business, taken.instructions].filter((text) => typeof text === 'string').join('\n\n');
+    const businessInstructions = [business, taken.instructions].filter((text) => typeof text === 'string').join('\n\n');
     const { text: reply, cutOff } = await ctx.llm('reply', {
       wholeSentences: true,
       messages: [
         {
           role: 'system',
-          content: `${instructions}${toBusiness(wish === '' ? undefined : wish)}\n\n${toContext(passages)}`,
+          content: `${instructions}${toBusiness(businessInstructions === '' ? undefined : businessInstructions)}\n\n${toContext(passages)}`,
         },
         { role: 'user', content: input.text },
       ],

@@ -1,4 +1,4 @@
-/** Reads the products that a page sells: from its structured data where these suffice, else with the model's help. */
+/** Extracts the products of a page from its structured data, or with the model where these do not suffice. */
 import {
   checkPageAddress,
   type ExtractedProduct,
@@ -12,7 +12,7 @@ import type { TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
 import { toMessages } from './prompt.ts';
 
-/** Each is a job of its own, with its own model call. */
+/** Limit, because each is a separate job with its own model call. */
 const maxQaJobs = 20;
 
 export const productExtraction = defineTask({
@@ -51,7 +51,7 @@ export const productExtraction = defineTask({
   },
 });
 
-/** Asks about the page's parts in turn, until one holds products; undefined where none does. */
+/** Asks the model about one part of the page after another until one has products; undefined where none has. */
 async function askModel(
   page: RenderedPage,
   { parts, head }: ReturnType<typeof pageReading.readProducts>,

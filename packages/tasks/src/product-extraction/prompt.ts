@@ -1,4 +1,4 @@
-/** What the model is told about a page. The page's text is data: it is fenced and given no authority. */
+/** Builds the prompt for a page. The page's text is untrusted data: delimited and without authority. */
 
 import { maxUrlCharacters, type PageHead } from '@tally/extraction';
 import type { Message } from '../context.ts';
@@ -21,7 +21,7 @@ sku: the shop's article number. brand: the maker. Both copied, and only where th
 description: one or two sentences copied from the text, at most 200 characters.
 Use null wherever the text doesn't say. Never guess.`;
 
-/** The conversation that asks for the products in one part of a page. */
+/** The messages that ask for the products in one part of a page. */
 export function toMessages({ canonicalUrl, language, title }: PageHead, text: string): Message[] {
   const head = [
     `Address: ${canonicalUrl.slice(0, maxUrlCharacters)}`,

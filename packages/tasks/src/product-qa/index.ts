@@ -1,4 +1,4 @@
-/** Writes question/answer pairs about a product, a page or a text: only facts of the source, none that exist already. */
+/** Generates new question/answer pairs about a product, a page or a text, from facts of the source only. */
 import { boundedText, TallyError } from '@tally/core';
 import { checkPageAddress, describeProduct, maxUrlCharacters } from '@tally/extraction';
 import { z } from 'zod';
@@ -14,11 +14,11 @@ const maxPairs = 30;
 const Pairs = z.object({ pairs: z.array(z.object({ question: z.string(), answer: z.string() })) });
 
 const Result = z.object({
-  /** Those that were added. */
+  /** The added pairs. */
   pairs: z.array(z.object({ id: z.string(), question: z.string(), answer: z.string() })),
-  /** Pairs that the model wrote and that were not kept: known already, not to be found in the source, or too many. */
+  /** Pairs of the model that were not kept: existing, not supported by the source, or too many. */
   dropped: z.int(),
-  /** The length of the source's text, and how much of that was read: a page longer than 100,000 is read up to there. */
+  /** The length of the source's text, and how much of it was read: at most the first 100,000 characters. */
   characters: z.int(),
   characters_read: z.int(),
 });
@@ -57,11 +57,11 @@ export const productQa = defineTask({
     let written = 0;
     let spare: QaPair[] = [];
     for (const [i, piece] of pieces.entries()) {
-      // Pairs come from the whole source evenly: every piece is read, and gives at least one to choose from.
+      // Pairs are spread evenly over the source: every piece is read and asked for at least one candidate.
       const due = Math.ceil((input.count * (i + 1)) / pieces.length) - result.pairs.length;
       await ctx.progress(`writing ${i + 1} of ${pieces.length}`);
       const existing = [...asked, ...result.pairs.map(({ question }) => question)];
-      // Each piece is a step: a crash in the middle pays for none twice.
+      // Each piece is a step, so that a retry after a crash pays for none twice.
       const { pairs } = await ctx.llmJson(
         `pairs-${i + 1}`,
         { messages: toMessages(piece, Math.max(1, due), existing) },
@@ -71,10 +71,10 @@ export const productQa = defineTask({
       const fresh = pairs.map(trimmed).filter((pair) => isSupported(pair, piece));
       const candidates = [...fresh, ...spare];
       spare = candidates.slice(due);
-      // Stored piece by piece, so that a job which ends before the last one has what it paid for.
+      // Saved after each piece, so that a job that ends early keeps what it paid for.
       if (due > 0 && candidates.length > 0) {
         const saved = await ctx.qa.save(source, candidates.slice(0, due));
-        // A question that an earlier piece had, too, is saved as the same pair.
+        // A question that an earlier piece also gave is saved as the same pair.
         const known = new Set(result.pairs.map(({ id }) => id));
         result.pairs.push(...saved.filter(({ id }) => !known.has(id)));
       }
@@ -82,7 +82,7 @@ export const productQa = defineTask({
       result.characters_read += piece.length;
       ctx.keep(result);
     }
-    // What was trimmed between pieces has been read, too.
+    // White space trimmed between pieces counts as read.
     if (whole.length <= maxSourceCharacters) result.characters_read = whole.length;
     return result;
   },

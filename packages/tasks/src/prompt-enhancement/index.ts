@@ -1,4 +1,4 @@
-/** Makes a clear prompt for the business's answers out of a rough one, and keeps it as the version in use. */
+/** Rewrites a business's rough prompt as a clear one and saves it as the current version. */
 import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import type { Message } from '../context.ts';
@@ -22,7 +22,7 @@ export const promptEnhancement = defineTask({
   summary: 'Turn a business’s rough prompt into a clear one, kept as the version in use',
   input: z.object({
     prompt: text.meta({ example: 'be nice, we sell lamps, no discounts' }),
-    /** Facts about the business: a text, or names with values. */
+    /** Facts about the business: a text, or pairs of name and value. */
     business: z
       .union([text, z.record(z.string().max(200), z.string().max(2_000))])
       .optional()

@@ -1,19 +1,19 @@
-/** Which of several products a page is about. */
+/** Tests which of several products is chosen as the page's own. */
 import { describe, expect, it } from 'vitest';
 import { extract, jsonLd, only } from './harness.ts';
 import { body, expected, kettle, offer } from './kettle.ts';
 
-describe('products beside the main one', () => {
+describe('choosing the main product', () => {
   const stone = { '@type': 'Product', name: 'Sharpening Stone', sku: 'S-1', offers: { ...offer, price: 39 } };
   const related = '<section><h2>You may also like</h2><a href="/s">Sharpening Stone</a> <span>$39.00</span></section>';
 
-  it('takes the main entity, wherever it stands', async () => {
+  it('takes the main entity at any position', async () => {
     expect(
       await only({ head: jsonLd(stone) + jsonLd({ '@type': 'WebPage', mainEntity: kettle }), body: body + related }),
     ).toMatchObject(expected);
   });
 
-  it('takes the product with the page’s address or name', async () => {
+  it('takes the product with the page’s URL or name', async () => {
     const own = { ...kettle, name: 'Kettle, enamelled', url: 'https://shop.test/p/kettle' };
     expect(await only({ head: jsonLd([stone, own]), body: body + related })).toMatchObject({
       name: 'Kettle, enamelled',
@@ -27,7 +27,7 @@ describe('products beside the main one', () => {
     ).toMatchObject(expected);
   });
 
-  it('does not follow related products, accessories and reviews', async () => {
+  it('ignores related products, accessories and reviews', async () => {
     const head = jsonLd({
       ...kettle,
       isRelatedTo: [stone],
@@ -37,7 +37,7 @@ describe('products beside the main one', () => {
     expect(await only({ head, body })).toMatchObject(expected);
   });
 
-  it('ignores a carousel of other products beside the main one', async () => {
+  it('ignores a carousel of other products', async () => {
     const carousel = {
       '@type': 'ItemList',
       itemListElement: [stone, { ...stone, name: 'Tea Towel' }].map((item, i) => ({
@@ -49,7 +49,7 @@ describe('products beside the main one', () => {
     expect(await only({ head: jsonLd(carousel) + jsonLd(kettle), body: body + related })).toMatchObject(expected);
   });
 
-  it('asks about a page whose data only know another product', async () => {
+  it('asks the model if the data describe only another product', async () => {
     const { products } = await extract({ head: jsonLd(stone), body: body + related }, () => ({ products: [] }));
     expect(products).toEqual([]);
   });
@@ -67,7 +67,7 @@ describe('lists', () => {
   const shown = cards(['Basil', '$3.20'], ['Tomato', '$3.90'], ['Chili', '$4.50']);
   const three = [item('Basil', 3.2), item('Tomato', 3.9), item('Chili', 4.5)];
 
-  it('gives all products of a list', async () => {
+  it('returns all products of a list', async () => {
     const list = {
       '@type': 'ItemList',
       itemListElement: three.map((product, i) => ({ '@type': 'ListItem', position: i + 1, item: product })),
@@ -83,14 +83,14 @@ describe('lists', () => {
     }
   });
 
-  it('asks where one price of a list is not the one shown', async () => {
+  it('asks the model if one price in a list contradicts the page', async () => {
     const stale = cards(['Basil', '$3.20'], ['Tomato', '$2.90'], ['Chili', '$4.50']);
     const { products, asked } = await extract({ head: jsonLd(three), body: stale }, () => ({ products: [] }));
     expect(asked).toBe(true);
     expect(products.map(({ price }) => price)).toEqual([3.2, null, 4.5]);
   });
 
-  it('makes nothing of a list of addresses', async () => {
+  it('ignores a list of URLs', async () => {
     const list = {
       '@type': 'ItemList',
       itemListElement: [{ '@type': 'ListItem', position: 1, url: 'https://shop.test/basil' }],

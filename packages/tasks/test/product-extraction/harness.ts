@@ -1,4 +1,4 @@
-/** Runs the task on a page given as HTML, with a model given as a function: no browser, no network, no database. */
+/** Runs the extraction task on HTML with a model function, without browser, network or database. */
 import { randomUUID } from 'node:crypto';
 import { createLogger } from '@tally/core';
 import { type ExtractedProduct, type ModelAnswer, type ModelProduct, pageReading } from '@tally/extraction';
@@ -15,7 +15,7 @@ export const html = ({ head = '', body, lang = 'en' }: TestPage): string =>
 export const jsonLd = (value: unknown): string =>
   `<script type="application/ld+json">${typeof value === 'string' ? value : JSON.stringify(value)}</script>`;
 
-/** An answer of the model about one product; what isn't said is null. */
+/** A product in the model's answer; fields not given are null. */
 export const claim = (product: Partial<ModelProduct> & { name: string }): ModelProduct => ({
   price_text: null,
   price: null,
@@ -29,7 +29,7 @@ export const claim = (product: Partial<ModelProduct> & { name: string }): ModelP
   ...product,
 });
 
-/** A model that must not be asked. */
+/** A model that fails the test when called. */
 export const noModel = (): ModelAnswer => {
   throw new Error('the model was asked');
 };
@@ -37,7 +37,7 @@ export const noModel = (): ModelAnswer => {
 export type Outcome = {
   products: ExtractedProduct[];
   asked: boolean;
-  /** What the model was shown. */
+  /** The last message of each model request. */
   prompts: string[];
   requests: LlmRequest[];
   steps: string[];
@@ -97,7 +97,7 @@ export async function extract(
   return { ...outcome, products: output.products, asked: output.asked_model, qaJobIds: output.qa_job_ids };
 }
 
-/** The only product of a page whose structured data suffice. */
+/** The single product of a page, extracted without the model. */
 export async function only(page: TestPage): Promise<ExtractedProduct> {
   const { products } = await extract(page);
   const [product] = products;

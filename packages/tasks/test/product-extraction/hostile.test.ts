@@ -1,4 +1,4 @@
-/** Pages that were made to be hard to read: time grows with their size and no faster, and what comes out is bounded. */
+/** Tests hostile pages: time grows at most linearly with their size, and the output is limited. */
 import { describe, expect, it } from 'vitest';
 import { isHidden, parseHtml } from '../../../extraction/src/page/dom.ts';
 import { parseTolerant, plainText } from '../../../extraction/src/structured/json.ts';
@@ -9,13 +9,14 @@ import { folded, wordsOf } from '../../../extraction/src/text/names.ts';
 import { parseAmount } from '../../../extraction/src/text/price.ts';
 import { claim, extract, jsonLd, noModel, type TestPage } from './harness.ts';
 
-/** How much longer `work` takes on eight times as much; linear is 8, quadratic 64. Short times are noise. */
+/** Expects less than 24 times the time for 8 times the input: linear is 8, quadratic 64. The constant absorbs noise. */
 async function expectLinear<T>(of: (size: number) => T, work: (input: T) => unknown, size: number): Promise<void> {
   const time = async (input: T): Promise<number> => {
     const start = process.threadCpuUsage();
     await work(input);
-    // The thread's own time: others use this machine, too.
-    return process.threadCpuUsage(start).user / 1_000;
+    // CPU time of this thread, because other processes use the machine too.
+    const { user, system } = process.threadCpuUsage(start);
+    return (user + system) / 1_000;
   };
   const [small, large] = [of(size), of(8 * size)];
   await time(small);
@@ -57,20 +58,20 @@ const readers: [string, (text: string) => unknown][] = [
 ];
 
 describe.each(readers)('%s', (_, read) => {
-  it.each(strings)('takes time in proportion to %s', (_name, of) => expectLinear(of, read, 25_000));
+  it.each(strings)('takes time proportional to %s', (_name, of) => expectLinear(of, read, 25_000));
 });
 
 const run = (page: TestPage) => extract(page, () => ({ products: [] }));
 const numbers = (count: number) => Array.from({ length: Math.round(count) }, (_, i) => i);
 const named = (i: number) => ({ '@type': 'Product', name: `Thing number ${i}`, offers: { price: i + 1 } });
 
-describe('a page', () => {
-  it('of formatting elements around paragraphs is not multiplied', () => {
+describe('a hostile page', () => {
+  it('is not inflated by unbalanced formatting elements', () => {
     const fonts = numbers(700)
       .map((i) => `<font size="${i}">`)
       .join('');
     const html = `<body><p>${fonts}${'<p>x</p>'.repeat(700)}${'</font>'.repeat(700)}</p></body>`;
-    // A repairing parser makes 490,000 elements of it.
+    // A parser that repairs tags would create 490,000 elements.
     expect(parseHtml(html)('*').length).toBeLessThan(2_000);
   });
 
@@ -107,7 +108,7 @@ describe('a page', () => {
       (n) => ({ head: jsonLd(numbers(n).map((i) => ({ '@id': 'a', [`k${i}`]: i }))), body: 'x' }),
     ],
     [
-      'JSON that takes repair',
+      'JSON that needs repair',
       2_000,
       (n) => ({
         head: jsonLd(
@@ -124,7 +125,7 @@ describe('a page', () => {
       1_000,
       (n) => ({ body: '<div itemscope itemtype="schema:Product"><i itemprop=name>x</i></div>'.repeat(n) }),
     ],
-  ])('takes time in proportion to %s', (_, count, of) => expectLinear(of, run, count), 30_000);
+  ])('takes time proportional to %s', (_, count, of) => expectLinear(of, run, count), 30_000);
 
   it.each<[string, unknown]>([
     ['lists', { '@id': 'a', '@type': 'ItemList', itemListElement: Array(100).fill('a') }],
@@ -136,13 +137,13 @@ describe('a page', () => {
       ],
     ],
     ['pictures', { '@type': 'Product', name: 'x', image: { '@id': 'i', url: Array(200).fill({ '@id': 'i' }) } }],
-  ])('whose %s hold themselves ends', async (_, data) => {
+  ])('with %s that contain themselves is read in time', async (_, data) => {
     const start = performance.now();
     await run({ head: jsonLd(data), body: '<h1>x</h1>' });
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
-  it('gives no more and no longer values than people write', async () => {
+  it('yields limited numbers and lengths of values', async () => {
     const long = (letter: string) => letter.repeat(20_000);
     const product = (i: number) => ({
       '@type': 'Product',
@@ -166,7 +167,7 @@ describe('a page', () => {
       ]);
   });
 
-  it('puts little of what it says about itself before the model', async () => {
+  it('adds limited metadata to the prompt', async () => {
     const long = (letter: string) => `${letter} `.repeat(500_000);
     const { prompts } = await extract(
       {

@@ -1,10 +1,10 @@
-/** JSON-LD in the shapes, and as broken, as shops write it. */
+/** Tests JSON-LD in the valid and invalid forms that shops write. */
 import { describe, expect, it } from 'vitest';
 import { extract, jsonLd, only } from './harness.ts';
 import { body, expected, kettle, offer } from './kettle.ts';
 
-describe('the shape of the data', () => {
-  it('reads a product from @graph and follows @id from block to block', async () => {
+describe('the form of the data', () => {
+  it('reads a product from @graph and follows @id across blocks', async () => {
     const graph = {
       '@graph': [
         { '@type': 'WebPage', '@id': '#page', mainEntity: { '@id': '#product' } },
@@ -55,7 +55,7 @@ describe('the shape of the data', () => {
     expect(await only({ head: jsonLd(page), body })).toMatchObject(expected);
   });
 
-  it('survives data that refer to each other in circles', async () => {
+  it('handles cyclic references', async () => {
     const circle = {
       '@graph': [
         { ...kettle, '@id': '#a', isVariantOf: { '@id': '#g' } },
@@ -66,7 +66,7 @@ describe('the shape of the data', () => {
   });
 });
 
-describe('nonsense', () => {
+describe('invalid values', () => {
   it.each([
     {
       '@type': ['Product', null, 5],
@@ -96,7 +96,7 @@ describe('nonsense', () => {
     null,
     'text',
     7,
-  ])('in JSON-LD spoils no product: %j', async (value) => {
+  ])('in JSON-LD do not affect other blocks: %j', async (value) => {
     expect(await only({ head: jsonLd(value === 'text' ? '"text"' : value) + jsonLd(kettle), body })).toMatchObject(
       expected,
     );
@@ -120,12 +120,12 @@ describe('broken JSON', () => {
     expect(await only({ head: jsonLd(text), body })).toMatchObject(expected);
   });
 
-  it('lets no cut-off block spoil the others, before or behind them', async () => {
+  it('reads other blocks beside cut-off ones', async () => {
     const broken = jsonLd('{"@context":"https://schema.org","@type":"Organization","name":');
     expect(await only({ head: broken + jsonLd(kettle) + broken, body })).toMatchObject(expected);
   });
 
-  it('takes no half of a price from a block that was cut off inside it', async () => {
+  it('takes no truncated price from a cut-off block', async () => {
     const cut = '{"@type":"Product","name":"Enamel Kettle","sku":"K-1","offers":{"priceCurrency":"USD","price":"4';
     const { products } = await extract({ head: jsonLd(cut), body: '<h1>Enamel Kettle</h1>' }, () => ({ products: [] }));
     expect(products).toMatchObject([{ name: 'Enamel Kettle', price: null }]);
@@ -142,13 +142,13 @@ describe('broken JSON', () => {
   });
 });
 
-describe('numbers and pictures', () => {
+describe('numbers and images', () => {
   it('keeps gtin, mpn and sku apart', async () => {
     const head = jsonLd({ ...kettle, sku: undefined, mpn: 'MP-1', gtin13: '4006381333931' });
     expect(await only({ head, body })).toMatchObject({ sku: null, mpn: 'MP-1', gtin: '4006381333931' });
   });
 
-  it('makes image addresses absolute and says where each value is from', async () => {
+  it('makes image URLs absolute and names each value’s source', async () => {
     const head =
       jsonLd({ ...kettle, image: ['/a.jpg', { '@type': 'ImageObject', url: 'b.jpg' }] }) +
       '<link rel="canonical" href="/p/kettle?utm_source=x#top">';
@@ -168,7 +168,7 @@ describe('numbers and pictures', () => {
     });
   });
 
-  it('keeps to the page’s own address where the canonical one is another host’s', async () => {
+  it('ignores a canonical URL on another host', async () => {
     const head = `${jsonLd(kettle)}<link rel="canonical" href="https://elsewhere.test/p">`;
     expect(await only({ head, body, url: 'https://shop.test/p/kettle?color=red&gclid=1' })).toMatchObject({
       url: 'https://shop.test/p/kettle?color=red',

@@ -1,4 +1,4 @@
-/** A page about a kettle, and the JSON-LD that belongs to it. */
+/** Fixture: a page about a kettle with its JSON-LD. */
 
 export const body = '<main><h1>Enamel Kettle</h1><p>$49.90</p><p>In stock</p></main>';
 export const offer = {

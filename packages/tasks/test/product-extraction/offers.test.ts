@@ -1,4 +1,4 @@
-/** What a product costs: offers, their prices, and variants. */
+/** Tests pricing: offers, their prices, and variants. */
 import { describe, expect, it } from 'vitest';
 import { jsonLd, only } from './harness.ts';
 import { body, expected, kettle, offer } from './kettle.ts';
@@ -26,7 +26,7 @@ describe('offers', () => {
     });
   });
 
-  it('reads a range from the offers inside it where it has no low price', async () => {
+  it('reads a range from nested offers without a low price', async () => {
     const offers = {
       '@type': 'AggregateOffer',
       priceCurrency: 'GBP',
@@ -43,7 +43,7 @@ describe('offers', () => {
     });
   });
 
-  it('skips list prices, prices by the kilo, instalments and delivery in a price specification', async () => {
+  it('skips list, unit, instalment and delivery specifications', async () => {
     const priceSpecification = [
       {
         '@type': 'UnitPriceSpecification',
@@ -70,7 +70,7 @@ describe('offers', () => {
     expect(await withOffers({ '@type': 'Offer', priceSpecification, availability: 'InStock' })).toMatchObject(expected);
   });
 
-  it('prefers new to used, and of several new ones the one that the page shows', async () => {
+  it('prefers new offers, and among them the shown price', async () => {
     const seller = (name: string) => ({ '@type': 'Organization', name });
     const offers = [
       { ...offer, price: 29, itemCondition: 'https://schema.org/UsedCondition', seller: seller('C') },
@@ -83,7 +83,7 @@ describe('offers', () => {
     expect(await withOffers([offers[0]], '<h1>Enamel Kettle</h1>')).toMatchObject({ price: 29 });
   });
 
-  it('takes the offer in the currency that the page shows', async () => {
+  it('takes the offer in the currency shown', async () => {
     const offers = [
       { ...offer, price: 54, priceCurrency: 'EUR' },
       offer,
@@ -153,28 +153,28 @@ describe('groups', () => {
     brand: 'Harrow',
   };
 
-  it('makes one product of a group and its variants', async () => {
+  it('merges a group and its variants', async () => {
     expect(await only({ head: jsonLd({ ...group, hasVariant: variants }), body })).toMatchObject({
       ...one,
       brand: 'Harrow',
     });
   });
 
-  it('makes one product of variants that name their group, nested or by reference', async () => {
+  it('merges variants that name their group', async () => {
     const nested = variants.map((item) => ({ ...item, isVariantOf: group }));
     expect(await only({ head: jsonLd(nested), body })).toMatchObject(one);
     const referring = variants.map((item) => ({ ...item, isVariantOf: { '@id': '#group' } }));
     expect(await only({ head: jsonLd({ '@graph': [...referring, group] }), body })).toMatchObject(one);
   });
 
-  it('counts variants once that stand in the graph and in the group', async () => {
+  it('counts variants in both graph and group once', async () => {
     const head = jsonLd({
       '@graph': [...variants, { ...group, hasVariant: variants.map((item) => ({ '@id': item['@id'] })) }],
     });
     expect(await only({ head, body })).toMatchObject(one);
   });
 
-  it('is out of stock only where all variants are, and has no highest price where all cost the same', async () => {
+  it('combines the variants’ availability and prices', async () => {
     const sold = [variant('a', 20, 'SoldOut'), variant('b', 20, 'OutOfStock')];
     expect(await only({ head: jsonLd({ ...group, hasVariant: sold }), body: '<h1>Enamel Kettle</h1>' })).toMatchObject({
       price: 20,
@@ -183,7 +183,7 @@ describe('groups', () => {
     });
   });
 
-  it('has no conflict where the page shows the price of another variant', async () => {
+  it('accepts another variant’s price on the page', async () => {
     expect(
       await only({ head: jsonLd({ ...group, hasVariant: variants }), body: '<h1>Enamel Kettle</h1><p>$55.00</p>' }),
     ).toMatchObject(one);

@@ -1,9 +1,9 @@
-/** Microdata, RDFa, OpenGraph and inline state, alone and together. */
+/** Tests microdata, RDFa, OpenGraph and inline state, alone and combined. */
 import { describe, expect, it } from 'vitest';
 import { extract, jsonLd, only } from './harness.ts';
 
 describe('microdata', () => {
-  it('takes no property of a nested item for the product’s own', async () => {
+  it('does not mix in properties of nested items', async () => {
     const body = `<div itemscope itemtype="https://schema.org/Product"><h1 itemprop="name">Lampe « Atelier »</h1><meta itemprop="sku" content="L-7">
       <span itemprop="brand" itemscope itemtype="https://schema.org/Brand"><meta itemprop="name" content="Verrier &amp; Fils"></span>
       <img itemprop="image" src="/m/lampe.jpg"><div itemprop="offers" itemscope itemtype="https://schema.org/Offer">
@@ -21,7 +21,7 @@ describe('microdata', () => {
     });
   });
 
-  it('reads prices in the page’s own notation, and productID only where there is no sku', async () => {
+  it('reads localized prices; uses productID only without a sku', async () => {
     const body = `<div itemscope itemtype="http://schema.org/Product"><h2 itemprop="name">Bakır Cezve</h2><span itemprop="productID">BC-9</span>
       <div itemprop="offers" itemscope itemtype="http://schema.org/Offer"><span itemprop="price">2.499,90</span> <span itemprop="priceCurrency" content="TRY">TL</span></div></div>`;
     expect(await only({ lang: 'tr', body })).toMatchObject({ price: 2499.9, currency: 'TRY', sku: 'BC-9' });
@@ -33,7 +33,7 @@ describe('microdata', () => {
     expect(await only({ body })).toMatchObject({ name: 'Pan', price: 12 });
   });
 
-  it('leaves out the items of a related section, and reads a grid as a list', async () => {
+  it('skips related items and reads a grid as a list', async () => {
     const item = (
       name: string,
       price: string,
@@ -90,7 +90,7 @@ describe('OpenGraph', () => {
     'product:retailer_item_id': 'W-1',
   };
 
-  it('reads a product that is nowhere else', async () => {
+  it('reads a product without other structured data', async () => {
     expect(await only({ head: meta(og), body: '<h1>Nocturne – Soy Candle</h1>' })).toMatchObject({
       name: 'Nocturne – Soy Candle',
       price: 28,
@@ -103,12 +103,12 @@ describe('OpenGraph', () => {
     });
   });
 
-  it('takes the shop’s name off the title', async () => {
+  it('removes the shop’s name from the title', async () => {
     const head = meta({ ...og, 'og:title': 'Pan | Pots & Co', 'og:site_name': 'Pots & Co' });
     expect(await only({ head, body: '<h1>Pan</h1>' })).toMatchObject({ name: 'Pan' });
   });
 
-  it('makes no product of an article', async () => {
+  it('yields no product for an article', async () => {
     const head = meta({ 'og:type': 'article', 'og:title': 'How we test pans', 'og:image': '/a.jpg' });
     expect(await extract({ head, body: '<h1>How we test pans</h1><p>We boil water.</p>' })).toMatchObject({
       products: [],
@@ -116,7 +116,7 @@ describe('OpenGraph', () => {
     });
   });
 
-  it('fills what JSON-LD leaves open, and only for the same product', async () => {
+  it('completes JSON-LD for the same product only', async () => {
     const head =
       jsonLd({ '@type': 'Product', name: 'Soy Candle Nocturne', offers: { price: 28, priceCurrency: 'CAD' } }) +
       meta(og);
@@ -128,7 +128,7 @@ describe('OpenGraph', () => {
     });
   });
 
-  it('gives the price where the page contradicts the one in JSON-LD', async () => {
+  it('supplies the price if the page contradicts JSON-LD', async () => {
     const head =
       jsonLd({
         '@type': 'Product',
@@ -176,7 +176,7 @@ describe('inline state', () => {
     sources: { price: 'app_state' },
   };
 
-  it('reads a product whose name and price the page shows', async () => {
+  it('reads a product with its name and price on the page', async () => {
     expect(await only({ lang: 'de', body: body + next(state) })).toMatchObject(expected);
   });
 
@@ -189,7 +189,7 @@ describe('inline state', () => {
     expect(await only({ lang: 'de', body: body + script })).toMatchObject(expected);
   });
 
-  it('chooses the scale that the page shows', async () => {
+  it('uses the scale shown on the page', async () => {
     const cents = { product: { title: 'Trail Runner 3', priceCents: 12995, currencyCode: 'EUR' } };
     expect(await only({ lang: 'de', body: body + next(cents) })).toMatchObject({ price: 129.95, currency: 'EUR' });
     const whole = { product: { title: 'Trail Runner 3', price: 12995, currency: 'JPY' } };
@@ -199,7 +199,7 @@ describe('inline state', () => {
     });
   });
 
-  it('takes no price that the page doesn’t show', async () => {
+  it('takes no price that is not on the page', async () => {
     const hidden = { product: { name: 'Trail Runner 3', price: 99.95, currency: 'EUR' } };
     const { asked } = await extract({ lang: 'de', body: body + next(hidden) }, () => ({ products: [] }));
     expect(asked).toBe(true);

@@ -1,11 +1,11 @@
-/** Amounts as people write them. */
+/** Tests reading written amounts and currencies. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readCurrency } from '../../../extraction/src/text/currency.ts';
 import { findMoney } from '../../../extraction/src/text/money.ts';
 import { compareAmounts, decimalOf, parseAmount, shift } from '../../../extraction/src/text/price.ts';
 
-describe('one amount', () => {
+describe('parseAmount', () => {
   it.each([
     ['1.234,56', 'de', 'EUR', '1234.56'],
     ['1,234.56', 'en', 'USD', '1234.56'],
@@ -37,11 +37,14 @@ describe('one amount', () => {
     expect(parseAmount(raw, { language, currency })).toBe(amount);
   });
 
-  it.each(['12.05.2024', '1.2.3', '12,34,56', '1..2', '', 'abc', '1234567890123456', "1'23"])('%s is none', (raw) => {
-    expect(parseAmount(raw, { language: 'de' })).toBeNull();
-  });
+  it.each(['12.05.2024', '1.2.3', '12,34,56', '1..2', '', 'abc', '1234567890123456', "1'23"])(
+    '%s is no amount',
+    (raw) => {
+      expect(parseAmount(raw, { language: 'de' })).toBeNull();
+    },
+  );
 
-  it('stays digits while it is moved and compared', () => {
+  it('keeps digits exact in shift and comparison', () => {
     expect(shift('1850000', 1)).toBe('18500000');
     expect(shift('5', -2)).toBe('0.05');
     expect(shift('12995', -2)).toBe('129.95');
@@ -96,7 +99,7 @@ const locales: [locale: string, currency: string][] = [
 ];
 
 describe('any amount', () => {
-  it.each(locales)('formatted for %s in %s is read back, with its currency', (locale, currency) => {
+  it.each(locales)('formatted for %s in %s is read back with its currency', (locale, currency) => {
     const formats = (['symbol', 'code'] as const).map(
       (currencyDisplay) => new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay }),
     );
@@ -114,7 +117,7 @@ describe('any amount', () => {
     );
   });
 
-  it('is never found where there is none, and nothing makes the reader throw', () => {
+  it('found in random text is well-formed, without errors', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'binary' }),
@@ -201,13 +204,13 @@ describe('currencies', () => {
     expect(readCurrency(word, language)?.currency).toBe(currency);
   });
 
-  it('keeps the page’s word where there is no code', () => {
+  it('keep the page’s word without a code', () => {
     expect(findMoney('۱٬۸۵۰٬۰۰۰ تومان', 'fa')).toMatchObject([
       { amount: '1850000', mark: { currency: null, label: 'تومان' } },
     ]);
   });
 
-  it('reads no words as currencies', () => {
+  it('are not found in other words', () => {
     expect(readCurrency('R', 'en')).toBeUndefined();
     expect(
       findMoney('Krone 12, Size R 12, 3 dollies, TOP 10, 5 Eurobonds', 'en').filter(({ certain }) => certain),

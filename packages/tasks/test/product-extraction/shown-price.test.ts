@@ -1,4 +1,4 @@
-/** Structured data against what the page shows. */
+/** Tests structured data against what the page shows. */
 import { describe, expect, it } from 'vitest';
 import { claim, extract, jsonLd, only } from './harness.ts';
 
@@ -13,8 +13,8 @@ const kettle = (price: number | string, priceCurrency = 'EUR') =>
 const page = (price: string, more = '') =>
   `<main><h1>Enamel Kettle</h1>${price}<button>Add to cart</button></main>${more}`;
 
-describe('a price that the page contradicts', () => {
-  it('is asked about, and the rest of the data kept', async () => {
+describe('a price contradicted by the page', () => {
+  it('is asked about while other data are kept', async () => {
     const answer = {
       products: [claim({ name: 'Enamel Kettle', price: 79, currency: 'EUR', availability: 'in_stock' })],
     };
@@ -32,7 +32,7 @@ describe('a price that the page contradicts', () => {
     ]);
   });
 
-  it('is not returned where the model doesn’t know better', async () => {
+  it('is dropped if the model gives no better one', async () => {
     const { products } = await extract({ head: kettle(99), body: page('<p>€79.00</p>') }, () => ({ products: [] }));
     expect(products).toMatchObject([{ name: 'Enamel Kettle', price: null, currency: null }]);
   });
@@ -41,15 +41,15 @@ describe('a price that the page contradicts', () => {
     ['struck through', '<p><del>€99.00</del> <ins>€79.00</ins></p>'],
     ['struck through by style', '<p><span style="text-decoration:line-through">€99.00</span> €79.00</p>'],
     ['struck through by class', '<p><span class="price price--old">€99.00</span><span>€79.00</span></p>'],
-    ['a former one in words', '<p>Was €99.00, now €79.00</p>'],
-    ['an instalment', '<p>€79.00</p><p>or 3 payments of €99.00</p>'],
-    ['the price of a kilo', '<p>€79.00</p><p>€99.00 / kg</p>'],
-    ['that of a related product', '<p>€79.00</p><h2>You may also like</h2><p>Pot €99.00</p>'],
+    ['as a former price in words', '<p>Was €99.00, now €79.00</p>'],
+    ['as an instalment', '<p>€79.00</p><p>or 3 payments of €99.00</p>'],
+    ['as a price per kilo', '<p>€79.00</p><p>€99.00 / kg</p>'],
+    ['of a related product', '<p>€79.00</p><h2>You may also like</h2><p>Pot €99.00</p>'],
     ['in the header', '<p>€79.00</p><header>Bag €99.00</header>'],
-    ['a free delivery threshold', '<p>€79.00</p><p>Free delivery over €99.00</p>'],
-    ['a saving', '<p>€79.00</p><p>You save €99.00</p>'],
+    ['as a free delivery threshold', '<p>€79.00</p><p>Free delivery over €99.00</p>'],
+    ['as a saving', '<p>€79.00</p><p>You save €99.00</p>'],
     ['in another currency', '<p>$99.00</p>'],
-  ])('does not become right where the same amount is %s', async (_, shown) => {
+  ])('is not confirmed by the same amount %s', async (_, shown) => {
     const { asked } = await extract({ head: kettle(99), body: page(shown) }, () => ({ products: [] }));
     expect(asked).toBe(true);
   });
@@ -99,7 +99,7 @@ describe('no contradiction', () => {
   });
 });
 
-it('knows related sections in the languages of the shops', async () => {
+it('recognizes related sections in all shop languages', async () => {
   const headings: [string, string][] = [
     ['de', 'Das könnte Ihnen auch gefallen'],
     ['de', 'Ähnliche Artikel'],
@@ -124,7 +124,7 @@ it('knows related sections in the languages of the shops', async () => {
   }
 });
 
-it('takes the currency from the page where the data name none', async () => {
+it('takes the currency from the page if the data have none', async () => {
   const head = jsonLd({ '@type': 'Product', name: 'Enamel Kettle', offers: { price: '99.00' } });
   expect(await only({ head, body: page('<p>€99.00</p>') })).toMatchObject({
     currency: 'EUR',
@@ -132,13 +132,13 @@ it('takes the currency from the page where the data name none', async () => {
   });
 });
 
-it('reads a page that is nested a thousand levels deep', async () => {
+it('reads a page nested 5,000 levels deep', async () => {
   const body = '<div>'.repeat(5000) + page('<p>€99.00</p>') + '</div>'.repeat(5000);
   expect(await only({ head: kettle(99), body })).toMatchObject({ price: 99 });
 });
 
 describe('availability', () => {
-  it('is what the page shows where it says sold out and nothing else', async () => {
+  it('is sold out if the page says only that', async () => {
     const body = '<main><h1>Enamel Kettle</h1><p>€99.00</p><p>Sold out</p></main>';
     expect(await only({ head: kettle(99), body })).toMatchObject({
       availability: 'out_of_stock',
@@ -146,13 +146,13 @@ describe('availability', () => {
     });
   });
 
-  it('is not lost to one size that is gone', async () => {
+  it('is unaffected by one sold-out size', async () => {
     const body = page('<p>€99.00</p><select><option>Large (sold out)</option></select>');
     expect(await only({ head: kettle(99), body })).toMatchObject({ availability: 'in_stock' });
   });
 });
 
-it('takes no minutes for a list of two hundred products among thousands of lines', async () => {
+it('reads 200 products among thousands of lines in seconds', async () => {
   const things = Array.from({ length: 200 }, (_, i) => ({
     '@type': 'Product',
     name: `Thing number ${i}`,

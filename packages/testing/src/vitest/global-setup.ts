@@ -1,4 +1,4 @@
-/** One Postgres and one Redis for the whole test run, with a migrated template that test files clone. */
+/** Starts one Postgres and one Redis for the test run, with a migrated template database that test files clone. */
 import type { TestProject } from 'vitest/node';
 import { createCleanUp } from '../clean-up.ts';
 import { migrateAt, runOn, startServices, withDatabase } from '../services.ts';

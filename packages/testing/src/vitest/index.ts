@@ -1,4 +1,4 @@
-/** What test files start: over the run's own Postgres and Redis, and ended with the test or its file. */
+/** Fixtures for test files over the run's Postgres and Redis; each ends with its test or file. */
 export { startPlatform, startScriptedModel } from './platform.ts';
 export {
   newBilling,

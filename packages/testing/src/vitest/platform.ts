@@ -1,11 +1,11 @@
-/** A platform over storage of its own, and a scripted model, that end with their test or test file. */
+/** Starts a platform over its own storage, and a scripted model; both end with their test or test file. */
 import { afterAll } from 'vitest';
 import type { CloseLater } from '../clean-up.ts';
 import { type Platform, type PlatformOptions, startPlatformOver } from '../platform.ts';
 import { type ScriptedModel, startScriptedModel as startModel } from '../scripted-model.ts';
 import { newStorage, testLog } from './storage.ts';
 
-/** Ends with the test file, or with the test where `closeLater` is `onTestFinished`. */
+/** Ends with the test file, or with the test if `closeLater` is `onTestFinished`. */
 export const startPlatform = async (
   options: Partial<PlatformOptions> = {},
   closeLater: CloseLater = afterAll,

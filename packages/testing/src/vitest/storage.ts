@@ -1,4 +1,4 @@
-/** Storage of a test's own: a database cloned from the template and a Redis prefix, or whole servers it may stop. */
+/** Storage for a test: a database cloned from the template and a Redis prefix, or separate servers it may stop. */
 import { randomBytes } from 'node:crypto';
 import { type Billing, createBilling } from '@tally/billing';
 import { type Config, connectRedis, createLogger, type Logger, loadConfig, redisReady } from '@tally/core';
@@ -12,30 +12,30 @@ import { templateName } from './global-setup.ts';
 
 export const testLog: Logger = createLogger('test', process.env.TEST_LOG_LEVEL ?? 'silent');
 
-/** Creates an empty, migrated database and returns its URL. It goes with the server at the end of the run. */
+/** Creates an empty, migrated database and returns its URL. It ends with the server at the end of the run. */
 export async function newDatabase(): Promise<string> {
   const url = inject('postgresUrl');
   const name = `tally_${randomBytes(6).toString('hex')}`;
   const admin = connectDatabase({ url, name: 'test', log: testLog, connections: 1 });
-  // Cloning needs the template to itself: files that start together take turns.
+  // Cloning requires that nothing else uses the template, so concurrent test files take turns.
   await admin.pool.query('select pg_advisory_lock(1)');
   await admin.pool.query(`create database ${name} template ${templateName}`);
   await admin.close();
   return withDatabase(url, name);
 }
 
-/** A database and a Redis prefix of its own, as variables. */
+/** Variables of a new database and Redis prefix. */
 export const newStorage = async (): Promise<Record<string, string>> => ({
   DATABASE_URL: await newDatabase(),
   REDIS_URL: inject('redisUrl'),
   REDIS_KEY_PREFIX: `t${randomBytes(6).toString('hex')}`,
 });
 
-/** A configuration over fresh storage. */
+/** A configuration over new storage. */
 export const newConfig = async (env: Record<string, string> = {}): Promise<Config> =>
   loadConfig({ ...testSettings, ...(await newStorage()), ...env });
 
-/** The ledger over real Postgres and Redis; closed when the test or file ends. */
+/** The ledger over real Postgres and Redis; closed at the end of the test or file. */
 export async function newBilling(config: Config, closeLater: CloseLater = onTestFinished): Promise<Billing> {
   const db = connectDatabase({ url: config.databaseUrl, name: 'test', log: testLog });
   const redis = connectRedis(config.redisUrls, 'ledger', () => undefined);
@@ -47,7 +47,7 @@ export async function newBilling(config: Config, closeLater: CloseLater = onTest
   return createBilling({ db, redis, keyPrefix: config.redisKeyPrefix, log: testLog });
 }
 
-/** A Postgres that a test may stop, migrated; gone with the test, or with its file where `closeLater` is `afterAll`. */
+/** A migrated Postgres that a test may stop; ends with the test, or with its file if `closeLater` is `afterAll`. */
 export async function ownPostgres(closeLater: CloseLater = onTestFinished): Promise<Postgres> {
   const postgres = await startPostgres({ dataDir: await newFolder(closeLater), durable: false });
   closeLater(() => postgres.discard());
@@ -55,12 +55,12 @@ export async function ownPostgres(closeLater: CloseLater = onTestFinished): Prom
   return postgres;
 }
 
-/** A Redis that a test may kill, empty after a restart; gone like {@link ownPostgres}. */
+/** A Redis that a test may kill, empty after a restart; ends like {@link ownPostgres}. */
 export async function ownRedis(closeLater: CloseLater = onTestFinished): Promise<Redis> {
   const redis = await startRedis({ dataDir: await newFolder(closeLater), persist: false });
   closeLater(() => redis.kill());
   return redis;
 }
 
-/** A folder that goes with the test. */
+/** A folder that is removed at the end of the test. */
 export const temporaryFolder = (): Promise<string> => newFolder(onTestFinished);

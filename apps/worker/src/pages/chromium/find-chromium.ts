@@ -3,7 +3,6 @@
 import { execFile } from 'node:child_process';
 import { homedir, tmpdir } from 'node:os';
 import { promisify } from 'node:util';
-import { bareEnvironment } from '@tally/core';
 import { chromium } from 'playwright';
 
 const installed = [
@@ -18,10 +17,11 @@ const installed = [
 
 /** The environment that Chromium gets, since the worker's own contains its secrets. */
 export const chromiumEnvironment = {
-  ...bareEnvironment,
+  PATH: '/usr/local/bin:/usr/bin:/bin',
   HOME: homedir(),
   TMPDIR: tmpdir(),
   LANG: 'C.UTF-8',
+  TZ: 'UTC',
 };
 
 /**
