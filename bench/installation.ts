@@ -6,7 +6,7 @@ import { enqueue, openQueues, type Queues } from '@tally/queue';
 import { type AnyTask, findTask } from '@tally/tasks';
 import { newAccount } from '@tally/testing';
 import { createTokens } from '../apps/api/src/auth/tokens.ts';
-import { demoKnowledge } from '../apps/ops/src/demo-knowledge.ts';
+import { demoKnowledge } from '../apps/ops/src/demo/knowledge.ts';
 import { openBareQueue } from './children/bare-queue.ts';
 import { atEnd, type World } from './world.ts';
 

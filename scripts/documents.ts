@@ -1,4 +1,4 @@
-/** `npm run docs`: generates the documents' parts about settings from packages/core/src/settings.ts. */
+/** `npm run docs`: generates the documents' parts about settings from packages/core/src/config/settings.ts. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listSettings, type Setting } from '@tally/core';

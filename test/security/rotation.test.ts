@@ -4,7 +4,7 @@ import { testPassword } from '@tally/testing';
 import { startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startApi } from '../../apps/api/src/start.ts';
-import { reseal } from '../../apps/ops/src/reseal.ts';
+import { reseal } from '../../apps/ops/src/commands/reseal.ts';
 import { seal, unseal } from '../../packages/core/src/index.ts';
 import { sealContext, totpContext } from '../../packages/db/src/index.ts';
 

@@ -4,7 +4,7 @@ import { type Answer, type Person, testPassword } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { Secret, TOTP } from 'otpauth';
 import { describe, expect, it } from 'vitest';
-import { resetSecondFactor } from '../../apps/ops/src/reset-second-factor.ts';
+import { resetSecondFactor } from '../../apps/ops/src/commands/reset-second-factor.ts';
 
 const platform = await startPlatform({ worker: false, env: { LIMIT_LOGINS: '5', PROXY_HOPS: '1' } });
 const { api, call, newPerson } = platform;

@@ -4,7 +4,7 @@ import { countStrayLedgerRows } from '@tally/db';
 import { type FullAccount, newAccount, newFullAccount, readColumns, testPassword, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, vi } from 'vitest';
-import { eraseAccount } from '../../ops/src/erase-account.ts';
+import { eraseAccount } from '../../ops/src/commands/erase-account.ts';
 import { continueErasures } from '../../worker/src/maintenance/erasures.ts';
 
 const { api, call, login, newPerson, register } = await startPlatform({ worker: false });

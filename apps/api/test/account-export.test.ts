@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { newFullAccount, readColumns, testPassword, textOf } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { exportTo } from '../../ops/src/export-account.ts';
+import { exportTo } from '../../ops/src/commands/export-account.ts';
 
 const { api, call, login, newPerson } = await startPlatform({ worker: false });
 const { db, billing } = api.services;

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { LaunchFault } from './fault.ts';
-import { followLog, prepareLog } from './log-file.ts';
-import { say } from './terminal.ts';
+import { followLog, prepareLog } from './output/log-file.ts';
+import { say } from './output/terminal.ts';
 
 export type Program = {
   name: string;

@@ -6,13 +6,13 @@ import { freePort } from '@tally/embedded';
 import { type Child, keepRunning, type Program, runOnce } from './child.ts';
 import { LaunchFault } from './fault.ts';
 import { takeLock } from './lock.ts';
+import { summary } from './output/summary.ts';
+import { during, say } from './output/terminal.ts';
 import { refuseTakenPort, urlOf } from './port.ts';
 import { answersReady, readyInTime } from './ready.ts';
 import { planSandbox } from './sandbox.ts';
 import { type Services, startServices } from './services.ts';
 import { awaitStop, type StopRequest } from './stop-request.ts';
-import { summary } from './summary.ts';
-import { during, say } from './terminal.ts';
 
 /** The programs, as arguments to node, relative to the repository. Tests pass stand-ins. */
 type Programs = Record<'sandbox' | 'migrate' | 'seed' | 'api' | 'worker', string[]>;

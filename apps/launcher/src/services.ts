@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '@tally/core';
 import { startPostgres, startRedis } from '@tally/embedded';
 import { LaunchFault } from './fault.ts';
-import { prepareLog } from './log-file.ts';
-import { say } from './terminal.ts';
+import { prepareLog } from './output/log-file.ts';
+import { say } from './output/terminal.ts';
 
 export type Services = {
   /** The variables with their addresses. Rejects with a LaunchFault. */

@@ -1,5 +1,5 @@
 /** Detects requests to stop this process. */
-import { say } from './terminal.ts';
+import { say } from './output/terminal.ts';
 
 export type StopRequest = {
   /** Resolves at the first request. */

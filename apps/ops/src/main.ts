@@ -2,19 +2,19 @@
 
 import { migrate } from '@tally/db';
 import { Command, InvalidArgumentError } from 'commander';
-import { showAlarms } from './alarms.ts';
-import { cancelCommand } from './cancel.ts';
-import { createOperator } from './create-operator.ts';
-import { eraseAccount } from './erase-account.ts';
-import { exportTo } from './export-account.ts';
-import { rebuildRedis } from './rebuild-redis.ts';
-import { releaseHolds } from './release-holds.ts';
-import { type RequeueOptions, requeueCommand } from './requeue.ts';
-import { reseal } from './reseal.ts';
-import { resetSecondFactor } from './reset-second-factor.ts';
-import { seedDemo } from './seed-demo.ts';
+import { showAlarms } from './commands/alarms.ts';
+import { cancelCommand } from './commands/cancel.ts';
+import { createOperator } from './commands/create-operator.ts';
+import { eraseAccount } from './commands/erase-account.ts';
+import { exportTo } from './commands/export-account.ts';
+import { rebuildRedis } from './commands/rebuild-redis.ts';
+import { releaseHolds } from './commands/release-holds.ts';
+import { type RequeueOptions, requeueCommand } from './commands/requeue.ts';
+import { reseal } from './commands/reseal.ts';
+import { resetSecondFactor } from './commands/reset-second-factor.ts';
+import { verify } from './commands/verify.ts';
+import { seedDemo } from './demo/seed-demo.ts';
 import { withServices } from './services.ts';
-import { verify } from './verify.ts';
 
 const program = new Command('npm run ops --').description('Commands for the operators of a Tally installation.');
 

@@ -1,19 +1,20 @@
 /** Errors, settings, logs, ids and batching shared by all packages. Imports no other package of Tally. */
-export * from './api-keys.ts';
-export * from './bounded-text.ts';
-export * from './config.ts';
+
+export * from './config/config.ts';
+export * from './config/path-prefix.ts';
+export { listSettings, type Setting } from './config/settings.ts';
 export * from './errors.ts';
 export * from './group.ts';
 export * from './ids.ts';
 export * from './lifeline.ts';
 export * from './logger.ts';
 export * from './meta-windows.ts';
-export * from './passwords.ts';
-export * from './path-prefix.ts';
-export * from './read-bounded.ts';
-export * from './redis.ts';
-export * from './redis-script.ts';
-export * from './sealed.ts';
-export { listSettings, type Setting } from './settings.ts';
-export * from './storable.ts';
-export * from './unreachable.ts';
+export * from './redis/redis.ts';
+export * from './redis/script.ts';
+export * from './redis/unreachable.ts';
+export * from './secrets/api-keys.ts';
+export * from './secrets/passwords.ts';
+export * from './secrets/sealed.ts';
+export * from './text/bounded-text.ts';
+export * from './text/read-bounded.ts';
+export * from './text/storable.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSettings } from '../src/config.ts';
+import { readSettings } from '../src/config/config.ts';
 
 describe('CORS_ORIGINS', () => {
   it('accepts origins as browsers write them; none by default', () => {

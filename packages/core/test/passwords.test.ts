@@ -1,6 +1,6 @@
 import { hash } from '@node-rs/argon2';
 import { describe, expect, it } from 'vitest';
-import { hashPassword, isPassword } from '../src/passwords.ts';
+import { hashPassword, isPassword } from '../src/secrets/passwords.ts';
 
 const forms = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
 const spelled = 'Schlüssel ﬁn ２３ 한글 café';

@@ -14,12 +14,12 @@ export {
   send,
 } from './client.ts';
 export { type FullAccount, newFullAccount, readColumns, textOf } from './full-account.ts';
-export { startServer } from './http-server.ts';
 export { holdLeaseMs, type Installation, startInstallation } from './installation.ts';
 export { type Person, type Platform, type PlatformOptions, startPlatformOver } from './platform.ts';
 export { type Process, root, runProcess, startProcess } from './processes.ts';
-export { type Asked, type Scripted, type ScriptedModel, startScriptedModel } from './scripted-model.ts';
 export { migrateAt, runOn, type Services, startServices, withDatabase } from './services.ts';
 export { instagramSecret, metricsToken, testSettings } from './settings.ts';
-export { type CutMoment, startProxy, type TcpProxy } from './tcp-proxy.ts';
+export { startServer } from './stand-ins/http-server.ts';
+export { type Asked, type Scripted, type ScriptedModel, startScriptedModel } from './stand-ins/scripted-model.ts';
+export { type CutMoment, startProxy, type TcpProxy } from './stand-ins/tcp-proxy.ts';
 export { until } from './wait.ts';

@@ -2,7 +2,7 @@
 import { afterAll } from 'vitest';
 import type { CloseLater } from '../clean-up.ts';
 import { type Platform, type PlatformOptions, startPlatformOver } from '../platform.ts';
-import { type ScriptedModel, startScriptedModel as startModel } from '../scripted-model.ts';
+import { type ScriptedModel, startScriptedModel as startModel } from '../stand-ins/scripted-model.ts';
 import { newStorage, testLog } from './storage.ts';
 
 /** Ends with the test file, or with the test if `closeLater` is `onTestFinished`. */

@@ -1,6 +1,6 @@
 /** Opens connections to Redis, with options per purpose, and classifies Redis errors. */
 import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
-import type { Logger } from './logger.ts';
+import type { Logger } from '../logger.ts';
 import { isUnreachable } from './unreachable.ts';
 
 export type RedisClient = Redis | Cluster;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { SealKeys } from './sealed.ts';
+import type { SealKeys } from '../secrets/sealed.ts';
 import { listSettings, placeValues, settings, type ValuesOf } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

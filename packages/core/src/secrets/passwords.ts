@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
 import pLimit from 'p-limit';
-import { TallyError } from './errors.ts';
+import { TallyError } from '../errors.ts';
 
 // OWASP Password Storage Cheat Sheet: argon2id (the library's default variant), 19 MiB, 2 iterations, 1 lane.
 const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { CloseLater } from './clean-up.ts';
+import type { CloseLater } from '../clean-up.ts';
 
 /** Listens on a free port of 127.0.0.1; at the end its open connections are closed. */
 export async function startServer(

@@ -2,7 +2,7 @@
 import { isId } from '@tally/core';
 import { findJobStatus, isEnded } from '@tally/db';
 import { cancel } from '@tally/queue';
-import type { OpsServices } from './services.ts';
+import type { OpsServices } from '../services.ts';
 
 /** Cancels the given jobs and prints the status of each. Returns the exit code: 1 if one of them is unknown. */
 export async function cancelCommand(

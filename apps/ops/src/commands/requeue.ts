@@ -2,8 +2,8 @@
 import { isId } from '@tally/core';
 import { type EndedJob, listRequeueable } from '@tally/db';
 import { requeue } from '@tally/queue';
-import { eachPage } from './pages.ts';
-import { accountOf, type OpsServices } from './services.ts';
+import { eachPage } from '../pages.ts';
+import { accountOf, type OpsServices } from '../services.ts';
 
 export type RequeueOptions = {
   code?: string;

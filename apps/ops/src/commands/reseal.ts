@@ -1,7 +1,7 @@
 /** `npm run ops -- reseal`: re-encrypts stored secrets with ENCRYPTION_KEY, so that the previous key can be removed. */
 import { isSealedBy, type SealKeys, seal, unseal } from '@tally/core';
 import { type Database, listSealed, replaceSealed, type Sealed, type SealedKind } from '@tally/db';
-import { eachPage } from './pages.ts';
+import { eachPage } from '../pages.ts';
 
 const kinds: SealedKind[] = ['instagram token', 'second factor'];
 

@@ -1,6 +1,6 @@
 /** A model server that answers from a test's script and records its requests. */
 import { text } from 'node:stream/consumers';
-import type { CloseLater } from './clean-up.ts';
+import type { CloseLater } from '../clean-up.ts';
 import { startServer } from './http-server.ts';
 
 export type Asked = { messages: { role: string; content: string }[]; [field: string]: unknown };

@@ -1,7 +1,7 @@
 /** Formats the summary that `npm start` prints once everything is ready. */
 import { join } from 'node:path';
 import { demoApiKey, type Settings } from '@tally/core';
-import type { SandboxPlan } from './sandbox.ts';
+import type { SandboxPlan } from '../sandbox.ts';
 
 export type SummaryInput = { url: string; settings: Settings; sandboxPlan: SandboxPlan | undefined; startMs: number };
 

@@ -1,6 +1,6 @@
 /** `npm run ops -- alarms`: shows faults that must not be repaired by a program. */
 import { listAlarms } from '@tally/db';
-import type { OpsServices } from './services.ts';
+import type { OpsServices } from '../services.ts';
 
 const maxShown = 1_000;
 

@@ -3,8 +3,8 @@ import { type Billing, grantTokens } from '@tally/billing';
 import { demoApiKey, hashApiKey, hashPassword } from '@tally/core';
 import { insertAccount, insertApiKey, insertKnowledge, inTransaction, startPeriod, upsertProducts } from '@tally/db';
 import { describeProduct } from '@tally/extraction';
-import { demoKnowledge } from './demo-knowledge.ts';
-import { demoProducts } from './demo-products.ts';
+import { demoKnowledge } from './knowledge.ts';
+import { demoProducts } from './products.ts';
 
 const password = 'tally-demo';
 const dayMs = 86_400_000;
