@@ -3,7 +3,6 @@ import { isUnreachable, type Logger } from '@tally/core';
 import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
-import * as schema from './schema.ts';
 
 /** Everything that queries need. Made by {@link connectDatabase}, closed by its owner. */
 export type Database = {
@@ -13,7 +12,8 @@ export type Database = {
   pool: pg.Pool;
   /** One connection, kept: advisory locks of its session. What waits for other connections must not sit on any of theirs. */
   locks: pg.Pool;
-  orm: NodePgDatabase<typeof schema>;
+  /** Drizzle over the ordinary pool. */
+  orm: NodePgDatabase;
   close(): Promise<void>;
 };
 
@@ -75,7 +75,7 @@ export function connectDatabase(options: { url: string; name: string; log: Logge
     hot,
     pool,
     locks,
-    orm: drizzle(pool, { schema }),
+    orm: drizzle(pool),
     close: async () => {
       await Promise.all([hot.end(), pool.end(), locks.end()]);
     },
@@ -122,8 +122,8 @@ export function isUniqueViolation(error: unknown): boolean {
   return (originOf(error) as { code?: unknown } | null)?.code === '23505';
 }
 
-/** A connection inside a transaction. */
-export type Transaction = pg.PoolClient;
+/** A connection inside a transaction, for SQL and for Drizzle. */
+export type Transaction = pg.PoolClient & Pick<Database, 'orm'>;
 
 /** Runs `work` in one transaction on the ordinary pool; rolls back and rethrows where it throws. */
 export async function inTransaction<T>(db: Database, work: (client: Transaction) => Promise<T>): Promise<T> {
@@ -131,7 +131,7 @@ export async function inTransaction<T>(db: Database, work: (client: Transaction)
   let broken: Error | undefined;
   try {
     await client.query('begin');
-    const result = await work(client);
+    const result = await work(Object.assign(client, { orm: drizzle(client) }));
     await client.query('commit');
     return result;
   } catch (error) {

@@ -40,5 +40,5 @@ export * from './queries/ledger/settle.ts';
 export * from './queries/ledger/subscriptions.ts';
 export * from './queries/ledger/take-back.ts';
 export * from './queries/ledger/unpaid-usage.ts';
-export { isEnded, type JobStatus, jobStatuses } from './schema.ts';
+export { type AlarmKind, isEnded, type JobStatus, jobStatuses } from './schema/index.ts';
 export { type CutPassage, normalise } from './search-terms.ts';

@@ -1,18 +1,16 @@
 /** Accounts and their API keys. */
 import { newId } from '@tally/core';
 import { and, desc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
-import { accounts, apiKeys } from '../../schema.ts';
+import { isOwn, pickColumns, type RowOf, type Selected } from '../../schema/columns.ts';
+import { accounts, apiKeys } from '../../schema/index.ts';
 
 export type Account = typeof accounts.$inferSelect;
 export type Role = Account['role'];
 
 /** Whose request it is. */
-export type Identity = {
+export type Identity = Pick<Account, 'role' | 'tokenVersion'> & {
   accountId: string;
-  role: Role;
-  tokenVersion: number;
   hasSecondFactor: boolean;
   /** What an operator may do as one: by a login all, by a key what that was made for. */
   operatorScope: ApiKey['operatorScope'];
@@ -21,7 +19,7 @@ export type Identity = {
 /** Inserts an account; undefined where the address (any case) is taken. */
 export async function insertAccount(
   db: Database,
-  { isConfirmed, ...input }: { email: string; passwordHash: string; role: Role; isConfirmed: boolean },
+  { isConfirmed, ...input }: Pick<Account, 'email' | 'passwordHash' | 'role'> & { isConfirmed: boolean },
 ): Promise<Account | undefined> {
   const [account] = await db.orm
     .insert(accounts)
@@ -78,8 +76,7 @@ export async function endSessions(
   accountId: string,
   { passwordHash, endKeys, ofVersion }: { passwordHash?: string; endKeys: boolean; ofVersion?: number },
 ): Promise<EndedSessions | undefined> {
-  return inTransaction(db, async (client) => {
-    const orm = drizzle(client);
+  return inTransaction(db, async ({ orm }) => {
     const [account] = await orm
       .update(accounts)
       .set({ tokenVersion: sql`${accounts.tokenVersion} + 1`, ...(passwordHash !== undefined && { passwordHash }) })
@@ -108,21 +105,15 @@ export async function setSuspended(db: Database, accountId: string, reason: stri
 }
 
 export async function setRole(db: Database, accountId: string, role: Role): Promise<void> {
-  await inTransaction(db, async (client) => {
-    const orm = drizzle(client);
+  await inTransaction(db, async ({ orm }) => {
     await orm.update(accounts).set({ role }).where(eq(accounts.id, accountId));
     // Keys from before were made by somebody who was none.
     await orm.update(apiKeys).set({ operatorScope: 'none' }).where(eq(apiKeys.accountId, accountId));
   });
 }
 
-type IdentityRow = {
-  id: string;
-  role: Role;
-  token_version: number;
-  has_second_factor: boolean;
-  operator_scope?: ApiKey['operatorScope'];
-};
+type IdentityRow = Pick<RowOf<typeof accounts>, 'id' | 'role' | 'token_version'> &
+  Partial<Pick<RowOf<typeof apiKeys>, 'operator_scope'>> & { has_second_factor: boolean };
 const toIdentity = (row: IdentityRow): Identity => ({
   accountId: row.id,
   role: row.role,
@@ -155,14 +146,8 @@ export async function findIdentityByKey(db: Database, keyHash: Buffer): Promise<
   return rows[0] && toIdentity(rows[0]);
 }
 
-export type ApiKey = Pick<typeof apiKeys.$inferSelect, 'id' | 'name' | 'hint' | 'operatorScope' | 'createdAt'>;
-const keyColumns = {
-  id: apiKeys.id,
-  name: apiKeys.name,
-  hint: apiKeys.hint,
-  operatorScope: apiKeys.operatorScope,
-  createdAt: apiKeys.createdAt,
-};
+const keyColumns = pickColumns(apiKeys, ['id', 'name', 'hint', 'operatorScope', 'createdAt']);
+export type ApiKey = Selected<typeof keyColumns>;
 
 /**
  * Undefined where the account has `most` keys already. With a token version, `login_ended` where that is not the account's any
@@ -170,15 +155,14 @@ const keyColumns = {
  */
 export async function insertApiKey(
   db: Database,
-  input: { accountId: string; name: string; keyHash: Buffer; hint: string; operatorScope?: ApiKey['operatorScope'] },
+  input: Omit<typeof apiKeys.$inferInsert, 'id' | 'createdAt'>,
   most: number,
   tokenVersion?: number,
 ): Promise<ApiKey | 'login_ended' | undefined> {
   return inTransaction(db, async (client) => {
     if (!(await lockAccount(client, input.accountId, tokenVersion))) return 'login_ended';
-    const orm = drizzle(client);
-    if ((await orm.$count(apiKeys, eq(apiKeys.accountId, input.accountId))) >= most) return undefined;
-    const [row] = await orm
+    if ((await client.orm.$count(apiKeys, eq(apiKeys.accountId, input.accountId))) >= most) return undefined;
+    const [row] = await client.orm
       .insert(apiKeys)
       .values({ id: newId(), ...input })
       .returning(keyColumns);
@@ -191,11 +175,12 @@ export async function insertApiKey(
  * the account's token version is another one.
  */
 export async function lockAccount(client: Transaction, accountId: string, tokenVersion?: number): Promise<boolean> {
-  const { rows } = await client.query<{ token_version: number }>(
-    'select token_version from accounts where id = $1 for no key update',
-    [accountId],
-  );
-  return tokenVersion === undefined || rows[0]?.token_version === tokenVersion;
+  const [account] = await client.orm
+    .select({ tokenVersion: accounts.tokenVersion })
+    .from(accounts)
+    .where(eq(accounts.id, accountId))
+    .for('no key update');
+  return tokenVersion === undefined || account?.tokenVersion === tokenVersion;
 }
 
 export async function listApiKeys(db: Database, accountId: string): Promise<ApiKey[]> {
@@ -209,9 +194,6 @@ export async function listApiKeys(db: Database, accountId: string): Promise<ApiK
 
 /** False where the account has no such key. */
 export async function deleteApiKey(db: Database, accountId: string, keyId: string): Promise<boolean> {
-  const rows = await db.orm
-    .delete(apiKeys)
-    .where(and(eq(apiKeys.accountId, accountId), eq(apiKeys.id, keyId)))
-    .returning({ id: apiKeys.id });
-  return rows.length > 0;
+  const { rowCount } = await db.orm.delete(apiKeys).where(isOwn(apiKeys, accountId, keyId));
+  return rowCount === 1;
 }

@@ -1,12 +1,15 @@
 /** Links that were sent by e-mail: who follows one has the address. */
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
+import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { accounts, apiKeys, emailLinks, recoveryCodes, signupPlans, subscriptions } from '../../schema/index.ts';
 import { type NewPeriod, startPeriodIn } from '../ledger/subscriptions.ts';
 import type { Account } from './accounts.ts';
 import { contentTables } from './erasure.ts';
 
-export type LinkPurpose = 'confirm' | 'reset';
+type EmailLink = typeof emailLinks.$inferSelect;
+export type LinkPurpose = EmailLink['purpose'];
 
 // Whoever asks for more gets the latest.
 const linksKept = 5;
@@ -14,13 +17,7 @@ const linksKept = 5;
 /** Stores a link by its token's hash. `passwordHash`: of one who claims an address that nobody has confirmed. */
 export async function insertEmailLink(
   db: Database,
-  link: {
-    tokenHash: Buffer;
-    accountId: string;
-    purpose: LinkPurpose;
-    passwordHash?: string | undefined;
-    lifeMs: number;
-  },
+  link: Pick<EmailLink, 'tokenHash' | 'accountId' | 'purpose'> & { passwordHash?: string | undefined; lifeMs: number },
 ): Promise<void> {
   await db.pool.query(
     `with older as (
@@ -41,17 +38,27 @@ export type FollowedLink = Pick<Account, 'role' | 'tokenVersion'> & {
   hasPlan: boolean;
 };
 
+const isGood = (link: Pick<EmailLink, 'tokenHash' | 'purpose'>) =>
+  and(
+    eq(emailLinks.tokenHash, link.tokenHash),
+    eq(emailLinks.purpose, link.purpose),
+    isNull(emailLinks.usedAt),
+    gt(emailLinks.expiresAt, sql`now()`),
+  );
+
 /** Whose a link is, and the password's hash that goes with it: of who claims the address, or the account's. */
 export async function findEmailLink(
   db: Database,
-  link: { tokenHash: Buffer; purpose: LinkPurpose },
-): Promise<{ email: string; passwordHash: string } | undefined> {
-  const { rows } = await db.pool.query<{ email: string; passwordHash: string }>(
-    `select a.email, coalesce(l.password_hash, a.password_hash) as "passwordHash"
-     from email_links l join accounts a on a.id = l.account_id and a.erased_at is null
-     where l.token_hash = $1 and l.purpose = $2 and l.used_at is null and l.expires_at > now()`,
-    [link.tokenHash, link.purpose],
-  );
+  link: Pick<EmailLink, 'tokenHash' | 'purpose'>,
+): Promise<Pick<Account, 'email' | 'passwordHash'> | undefined> {
+  const rows = await db.orm
+    .select({
+      email: accounts.email,
+      passwordHash: sql<string>`coalesce(${emailLinks.passwordHash}, ${accounts.passwordHash})`,
+    })
+    .from(emailLinks)
+    .innerJoin(accounts, and(eq(accounts.id, emailLinks.accountId), isNull(accounts.erasedAt)))
+    .where(isGood(link));
   return rows[0];
 }
 
@@ -63,76 +70,62 @@ export async function findEmailLink(
  */
 export async function followEmailLink(
   db: Database,
-  link: { tokenHash: Buffer; purpose: LinkPurpose; passwordHash?: string; expectedHash?: string },
+  link: Pick<EmailLink, 'tokenHash' | 'purpose'> & { passwordHash?: string; expectedHash?: string },
   plan?: Omit<NewPeriod, 'accountId'>,
 ): Promise<FollowedLink | undefined> {
   return inTransaction(db, async (client) => {
-    const { rows } = await client.query<{ account_id: string; password_hash: string | null }>(
-      `update email_links set used_at = now()
-       where token_hash = $1 and purpose = $2 and used_at is null and expires_at > now() returning account_id, password_hash`,
-      [link.tokenHash, link.purpose],
-    );
-    const [found] = rows;
+    const [found] = await client.orm.update(emailLinks).set({ usedAt: sql`now()` }).where(isGood(link)).returning();
     if (found === undefined) return undefined;
-    const { account_id: accountId, password_hash: claimed } = found;
-    const account = await client.query<{
-      email: string;
-      role: Account['role'];
-      token_version: number;
-      password_hash: string;
-      is_confirmed: boolean;
-      has_second_factor: boolean;
-    }>(
-      `select email, role, token_version, password_hash, email_confirmed_at is not null as is_confirmed,
-         totp_enabled_at is not null as has_second_factor
-       from accounts where id = $1 and erased_at is null for update`,
-      [accountId],
-    );
-    const [before] = account.rows;
+    const { accountId, passwordHash: claimed } = found;
+    const ofAccount = and(eq(accounts.id, accountId), isNull(accounts.erasedAt));
+    const [before] = await client.orm.select().from(accounts).where(ofAccount).for('update');
     // A claim of an address that has been confirmed since is none.
-    if (before === undefined || (before.is_confirmed && claimed !== null)) return undefined;
-    if (link.expectedHash !== undefined && link.expectedHash !== (claimed ?? before.password_hash)) return undefined;
+    if (before === undefined || (before.emailConfirmedAt !== null && claimed !== null)) return undefined;
+    if (link.expectedHash !== undefined && link.expectedHash !== (claimed ?? before.passwordHash)) return undefined;
     const passwordHash = link.passwordHash ?? claimed;
-    const tokenVersion = before.token_version + (passwordHash === null ? 0 : 1);
-    await client.query(
-      `update accounts set email_confirmed_at = coalesce(email_confirmed_at, now()), token_version = $2,
-         password_hash = coalesce($3, password_hash) where id = $1`,
-      [accountId, tokenVersion, passwordHash],
-    );
-    await client.query('update email_links set used_at = coalesce(used_at, now()) where account_id = $1', [accountId]);
-    const isClaim = !before.is_confirmed && passwordHash !== null;
+    const tokenVersion = before.tokenVersion + (passwordHash === null ? 0 : 1);
+    await client.orm
+      .update(accounts)
+      .set({
+        emailConfirmedAt: sql`coalesce(${accounts.emailConfirmedAt}, now())`,
+        tokenVersion,
+        ...(passwordHash !== null && { passwordHash }),
+      })
+      .where(eq(accounts.id, accountId));
+    await client.orm
+      .update(emailLinks)
+      .set({ usedAt: sql`coalesce(${emailLinks.usedAt}, now())` })
+      .where(eq(emailLinks.accountId, accountId));
+    const isClaim = before.emailConfirmedAt === null && passwordHash !== null;
     if (isClaim) await forgetSquatter(client, accountId);
     const hasPlan = plan !== undefined && (await startFirstPlan(client, { accountId, email: before.email }, plan));
-    const hasSecondFactor = before.has_second_factor && !isClaim;
+    const hasSecondFactor = before.totpEnabledAt !== null && !isClaim;
     return { accountId, role: before.role, tokenVersion, hasSecondFactor, hasPlan };
   });
 }
 
 async function forgetSquatter(client: Transaction, accountId: string): Promise<void> {
-  await client.query('update accounts set totp_secret = null, totp_enabled_at = null where id = $1', [accountId]);
-  for (const table of ['api_keys', 'recovery_codes'])
-    await client.query(`delete from ${table} where account_id = $1`, [accountId]);
+  await client.orm.update(accounts).set({ totpSecret: null, totpEnabledAt: null }).where(eq(accounts.id, accountId));
+  await client.orm.delete(apiKeys).where(eq(apiKeys.accountId, accountId));
+  await client.orm.delete(recoveryCodes).where(eq(recoveryCodes.accountId, accountId));
   // Somebody who was sold a plan unconfirmed, and has forgotten the password, keeps the work that it paid for.
-  const { rowCount: plans } = await client.query('select from subscriptions where account_id = $1 limit 1', [
-    accountId,
-  ]);
-  if (plans !== 0) return;
+  if (await hadPlan(client, accountId)) return;
   for (const table of contentTables) await client.query(`delete from ${table} where account_id = $1`, [accountId]);
+}
+
+async function hadPlan({ orm }: Transaction, accountId: string): Promise<boolean> {
+  const ofAccount = eq(subscriptions.accountId, accountId);
+  return (await orm.select({ id: subscriptions.id }).from(subscriptions).where(ofAccount).limit(1)).length > 0;
 }
 
 async function startFirstPlan(
   client: Transaction,
-  { accountId, email }: { accountId: string; email: string },
+  { accountId, email }: Pick<Account, 'email'> & { accountId: string },
   plan: Omit<NewPeriod, 'accountId'>,
 ): Promise<boolean> {
-  const { rowCount: earlier } = await client.query('select from subscriptions where account_id = $1 limit 1', [
-    accountId,
-  ]);
-  if (earlier !== 0) return false;
-  const { rowCount } = await client.query(
-    'insert into signup_plans (address_hash) values ($1) on conflict do nothing',
-    [createHash('sha256').update(mailboxOf(email)).digest()],
-  );
+  if (await hadPlan(client, accountId)) return false;
+  const addressHash = createHash('sha256').update(mailboxOf(email)).digest();
+  const { rowCount } = await client.orm.insert(signupPlans).values({ addressHash }).onConflictDoNothing();
   if (rowCount !== 1) return false;
   await startPeriodIn(client, newId(), { accountId, ...plan });
   return true;

@@ -2,6 +2,7 @@
 import { minId } from '@tally/core';
 import { type Database, inTransaction } from '../../connect.ts';
 import { endSubscription } from '../ledger/subscriptions.ts';
+import type { Account } from './accounts.ts';
 
 export type ErasureStart =
   | { outcome: 'begun'; erasedAt: Date }
@@ -26,7 +27,7 @@ export async function beginErasure(
   return inTransaction(db, async (client) => {
     // One at a time: two operators who erase each other must not both succeed.
     await client.query(`select pg_advisory_xact_lock(hashtextextended('tally:erasure', 0))`);
-    const { rows } = await client.query<{ erasedAt: Date | null; isLastOperator: boolean }>(
+    const { rows } = await client.query<Pick<Account, 'erasedAt'> & { isLastOperator: boolean }>(
       `select a.erased_at as "erasedAt", a.role = 'operator' and not exists (
          select from accounts o where o.role = 'operator' and o.erased_at is null and o.id <> a.id) as "isLastOperator"
        from accounts a where a.id = $1 for update`,

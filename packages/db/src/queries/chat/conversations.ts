@@ -1,39 +1,27 @@
 /** Conversations as their owner sees them, and what the owner does about them. */
 import { newId } from '@tally/core';
+import { and, desc, eq, ne, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
+import { isOwn, omitColumns, pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { conversations, messages } from '../../schema/index.ts';
 import { requireRoom } from '../accounts/storage.ts';
 
-export type ConversationView = {
-  id: string;
-  channel: 'api' | 'instagram';
-  igUserId: string | null;
-  customer: string;
-  isPaused: boolean;
-  createdAt: Date;
-  lastMessageAt: Date;
-};
+const ownColumns = omitColumns(conversations, ['accountId', 'pausedAt']);
+export type ConversationView = Selected<typeof ownColumns> & { isPaused: boolean };
+const columns = { ...ownColumns, isPaused: sql<boolean>`${conversations.pausedAt} is not null` };
 
-export type MessageView = {
-  id: string;
-  role: 'customer' | 'assistant' | 'human';
-  text: string;
-  saidAt: Date;
-  isUnsent: boolean;
-  delivery: 'sending' | 'sent' | 'failed' | 'uncertain' | null;
-  corrected: boolean;
-};
+const ownMessageColumns = pickColumns(messages, ['id', 'role', 'text', 'saidAt', 'delivery', 'corrected']);
+export type MessageView = Selected<typeof ownMessageColumns> & { isUnsent: boolean };
+const messageColumns = { ...ownMessageColumns, isUnsent: sql<boolean>`${messages.unsentAt} is not null` };
 
-const columns = `id, channel, ig_user_id as "igUserId", customer, paused_at is not null as "isPaused",
-  created_at as "createdAt", last_message_at as "lastMessageAt"`;
-const messageColumns = `id, role, text, said_at as "saidAt", unsent_at is not null as "isUnsent", delivery, corrected`;
-
+type InAccount = { accountId: string; conversationId: string };
 /** One account's conversations, the one with the latest message first, `limit` of them after `afterId`. */
 export async function listConversations(
   db: Database,
   input: { accountId: string; limit: number; afterId?: string | undefined },
 ): Promise<ConversationView[]> {
   const { rows } = await db.pool.query<ConversationView>(
-    `select ${columns} from conversations c where c.account_id = $1
+    `select ${selectList(ownColumns)}, paused_at is not null as "isPaused" from conversations c where c.account_id = $1
        and ($2::uuid is null or (c.last_message_at, c.id) <
          (select p.last_message_at, p.id from conversations p where p.id = $2 and p.account_id = $1))
      order by c.last_message_at desc, c.id desc limit $3`,
@@ -48,72 +36,70 @@ export async function findConversation(
   accountId: string,
   id: string,
 ): Promise<ConversationView | undefined> {
-  const { rows } = await db.pool.query<ConversationView>(
-    `select ${columns} from conversations where account_id = $1 and id = $2`,
-    [accountId, id],
-  );
+  const rows = await db.orm
+    .select(columns)
+    .from(conversations)
+    .where(isOwn(conversations, accountId, id));
   return rows[0];
 }
 
 /** The newest `limit` messages of a conversation, oldest first. */
-export async function listMessages(
-  db: Database,
-  input: { accountId: string; conversationId: string; limit: number },
-): Promise<MessageView[]> {
-  const { rows } = await db.pool.query<MessageView>(
-    `select ${messageColumns} from messages where account_id = $1 and conversation_id = $2
-     order by said_at desc, id desc limit $3`,
-    [input.accountId, input.conversationId, input.limit],
-  );
+export async function listMessages(db: Database, input: InAccount & { limit: number }): Promise<MessageView[]> {
+  const rows = await db.orm
+    .select(messageColumns)
+    .from(messages)
+    .where(and(eq(messages.accountId, input.accountId), eq(messages.conversationId, input.conversationId)))
+    .orderBy(desc(messages.saidAt), desc(messages.id))
+    .limit(input.limit);
   return rows.reverse();
 }
 
 /** Lets a human answer, or the assistant again; undefined where the account has no such conversation. */
 export async function setPaused(
   db: Database,
-  input: { accountId: string; conversationId: string; isPaused: boolean },
+  input: InAccount & { isPaused: boolean },
 ): Promise<ConversationView | undefined> {
-  const { rows } = await db.pool.query<ConversationView>(
-    `update conversations set paused_at = case when $3 then coalesce(paused_at, now()) end
-     where account_id = $1 and id = $2 returning ${columns}`,
-    [input.accountId, input.conversationId, input.isPaused],
-  );
+  const rows = await db.orm
+    .update(conversations)
+    .set({ pausedAt: input.isPaused ? sql`coalesce(${conversations.pausedAt}, now())` : null })
+    .where(isOwn(conversations, input.accountId, input.conversationId))
+    .returning(columns);
   return rows[0];
 }
 
 /** Adds what a human of the business said in a conversation by API; undefined where there is no such conversation. */
 export async function insertHumanMessage(
   db: Database,
-  input: { accountId: string; conversationId: string; text: string },
+  input: InAccount & { text: string },
 ): Promise<MessageView | undefined> {
   return inTransaction(db, async (client) => {
-    const { rowCount } = await client.query(
-      `update conversations set last_message_at = now() where account_id = $1 and id = $2 and channel = 'api'`,
-      [input.accountId, input.conversationId],
-    );
+    const { rowCount } = await client.orm
+      .update(conversations)
+      .set({ lastMessageAt: sql`now()` })
+      .where(and(isOwn(conversations, input.accountId, input.conversationId), eq(conversations.channel, 'api')));
     if (rowCount !== 1) return undefined;
-    const { rows } = await client.query<MessageView>(
-      `insert into messages (id, conversation_id, account_id, role, text, said_at)
-       values ($1, $2, $3, 'human', $4, clock_timestamp()) returning ${messageColumns}`,
-      [newId(), input.conversationId, input.accountId, input.text],
-    );
+    const [message] = await client.orm
+      .insert(messages)
+      .values({ id: newId(), ...input, role: 'human', saidAt: sql`clock_timestamp()` })
+      .returning(messageColumns);
     await requireRoom(client, input.accountId);
-    return rows[0];
+    return message;
   });
 }
 
 /** Corrects what was said to a customer, as later answers shall read it; undefined where there is no such message of ours. */
 export async function correctMessage(
   db: Database,
-  input: { accountId: string; conversationId: string; messageId: string; text: string },
+  input: InAccount & { messageId: string; text: string },
 ): Promise<MessageView | undefined> {
+  const isOurs = and(eq(messages.conversationId, input.conversationId), ne(messages.role, 'customer'));
   return inTransaction(db, async (client) => {
-    const { rows } = await client.query<MessageView>(
-      `update messages set text = $4, corrected = true
-       where account_id = $1 and conversation_id = $2 and id = $3 and role <> 'customer' returning ${messageColumns}`,
-      [input.accountId, input.conversationId, input.messageId, input.text],
-    );
+    const [message] = await client.orm
+      .update(messages)
+      .set({ text: input.text, corrected: true })
+      .where(and(isOwn(messages, input.accountId, input.messageId), isOurs))
+      .returning(messageColumns);
     await requireRoom(client, input.accountId);
-    return rows[0];
+    return message;
   });
 }

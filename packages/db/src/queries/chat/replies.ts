@@ -1,5 +1,8 @@
 /** The one reply to what a job took of a conversation. */
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Transaction } from '../../connect.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import { conversations, messages } from '../../schema/index.ts';
 import { type ChatJob, type Conversation, type PendingMessage, silence } from './turns.ts';
 
 export type Stored = { verdict: 'stored'; text: string } | { verdict: 'changed' } | { verdict: 'paused' };
@@ -13,27 +16,28 @@ export async function storeReply(
   input: ChatJob & { replyId: string; conversation: Conversation; pending: PendingMessage[]; text: string },
 ): Promise<Stored> {
   const { id, igUserId } = input.conversation;
-  const { rows } = await client.query<{ isPaused: boolean }>(
-    'select paused_at is not null as "isPaused" from conversations where id = $1 and account_id = $2 for update',
-    [id, input.accountId],
-  );
-  if (rows[0]?.isPaused) {
+  const [known] = await client.orm
+    .select({ pausedAt: conversations.pausedAt })
+    .from(conversations)
+    .where(and(eq(conversations.id, id), eq(conversations.accountId, input.accountId)))
+    .for('update');
+  if (known !== undefined && known.pausedAt !== null) {
     await silence(client, input.conversation, 'paused');
     return { verdict: 'paused' };
   }
   if (!(await isStillAsked(client, input.pending, igUserId))) return { verdict: 'changed' };
-  const stored = await client.query<{ text: string }>(
+  const stored = await client.query<Pick<RowOf<typeof messages>, 'text'>>(
     `insert into messages as r (id, conversation_id, account_id, role, text, said_at, delivery)
      values ($1, $2, $3, 'assistant', $4, clock_timestamp(), $5)
      on conflict (id) do update set text = case when r.delivery = 'sending' then excluded.text else r.text end
      returning text`,
     [input.replyId, id, input.accountId, input.text, igUserId === null ? null : 'sending'],
   );
-  await client.query(
-    `update messages set closed_at = coalesce(closed_at, now()), reply_id = $2
-     where conversation_id = $3 and answer_job = $1 and unsent_at is null`,
-    [input.jobId, input.replyId, id],
-  );
+  const isTaken = and(eq(messages.answerJob, input.jobId), isNull(messages.unsentAt));
+  await client.orm
+    .update(messages)
+    .set({ closedAt: sql`coalesce(${messages.closedAt}, now())`, replyId: input.replyId })
+    .where(and(eq(messages.conversationId, id), isTaken));
   return { verdict: 'stored', text: stored.rows[0]?.text ?? input.text };
 }
 

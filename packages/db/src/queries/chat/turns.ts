@@ -1,7 +1,10 @@
 /** Whose turn it is in a conversation: each is answered in order, and messages that come together get one reply. */
 
 import { newId } from '@tally/core';
+import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { Transaction } from '../../connect.ts';
+import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { conversations, messages } from '../../schema/index.ts';
 import { isOptedOut } from '../instagram/sends.ts';
 
 export type ChatLimits = {
@@ -19,10 +22,10 @@ export type ChatLimits = {
   waitMs: (waits: number) => number;
 };
 
-export type Turn = { role: 'customer' | 'assistant' | 'human'; text: string };
+type Message = typeof messages.$inferSelect;
+export type Turn = Pick<Message, 'role' | 'text'>;
 
-type Silence = 'paused' | 'unsent' | 'opted_out' | 'reply_cap';
-type Delivery = 'sending' | 'sent' | 'failed' | 'uncertain';
+type Silence = Exclude<Message['silence'], 'failed' | null>;
 
 /** The conversation of one of its messages, and what is to be done about that message now. */
 export type TurnOutcome =
@@ -35,19 +38,13 @@ export type TurnOutcome =
   | { verdict: 'wait'; delayMs: number }
   | { verdict: 'no_conversation' };
 
-export type Conversation = {
-  id: string;
-  channel: 'api' | 'instagram';
-  igUserId: string | null;
-  customer: string;
-  isPaused: boolean;
-};
+const conversationColumns = pickColumns(conversations, ['id', 'channel', 'igUserId', 'customer']);
+export type Conversation = Selected<typeof conversationColumns> & { isPaused: boolean };
 
 export type NewMessage = { conversationId?: string | undefined; customer: string; text: string };
 
 export type ChatJob = { jobId: string; accountId: string };
 type WaitingJob = ChatJob & { waits: number };
-const conversationColumns = `id, channel, ig_user_id as "igUserId", customer, paused_at is not null as "isPaused"`;
 
 /**
  * Takes the job's own message (its id is the job's) into its conversation, and says whether the job is to answer now.
@@ -82,7 +79,7 @@ export async function takeTurn(
     if (waitMs > 0) return { verdict: 'wait', delayMs: waitMs };
   }
   const { igUserId, customer } = conversation;
-  if (igUserId !== null && (await isOptedOut({ pool: client }, igUserId, customer)))
+  if (igUserId !== null && (await isOptedOut(client, igUserId, customer)))
     return silence(client, conversation, 'opted_out');
   if (igUserId !== null && (await countReplies(client, conversation.id)) >= limits.repliesAnHour)
     return silence(client, conversation, 'reply_cap');
@@ -109,10 +106,12 @@ async function answer(
 
 /** What this job took to answer, without what was unsent since; closed already where its reply is on its way. */
 async function listTaken(client: Transaction, jobId: string, limits: ChatLimits): Promise<PendingMessage[]> {
-  const { rows } = await client.query<PendingMessage>(
-    `select id, text from messages where answer_job = $1 and unsent_at is null order by said_at desc, id desc limit $2`,
-    [jobId, limits.messagesRead],
-  );
+  const rows = await client.orm
+    .select(pickColumns(messages, ['id', 'text']))
+    .from(messages)
+    .where(and(eq(messages.answerJob, jobId), isNull(messages.unsentAt)))
+    .orderBy(desc(messages.saidAt), desc(messages.id))
+    .limit(limits.messagesRead);
   return rows.reverse();
 }
 
@@ -124,7 +123,8 @@ async function lockConversation(
   const lock = async (condition: string, value: string) =>
     (
       await client.query<Conversation>(
-        `select ${conversationColumns} from conversations where account_id = $1 and ${condition} for update`,
+        `select ${selectList(conversationColumns)}, paused_at is not null as "isPaused"
+         from conversations where account_id = $1 and ${condition} for update`,
         [job.accountId, value],
       )
     ).rows[0];
@@ -132,10 +132,10 @@ async function lockConversation(
   if (known !== undefined) return known;
   // Only a webhook brings messages into a conversation on Instagram.
   if (message.conversationId !== undefined) return lock(`id = $2 and channel = 'api'`, message.conversationId);
-  await client.query(
-    `insert into conversations (id, account_id, channel, customer) values ($1, $2, 'api', $3) on conflict do nothing`,
-    [newId(), job.accountId, message.customer],
-  );
+  await client.orm
+    .insert(conversations)
+    .values({ id: newId(), accountId: job.accountId, channel: 'api', customer: message.customer })
+    .onConflictDoNothing();
   return lock(`channel = 'api' and customer = $2`, message.customer);
 }
 
@@ -156,7 +156,10 @@ async function receiveMessage(
      where id = $1 and closed_at is not null and reply_id is null and (silence is null or silence = 'failed')`,
     [job.jobId],
   );
-  await client.query('update conversations set last_message_at = now() where id = $1', [conversation.id]);
+  await client.orm
+    .update(conversations)
+    .set({ lastMessageAt: sql`now()` })
+    .where(eq(conversations.id, conversation.id));
   // An unsent message may have been announced before, after, or at the same time as the message itself.
   await client.query(
     `update messages m set unsent_at = now(), closed_at = now(), silence = 'unsent'
@@ -174,15 +177,13 @@ async function receiveMessage(
   return rows[0] ?? { silence: null, reply: null, delivery: null, answerJob: null, isAnswererAlive: false };
 }
 
-type OwnMessage = {
+type OwnMessage = Pick<Message, 'delivery' | 'answerJob'> & {
   silence: Silence | null;
   reply: string | null;
-  delivery: Delivery | null;
-  answerJob: string | null;
   isAnswererAlive: boolean;
 };
-export type PendingMessage = { id: string; text: string };
-type OpenMessage = { id: string; ageMs: number };
+export type PendingMessage = Pick<Message, 'id' | 'text'>;
+type OpenMessage = Pick<Message, 'id'> & { ageMs: number };
 
 /** Whether the oldest open message is that of another job, which lives: one look, however many messages wait. */
 async function isLedByAnother(client: Transaction, conversationId: string, jobId: string): Promise<boolean> {
@@ -234,20 +235,18 @@ function quietIn(open: OpenMessage[], limits: ChatLimits): number {
 
 /** Closes every message that waits for an answer, without one. */
 export async function silence(client: Transaction, conversation: Conversation, why: Silence): Promise<TurnOutcome> {
-  await client.query(
-    `update messages set closed_at = now(), silence = $2
-     where conversation_id = $1 and role = 'customer' and closed_at is null`,
-    [conversation.id, why],
-  );
+  const isOpen = and(eq(messages.role, 'customer'), isNull(messages.closedAt));
+  await client.orm
+    .update(messages)
+    .set({ closedAt: sql`now()`, silence: why })
+    .where(and(eq(messages.conversationId, conversation.id), isOpen));
   return { verdict: 'silent', conversation, why };
 }
 
 async function countReplies(client: Transaction, conversationId: string): Promise<number> {
-  const { rows } = await client.query<{ count: number }>(
-    `select count(*) from messages where conversation_id = $1 and role = 'assistant' and said_at > now() - interval '1 hour'`,
-    [conversationId],
-  );
-  return rows[0]?.count ?? 0;
+  const isRecent = gt(messages.saidAt, sql`now() - interval '1 hour'`);
+  const isReply = and(eq(messages.conversationId, conversationId), eq(messages.role, 'assistant'));
+  return client.orm.$count(messages, and(isReply, isRecent));
 }
 
 /** The turns before a message, oldest first, without what never arrived, was taken back, or could not be answered. */

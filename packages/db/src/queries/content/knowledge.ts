@@ -1,30 +1,31 @@
 /** An account's knowledge: texts that answers are drawn from. */
 import { newId } from '@tally/core';
-import { and, eq } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
-import { knowledge } from '../../schema.ts';
+import { isOwn, omitColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { knowledge } from '../../schema/index.ts';
 import type { CutPassage } from '../../search-terms.ts';
 import { refuseWithoutRoom, requireRoom } from '../accounts/storage.ts';
 import { indexPassages } from './passages.ts';
 
-export type KnowledgeEntry = Omit<typeof knowledge.$inferSelect, 'accountId'>;
+const columns = omitColumns(knowledge, ['accountId']);
+export type KnowledgeEntry = Selected<typeof columns>;
 
 /** Stores a text and its searchable passages, cut already where they are given. @throws TallyError `storage_full` */
 export async function insertKnowledge(
   db: Database,
-  input: { accountId: string; title: string; text: string; passages?: CutPassage[] },
+  input: Omit<typeof knowledge.$inferInsert, 'id'> & { passages?: CutPassage[] },
 ): Promise<KnowledgeEntry> {
   const id = newId();
   await refuseWithoutRoom(db, input.accountId, Buffer.byteLength(input.title) + Buffer.byteLength(input.text) + 200);
   return inTransaction(db, async (client) => {
     // The entry comes last, for it locks what the account's other writes count with.
-    await indexPassages(client, [{ kind: 'knowledge', id, ...input }]);
-    const { rows } = await client.query<{ created_at: Date }>(
-      'insert into knowledge (id, account_id, title, text) values ($1, $2, $3, $4) returning created_at',
-      [id, input.accountId, input.title, input.text],
-    );
+    await indexPassages(client, [{ kind: 'knowledge', ...input, id }]);
+    const [entry] = await client.orm
+      .insert(knowledge)
+      .values({ ...input, id })
+      .returning(columns);
     await requireRoom(client, input.accountId);
-    return { id, title: input.title, text: input.text, createdAt: rows[0]?.created_at ?? new Date() };
+    return entry as KnowledgeEntry;
   });
 }
 
@@ -44,7 +45,7 @@ export async function listKnowledge(
          sum(octet_length(k.text)) over (order by k.id desc rows between unbounded preceding and 1 preceding) as bytes_before
        from listed join knowledge k using (id)
      )
-     select id, title, text, created_at as "createdAt", listed from sized
+     select ${selectList(columns)}, listed from sized
      where coalesce(bytes_before, 0) < $4 order by id desc`,
     [input.accountId, input.beforeId, input.limit, input.maxBytes],
   );
@@ -55,9 +56,6 @@ export async function listKnowledge(
 
 /** False where the account has no such entry. */
 export async function deleteKnowledge(db: Database, accountId: string, id: string): Promise<boolean> {
-  const rows = await db.orm
-    .delete(knowledge)
-    .where(and(eq(knowledge.accountId, accountId), eq(knowledge.id, id)))
-    .returning({ id: knowledge.id });
-  return rows.length > 0;
+  const { rowCount } = await db.orm.delete(knowledge).where(isOwn(knowledge, accountId, id));
+  return rowCount === 1;
 }

@@ -1,16 +1,13 @@
 /** The one index behind every answer: passages of knowledge, products and Q&A, ranked by full-text search. */
 import type { Database, Transaction } from '../../connect.ts';
+import type { passages as table } from '../../schema/index.ts';
 import { type CutPassage, toPassages, toQuery } from '../../search-terms.ts';
 
-export type PassageKind = 'knowledge' | 'product' | 'qa';
+type PassageRow = typeof table.$inferSelect;
 
 /** A text to be found under its title. */
-export type Searchable = {
-  accountId: string;
-  kind: PassageKind;
+export type Searchable = Pick<PassageRow, 'accountId' | 'kind' | 'title' | 'text'> & {
   id: string;
-  title: string;
-  text: string;
   /** Where the text has been cut already. */
   passages?: CutPassage[];
 };
@@ -40,7 +37,7 @@ export async function indexPassages(client: Transaction, items: Searchable[]): P
   );
 }
 
-export type Passage = { kind: PassageKind; id: string; title: string; text: string };
+export type Passage = Pick<Searchable, 'kind' | 'id' | 'title' | 'text'>;
 
 export type PassageQuery = { accountId: string; question: string; limit: number };
 

@@ -1,45 +1,24 @@
 /** Products: upserted by extractions, corrected by their owner, found by answers. */
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
+import { and, desc, eq, inArray, not, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { isBelow, isOwn, omitColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { qaPairs, products as table } from '../../schema/index.ts';
 import { normalise } from '../../search-terms.ts';
 import { requireRoom } from '../accounts/storage.ts';
 import { indexPassages, type Searchable } from './passages.ts';
 
-/** A product as its row has it (@tally/tasks says what each field means), money in major units. */
-export type ProductRow = {
-  name: string;
-  price: number | null;
-  price_max: number | null;
-  currency: string | null;
-  currency_label: string | null;
-  availability: 'in_stock' | 'out_of_stock' | 'unknown';
-  sku: string | null;
-  gtin: string | null;
-  mpn: string | null;
-  brand: string | null;
-  description: string | null;
-  images: string[];
-  url: string;
-  sources: Record<string, string>;
-};
-export type KeptProduct = ProductRow & { id: string; createdAt: Date; updatedAt: Date };
+const columns = omitColumns(table, ['accountId', 'key']);
+export type KeptProduct = Selected<typeof columns>;
+/** A product as an extraction brings it: what its page doesn't say is null, or missing. */
+export type ProductRow = Omit<typeof table.$inferInsert, 'id' | 'accountId' | 'key' | 'createdAt' | 'updatedAt'> &
+  Pick<KeptProduct, 'images' | 'sources'>;
 
-const fields = [
-  'name',
-  'price',
-  'price_max',
-  'currency',
-  'currency_label',
-  'availability',
-  'sku',
-  'gtin',
-  'mpn',
-  'brand',
-  'description',
-  'images',
-] as const satisfies (keyof ProductRow)[];
-const columns = `id, ${fields.join(', ')}, url, sources, created_at as "createdAt", updated_at as "updatedAt"`;
+/** What a page says of a product and its owner may correct; in the table they have the same names. */
+const fieldColumns = omitColumns(table, ['id', 'accountId', 'key', 'url', 'sources', 'createdAt', 'updatedAt']);
+type Field = keyof typeof fieldColumns;
+const fields = Object.keys(fieldColumns) as Field[];
 
 /** What an extraction finds again: the address and the sku or, where a page has several products without one, the name. */
 function keyOf(product: ProductRow, isOneOfMany: boolean): Buffer {
@@ -59,13 +38,13 @@ function findKey(product: ProductRow, isOneOfMany: boolean, known: KnownProduct[
   const name = normalise(product.name);
   const same = known.filter(
     ({ url, sku, name: knownName }) =>
-      url === product.url && (sku === null || product.sku === null) && normalise(knownName) === name,
+      url === product.url && (sku === null || (product.sku ?? null) === null) && normalise(knownName) === name,
   );
   return same[0]?.key ?? own;
 }
 
 // A page that says less than another one did takes nothing away; its price, though, is the price now.
-const kept = new Set<string>(['sku', 'gtin', 'mpn', 'brand', 'description']);
+const kept = new Set<Field>(['sku', 'gtin', 'mpn', 'brand', 'description']);
 // What the owner corrected stays, whatever a page says.
 const merged = fields
   .map((field) => {
@@ -90,7 +69,7 @@ export async function upsertProducts(
   describe: Describe,
 ): Promise<KeptProduct[]> {
   const known = await client.query<KnownProduct>(
-    `select encode(key, 'hex') as key, ${columns} from products
+    `select encode(key, 'hex') as key, ${selectList(columns)} from products
      where account_id = $1 and url = any($2::text[]) order by id for update`,
     [accountId, products.map(({ url }) => url)],
   );
@@ -98,17 +77,14 @@ export async function upsertProducts(
     products.map((product) => [findKey(product, products.length > 1, known.rows), product] as const),
   );
   const sorted = [...keyed].sort(([a], [b]) => (a < b ? -1 : 1));
-  const json = sorted.map(([key, product]) => ({ id: newId(), key, ...product }));
+  const json = sorted.map(([key, product]) => ({ id: newId(), key: `\\x${key}`, ...product }));
   const { rows } = await client.query<KnownProduct>(
     `insert into products as p (id, account_id, key, ${fields.join(', ')}, url, sources)
-     select id, $1, decode(key, 'hex'), ${fields.join(', ')}, url, sources
-     from jsonb_to_recordset($2::jsonb) as r (id uuid, key text, name text, price numeric, price_max numeric, currency text,
-       currency_label text, availability text, sku text, gtin text, mpn text, brand text, description text, images jsonb,
-       url text, sources jsonb)
+     select id, $1, key, ${fields.join(', ')}, url, sources from jsonb_populate_recordset(null::products, $2::jsonb)
      on conflict (account_id, key) do update set ${merged}, updated_at = now(),
        sources = p.sources || excluded.sources || coalesce((select jsonb_object_agg(s.key, s.value)
          from jsonb_each(p.sources) s where s.value = '"owner"'), '{}')
-     returning encode(p.key, 'hex') as key, ${columns}`,
+     returning encode(p.key, 'hex') as key, ${selectList(columns, 'p')}`,
     [accountId, JSON.stringify(json)],
   );
   await reindex(client, accountId, known.rows, rows, describe);
@@ -126,10 +102,9 @@ async function reindex(
 ): Promise<void> {
   const texts = new Map(before.map((product) => [product.id, describe(product)]));
   const changed = after.filter((product) => (texts.get(product.id) ?? describe(product)) !== describe(product));
-  await client.query('delete from qa_pairs where account_id = $1 and product_id = any($2::uuid[]) and not corrected', [
-    accountId,
-    changed.map(({ id }) => id),
-  ]);
+  const isWritten = and(eq(qaPairs.accountId, accountId), not(qaPairs.corrected));
+  const ids = changed.map(({ id }) => id);
+  await client.orm.delete(qaPairs).where(and(isWritten, inArray(qaPairs.productId, ids)));
   await indexPassages(
     client,
     after.map((product) => toSearchable(accountId, product, describe(product))),
@@ -146,10 +121,10 @@ const toSearchable = (accountId: string, product: KeptProduct, text: string): Se
 
 /** One account's product, or undefined. */
 export async function findProduct(db: Database, accountId: string, id: string): Promise<KeptProduct | undefined> {
-  const { rows } = await db.pool.query<KeptProduct>(
-    `select ${columns} from products where account_id = $1 and id = $2`,
-    [accountId, id],
-  );
+  const rows = await db.orm
+    .select(columns)
+    .from(table)
+    .where(isOwn(table, accountId, id));
   return rows[0];
 }
 
@@ -158,11 +133,12 @@ export async function listProducts(
   db: Database,
   input: { accountId: string; limit: number; beforeId?: string | undefined },
 ): Promise<KeptProduct[]> {
-  const { rows } = await db.pool.query<KeptProduct>(
-    `select ${columns} from products where account_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3`,
-    [input.accountId, input.beforeId ?? null, input.limit],
-  );
-  return rows;
+  return db.orm
+    .select(columns)
+    .from(table)
+    .where(and(eq(table.accountId, input.accountId), isBelow(table.id, input.beforeId)))
+    .orderBy(desc(table.id))
+    .limit(input.limit);
 }
 
 /**
@@ -173,29 +149,24 @@ export async function correctProduct(
   db: Database,
   accountId: string,
   id: string,
-  correction: Partial<Pick<ProductRow, (typeof fields)[number]>>,
+  correction: Partial<Pick<KeptProduct, Field>>,
   describe: Describe,
 ): Promise<KeptProduct | undefined> {
   const given = fields.filter((field) => correction[field] !== undefined);
+  const words = JSON.stringify(Object.fromEntries(given.map((field) => [field, 'owner'])));
   return inTransaction(db, async (client) => {
-    const before = await client.query<KeptProduct>(
-      `select ${columns} from products where account_id = $1 and id = $2 for update`,
-      [accountId, id],
-    );
-    const sets = given.map((field, i) => `${field} = $${i + 4}${field === 'images' ? '::jsonb' : ''}`);
-    const { rows } = await client.query<KeptProduct>(
-      `update products set ${[...sets, 'updated_at = now()', 'sources = sources || $3::jsonb'].join(', ')}
-       where account_id = $1 and id = $2 returning ${columns}`,
-      [
-        accountId,
-        id,
-        JSON.stringify(Object.fromEntries(given.map((field) => [field, 'owner']))),
-        ...given.map((field) => (field === 'images' ? JSON.stringify(correction.images) : correction[field])),
-      ],
-    );
-    const product = rows[0];
+    const before = await client.orm
+      .select(columns)
+      .from(table)
+      .where(isOwn(table, accountId, id))
+      .for('update');
+    const [product] = await client.orm
+      .update(table)
+      .set({ ...correction, updatedAt: sql`now()`, sources: sql`${table.sources} || ${words}::jsonb` })
+      .where(isOwn(table, accountId, id))
+      .returning(columns);
     if (product === undefined) return undefined;
-    await reindex(client, accountId, before.rows, [product], describe);
+    await reindex(client, accountId, before, [product], describe);
     await requireRoom(client, accountId);
     return product;
   });
@@ -203,6 +174,6 @@ export async function correctProduct(
 
 /** False where the account has no such product. Its Q&A goes with it. */
 export async function deleteProduct(db: Database, accountId: string, id: string): Promise<boolean> {
-  const { rowCount } = await db.pool.query('delete from products where account_id = $1 and id = $2', [accountId, id]);
+  const { rowCount } = await db.orm.delete(table).where(isOwn(table, accountId, id));
   return rowCount === 1;
 }

@@ -1,7 +1,10 @@
 /** Question/answer pairs: written by a task, corrected by their owner, found by answers. */
 import { createHash } from 'node:crypto';
 import { idAfter } from '@tally/core';
+import { and, asc, desc, eq, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { isBelow, isOwn, omitColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { qaPairs } from '../../schema/index.ts';
 import { toDocumentTerms } from '../../search-terms.ts';
 import { requireRoom } from '../accounts/storage.ts';
 import { indexPassages } from './passages.ts';
@@ -9,16 +12,8 @@ import { indexPassages } from './passages.ts';
 /** What a pair is about. Of a text only its hash is kept. */
 export type QaAbout = { productId: string } | { url: string } | { text: string };
 
-export type QaRow = {
-  id: string;
-  productId: string | null;
-  url: string | null;
-  question: string;
-  answer: string;
-  corrected: boolean;
-  createdAt: Date;
-};
-const columns = `id, product_id as "productId", url, question, answer, corrected, created_at as "createdAt"`;
+const columns = omitColumns(qaPairs, ['accountId', 'sourceKey', 'questionKey', 'updatedAt']);
+export type QaRow = Selected<typeof columns>;
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -35,10 +30,12 @@ function questionKey(question: string): Buffer {
 
 /** The questions that exist about a source, oldest first. */
 export async function listQuestions(db: Database, accountId: string, about: QaAbout): Promise<string[]> {
-  const { rows } = await db.pool.query<{ question: string }>(
-    'select question from qa_pairs where account_id = $1 and source_key = $2 order by id limit 200',
-    [accountId, sourceKey(about)],
-  );
+  const rows = await db.orm
+    .select({ question: qaPairs.question })
+    .from(qaPairs)
+    .where(and(eq(qaPairs.accountId, accountId), eq(qaPairs.sourceKey, sourceKey(about))))
+    .orderBy(asc(qaPairs.id))
+    .limit(200);
   return rows.map((row) => row.question);
 }
 
@@ -47,7 +44,7 @@ export async function insertQaPairs(
   client: Transaction,
   { accountId, jobId }: { accountId: string; jobId: string },
   about: QaAbout,
-  pairs: { question: string; answer: string }[],
+  pairs: Pick<QaRow, 'question' | 'answer'>[],
 ): Promise<QaRow[]> {
   const unique = new Map(pairs.map((pair) => [questionKey(pair.question).toString('hex'), pair] as const));
   const sorted = [...unique].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -69,7 +66,7 @@ export async function insertQaPairs(
     ],
   );
   const { rows } = await client.query<QaRow>(
-    `select ${columns} from qa_pairs where account_id = $1 and id = any($2::uuid[]) order by array_position($2::uuid[], id)`,
+    `select ${selectList(columns)} from qa_pairs where account_id = $1 and id = any($2::uuid[]) order by array_position($2::uuid[], id)`,
     [accountId, ids],
   );
   await indexPassages(
@@ -92,12 +89,13 @@ export async function listQaPairs(
   db: Database,
   input: { accountId: string; limit: number; beforeId?: string | undefined; productId?: string | undefined },
 ): Promise<QaRow[]> {
-  const { rows } = await db.pool.query<QaRow>(
-    `select ${columns} from qa_pairs where account_id = $1 and ($2::uuid is null or id < $2)
-       and ($3::uuid is null or product_id = $3) order by id desc limit $4`,
-    [input.accountId, input.beforeId ?? null, input.productId ?? null, input.limit],
-  );
-  return rows;
+  const isAbout = input.productId === undefined ? undefined : eq(qaPairs.productId, input.productId);
+  return db.orm
+    .select(columns)
+    .from(qaPairs)
+    .where(and(eq(qaPairs.accountId, input.accountId), isBelow(qaPairs.id, input.beforeId), isAbout))
+    .orderBy(desc(qaPairs.id))
+    .limit(input.limit);
 }
 
 /**
@@ -108,17 +106,16 @@ export async function correctQaPair(
   db: Database,
   accountId: string,
   id: string,
-  correction: { question?: string | undefined; answer?: string | undefined },
+  correction: { [Name in 'question' | 'answer']?: string | undefined },
 ): Promise<QaRow | undefined> {
   const { question, answer } = correction;
   return inTransaction(db, async (client) => {
-    const { rows } = await client.query<QaRow>(
-      `update qa_pairs set question = coalesce($3, question), question_key = coalesce($4, question_key),
-         answer = coalesce($5, answer), corrected = true, updated_at = now()
-       where account_id = $1 and id = $2 returning ${columns}`,
-      [accountId, id, question ?? null, question === undefined ? null : questionKey(question), answer ?? null],
-    );
-    const pair = rows[0];
+    const key = question === undefined ? undefined : questionKey(question);
+    const [pair] = await client.orm
+      .update(qaPairs)
+      .set({ question, questionKey: key, answer, corrected: true, updatedAt: sql`now()` })
+      .where(isOwn(qaPairs, accountId, id))
+      .returning(columns);
     if (pair === undefined) return undefined;
     await indexPassages(client, [toSearchable(accountId, pair)]);
     await requireRoom(client, accountId);
@@ -128,6 +125,6 @@ export async function correctQaPair(
 
 /** False where the account has no such pair. */
 export async function deleteQaPair(db: Database, accountId: string, id: string): Promise<boolean> {
-  const { rowCount } = await db.pool.query('delete from qa_pairs where account_id = $1 and id = $2', [accountId, id]);
+  const { rowCount } = await db.orm.delete(qaPairs).where(isOwn(qaPairs, accountId, id));
   return rowCount === 1;
 }

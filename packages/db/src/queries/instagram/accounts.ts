@@ -1,43 +1,26 @@
 /** Connected Instagram accounts: their state and their sealed tokens. */
 import { newId } from '@tally/core';
+import { and, desc, eq, ne, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
+import { isOwn, omitColumns, pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { instagramAccounts } from '../../schema/index.ts';
 import { lockAccount } from '../accounts/accounts.ts';
 
-export type InstagramState = 'active' | 'needs_login' | 'paused';
-
-export type InstagramAccount = {
-  id: string;
-  accountId: string;
-  igUserId: string;
-  username: string;
-  selfIgScopedId: string | null;
-  autoReply: boolean;
-  state: InstagramState;
-  stateReason: string | null;
-  tokenExpiresAt: Date | null;
-  /** The fields of Meta's webhooks that it is subscribed to; none where it is not. */
-  webhookFields: string[];
-  webhookRefusal: string | null;
-  createdAt: Date;
-} & PersonLimits;
+const columns = omitColumns(instagramAccounts, ['accessToken', 'tokenIssuedAt', 'tokenRefreshAt', 'slowUntil']);
+export type InstagramAccount = Selected<typeof columns>;
 
 /** How often one person is answered; 0 never. */
-export type PersonLimits = {
-  commentsAnHour: number;
-  commentsADay: number;
-  messagesAnHour: number;
-  messagesADay: number;
-};
-export const personLimitColumns = `comments_an_hour as "commentsAnHour", comments_a_day as "commentsADay",
-  messages_an_hour as "messagesAnHour", messages_a_day as "messagesADay"`;
+export const personLimitColumns = pickColumns(instagramAccounts, [
+  'commentsAnHour',
+  'commentsADay',
+  'messagesAnHour',
+  'messagesADay',
+]);
+export type PersonLimits = Selected<typeof personLimitColumns>;
 
 /** With what only the worker reads. */
 export type SendingAccount = InstagramAccount & { accessToken: string; slowForMs: number };
-
-const columns = `id, account_id as "accountId", ig_user_id as "igUserId", username, self_ig_scoped_id as "selfIgScopedId",
-  auto_reply as "autoReply", state, state_reason as "stateReason", token_expires_at as "tokenExpiresAt",
-  webhook_fields as "webhookFields", webhook_refusal as "webhookRefusal", created_at as "createdAt", ${personLimitColumns}`;
-const sendingColumns = `${columns}, access_token as "accessToken",
+const sendingColumns = `${selectList(columns)}, access_token as "accessToken",
   greatest(0, ceil(extract(epoch from coalesce(slow_until, now()) - now()) * 1000))::integer as "slowForMs"`;
 
 /** What a token is sealed for: it opens in its own row only. */
@@ -46,13 +29,8 @@ export const sealContext = (igUserId: string): string => `instagram:${igUserId}`
 /** Connects an account, or gives it a new token; undefined where another tenant has it, or this one has too many. `accessToken` is sealed. */
 export async function connectInstagram(
   db: Database,
-  input: {
-    accountId: string;
-    igUserId: string;
-    username: string;
-    accessToken: string;
+  input: Pick<SendingAccount, 'accountId' | 'igUserId' | 'username' | 'accessToken' | 'autoReply'> & {
     selfIgScopedId?: string | undefined;
-    autoReply: boolean;
     maxAccounts: number;
   },
 ): Promise<InstagramAccount | undefined> {
@@ -67,7 +45,7 @@ export async function connectInstagram(
        auto_reply = excluded.auto_reply, state = 'active', state_reason = null, slow_until = null,
        token_issued_at = now(), token_refresh_at = now() + interval '1 day', token_expires_at = null
      where instagram_accounts.account_id = excluded.account_id
-     returning ${columns}`,
+     returning ${selectList(columns)}`,
       [
         newId(),
         input.accountId,
@@ -84,11 +62,12 @@ export async function connectInstagram(
 }
 
 export async function listInstagramAccounts(db: Database, accountId: string): Promise<InstagramAccount[]> {
-  const { rows } = await db.pool.query<InstagramAccount>(
-    `select ${columns} from instagram_accounts where account_id = $1 order by id desc limit 100`,
-    [accountId],
-  );
-  return rows;
+  return db.orm
+    .select(columns)
+    .from(instagramAccounts)
+    .where(eq(instagramAccounts.accountId, accountId))
+    .orderBy(desc(instagramAccounts.id))
+    .limit(100);
 }
 
 /** Changes what an owner may; undefined where the account has no such connection. */
@@ -102,26 +81,19 @@ export async function changeInstagramAccount(
     perPerson?: { [Limit in keyof PersonLimits]?: number | undefined };
   },
 ): Promise<InstagramAccount | undefined> {
-  const { perPerson = {} } = input;
-  const { rows } = await db.pool.query<InstagramAccount>(
-    `update instagram_accounts set auto_reply = coalesce($3, auto_reply),
-       state = case when $4 and state = 'active' then 'paused' when not $4 and state = 'paused' then 'active' else state end,
-       state_reason = case when $4 and state = 'active' then 'Paused by its owner' when not $4 and state = 'paused' then null
-         else state_reason end,
-       comments_an_hour = coalesce($5, comments_an_hour), comments_a_day = coalesce($6, comments_a_day),
-       messages_an_hour = coalesce($7, messages_an_hour), messages_a_day = coalesce($8, messages_a_day)
-     where account_id = $1 and id = $2 returning ${columns}`,
-    [
-      input.accountId,
-      input.id,
-      input.autoReply ?? null,
-      input.isPaused ?? null,
-      perPerson.commentsAnHour,
-      perPerson.commentsADay,
-      perPerson.messagesAnHour,
-      perPerson.messagesADay,
-    ],
-  );
+  const { state, stateReason } = instagramAccounts;
+  const pauses = sql`(${input.isPaused === true} and ${state} = 'active')`;
+  const resumes = sql`(${input.isPaused === false} and ${state} = 'paused')`;
+  const rows = await db.orm
+    .update(instagramAccounts)
+    .set({
+      autoReply: input.autoReply,
+      state: sql`case when ${pauses} then 'paused' when ${resumes} then 'active' else ${state} end`,
+      stateReason: sql`case when ${pauses} then 'Paused by its owner' when ${resumes} then null else ${stateReason} end`,
+      ...input.perPerson,
+    })
+    .where(isOwn(instagramAccounts, input.accountId, input.id))
+    .returning(columns);
   return rows[0];
 }
 
@@ -130,11 +102,11 @@ export async function noteWebhooks(
   db: Database,
   input: { accountId: string; id: string; fields: string[]; refusal: string | null },
 ): Promise<InstagramAccount | undefined> {
-  const { rows } = await db.pool.query<InstagramAccount>(
-    `update instagram_accounts set webhook_fields = $3, webhook_refusal = $4
-     where account_id = $1 and id = $2 returning ${columns}`,
-    [input.accountId, input.id, input.fields, input.refusal],
-  );
+  const rows = await db.orm
+    .update(instagramAccounts)
+    .set({ webhookFields: input.fields, webhookRefusal: input.refusal })
+    .where(isOwn(instagramAccounts, input.accountId, input.id))
+    .returning(columns);
   return rows[0];
 }
 
@@ -143,12 +115,11 @@ export async function disconnectInstagram(
   db: Database,
   accountId: string,
   id: string,
-): Promise<{ igUserId: string; accessToken: string } | undefined> {
-  const { rows } = await db.pool.query<{ igUserId: string; accessToken: string }>(
-    `delete from instagram_accounts where account_id = $1 and id = $2
-     returning ig_user_id as "igUserId", access_token as "accessToken"`,
-    [accountId, id],
-  );
+): Promise<Pick<SendingAccount, 'igUserId' | 'accessToken'> | undefined> {
+  const rows = await db.orm
+    .delete(instagramAccounts)
+    .where(isOwn(instagramAccounts, accountId, id))
+    .returning(pickColumns(instagramAccounts, ['igUserId', 'accessToken']));
   return rows[0];
 }
 
@@ -168,19 +139,17 @@ export async function findSendingAccount(
 
 /** Stops automatic replies until somebody logs in anew. */
 export async function askForLogin(db: Database, igUserId: string, reason: string): Promise<void> {
-  await db.pool.query(
-    `update instagram_accounts set state = 'needs_login', state_reason = $2 where ig_user_id = $1 and state <> 'needs_login'`,
-    [igUserId, reason],
-  );
+  await db.orm
+    .update(instagramAccounts)
+    .set({ state: 'needs_login', stateReason: reason })
+    .where(and(eq(instagramAccounts.igUserId, igUserId), ne(instagramAccounts.state, 'needs_login')));
 }
 
 /** Lets an account send nothing for a while. */
 export async function slowDown(db: Database, igUserId: string, forMs: number): Promise<void> {
-  await db.pool.query(
-    `update instagram_accounts set slow_until = greatest(coalesce(slow_until, now()), now() + make_interval(secs => $2 / 1000.0))
-     where ig_user_id = $1`,
-    [igUserId, forMs],
-  );
+  const { slowUntil } = instagramAccounts;
+  const until = sql`greatest(coalesce(${slowUntil}, now()), now() + make_interval(secs => ${forMs} / 1000.0))`;
+  await db.orm.update(instagramAccounts).set({ slowUntil: until }).where(eq(instagramAccounts.igUserId, igUserId));
 }
 
 /** Accounts whose token is to be refreshed now; each is put off by `retryMs`, so that nobody tries it at the same time. */
@@ -200,10 +169,13 @@ export async function keepRefreshedToken(
   db: Database,
   input: { igUserId: string; oldToken: string; newToken: string; expiresInSeconds: number },
 ): Promise<void> {
-  await db.pool.query(
-    `update instagram_accounts set access_token = $3, token_issued_at = now(),
-       token_refresh_at = now() + interval '1 day', token_expires_at = now() + make_interval(secs => $4)
-     where ig_user_id = $1 and access_token = $2`,
-    [input.igUserId, input.oldToken, input.newToken, input.expiresInSeconds],
-  );
+  await db.orm
+    .update(instagramAccounts)
+    .set({
+      accessToken: input.newToken,
+      tokenIssuedAt: sql`now()`,
+      tokenRefreshAt: sql`now() + interval '1 day'`,
+      tokenExpiresAt: sql`now() + make_interval(secs => ${input.expiresInSeconds})`,
+    })
+    .where(and(eq(instagramAccounts.igUserId, input.igUserId), eq(instagramAccounts.accessToken, input.oldToken)));
 }

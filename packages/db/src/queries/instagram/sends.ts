@@ -1,31 +1,28 @@
 /** Sending once: what is about to leave is written down before, and what became of it after. */
+import { and, eq, isNull, max, ne, sql } from 'drizzle-orm';
 import { type Database, inRepeatedTransaction, type Transaction } from '../../connect.ts';
+import { pickColumns, type RowOf, type Selected, selectList } from '../../schema/columns.ts';
+import { instagramOptOuts, instagramSends, messages } from '../../schema/index.ts';
 
-export type SendRequest = {
-  /** The job's id: a job sends once. */
-  id: string;
-  accountId: string;
-  fence: number;
-  igUserId: string;
-  recipient: { kind: 'comment' | 'person'; id: string };
-  personId: string | null;
-  text: string;
+type Send = typeof instagramSends.$inferSelect;
+/** `id` is the job's: a job sends once. */
+export type SendRequest = Pick<Send, 'id' | 'accountId' | 'fence' | 'igUserId' | 'personId' | 'text'> & {
+  recipient: { kind: Send['recipientKind']; id: string };
 };
+export type SendState = Send['state'];
 
-export type SendState = 'about_to_send' | 'not_sent' | 'sent' | 'failed' | 'uncertain';
-
+const knownColumns = pickColumns(instagramSends, [
+  'igUserId',
+  'personId',
+  'state',
+  'fence',
+  'messageId',
+  'text',
+  'errorCode',
+  'error',
+]);
 /** A send as it was written down. */
-export type KnownSend = {
-  igUserId: string;
-  personId: string | null;
-  state: SendState;
-  fence: number;
-  messageId: string | null;
-  text: string;
-  errorCode: string | null;
-  error: string | null;
-  ageMs: number;
-};
+export type KnownSend = Selected<typeof knownColumns> & { ageMs: number };
 
 export type SendStart =
   /** Send now: nobody has. `tries` counts how often it was begun, this time included. */
@@ -41,14 +38,14 @@ export type SendStart =
 export async function beginSend(client: Transaction, send: SendRequest): Promise<SendStart> {
   const why = await unwantedBecause(client, send);
   if (why !== null) {
-    await client.query(
-      'update messages set closed_at = now(), silence = $2 where answer_job = $1 and closed_at is null',
-      [send.id, why],
-    );
+    await client.orm
+      .update(messages)
+      .set({ closedAt: sql`now()`, silence: why })
+      .where(and(eq(messages.answerJob, send.id), isNull(messages.closedAt)));
     return { verdict: 'unwanted', why };
   }
   // Under the same fence it is this very statement, repeated because its commit was never heard of.
-  const { rows } = await client.query<{ tries: number }>(
+  const { rows } = await client.query<Pick<RowOf<typeof instagramSends>, 'tries'>>(
     `insert into instagram_sends as s
        (id, account_id, ig_user_id, recipient_kind, recipient_id, person_id, text, state, fence)
      values ($1, $2, $3, $4, $5, $6, $7, 'about_to_send', $8)
@@ -74,8 +71,7 @@ export async function beginSend(client: Transaction, send: SendRequest): Promise
 export async function findSend(db: Database, id: string): Promise<KnownSend | undefined> {
   const { rows } = await db.hot.query<KnownSend>({
     name: 'find_send',
-    text: `select ig_user_id as "igUserId", person_id as "personId", state, fence, message_id as "messageId", text,
-        error_code as "errorCode", error, (extract(epoch from now() - started_at) * 1000)::float8 as "ageMs"
+    text: `select ${selectList(knownColumns)}, (extract(epoch from now() - started_at) * 1000)::float8 as "ageMs"
       from instagram_sends where id = $1`,
     values: [id],
   });
@@ -212,31 +208,27 @@ export async function isCommentTaken(
   db: Database,
   input: { jobId: string; igUserId: string; commentId: string },
 ): Promise<boolean> {
-  const { rowCount } = await db.pool.query(
-    `select from instagram_sends where ig_user_id = $1 and recipient_kind = 'comment' and recipient_id = $2 and id <> $3`,
-    [input.igUserId, input.commentId, input.jobId],
-  );
-  return rowCount !== 0;
+  const { id, igUserId, recipientKind, recipientId } = instagramSends;
+  const isAnswer = and(eq(recipientKind, 'comment'), eq(recipientId, input.commentId), ne(id, input.jobId));
+  const others = await db.orm
+    .select({ id })
+    .from(instagramSends)
+    .where(and(eq(igUserId, input.igUserId), isAnswer));
+  return others.length > 0;
 }
 
 /** Whether a person wants no automatic replies from an Instagram account. */
-export async function isOptedOut(
-  db: { pool: Pick<Transaction, 'query'> },
-  igUserId: string,
-  personId: string,
-): Promise<boolean> {
-  const { rowCount } = await db.pool.query(
-    'select from instagram_opt_outs where ig_user_id = $1 and person_id = $2 and is_opted_out',
-    [igUserId, personId],
-  );
-  return rowCount !== 0;
+export async function isOptedOut(db: Pick<Database, 'orm'>, igUserId: string, personId: string): Promise<boolean> {
+  const isPerson = and(eq(instagramOptOuts.igUserId, igUserId), eq(instagramOptOuts.personId, personId));
+  const rows = await db.orm.select({ isOptedOut: instagramOptOuts.isOptedOut }).from(instagramOptOuts).where(isPerson);
+  return rows[0]?.isOptedOut ?? false;
 }
 
 /** When the customer wrote last, which decides how long a reply may be sent. */
 export async function lastHeardAt(db: Database, conversationId: string): Promise<Date | undefined> {
-  const { rows } = await db.pool.query<{ at: Date | null }>(
-    `select max(said_at) as at from messages where conversation_id = $1 and role = 'customer'`,
-    [conversationId],
-  );
+  const rows = await db.orm
+    .select({ at: max(messages.saidAt) })
+    .from(messages)
+    .where(and(eq(messages.conversationId, conversationId), eq(messages.role, 'customer')));
   return rows[0]?.at ?? undefined;
 }

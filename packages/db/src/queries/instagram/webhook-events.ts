@@ -1,25 +1,24 @@
 /** What webhooks bring: every event once, and what follows from it, in the transaction that the webhook's 200 promises. */
 import { newId } from '@tally/core';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../connect.ts';
+import { omitColumns, pickColumns, type RowOf, type Selected, selectList } from '../../schema/columns.ts';
+import {
+  instagramAccounts,
+  type instagramOptOuts,
+  jobs,
+  type messages,
+  webhookEvents,
+  type workflows,
+} from '../../schema/index.ts';
 import { normalise } from '../../search-terms.ts';
-import { type PersonLimits, personLimitColumns } from './accounts.ts';
+import { personLimitColumns } from './accounts.ts';
 
-export type NewEvent = {
-  dedupeKey: string;
-  accountId: string | null;
-  igUserId: string | null;
-  kind: string;
-  externalId: string | null;
-  personId: string | null;
-  outcome: string;
-  jobId: string | null;
-  payload: unknown;
-  happenedAt: Date;
-};
+export type NewEvent = Omit<typeof webhookEvents.$inferSelect, 'id' | 'receivedAt'>;
 
 /** Stores events that are new and returns their dedupe keys; the others came before. */
 export async function insertEvents(client: Transaction, events: NewEvent[]): Promise<Set<string>> {
-  const { rows } = await client.query<{ dedupe_key: string }>(
+  const { rows } = await client.query<Pick<RowOf<typeof webhookEvents>, 'dedupe_key'>>(
     `insert into webhook_events (id, dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, payload, happened_at)
      select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[],
        $10::jsonb[], $11::timestamptz[]) as u (id, dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, payload, happened_at)
@@ -42,24 +41,18 @@ export async function insertEvents(client: Transaction, events: NewEvent[]): Pro
   return new Set(rows.map((row) => row.dedupe_key));
 }
 
-export type Recipient = {
-  accountId: string;
-  igUserId: string;
-  username: string;
-  selfIgScopedId: string | null;
-  autoReply: boolean;
-  state: 'active' | 'needs_login' | 'paused';
-  isStorageFull: boolean;
-  workflows: MatchableWorkflow[];
-} & PersonLimits;
+const recipientColumns = {
+  ...pickColumns(instagramAccounts, ['accountId', 'igUserId', 'username', 'selfIgScopedId', 'autoReply', 'state']),
+  ...personLimitColumns,
+};
+export type Recipient = Selected<typeof recipientColumns> & { isStorageFull: boolean; workflows: MatchableWorkflow[] };
 /** Keywords as {@link normalise} makes them. */
-export type MatchableWorkflow = { id: string; keywords: string[]; mediaIds: string[]; productId: string | null };
+export type MatchableWorkflow = Pick<typeof workflows.$inferSelect, 'id' | 'keywords' | 'mediaIds' | 'productId'>;
 
 /** The connected accounts of these Instagram ids, with their enabled workflows, oldest first. */
 export async function readRecipients(db: Database, igUserIds: string[]): Promise<Map<string, Recipient>> {
   const { rows } = await db.pool.query<Recipient>(
-    `select a.account_id as "accountId", a.ig_user_id as "igUserId", a.username, a.self_ig_scoped_id as "selfIgScopedId",
-       a.auto_reply as "autoReply", a.state, ${personLimitColumns},
+    `select ${selectList(recipientColumns, 'a')},
        coalesce(k.bytes >= storage_limit(a.account_id), false) as "isStorageFull", coalesce((
          select json_agg(json_build_object('id', w.id, 'keywords', w.keywords, 'mediaIds', w.media_ids, 'productId', w.product_id)
            order by w.id)
@@ -76,7 +69,7 @@ export async function readRecipients(db: Database, igUserIds: string[]): Promise
   return new Map(rows.map((row) => [row.igUserId, { ...row, workflows: row.workflows.map(readable) }]));
 }
 
-export type OptOut = { igUserId: string; personId: string; isOptedOut: boolean; saidAt: Date };
+export type OptOut = typeof instagramOptOuts.$inferSelect;
 
 /** Keeps the latest word of each person. */
 export async function recordOptOuts(client: Transaction, words: OptOut[]): Promise<void> {
@@ -101,7 +94,7 @@ export async function recordOptOuts(client: Transaction, words: OptOut[]): Promi
 /** Of these people, those who want no automatic replies, as `ig_user_id person_id`. */
 export async function readOptOuts(
   client: Transaction,
-  people: { igUserId: string; personId: string }[],
+  people: Pick<OptOut, 'igUserId' | 'personId'>[],
 ): Promise<Set<string>> {
   const { rows } = await client.query<{ who: string }>(
     `select o.ig_user_id || ' ' || o.person_id as who from instagram_opt_outs o
@@ -124,7 +117,7 @@ export type Answered = {
 /** How often these people were answered lately, by `ig_user_id person_id`; who was not is missing. */
 export async function countAnswered(
   client: Transaction,
-  people: { igUserId: string; personId: string }[],
+  people: Pick<OptOut, 'igUserId' | 'personId'>[],
 ): Promise<Map<string, Answered>> {
   const { rows } = await client.query<Answered & { who: string }>(
     `select ig_user_id || ' ' || person_id as who,
@@ -185,16 +178,14 @@ export async function applyEdits(client: Transaction, edits: (MessageKey & { tex
   );
 }
 
-export type IncomingMessage = {
-  /** The job's, where one is to answer it. */
-  id: string;
-  accountId: string;
+type Message = typeof messages.$inferSelect;
+type MessageRow = RowOf<typeof messages>;
+/** `id` is the job's, where one is to answer it. */
+export type IncomingMessage = Pick<Message, 'id' | 'accountId' | 'text' | 'saidAt'> & {
   igUserId: string;
   personId: string;
-  role: 'customer' | 'human';
+  role: Exclude<Message['role'], 'assistant'>;
   messageId: string;
-  text: string;
-  saidAt: Date;
   needsAnswer: boolean;
 };
 
@@ -214,7 +205,7 @@ export async function insertIncoming(client: Transaction, messages: IncomingMess
       sorted.map((m) => m.personId),
     ],
   );
-  const { rows } = await client.query<{ id: string; conversation_id: string }>(
+  const { rows } = await client.query<Pick<MessageRow, 'id' | 'conversation_id'>>(
     `with incoming as (
        select u.*, c.id as conversation_id
        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::boolean[])
@@ -242,34 +233,27 @@ export async function insertIncoming(client: Transaction, messages: IncomingMess
   return new Map(rows.map((row) => [row.id, row.conversation_id]));
 }
 
-export type EventView = {
-  id: string;
-  kind: string;
-  externalId: string | null;
-  personId: string | null;
-  outcome: string;
-  jobId: string | null;
-  jobStatus: string | null;
-  errorCode: string | null;
-  receivedAt: Date;
-};
+const eventColumns = omitColumns(webhookEvents, ['dedupeKey', 'accountId', 'igUserId', 'payload', 'happenedAt']);
+type Job = typeof jobs.$inferSelect;
+export type EventView = Selected<typeof eventColumns> & Pick<Job, 'errorCode'> & { jobStatus: Job['status'] | null };
 
 /** The newest events of a tenant's Instagram account, newest first, and what became of the jobs they caused. */
 export async function listEvents(
   db: Database,
   input: { accountId: string; igUserId: string; limit: number },
 ): Promise<EventView[]> {
-  const { rows } = await db.pool.query<EventView>(
-    `select e.id, e.kind, e.external_id as "externalId", e.person_id as "personId", e.outcome, e.job_id as "jobId",
-       j.status as "jobStatus", j.error_code as "errorCode", e.received_at as "receivedAt"
-     from webhook_events e left join jobs j on j.id = e.job_id and j.account_id = e.account_id
-     where e.account_id = $1 and e.ig_user_id = $2 order by e.id desc limit $3`,
-    [input.accountId, input.igUserId, input.limit],
-  );
-  return rows;
+  const { accountId, igUserId, id, jobId } = webhookEvents;
+  return db.orm
+    .select({ ...eventColumns, jobStatus: jobs.status, errorCode: jobs.errorCode })
+    .from(webhookEvents)
+    .leftJoin(jobs, and(eq(jobs.id, jobId), eq(jobs.accountId, accountId)))
+    .where(and(eq(accountId, input.accountId), eq(igUserId, input.igUserId)))
+    .orderBy(desc(id))
+    .limit(input.limit);
 }
 
-export type CommentFacts = { happenedAt: Date; isLive: boolean };
+const isLive = sql<boolean>`${webhookEvents.payload} ->> 'field' = 'live_comments'`;
+export type CommentFacts = Pick<typeof webhookEvents.$inferSelect, 'happenedAt'> & { isLive: boolean };
 
 /** What a webhook told of a comment, if one did. */
 export async function findComment(
@@ -278,10 +262,12 @@ export async function findComment(
   igUserId: string,
   commentId: string,
 ): Promise<CommentFacts | undefined> {
-  const { rows } = await db.pool.query<CommentFacts>(
-    `select happened_at as "happenedAt", payload ->> 'field' = 'live_comments' as "isLive" from webhook_events
-     where kind = 'comment' and external_id = $3 and ig_user_id = $2 and account_id = $1 limit 1`,
-    [accountId, igUserId, commentId],
-  );
+  const isComment = and(eq(webhookEvents.kind, 'comment'), eq(webhookEvents.externalId, commentId));
+  const isTheirs = and(eq(webhookEvents.igUserId, igUserId), eq(webhookEvents.accountId, accountId));
+  const rows = await db.orm
+    .select({ happenedAt: webhookEvents.happenedAt, isLive })
+    .from(webhookEvents)
+    .where(and(isComment, isTheirs))
+    .limit(1);
   return rows[0];
 }

@@ -1,24 +1,14 @@
 /** Workflows: which comments are answered, and with what. */
 import { newId, TallyError } from '@tally/core';
+import { and, desc, eq, getTableColumns, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { isBelow, isOwn, omitColumns, selectList } from '../../schema/columns.ts';
+import { products, workflows } from '../../schema/index.ts';
 import { lockAccount } from '../accounts/accounts.ts';
 
-export type Workflow = {
-  id: string;
-  accountId: string;
-  igUserId: string;
-  name: string;
-  keywords: string[];
-  mediaIds: string[];
-  productId: string | null;
-  instructions: string | null;
-  enabled: boolean;
-  createdAt: Date;
-};
-const workflowColumns = `id, account_id as "accountId", ig_user_id as "igUserId", name, keywords, media_ids as "mediaIds",
-  product_id as "productId", instructions, enabled, created_at as "createdAt"`;
-
+export type Workflow = typeof workflows.$inferSelect;
 export type WorkflowInput = Omit<Workflow, 'id' | 'accountId' | 'createdAt'>;
+const inputColumns = Object.entries(omitColumns(workflows, ['id', 'accountId', 'createdAt']));
 
 export type WorkflowLimits = { workflows: number; keywordLetters: number };
 
@@ -31,27 +21,14 @@ export async function insertWorkflow(
 ): Promise<Workflow | 'too_many' | undefined> {
   return inTransaction(db, async (client) => {
     await lockAccount(client, accountId);
-    const { rows: before } = await client.query<{ count: number }>(
-      'select count(*) from workflows where account_id = $1',
-      [accountId],
-    );
-    if ((before[0]?.count ?? 0) >= limits.workflows) return 'too_many';
+    const ofAccount = eq(workflows.accountId, accountId);
+    if ((await client.orm.$count(workflows, ofAccount)) >= limits.workflows) return 'too_many';
+    const names = inputColumns.map(([, { name }]) => name).join(', ');
     const { rows } = await client.query<Workflow>(
-      `insert into workflows (id, account_id, ig_user_id, name, keywords, media_ids, product_id, instructions, enabled)
-       select $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9
-       where $7::uuid is null or exists (select from products where id = $7::uuid and account_id = $2)
-       returning ${workflowColumns}`,
-      [
-        newId(),
-        accountId,
-        input.igUserId,
-        input.name,
-        input.keywords,
-        input.mediaIds,
-        input.productId,
-        input.instructions,
-        input.enabled,
-      ],
+      `insert into workflows (id, account_id, ${names}) select $1, $2, ${inputColumns.map((_, i) => `$${i + 4}`).join(', ')}
+       where $3::uuid is null or exists (select from products where id = $3::uuid and account_id = $2)
+       returning ${selectList(getTableColumns(workflows))}`,
+      [newId(), accountId, input.productId, ...inputColumns.map(([key]) => input[key as keyof WorkflowInput])],
     );
     await requireFewLetters(client, accountId, limits);
     return rows[0];
@@ -75,11 +52,12 @@ export async function listWorkflows(
   db: Database,
   input: { accountId: string; limit: number; beforeId?: string | undefined },
 ): Promise<Workflow[]> {
-  const { rows } = await db.pool.query<Workflow>(
-    `select ${workflowColumns} from workflows where account_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3`,
-    [input.accountId, input.beforeId ?? null, input.limit],
-  );
-  return rows;
+  return db.orm
+    .select()
+    .from(workflows)
+    .where(and(eq(workflows.accountId, input.accountId), isBelow(workflows.id, input.beforeId)))
+    .orderBy(desc(workflows.id))
+    .limit(input.limit);
 }
 
 /** Undefined where the account has no such workflow, or not that product. */
@@ -90,25 +68,18 @@ export async function changeWorkflow(
   change: Partial<WorkflowInput>,
   limits: WorkflowLimits,
 ): Promise<Workflow | undefined> {
-  const names = {
-    igUserId: 'ig_user_id',
-    name: 'name',
-    keywords: 'keywords',
-    mediaIds: 'media_ids',
-    productId: 'product_id',
-    instructions: 'instructions',
-    enabled: 'enabled',
-  } as const satisfies Record<keyof WorkflowInput, string>;
-  const given = (Object.keys(names) as (keyof WorkflowInput)[]).filter((key) => change[key] !== undefined);
-  const sets = given.map((key, i) => `${names[key]} = $${i + 4}`);
+  const hasProduct =
+    change.productId == null
+      ? undefined
+      : sql`exists (select from ${products} where ${products.id} = ${change.productId} and ${products.accountId} = ${accountId})`;
   return inTransaction(db, async (client) => {
     await lockAccount(client, accountId);
-    const { rows } = await client.query<Workflow>(
-      `update workflows set ${['id = id', ...sets].join(', ')} where account_id = $1 and id = $2
-       and ($3::uuid is null or exists (select from products where id = $3 and account_id = $1))
-     returning ${workflowColumns}`,
-      [accountId, id, change.productId ?? null, ...given.map((key) => change[key])],
-    );
+    // An empty change is one, too.
+    const rows = await client.orm
+      .update(workflows)
+      .set({ ...change, id })
+      .where(and(isOwn(workflows, accountId, id), hasProduct))
+      .returning();
     await requireFewLetters(client, accountId, limits);
     return rows[0];
   });
@@ -116,15 +87,15 @@ export async function changeWorkflow(
 
 /** False where the account has no such workflow. */
 export async function deleteWorkflow(db: Database, accountId: string, id: string): Promise<boolean> {
-  const { rowCount } = await db.pool.query('delete from workflows where account_id = $1 and id = $2', [accountId, id]);
+  const { rowCount } = await db.orm.delete(workflows).where(isOwn(workflows, accountId, id));
   return rowCount === 1;
 }
 
 /** One account's workflow, or undefined. */
 export async function findWorkflow(db: Database, accountId: string, id: string): Promise<Workflow | undefined> {
-  const { rows } = await db.pool.query<Workflow>(
-    `select ${workflowColumns} from workflows where account_id = $1 and id = $2`,
-    [accountId, id],
-  );
+  const rows = await db.orm
+    .select()
+    .from(workflows)
+    .where(isOwn(workflows, accountId, id));
   return rows[0];
 }

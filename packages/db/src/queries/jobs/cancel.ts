@@ -1,6 +1,7 @@
 /** Cancelling a job, and putting one back that ended badly. */
 import { type Database, inTransaction } from '../../connect.ts';
-import type { JobStatus } from '../../schema.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import type { JobStatus, jobs } from '../../schema/index.ts';
 import type { Dispatch } from './recover.ts';
 
 /** What became of the wish to cancel: `status` is `running` where the worker has yet to see it. */
@@ -14,13 +15,9 @@ export async function cancelJob(
   db: Database,
   input: { accountId: string | undefined; jobId: string },
 ): Promise<Cancellation | undefined> {
-  const { rows } = await db.hot.query<{
-    account_id: string;
-    task: string;
-    dispatch: number;
-    status: JobStatus;
-    was_queued: boolean;
-  }>({
+  const { rows } = await db.hot.query<
+    Pick<RowOf<typeof jobs>, 'account_id' | 'task' | 'dispatch' | 'status'> & { was_queued: boolean }
+  >({
     name: 'cancel_job',
     text: `
       with found as materialized (
@@ -56,7 +53,7 @@ export async function cancelJob(
  */
 export async function requeueJobs(db: Database, jobIds: string[], accountId?: string): Promise<Dispatch[]> {
   return inTransaction(db, async (client) => {
-    const { rows } = await client.query<{ id: string; account_id: string; task: string; dispatch: number }>(
+    const { rows } = await client.query<Pick<RowOf<typeof jobs>, 'id' | 'account_id' | 'task' | 'dispatch'>>(
       `with due as (
          select id from jobs where id = any($1::uuid[]) and status in ('failed', 'rejected') and input is not null
            and cancel_requested_at is null and ($2::uuid is null or account_id = $2)
@@ -89,7 +86,7 @@ export async function requeueJobs(db: Database, jobIds: string[], accountId?: st
   });
 }
 
-export type EndedJob = { id: string; accountId: string; task: string; errorCode: string | null; finishedAt: Date };
+export type EndedJob = Pick<typeof jobs.$inferSelect, 'id' | 'accountId' | 'task' | 'errorCode'> & { finishedAt: Date };
 
 /** Failed and rejected jobs after `afterId`, in order of id; what is undefined is not looked at. */
 export async function listRequeueable(

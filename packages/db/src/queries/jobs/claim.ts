@@ -1,5 +1,7 @@
 /** Claiming: before it runs anything a worker takes the row, under the next fence and a short lease. */
 import type { Database } from '../../connect.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import type { jobs } from '../../schema/index.ts';
 
 export type ClaimRequest = {
   /** The same (a UUID) when a claim is asked for again after an unknown outcome: it then finds what it took. */
@@ -63,12 +65,7 @@ select c.fence, c.attempts, c.waits, c.account_id, c.input, c.may_have_left_hold
 from wanted w left join locked l on l.position = w.position left join claimed c on c.position = w.position
 order by w.position`;
 
-type Row = {
-  fence: number;
-  attempts: number;
-  waits: number;
-  account_id: string;
-  input: unknown;
+type Row = Pick<RowOf<typeof jobs>, 'fence' | 'attempts' | 'waits' | 'account_id' | 'input'> & {
   age_ms: number;
   may_have_left_holds: boolean;
   is_claimed: boolean;

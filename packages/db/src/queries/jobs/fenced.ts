@@ -1,5 +1,7 @@
 /** Writes that only the worker that owns the job may make. */
+import { eq } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { jobs } from '../../schema/index.ts';
 
 /** A job as one claim of it owns it. */
 export type OwnedJob = { jobId: string; accountId: string; fence: number };
@@ -26,10 +28,10 @@ export async function inFence<T>(
 
 /** Shows clients where a running job is. */
 export async function writeProgress(client: Transaction, jobId: string, progress: string): Promise<void> {
-  await client.query('update jobs set progress = $2 where id = $1', [jobId, progress]);
+  await client.orm.update(jobs).set({ progress }).where(eq(jobs.id, jobId));
 }
 
-export type NewJob = { id: string; accountId: string; task: string; input: unknown };
+export type NewJob = Pick<typeof jobs.$inferSelect, 'id' | 'accountId' | 'task' | 'input'>;
 
 /** Queues jobs that need no access check of their own (they reserve like any other); those that exist stay as they are. */
 export async function insertJobs(client: Transaction, newJobs: NewJob[]): Promise<void> {

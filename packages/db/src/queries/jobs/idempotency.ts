@@ -1,20 +1,27 @@
 /** Remembering what an idempotency key was first used for. Keys live 24 hours and belong to one account. */
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Database } from '../../connect.ts';
+import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { idempotencyKeys } from '../../schema/index.ts';
 
-export type IdempotencyRecord = { requestHash: Buffer; jobId: string | null; response: unknown };
+const recordColumns = pickColumns(idempotencyKeys, ['requestHash', 'jobId', 'response']);
+export type IdempotencyRecord = Selected<typeof recordColumns>;
+type AccountKey = Pick<typeof idempotencyKeys.$inferSelect, 'accountId' | 'key'>;
+const isKey = ({ accountId, key }: AccountKey) =>
+  and(eq(idempotencyKeys.accountId, accountId), eq(idempotencyKeys.key, key));
 
 export async function findIdempotencyKey(
   db: Database,
   accountId: string,
   key: string,
 ): Promise<IdempotencyRecord | undefined> {
-  const { rows } = await db.hot.query<{ request_hash: Buffer; job_id: string | null; response: unknown }>({
+  const { rows } = await db.hot.query<IdempotencyRecord>({
     name: 'find_idempotency_key',
-    text: `select request_hash, job_id, response from idempotency_keys
+    text: `select ${selectList(recordColumns)} from idempotency_keys
       where account_id = $1 and key = $2 and created_at >= now() - interval '24 hours'`,
     values: [accountId, key],
   });
-  return rows[0] && { requestHash: rows[0].request_hash, jobId: rows[0].job_id, response: rows[0].response };
+  return rows[0];
 }
 
 /** Deletes up to `limit` keys that are older than their 24 hours; returns how many. */
@@ -30,35 +37,28 @@ export async function deleteOldIdempotencyKeys(db: Database, limit: number): Pro
 /** Takes a key for a request whose answer comes later; returns what it was taken for before, if it was. */
 export async function beginIdempotent(
   db: Database,
-  input: { accountId: string; key: string; requestHash: Buffer },
+  input: AccountKey & { requestHash: Buffer },
 ): Promise<IdempotencyRecord | undefined> {
-  const { rowCount } = await db.pool.query(
-    `insert into idempotency_keys (account_id, key, request_hash) values ($1, $2, $3)
-     on conflict (account_id, key) do update set request_hash = excluded.request_hash, response = null, created_at = now()
-     where idempotency_keys.created_at < now() - interval '24 hours'
-       -- A process that died over a request must not block its repetition for a day.
-       or (idempotency_keys.response is null and idempotency_keys.created_at < now() - interval '1 minute')`,
-    [input.accountId, input.key, input.requestHash],
-  );
+  const { createdAt, response } = idempotencyKeys;
+  const { rowCount } = await db.orm
+    .insert(idempotencyKeys)
+    .values(input)
+    .onConflictDoUpdate({
+      target: [idempotencyKeys.accountId, idempotencyKeys.key],
+      set: { requestHash: input.requestHash, response: null, createdAt: sql`now()` },
+      // A process that died over a request must not block its repetition for a day.
+      setWhere: sql`${createdAt} < now() - interval '24 hours'
+        or (${response} is null and ${createdAt} < now() - interval '1 minute')`,
+    });
   return rowCount === 1 ? undefined : findIdempotencyKey(db, input.accountId, input.key);
 }
 
 /** Keeps the answer for repetitions. */
-export async function endIdempotent(
-  db: Database,
-  input: { accountId: string; key: string; response: unknown },
-): Promise<void> {
-  await db.pool.query('update idempotency_keys set response = $3 where account_id = $1 and key = $2', [
-    input.accountId,
-    input.key,
-    JSON.stringify(input.response),
-  ]);
+export async function endIdempotent(db: Database, input: AccountKey & { response: object }): Promise<void> {
+  await db.orm.update(idempotencyKeys).set({ response: input.response }).where(isKey(input));
 }
 
 /** Frees the key of a request that failed. */
-export async function forgetIdempotent(db: Database, input: { accountId: string; key: string }): Promise<void> {
-  await db.pool.query('delete from idempotency_keys where account_id = $1 and key = $2 and response is null', [
-    input.accountId,
-    input.key,
-  ]);
+export async function forgetIdempotent(db: Database, input: AccountKey): Promise<void> {
+  await db.orm.delete(idempotencyKeys).where(and(isKey(input), isNull(idempotencyKeys.response)));
 }

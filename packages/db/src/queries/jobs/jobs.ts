@@ -1,29 +1,31 @@
 /** Jobs as clients and operators see them. */
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq } from 'drizzle-orm';
 import type { Database } from '../../connect.ts';
-import { type JobStatus, jobs } from '../../schema.ts';
+import { isBelow, pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { type JobStatus, jobs } from '../../schema/index.ts';
 
-export type JobSummary = {
-  id: string;
-  task: string;
-  status: JobStatus;
-  error: string | null;
-  errorCode: string | null;
-  createdAt: Date;
-  startedAt: Date | null;
-  finishedAt: Date | null;
-};
+export const summaryColumns = pickColumns(jobs, [
+  'id',
+  'task',
+  'status',
+  'error',
+  'errorCode',
+  'createdAt',
+  'startedAt',
+  'finishedAt',
+]);
+export type JobSummary = Selected<typeof summaryColumns>;
 
 /** All that changes about a job, with what its calls were billed so far; of its result, which may be large, whether it is there. */
-export type JobState = JobSummary & { progress: string | null; tokensConsumed: number; hasResult: boolean };
+export type JobState = JobSummary &
+  Pick<typeof jobs.$inferSelect, 'progress'> & { tokensConsumed: number; hasResult: boolean };
 
 /** A job without its input. */
-export type JobView = JobState & { result: unknown };
+export type JobView = JobState & Pick<typeof jobs.$inferSelect, 'result'>;
 
 // Whether a result is there is told by the row alone; a large one is stored elsewhere and not touched.
 const stateColumns = `
-  j.id, j.task, j.status, j.progress, j.error, j.error_code as "errorCode",
-  j.created_at as "createdAt", j.started_at as "startedAt", j.finished_at as "finishedAt",
+  ${selectList(summaryColumns, 'j')}, j.progress,
   j.result is not null as "hasResult",
   (select coalesce(sum(u.billed_tokens), 0)::bigint from ai_usage_log u
     where u.job_id = j.id and u.billed_tokens > 0) as "tokensConsumed"`;
@@ -63,25 +65,11 @@ export async function listJobs(
   db: Database,
   input: { accountId: string; limit: number; beforeId?: string | undefined; status?: JobStatus | undefined },
 ): Promise<JobSummary[]> {
+  const isWanted = input.status === undefined ? undefined : eq(jobs.status, input.status);
   return db.orm
-    .select({
-      id: jobs.id,
-      task: jobs.task,
-      status: jobs.status,
-      error: jobs.error,
-      errorCode: jobs.errorCode,
-      createdAt: jobs.createdAt,
-      startedAt: jobs.startedAt,
-      finishedAt: jobs.finishedAt,
-    })
+    .select(summaryColumns)
     .from(jobs)
-    .where(
-      and(
-        eq(jobs.accountId, input.accountId),
-        input.beforeId === undefined ? undefined : lt(jobs.id, input.beforeId),
-        input.status === undefined ? undefined : eq(jobs.status, input.status),
-      ),
-    )
+    .where(and(eq(jobs.accountId, input.accountId), isBelow(jobs.id, input.beforeId), isWanted))
     .orderBy(desc(jobs.id))
     .limit(input.limit);
 }

@@ -1,10 +1,12 @@
 /** What maintenance needs to bring rows back onto the queue that Redis has lost. */
 import type { Database } from '../../connect.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import type { jobs } from '../../schema/index.ts';
 
 /** A row to be put on the queue under its number. */
 export type Dispatch = { jobId: string; accountId: string; task: string; dispatch: number; delayMs: number };
 
-type Row = { id: string; account_id: string; task: string; dispatch: number; delay_ms: number };
+type Row = Pick<RowOf<typeof jobs>, 'id' | 'account_id' | 'task' | 'dispatch'> & { delay_ms: number };
 const toDispatch = (row: Row): Dispatch => ({
   jobId: row.id,
   accountId: row.account_id,

@@ -1,5 +1,7 @@
 /** Recomputing balances from the rows of the two ledgers, to compare with what the triggers made of them. */
 import type { Database } from '../../connect.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import type { subscriptionBalances } from '../../schema/index.ts';
 import type { Snapshot } from './holds.ts';
 
 export type AuditRow = {
@@ -12,11 +14,7 @@ export type AuditRow = {
   holdIds: string[];
 };
 
-type Row = {
-  subscription_id: string;
-  tokens_granted: number;
-  tokens_consumed: number;
-  version: number;
+type Row = RowOf<typeof subscriptionBalances> & {
   fold_granted: number;
   fold_consumed: number;
   hold_ids: string[];

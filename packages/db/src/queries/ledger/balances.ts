@@ -1,8 +1,11 @@
 /** The one query behind every displayed token count. */
 import type { AccessRefusal } from '@tally/core';
 import type { Database } from '../../connect.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import type { accounts, aiUsageLog, subscriptionBalances, subscriptions } from '../../schema/index.ts';
 
-export type SubscriptionStatus = 'active' | 'inactive' | 'expired';
+type Subscription = typeof subscriptions.$inferSelect;
+export type SubscriptionStatus = Exclude<Subscription['status'], 'ended'>;
 
 /** Tokens are integers; `remainingTokens = grantedTokens − consumedTokens`, never negative. */
 export type Balance = {
@@ -14,13 +17,9 @@ export type Balance = {
   availableTokens: number;
 };
 
-export type CurrentSubscription = {
-  id: string;
+export type CurrentSubscription = Pick<Subscription, 'id' | 'startsAt' | 'endsAt' | 'renews'> & {
   plan: { id: string; name: string };
   status: SubscriptionStatus;
-  startsAt: Date;
-  endsAt: Date;
-  renews: boolean;
   /** Set where an operator has suspended the account. */
   suspendedAt: Date | null;
   /** The period that begins after this one, where one was booked. */
@@ -37,26 +36,18 @@ export type Standing = {
   isRenewalDue: boolean;
 };
 
-type Row = {
-  account_id: string;
-  subscription_id: string;
-  plan_id: string;
-  plan_name: string;
-  status: string;
-  starts_at: Date;
-  ends_at: Date;
-  renews: boolean;
-  suspended_at: Date | null;
-  booked_plan_id: string | null;
-  booked_plan_name: string;
-  booked_tokens: number;
-  booked_starts_at: Date;
-  refusal: Exclude<AccessRefusal, 'no_tokens_remaining'> | null;
-  is_period_due: boolean;
-  tokens_granted: number;
-  tokens_consumed: number;
-  tokens_held: number;
-};
+type Row = Pick<RowOf<typeof subscriptions>, 'account_id' | 'plan_id' | 'status' | 'starts_at' | 'ends_at' | 'renews'> &
+  Pick<RowOf<typeof accounts>, 'suspended_at'> &
+  Omit<RowOf<typeof subscriptionBalances>, 'version'> & {
+    plan_name: string;
+    booked_plan_id: string | null;
+    booked_plan_name: string;
+    booked_tokens: number;
+    booked_starts_at: Date;
+    refusal: Exclude<AccessRefusal, 'no_tokens_remaining'> | null;
+    is_period_due: boolean;
+    tokens_held: number;
+  };
 
 /** Reads accounts' standings, in order; one without a subscription, or unknown, has `no_subscription`. */
 export async function readStandings(db: Database, accountIds: string[]): Promise<Standing[]> {
@@ -133,15 +124,10 @@ const withoutSubscription: Standing = {
   isRenewalDue: false,
 };
 
-export type UsageRow = {
-  day: string;
-  task: string;
-  model: string;
-  calls: number;
-  inputTokens: number;
-  outputTokens: number;
-  billedTokens: number;
-};
+export type UsageRow = Pick<
+  typeof aiUsageLog.$inferSelect,
+  'task' | 'model' | 'inputTokens' | 'outputTokens' | 'billedTokens'
+> & { day: string; calls: number };
 
 /** What an account used by UTC day, task and model, newest day first: today and the whole `days - 1` days before. */
 export async function readUsage(db: Database, accountId: string, days: number): Promise<UsageRow[]> {

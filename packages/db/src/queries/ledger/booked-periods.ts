@@ -1,5 +1,7 @@
 /** Periods that begin later, and leave the running one alone until then. */
+import { eq, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { bookedPeriods } from '../../schema/index.ts';
 import { type NewPeriod, startPeriodIn } from './subscriptions.ts';
 
 export type Subscribed =
@@ -25,7 +27,7 @@ export async function startOrBookPeriod(db: Database, id: string, period: NewPer
     if (earlier !== undefined) return earlier.isLate ? 'repeated_late' : 'repeated';
     const isLater = period.startsAt > new Date() && period.status === 'active';
     if (!isLater || !(await isRunning(client, period.accountId))) {
-      await client.query('delete from booked_periods where account_id = $1', [period.accountId]);
+      await client.orm.delete(bookedPeriods).where(eq(bookedPeriods.accountId, period.accountId));
       await startPeriodIn(client, id, period);
       return 'started';
     }
@@ -44,27 +46,16 @@ async function isRunning(client: Transaction, accountId: string): Promise<boolea
 }
 
 async function book(client: Transaction, id: string, period: NewPeriod): Promise<void> {
-  await client.query(
-    `insert into booked_periods (account_id, id, plan_id, period_tokens, renews, starts_at, ends_at, booked_by)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)
-     on conflict (account_id) do update set id = excluded.id, plan_id = excluded.plan_id,
-       period_tokens = excluded.period_tokens, renews = excluded.renews, starts_at = excluded.starts_at,
-       ends_at = excluded.ends_at, booked_by = excluded.booked_by, created_at = now()`,
-    [
-      period.accountId,
-      id,
-      period.planId,
-      period.tokens,
-      period.renews,
-      period.startsAt,
-      period.endsAt,
-      period.grantedBy,
-    ],
-  );
+  const { accountId, planId, tokens: periodTokens, renews, startsAt, endsAt, grantedBy: bookedBy } = period;
+  const booking = { id, planId, periodTokens, renews, startsAt, endsAt, bookedBy };
+  await client.orm
+    .insert(bookedPeriods)
+    .values({ accountId, ...booking })
+    .onConflictDoUpdate({ target: bookedPeriods.accountId, set: { ...booking, createdAt: sql`now()` } });
 }
 
 /** Takes a booking back; false where there is none. */
 export async function cancelBooking(db: Database, accountId: string): Promise<boolean> {
-  const { rowCount } = await db.pool.query('delete from booked_periods where account_id = $1', [accountId]);
+  const { rowCount } = await db.orm.delete(bookedPeriods).where(eq(bookedPeriods.accountId, accountId));
   return rowCount === 1;
 }

@@ -1,33 +1,28 @@
 /** Holds in Postgres: the intent before a reserve, giving one back, sweeping, and the snapshot that hydrates Redis. */
 import type { AccessRefusal } from '@tally/core';
 import type { Database } from '../../connect.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import type { subscriptionBalances, tokenHolds } from '../../schema/index.ts';
 
-export type Intent = {
+type Hold = typeof tokenHolds.$inferSelect;
+type GoneRow = Pick<RowOf<typeof tokenHolds>, 'id' | 'subscription_id'>;
+type SnapshotRow = Omit<RowOf<typeof subscriptionBalances>, 'subscription_id'>;
+
+export type Intent = Pick<Hold, 'accountId' | 'jobId' | 'step' | 'fence'> & {
   holdId: string;
-  accountId: string;
-  jobId: string;
-  step: string;
-  fence: number;
   wantTokens: number;
   leaseMs: number;
 };
 
 /** A subscription's balance at one version; of two, the one with the higher version is newer. */
-export type Snapshot = { tokensGranted: number; tokensConsumed: number; version: number };
+export type Snapshot = Omit<typeof subscriptionBalances.$inferSelect, 'subscriptionId'>;
 
 export type IntentOutcome =
   | { outcome: 'held'; subscriptionId: string; snapshot: Snapshot }
   | { outcome: 'refused'; reason: AccessRefusal }
   | { outcome: 'renewal_due' };
 
-type IntentRow = {
-  refusal: AccessRefusal | null;
-  is_renewal_due: boolean;
-  subscription_id: string;
-  tokens_granted: number;
-  tokens_consumed: number;
-  version: number;
-};
+type IntentRow = RowOf<typeof subscriptionBalances> & { refusal: AccessRefusal | null; is_renewal_due: boolean };
 
 /**
  * Records that calls are about to be paid for by the accounts' current subscriptions; in order. Where a period ends in
@@ -88,11 +83,11 @@ export async function deleteHolds(db: Database, holdIds: string[]): Promise<void
   });
 }
 
-export type GoneHold = { holdId: string; subscriptionId: string };
+export type GoneHold = { holdId: string } & Pick<Hold, 'subscriptionId'>;
 
 /** Deletes what attempts under earlier fences still hold for a job that was taken over. */
 export async function deleteHoldsBefore(db: Database, jobId: string, fence: number): Promise<GoneHold[]> {
-  const { rows } = await db.hot.query<{ id: string; subscription_id: string }>({
+  const { rows } = await db.hot.query<GoneRow>({
     name: 'delete_holds_before',
     text: `
       with held as (select id from token_holds where job_id = $1 and fence < $2 order by id for update)
@@ -104,7 +99,7 @@ export async function deleteHoldsBefore(db: Database, jobId: string, fence: numb
 
 /** Deletes up to `limit` holds whose lease has run out; those that a settlement has locked are left to it. */
 export async function sweepHolds(db: Database, limit: number): Promise<GoneHold[]> {
-  const { rows } = await db.hot.query<{ id: string; subscription_id: string }>({
+  const { rows } = await db.hot.query<GoneRow>({
     name: 'sweep_holds',
     text: `
       with held as (
@@ -147,8 +142,6 @@ export async function readHydration(db: Database, subscriptionId: string): Promi
   return { ...toSnapshot(row), holds: row.holds };
 }
 
-type SnapshotRow = { tokens_granted: number; tokens_consumed: number; version: number };
-
 const toSnapshot = (row: SnapshotRow): Snapshot => ({
   tokensGranted: row.tokens_granted,
   tokensConsumed: row.tokens_consumed,
@@ -172,8 +165,8 @@ export async function readSnapshot(db: Database, subscriptionId: string): Promis
 export async function listDeadHolds(
   db: Database,
   input: { accountId: string | undefined; afterId: string; limit: number },
-): Promise<(GoneHold & { jobId: string; tokens: number })[]> {
-  const { rows } = await db.pool.query<GoneHold & { jobId: string; tokens: number }>(
+): Promise<(GoneHold & Pick<Hold, 'jobId' | 'tokens'>)[]> {
+  const { rows } = await db.pool.query<GoneHold & Pick<Hold, 'jobId' | 'tokens'>>(
     `select h.id as "holdId", h.subscription_id as "subscriptionId", h.job_id as "jobId", h.tokens
      from token_holds h left join jobs j on j.id = h.job_id
      where h.id > $1 and ($2::uuid is null or h.account_id = $2)

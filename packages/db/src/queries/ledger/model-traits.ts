@@ -1,20 +1,18 @@
 /** What was learnt of a model, kept over restarts and shared by all workers. */
+import { and, eq, sql } from 'drizzle-orm';
 import type { Database } from '../../connect.ts';
+import { omitColumns, type Selected } from '../../schema/columns.ts';
+import { modelTraits } from '../../schema/index.ts';
 
-export type ModelTraits = {
-  jsonMode: 'json_schema' | 'json_object' | 'none';
-  capField: 'max_tokens' | 'max_completion_tokens' | 'both';
-  /** Tokens that it reports of an input for each one that we count, 1 to 8. */
-  latinFactor: number;
-  otherFactor: number;
-};
+const traitColumns = omitColumns(modelTraits, ['provider', 'model', 'updatedAt']);
+/** Factors: tokens that it reports of an input for each one that we count, 1 to 8. */
+export type ModelTraits = Selected<typeof traitColumns>;
 
 export async function readModelTraits(db: Database, provider: string, model: string): Promise<ModelTraits | undefined> {
-  const { rows } = await db.pool.query<ModelTraits>(
-    `select json_mode as "jsonMode", cap_field as "capField", latin_factor as "latinFactor", other_factor as "otherFactor"
-     from model_traits where provider = $1 and model = $2`,
-    [provider, model],
-  );
+  const rows = await db.orm
+    .select(traitColumns)
+    .from(modelTraits)
+    .where(and(eq(modelTraits.provider, provider), eq(modelTraits.model, model)));
   return rows[0];
 }
 
@@ -25,13 +23,13 @@ export async function writeModelTraits(
   model: string,
   traits: ModelTraits,
 ): Promise<void> {
-  await db.pool.query(
-    `insert into model_traits (provider, model, json_mode, cap_field, latin_factor, other_factor)
-     values ($1, $2, $3, $4, $5, $6)
-     on conflict (provider, model) do update set json_mode = excluded.json_mode, cap_field = excluded.cap_field,
-       latin_factor = excluded.latin_factor, other_factor = excluded.other_factor, updated_at = now()`,
-    [provider, model, traits.jsonMode, traits.capField, traits.latinFactor, traits.otherFactor],
-  );
+  await db.orm
+    .insert(modelTraits)
+    .values({ provider, model, ...traits })
+    .onConflictDoUpdate({
+      target: [modelTraits.provider, modelTraits.model],
+      set: { ...traits, updatedAt: sql`now()` },
+    });
 }
 
 /** Tokens of the last 24 hours that an account's unusable answers used and that were not billed. */

@@ -1,26 +1,19 @@
 /** Settling model calls and moving jobs on: one grouped round trip over the SQL function settle(). */
 import { storableStrings } from '@tally/core';
 import type { Database } from '../../connect.ts';
-import type { JobStatus } from '../../schema.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import type { aiUsageLog, JobStatus, jobSteps, subscriptionBalances } from '../../schema/index.ts';
 import type { Snapshot } from './holds.ts';
 
-export type Evidence = 'reported' | 'estimated' | 'unknown';
+type Usage = typeof aiUsageLog.$inferSelect;
+export type Evidence = Usage['evidence'];
 
 /** One model call that was sent, as the log will have it. Token counts are non-negative integers. */
-export type CallRecord = {
+export type CallRecord = Omit<
+  Usage,
+  'id' | 'createdAt' | 'reason' | 'billedTokens' | 'refusedUsage' | 'providerRequestId'
+> & {
   holdId: string;
-  accountId: string;
-  subscriptionId: string;
-  jobId: string;
-  step: string;
-  fence: number;
-  task: string;
-  model: string;
-  inputTokens: number;
-  cachedInputTokens: number;
-  outputTokens: number;
-  reasoningTokens: number;
-  totalTokens: number;
   /** What the reserve granted: billing stops there, or where the hold for the difference ends. */
   holdTokens: number;
   /** Where the call used more than that: a second hold, for as much of the difference as was free. */
@@ -29,11 +22,8 @@ export type CallRecord = {
   billable: boolean;
   /** What the step gives the task, kept for replay until the job is completed; undefined where it gave nothing. */
   output?: unknown;
-  evidence: Evidence;
-  outcome: string;
   refusedUsage?: unknown;
   providerRequestId?: string | undefined;
-  latencyMs: number;
 };
 
 /** Where a job goes from `running`, under its fence. */
@@ -67,15 +57,11 @@ export type SettleOutcome = {
   moved: boolean;
 };
 
-type Row = {
+type Row = RowOf<typeof subscriptionBalances> & {
   kind: 'call' | 'move';
   id: string;
   verdict: 'billed' | 'unbilled' | 'fenced_out' | 'moved';
   billed_tokens: number;
-  subscription_id: string;
-  tokens_granted: number;
-  tokens_consumed: number;
-  version: number;
 };
 
 /** Settles each entry's call and makes its move, all entries or none; one outcome each, in order. */
@@ -166,7 +152,7 @@ function toMoveJson(move: Move) {
 
 /** The outputs of the steps that a job has paid for already, by name. */
 export async function readSteps(db: Database, jobId: string): Promise<Map<string, unknown>> {
-  const { rows } = await db.hot.query<{ step: string; output: unknown }>({
+  const { rows } = await db.hot.query<Pick<RowOf<typeof jobSteps>, 'step' | 'output'>>({
     name: 'read_steps',
     text: 'select step, output from job_steps where job_id = $1',
     values: [jobId],

@@ -1,8 +1,9 @@
 /** Plans, periods and grants: everything that adds tokens. */
 import { newId } from '@tally/core';
-import { asc } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
-import { plans } from '../../schema.ts';
+import type { RowOf } from '../../schema/columns.ts';
+import { bookedPeriods, plans, subscriptions, tokenGrants } from '../../schema/index.ts';
 
 export type Plan = typeof plans.$inferSelect;
 
@@ -10,16 +11,10 @@ export async function listPlans(db: Database): Promise<Plan[]> {
   return db.orm.select().from(plans).orderBy(asc(plans.tokens));
 }
 
-export type NewPeriod = {
-  accountId: string;
-  planId: string;
-  tokens: number;
-  status: 'active' | 'inactive' | 'expired';
-  renews: boolean;
-  startsAt: Date;
-  endsAt: Date;
-  grantedBy: string | null;
-};
+type Subscription = typeof subscriptions.$inferSelect;
+type Grant = typeof tokenGrants.$inferSelect;
+export type NewPeriod = Pick<Subscription, 'accountId' | 'planId' | 'renews' | 'startsAt' | 'endsAt'> &
+  Pick<Grant, 'tokens' | 'grantedBy'> & { status: Exclude<Subscription['status'], 'ended'> };
 
 /** Starts a period and ends the running one; unused top-ups move over. Returns the new subscription's id. */
 export async function startPeriod(db: Database, period: NewPeriod): Promise<string> {
@@ -54,17 +49,17 @@ export async function renewPeriod(db: Database, accountId: string): Promise<bool
 
 /** Ends the running period for good, where there is one: it pays for nothing more, and no other follows. */
 export async function endSubscription(client: Transaction, accountId: string): Promise<void> {
-  await client.query('delete from booked_periods where account_id = $1', [accountId]);
-  await client.query(
-    `update subscriptions set status = 'inactive', renews = false, ends_at = greatest(starts_at, least(ends_at, now()))
-     where account_id = $1 and is_current`,
-    [accountId],
-  );
+  const { startsAt, endsAt } = subscriptions;
+  await client.orm.delete(bookedPeriods).where(eq(bookedPeriods.accountId, accountId));
+  await client.orm
+    .update(subscriptions)
+    .set({ status: 'inactive', renews: false, endsAt: sql`greatest(${startsAt}, least(${endsAt}, now()))` })
+    .where(and(eq(subscriptions.accountId, accountId), subscriptions.isCurrent));
 }
 
 /** Accounts whose next period is due: the current one has ended and renews, or another one was booked. */
 export async function listRenewalsDue(db: Database, limit: number): Promise<string[]> {
-  const { rows } = await db.pool.query<{ account_id: string }>(
+  const { rows } = await db.pool.query<Pick<RowOf<typeof subscriptions>, 'account_id'>>(
     `(select s.account_id from subscriptions s join accounts a on a.id = s.account_id and a.suspended_at is null
       where s.is_current and s.renews and s.status = 'active' and s.ends_at <= now() order by s.ends_at limit $1)
      union
@@ -94,19 +89,14 @@ export async function carryOverRests(db: Database, limit: number): Promise<numbe
 /** Adds tokens to the current subscription; undefined where there is none. The key makes a repetition harmless. */
 export async function insertGrant(
   db: Database,
-  grant: {
-    accountId: string;
-    kind: 'top_up' | 'adjustment' | 'refund';
-    tokens: number;
-    reason: string;
-    idempotencyKey: string;
-    grantedBy: string | null;
+  grant: Pick<Grant, 'accountId' | 'tokens' | 'reason' | 'idempotencyKey' | 'grantedBy'> & {
+    kind: Extract<Grant['kind'], 'top_up' | 'adjustment' | 'refund'>;
   },
 ): Promise<{ grantId: string; subscriptionId: string } | undefined> {
   return inTransaction(db, async (client) => {
     // Waits for a period that is just being started: tokens granted to the one it ends would be lost.
     await client.query('select from accounts where id = $1 for update', [grant.accountId]);
-    const { rows } = await client.query<{ id: string; subscription_id: string }>(
+    const { rows } = await client.query<Pick<RowOf<typeof tokenGrants>, 'id' | 'subscription_id'>>(
       `with granted as (
          insert into token_grants (id, account_id, subscription_id, kind, tokens, reason, idempotency_key, granted_by)
          select $1, s.account_id, s.id, $3, $4, $5, $6, $7 from subscriptions s where s.account_id = $2 and s.is_current
@@ -120,9 +110,9 @@ export async function insertGrant(
 
 /** Whether a grant has been made, or tokens taken back, under this key; and whether within the life of such a key. */
 export async function findGrant(db: Database, idempotencyKey: string): Promise<{ isRecent: boolean } | undefined> {
-  const { rows } = await db.pool.query<{ isRecent: boolean }>(
-    `select created_at > now() - interval '24 hours' as "isRecent" from token_grants where idempotency_key = $1`,
-    [idempotencyKey],
-  );
+  const rows = await db.orm
+    .select({ isRecent: sql<boolean>`${tokenGrants.createdAt} > now() - interval '24 hours'` })
+    .from(tokenGrants)
+    .where(eq(tokenGrants.idempotencyKey, idempotencyKey));
   return rows[0];
 }

@@ -1,7 +1,9 @@
 /** What providers counted and accounts did not pay: usage beyond what could be held, and calls that are billed to nobody. */
 import type { Database } from '../../connect.ts';
+import type { aiUsageLog } from '../../schema/index.ts';
 
-export type UnpaidUsage = { model: string; calls: number; unpaidTokens: number };
+type Usage = typeof aiUsageLog.$inferSelect;
+export type UnpaidUsage = Pick<Usage, 'model'> & { calls: number; unpaidTokens: number };
 
 const maxRead = 10_000;
 
@@ -18,7 +20,7 @@ export async function readUnpaidUsage(db: Database): Promise<UnpaidUsage[]> {
   return rows;
 }
 
-export type UnbilledUsage = { model: string; outcome: string; unbilledTokens: number };
+export type UnbilledUsage = Pick<Usage, 'model' | 'outcome'> & { unbilledTokens: number };
 
 /** Calls of the last hour that used tokens and were billed to nobody, of the latest 10,000 where there are more. */
 export async function readUnbilledUsage(db: Database): Promise<UnbilledUsage[]> {
