@@ -16,39 +16,19 @@ const variables = z.object({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
-export type SandboxConfig = {
-  /** 0: any free one. */
-  port: number;
-  /** The sample shop's; 0: any free one. */
-  shopPort: number;
-  /** The mailbox's, for SMTP; 0: any free one. */
-  smtpPort: number;
-  host: string;
-  /** Undefined: every key is good. */
-  apiKey: string | undefined;
-  delayMs: number;
-  /** Undefined: a secret of the sandbox's own, and webhooks that go nowhere. */
-  instagram: { appSecret: string | undefined; webhookUrl: string | undefined };
-  logLevel: string;
-};
-
-/** Parses `env`; an empty variable counts as unset. @throws ConfigError naming every fault at once */
-export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): SandboxConfig {
+/** Parses `env`; an empty variable counts as unset, port 0 is any free one. @throws ConfigError naming every fault */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env) {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = variables.safeParse(given);
-  if (!parsed.success)
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  const { data, error } = variables.safeParse(given);
+  if (error) throw new ConfigError(error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`));
   return {
-    port: parsed.data.SANDBOX_PORT,
-    shopPort: parsed.data.SANDBOX_SHOP_PORT,
-    smtpPort: parsed.data.SANDBOX_SMTP_PORT,
-    host: parsed.data.SANDBOX_HOST,
-    apiKey: parsed.data.SANDBOX_API_KEY,
-    delayMs: parsed.data.SANDBOX_DELAY_MS,
-    instagram: {
-      appSecret: parsed.data.SANDBOX_INSTAGRAM_APP_SECRET,
-      webhookUrl: parsed.data.SANDBOX_WEBHOOK_URL,
-    },
-    logLevel: parsed.data.LOG_LEVEL,
+    port: data.SANDBOX_PORT,
+    shopPort: data.SANDBOX_SHOP_PORT,
+    smtpPort: data.SANDBOX_SMTP_PORT,
+    host: data.SANDBOX_HOST,
+    apiKey: data.SANDBOX_API_KEY,
+    delayMs: data.SANDBOX_DELAY_MS,
+    instagram: { appSecret: data.SANDBOX_INSTAGRAM_APP_SECRET, webhookUrl: data.SANDBOX_WEBHOOK_URL },
+    logLevel: data.LOG_LEVEL,
   };
 }

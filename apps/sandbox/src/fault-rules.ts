@@ -1,51 +1,27 @@
 /** Rules that hand out faults: which one a request gets, for how many turns and how likely. */
+import { createHash } from 'node:crypto';
+import { Hono } from 'hono';
 import { z } from 'zod';
 
 /** When a rule applies (default always): fields of every rule. */
 export const turnFields = {
-  /** At most so often. */
   times: z.int().min(1).optional(),
-  /** With this probability. */
   probability: z.number().min(0).max(1).optional(),
   /** Makes the draws of `probability` the same in every run. */
   seed: z.int().optional(),
   /** Only to what exceeds so many matching requests a second. */
   allow_per_second: z.int().min(0).optional(),
 };
-type Turns = {
-  times?: number | undefined;
-  probability?: number | undefined;
-  seed?: number | undefined;
-  allow_per_second?: number | undefined;
-};
+const Turns = z.object(turnFields);
+type Turns = z.output<typeof Turns>;
 
-export type FaultRuleBook<Rule extends Turns, Subject> = {
-  /** Puts these rules in the place of all earlier ones. */
-  set: (rules: readonly Rule[]) => void;
-  clear: () => void;
-  /** The rules in their order, with how often each was used. */
-  list: () => (Rule & { used: number })[];
-  /** The first rule that matches and still has a turn; takes that turn. */
-  pick: (subject: Subject) => Rule | undefined;
-};
-
-type LiveRule<Rule> = { rule: Rule; used: number; draw: () => number; isAllowed: () => boolean };
+export type FaultRuleBook<Rule extends Turns, Subject> = ReturnType<typeof createFaultRuleBook<Rule, Subject>>;
 
 /** A rule book that starts empty; `matches` says whether a rule concerns a subject. */
-export function createFaultRuleBook<Rule extends Turns, Subject>(
-  matches: (rule: Rule, subject: Subject) => boolean,
-): FaultRuleBook<Rule, Subject> {
-  let live: LiveRule<Rule>[] = [];
-
-  function hasTurn({ rule, used, draw, isAllowed }: LiveRule<Rule>, subject: Subject): boolean {
-    if (rule.times !== undefined && used >= rule.times) return false;
-    if (!matches(rule, subject)) return false;
-    if (rule.probability !== undefined && draw() >= rule.probability) return false;
-    return !isAllowed();
-  }
-
+export function createFaultRuleBook<Rule extends Turns, Subject>(matches: (rule: Rule, subject: Subject) => boolean) {
+  let live: { rule: Rule; used: number; draw: () => number; isAllowed: () => boolean }[] = [];
   return {
-    set(rules) {
+    set(rules: readonly Rule[]): void {
       live = rules.map((rule) => ({
         rule,
         used: 0,
@@ -53,17 +29,35 @@ export function createFaultRuleBook<Rule extends Turns, Subject>(
         isAllowed: perSecond(rule.allow_per_second ?? 0),
       }));
     },
-    clear() {
+    clear(): void {
       live = [];
     },
     list: () => live.map(({ rule, used }) => ({ ...rule, used })),
-    pick(subject) {
-      if (live.length === 0) return undefined;
-      const chosen = live.find((candidate) => hasTurn(candidate, subject));
+    /** The first rule that matches and still has a turn; takes that turn. */
+    pick(subject: Subject): Rule | undefined {
+      const chosen = live.find(({ rule, used, draw, isAllowed }) => {
+        if (used >= (rule.times ?? Infinity) || !matches(rule, subject)) return false;
+        return draw() < (rule.probability ?? 1) && !isAllowed();
+      });
       if (chosen) chosen.used += 1;
       return chosen?.rule;
     },
   };
+}
+
+/** GET, PUT and DELETE of a rule book; `Rule` is the schema of one rule. */
+export function faultRoutes<Rule extends Turns>(faults: FaultRuleBook<Rule, never>, Rule: z.ZodType<Rule>): Hono {
+  const Rules = z.strictObject({ rules: z.array(Rule).max(1_000) });
+  return new Hono()
+    .get('/', (c) => c.json({ rules: faults.list() }))
+    .put('/', async (c) => {
+      faults.set(Rules.parse(await c.req.json()).rules);
+      return c.json({ rules: faults.list() });
+    })
+    .delete('/', (c) => {
+      faults.clear();
+      return c.json({ rules: [] });
+    });
 }
 
 /** True at most `most` times within any second. */
@@ -78,13 +72,8 @@ function perSecond(most: number): () => boolean {
   };
 }
 
-/** Mulberry32: a small generator with an even spread, which is all that a fault's draw needs. */
+/** The same draws between 0 and 1 in every run. */
 function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  let draws = 0;
+  return () => createHash('sha256').update(`${seed} ${draws++}`).digest().readUInt32BE() / 2 ** 32;
 }

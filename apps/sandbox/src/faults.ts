@@ -6,38 +6,30 @@ import { dialects } from './model/dialects/dialects.ts';
 
 const milliseconds = z.number().min(0).max(3_600_000);
 
+const deliveryKinds = ['slow', 'hang', 'drip', 'reset', 'html', 'invalid_json'] as const;
+const contentKinds = [
+  'content_refused',
+  'refusal',
+  'content_filter',
+  'empty_choices',
+  'wrong_schema',
+  'length',
+] as const;
+const usageKinds = ['no_usage', 'absurd_usage', 'over_limit'] as const;
+
 /** What goes wrong, and the knobs of the kinds that have some. Units are in the names. */
 export const Fault = z.strictObject({
-  kind: z.enum([
-    ...errorKinds,
-    'content_refused',
-    'slow',
-    'refusal',
-    'content_filter',
-    'hang',
-    'drip',
-    'reset',
-    'html',
-    'invalid_json',
-    'empty_choices',
-    'wrong_schema',
-    'no_usage',
-    'absurd_usage',
-    'over_limit',
-    'length',
-  ]),
+  kind: z.enum([...errorKinds, ...deliveryKinds, ...contentKinds, ...usageKinds]),
   /** Any kind: wait before anything is answered. `slow` without it waits a second. */
   delay_ms: milliseconds.optional(),
   /** Any kind: send the headers at once and wait before the first byte of the body. */
   first_byte_delay_ms: milliseconds.optional(),
-  /** Any error: in place of the dialect's own status. */
   status: z.int().min(400).max(599).optional(),
   /** Any error: sent as `retry-after` and `retry-after-ms`. */
   retry_after_s: z.number().min(0).optional(),
   retry_after_ms: z.number().min(0).optional(),
   /** `reset`: after the headers and half of the body, rather than before any byte. */
   after_headers: z.boolean().optional(),
-  /** `absurd_usage`. */
   usage: z.enum(['negative', 'fractional', 'huge', 'strings']).optional(),
   /** `length`: tokens that are left of the answer. `over_limit`: tokens beyond the limit. */
   tokens: z.int().min(0).max(100_000).optional(),
@@ -49,8 +41,7 @@ export type Fault = z.output<typeof Fault>;
 /** A fault as it was chosen: by a header, or by a rule that may have a rate. */
 export type ChosenFault = Fault & { allow_per_second?: number | undefined };
 
-/** A fault, the requests that get it (default all), and its turns. */
-const FaultRule = Fault.extend({
+export const FaultRule = Fault.extend({
   match: z
     .strictObject({
       dialect: z.enum(dialects.map(({ name }) => name)).optional(),
@@ -62,14 +53,11 @@ const FaultRule = Fault.extend({
 });
 type FaultRule = z.output<typeof FaultRule>;
 
-export const FaultRules = z.strictObject({ rules: z.array(FaultRule).max(1_000) });
-
 /** What a rule may look at; `contains` is asked only where a rule has such a condition. */
 type FaultSubject = { dialect: DialectName; user: string | null; contains: (text: string) => boolean };
 
 export type Faults = FaultRuleBook<FaultRule, FaultSubject>;
 
-/** A rule book that starts empty. */
 export function createFaults(): Faults {
   return createFaultRuleBook(({ match }, subject) => {
     if (match?.dialect !== undefined && match.dialect !== subject.dialect) return false;
@@ -80,15 +68,9 @@ export function createFaults(): Faults {
 
 /** Parses `kind; key=value; …`, the header by which one request asks for a fault. @throws ZodError */
 export function parseFaultHeader(header: string): Fault {
-  const [kind, ...options] = header.split(';').map((part) => part.trim());
-  const pairs = options.filter(Boolean).map((option) => {
-    const [key = '', value = 'true'] = option.split('=').map((part) => part.trim());
-    return [key.replaceAll('-', '_'), readValue(value)];
-  });
-  return Fault.parse({ ...Object.fromEntries(pairs), kind });
-}
-
-function readValue(text: string): string | number | boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  return /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
+  const pairs = Array.from(new URLSearchParams(`kind=${header.replaceAll(/\s*;\s*/g, '&')}`), ([key, value]) => [
+    key.replaceAll('-', '_'),
+    /^(?:true|false|-?\d+(?:\.\d+)?)$/.test(value) ? JSON.parse(value) : value,
+  ]);
+  return Fault.parse(Object.fromEntries(pairs));
 }

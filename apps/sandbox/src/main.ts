@@ -7,12 +7,7 @@ const shutdownLimitMs = 5_000;
 
 const config = readConfig();
 const logger = createLogger('sandbox', config.logLevel);
-const sandbox = createSandbox({
-  apiKey: config.apiKey,
-  delayMs: config.delayMs,
-  logger,
-  instagram: config.instagram,
-});
+const sandbox = createSandbox({ ...config, logger });
 const [listener, shop, mail] = await Promise.all([
   sandbox.listen(config.port, config.host),
   sandbox.listenShop(config.shopPort, config.host),

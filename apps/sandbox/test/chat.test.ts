@@ -48,17 +48,6 @@ describe('a chat completion', () => {
     });
   });
 
-  test('reads content given in parts as their text', async () => {
-    const parts = [
-      { type: 'text', text: 'One ' },
-      { type: 'text', text: 'two' },
-    ] as const;
-    const inParts = await ask('', { messages: [{ role: 'user', content: [...parts] }] });
-    const asText = await ask('One two');
-    expect(inParts.usage).toEqual(asText.usage);
-    expect(inParts.choices).toEqual(asText.choices);
-  });
-
   test.each(['max_tokens', 'max_completion_tokens'])('is cut at %s', async (limit) => {
     const { choices, usage } = await ask('Hello?', { [limit]: 4 });
     expect(choices[0]?.finish_reason).toBe('length');
@@ -89,41 +78,13 @@ describe('a chat completion', () => {
   });
 });
 
-describe('a stream', () => {
-  test('adds up to the answer that comes in one piece', async () => {
-    const whole = await ask('How are you today?');
-    const stream = await client().chat.completions.create({
-      model,
-      messages: [{ role: 'user', content: 'How are you today?' }],
-      stream: true,
-      stream_options: { include_usage: true },
-    });
-    const chunks: OpenAI.ChatCompletionChunk[] = [];
-    for await (const chunk of stream) chunks.push(chunk);
-    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe(
-      whole.choices[0]?.message.content,
-    );
-    expect(chunks[0]?.choices[0]?.delta.role).toBe('assistant');
-    expect(chunks.at(-2)?.choices[0]?.finish_reason).toBe('stop');
-    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: whole.usage });
-    expect(new Set(chunks.map(({ id }) => id)).size).toBe(1);
-  });
-
-  test('ends with [DONE] and speaks of usage only when asked', async () => {
-    const answer = await post(JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: 'Hello?' }] }));
-    const text = await answer.text();
-    expect(answer.headers.get('content-type')).toContain('text/event-stream');
-    expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
-    expect(text).not.toContain('usage');
-  });
-});
-
 describe('a request that is wrong', () => {
   test.each([
     ['no messages', { messages: [] }, 'messages'],
     ['an unknown role', { messages: [{ role: 'boss', content: 'Hello?' }] }, 'messages[0].role'],
     ['a limit of nothing', { max_tokens: 0 }, 'max_tokens'],
     ['two choices', { n: 2 }, 'n'],
+    ['a stream', { stream: true }, 'stream'],
     ['an unknown format', { response_format: { type: 'yaml' } }, 'response_format.type'],
   ])('is told so: %s', async (_, wrong, param) => {
     const answer = await post(JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello?' }], ...wrong }));

@@ -1,7 +1,7 @@
 /** A sandbox of its own for a test file, and the client that real users of the API have. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import type { Listener } from '../src/listener.ts';
+import type { Listener } from '../src/http.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../src/server.ts';
 import { Settings } from '../src/settings.ts';
 

@@ -38,7 +38,7 @@ describe('an error', () => {
       { kind: 'error', code: 4, times: 1 },
       { kind: 'error', message: 'Mine' },
     ]);
-    expect((await send({ id: mina.id }, 'Hi')).body.error.message).toBe('(#4) به سقف درخواست‌های برنامه رسیده‌اید');
+    expect((await send({ id: mina.id }, 'Hi')).body.error.message).toBe('(#4) خطایی رخ داد.');
     expect((await send({ id: mina.id }, 'Hi')).body.error.message).toBe('Mine');
   });
 

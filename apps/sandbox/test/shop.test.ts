@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Listener } from '../src/listener.ts';
+import type { Listener } from '../src/http.ts';
 import { createSandbox } from '../src/server.ts';
 
 let shop: Listener | undefined;

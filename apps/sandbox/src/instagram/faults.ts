@@ -3,24 +3,14 @@ import { z } from 'zod';
 import { createFaultRuleBook, type FaultRuleBook, turnFields } from '../fault-rules.ts';
 import { type GraphError, statusOfCode } from './graph-errors.ts';
 
-/** The calls of the API, as a rule's `match.call` names them. */
-export const graphCalls = ['send', 'refresh', 'account', 'conversations', 'subscribed_apps'] as const;
+const graphCalls = ['send', 'refresh', 'account', 'conversations', 'subscribed_apps'] as const;
 export type GraphCall = (typeof graphCalls)[number];
 
+const silences = ['hang', 'hang_before_delivery', 'hang_after_delivery', 'reset', 'reset_after_delivery'] as const;
+
 /** Before delivery unless its name or `delivered` says otherwise. */
-const GraphFaultRule = z.strictObject({
-  kind: z.enum([
-    'error',
-    'hang',
-    'hang_before_delivery',
-    'hang_after_delivery',
-    'reset',
-    'reset_after_delivery',
-    'server_error',
-    'slow',
-    'html',
-    'invalid_json',
-  ]),
+export const GraphFaultRule = z.strictObject({
+  kind: z.enum(['error', 'server_error', 'slow', 'html', 'invalid_json', ...silences]),
   /** Whether the message reached its recipient although the answer doesn't say so: an `error` can lie, too. */
   delivered: z.boolean().optional(),
   /** Any kind: wait before the answer, after a delivery. `slow` without it waits a second. */
@@ -47,9 +37,6 @@ const GraphFaultRule = z.strictObject({
 });
 export type GraphFault = z.output<typeof GraphFaultRule>;
 
-export const GraphFaultRules = z.strictObject({ rules: z.array(GraphFaultRule).max(1_000) });
-
-/** What a rule may look at. */
 export type GraphSubject = { call: GraphCall; igUserId: string | null; recipient: string | null; text: string | null };
 
 export type GraphFaults = FaultRuleBook<GraphFault, GraphSubject>;
@@ -63,24 +50,15 @@ export function createGraphFaults(): GraphFaults {
   });
 }
 
-/** Whether a message is delivered under `fault`. */
 export function isDelivered(fault: GraphFault | undefined): boolean {
   if (fault === undefined || fault.kind === 'slow') return true;
   if (fault.delivered !== undefined) return fault.delivered;
   return ['hang_after_delivery', 'reset_after_delivery', 'invalid_json'].includes(fault.kind);
 }
 
-/** The error that a fault asks for, where it asks for one. */
 export function errorOf(fault: GraphFault | undefined): { error: GraphError } | undefined {
   if (fault?.kind !== 'error' && fault?.kind !== 'server_error') return undefined;
-  const failed = fault.kind === 'server_error';
-  const code = fault.code ?? (failed ? 2 : 100);
-  return {
-    error: {
-      ...fault,
-      code,
-      status: fault.status ?? (failed ? 500 : statusOfCode(code)),
-      is_transient: fault.is_transient ?? (failed || undefined),
-    },
-  };
+  const { kind, code = kind === 'error' ? 100 : 2, status, is_transient } = fault;
+  if (kind === 'error') return { error: { ...fault, code, status: status ?? statusOfCode(code) } };
+  return { error: { ...fault, code, status: status ?? 500, is_transient: is_transient ?? true } };
 }

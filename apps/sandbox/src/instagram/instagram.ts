@@ -1,60 +1,45 @@
 /** The stand-in for Instagram: an API that takes messages, and webhooks that announce comments, messages and echoes. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '@tally/core';
-import { createGraphFaults, type GraphFaults } from './faults.ts';
-import { FireInput, textOf } from './fire-input.ts';
-import { createGraphHandler, type GraphHandler } from './graph.ts';
-import { createIds } from './ids.ts';
-import { type AnnouncedEvent, isComment, webhookPayload } from './payloads.ts';
-import { createSends, type Sends } from './sends.ts';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { faultRoutes } from '../fault-rules.ts';
+import { pageOf } from '../pages.ts';
+import { nextAfter, PageQuery } from '../record.ts';
+import { type AnnouncedEvent, FireInput, isComment, textOf, webhookPayload } from './events.ts';
+import { createGraphFaults, GraphFaultRule } from './faults.ts';
+import { createGraphRoutes } from './graph.ts';
+import { createSends } from './sends.ts';
 import { InstagramSettings } from './settings.ts';
-import type { Subscriptions } from './subscriptions.ts';
 import { createThreads, type DirectMessage } from './threads.ts';
 import { postWebhook, type WebhookAnswer, writeAsMeta } from './webhook.ts';
 
 export type InstagramOptions = { appSecret?: string | undefined; webhookUrl?: string | undefined };
 
 /** What the webhook's receiver answered, what it was sent, and the comment's or the message's id in it. */
-export type Fired = WebhookAnswer & { payload: unknown; comment_id: string | null; mid: string | null };
+type Fired = WebhookAnswer & { payload: unknown; comment_id: string | null; mid: string | null };
 
-export type Instagram = {
-  sends: Sends;
-  faults: GraphFaults;
-  /** Accounts whose events go to the app, and the fields that they were subscribed to. */
-  subscriptions: Subscriptions;
-  settings: { current: InstagramSettings };
-  /** Announces an event by a signed webhook, and keeps what the API must know of it. */
-  fire: (input: FireInput) => Promise<Fired>;
-  graph: GraphHandler;
-  /** Forgets sends, conversations, subscriptions and faults; settings stay. */
-  clear: () => void;
-  /** Drops the echoes that are still to come. */
-  stop: () => void;
-};
+export type Instagram = ReturnType<typeof createInstagram>;
 
 /** Without a secret one of its own, so that nothing is ever signed with a known one by accident. */
-export function createInstagram(options: InstagramOptions, logger?: Logger): Instagram {
-  const settings = {
-    current: InstagramSettings.parse({
-      webhook_url: options.webhookUrl ?? null,
-      app_secret: options.appSecret ?? randomBytes(16).toString('hex'),
-    }),
-  };
-  const [sends, faults, threads, ids] = [createSends(), createGraphFaults(), createThreads(), createIds()];
-  const subscriptions: Subscriptions = new Map();
-  const pendingEchoes = new Set<NodeJS.Timeout>();
+export function createInstagram({ webhookUrl, appSecret }: InstagramOptions, logger?: Logger) {
+  const app_secret = appSecret ?? randomBytes(16).toString('hex');
+  const settings = { current: InstagramSettings.parse({ webhook_url: webhookUrl, app_secret }) };
+  const [sends, faults, threads] = [createSends(), createGraphFaults(), createThreads()];
+  /** Accounts whose events go to the app, and the fields that they were subscribed to. */
+  const subscriptions = new Map<string, string[]>();
+  let echoes = new AbortController();
 
-  function echo(igUserId: string, message: DirectMessage): void {
-    if (!settings.current.echo || settings.current.webhook_url === null) return;
-    const timer = setTimeout(async () => {
-      pendingEchoes.delete(timer);
-      const { id: mid, text, toId, at } = message;
-      const event = { kind: 'echo', ig_user_id: igUserId, from: { id: toId }, mid, text, timestamp_ms: at } as const;
-      const { status, body } = await fire(event);
-      if (status !== 200) logger?.warn({ status, body, mid }, 'an echo was not taken');
-    }, settings.current.echo_delay_ms);
-    timer.unref();
-    pendingEchoes.add(timer);
+  async function echo(igUserId: string, { id: mid, text, toId, at }: DirectMessage): Promise<void> {
+    const { echo, webhook_url, echo_delay_ms } = settings.current;
+    if (!echo || webhook_url === null) return;
+    const { signal } = echoes;
+    await wait(echo_delay_ms, undefined, { ref: false, signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    const event = { kind: 'echo', ig_user_id: igUserId, from: { id: toId }, mid, text, timestamp_ms: at } as const;
+    const { status, body } = await fire(event);
+    if (status !== 200) logger?.warn({ status, body, mid }, 'an echo was not taken');
   }
 
   async function fire(given: FireInput): Promise<Fired> {
@@ -64,33 +49,25 @@ export function createInstagram(options: InstagramOptions, logger?: Logger): Ins
       const answer = await postWebhook(settings.current, body, input.signature);
       return { ...answer, payload: input.payload, comment_id: null, mid: null };
     }
-    const { signature, ...asked } = input;
+    const { comment_id, mid, timestamp_ms, signature } = input;
     const event: AnnouncedEvent = {
-      ...asked,
-      text: textOf(asked),
-      comment_id: input.comment_id ?? ids.comment(),
-      mid: input.mid ?? ids.mid(input.ig_user_id, input.from.id),
-      timestamp_ms: input.timestamp_ms ?? Date.now(),
+      ...input,
+      comment_id: comment_id ?? threads.newCommentId(),
+      mid: mid ?? threads.newMessageId(input.ig_user_id, input.from.id),
+      timestamp_ms: timestamp_ms ?? Date.now(),
     };
     remember(event);
     const payload = webhookPayload(event);
     const answer = await postWebhook(settings.current, writeAsMeta(payload), signature);
-    const { comment_id, mid } = event;
-    return { ...answer, payload, ...(isComment(event) ? { comment_id, mid: null } : { comment_id: null, mid }) };
+    const ids = isComment(event) ? { comment_id: event.comment_id, mid: null } : { comment_id: null, mid: event.mid };
+    return { ...answer, payload, ...ids };
   }
 
   function remember(event: AnnouncedEvent): void {
-    const { kind, from } = event;
+    const { kind, from, mid: id, ig_user_id: toId, timestamp_ms: at } = event;
     threads.meet(from);
-    if (isComment(event)) threads.addComment(event.comment_id, from);
-    if (kind === 'message')
-      threads.addMessage(event.ig_user_id, from.id, {
-        id: event.mid,
-        text: event.text ?? '',
-        fromId: from.id,
-        toId: event.ig_user_id,
-        at: event.timestamp_ms,
-      });
+    if (isComment(event)) threads.addComment(event.comment_id, from.id);
+    if (kind === 'message') threads.addMessage({ id, text: textOf(event) ?? '', fromId: from.id, toId, at });
   }
 
   return {
@@ -98,26 +75,51 @@ export function createInstagram(options: InstagramOptions, logger?: Logger): Ins
     faults,
     subscriptions,
     settings,
+    /** Announces an event by a signed webhook, and keeps what the API must know of it. */
     fire,
-    graph: createGraphHandler({
-      sends,
-      faults,
-      threads,
-      subscriptions,
-      ids,
-      settings: () => settings.current,
-      onDelivered: echo,
-      logger,
-    }),
-    clear() {
-      sends.clear();
-      faults.clear();
-      threads.clear();
-      subscriptions.clear();
+    graph: createGraphRoutes({ sends, faults, threads, subscriptions, settings, onDelivered: echo }),
+    /** Forgets sends, conversations, subscriptions and faults; settings stay. */
+    clear(): void {
+      for (const forgettable of [sends, faults, threads, subscriptions]) forgettable.clear();
     },
-    stop() {
-      for (const timer of pendingEchoes) clearTimeout(timer);
-      pendingEchoes.clear();
+    /** Drops the echoes that are still to come. */
+    stop(): void {
+      echoes.abort();
+      echoes = new AbortController();
     },
   };
 }
+
+const SendsQuery = PageQuery.extend({ ig_user_id: z.string().optional() });
+
+/** Under `/sandbox/instagram`: fires events, shows sends, sets faults and settings. Bodies that don't fit are a 400. */
+export function createInstagramRoutes({ sends, faults, subscriptions, settings, fire }: Instagram): Hono {
+  return new Hono()
+    .get('/', (c) => c.html(pageOf('instagram')))
+    .get('/sends', (c) => {
+      const query = SendsQuery.parse(c.req.query());
+      const listed = sends.list(query);
+      return c.json({ sends: listed, next_after: nextAfter(listed, query.limit) });
+    })
+    .delete('/sends', (c) => {
+      sends.clear();
+      return c.json({ sends: [], next_after: null });
+    })
+    .get('/subscriptions', (c) => c.json({ subscriptions: Object.fromEntries(subscriptions) }))
+    .route('/faults', faultRoutes(faults, GraphFaultRule))
+    .get('/settings', (c) => c.json(shown(settings.current)))
+    .put('/settings', async (c) => {
+      // What isn't named stays: a test that wants no echoes need not know the secret.
+      const changes = z.looseObject({}).parse(await c.req.json());
+      settings.current = InstagramSettings.parse({ ...settings.current, ...changes });
+      return c.json(shown(settings.current));
+    })
+    .post('/fire', async (c) => {
+      // A page of somebody else's could otherwise send signed events from the browser of whoever runs the sandbox.
+      if (c.req.header('sec-fetch-site') === 'cross-site') return c.json({ error: 'not from another site' }, 403);
+      return c.json(await fire(FireInput.parse(await c.req.json())));
+    });
+}
+
+/** The secret is for signing, not for reading. */
+const shown = ({ app_secret, ...rest }: InstagramSettings): object => ({ ...rest, app_secret_set: app_secret !== '' });

@@ -1,69 +1,52 @@
-/** What Instagram knows: who wrote which comment, which were answered, and the messages of each conversation. */
-import { derivedId, derivedUsername } from './ids.ts';
+/** What Instagram knows: its ids, who wrote which comment, which were answered, and the messages of conversations. */
+import { createHash } from 'node:crypto';
+import { createEntries } from '../record.ts';
 
-export type Person = { id: string; username?: string | undefined };
+export type DirectMessage = { id: string; text: string; fromId: string; toId: string; at: number };
 
-export type DirectMessage = {
-  id: string;
-  text: string;
-  fromId: string;
-  toId: string;
-  /** Unix milliseconds. */
-  at: number;
-};
+export type Threads = ReturnType<typeof createThreads>;
 
-export type Threads = {
-  meet: (person: Person) => void;
-  usernameOf: (id: string) => string;
-  /** Keeps who wrote a comment, for the private reply to it. */
-  addComment: (commentId: string, person: Person) => void;
-  /** Who wrote a comment; a derived id where the sandbox never saw it. */
-  commenterOf: (commentId: string) => string;
-  isAnswered: (commentId: string) => boolean;
-  markAnswered: (commentId: string) => void;
-  addMessage: (igUserId: string, personId: string, message: DirectMessage) => void;
-  /** The people an account has conversations with. */
-  peopleOf: (igUserId: string) => string[];
-  /** Newest first, as Meta lists them. */
-  messagesOf: (igUserId: string, personId: string) => DirectMessage[];
-  clear: () => void;
-};
-
-/** More than any test makes; beyond it the oldest are forgotten. */
-const maxKept = 50_000;
-const maxMessagesPerThread = 200;
-
-export function createThreads(): Threads {
+export function createThreads() {
   const usernames = new Map<string, string>();
   const commenters = new Map<string, string>();
-  const answered = new Map<string, true>();
-  const threads = new Map<string, Map<string, DirectMessage[]>>();
+  const answered = new Set<string>();
+  const messages = createEntries<DirectMessage & { seq: number }>(20_000);
+  // The clock makes ids differ between runs, which a platform that remembers ids for days must see.
+  let latestId = Date.now();
 
   return {
-    meet({ id, username }) {
-      if (username !== undefined) keep(usernames, id, username);
+    newCommentId: () => `1787${++latestId}`,
+    newMessageId: (igUserId: string, personId: string) =>
+      opaqueId(`ig_dm:1:IGMessage:${igUserId}:${personId}:${++latestId}`),
+    meet({ id, username }: { id: string; username?: string | undefined }): void {
+      if (username !== undefined) usernames.set(id, username);
     },
-    usernameOf: (id) => usernames.get(id) ?? derivedUsername(id),
-    addComment: (commentId, person) => keep(commenters, commentId, person.id),
-    commenterOf: (commentId) => commenters.get(commentId) ?? derivedId(commentId),
-    isAnswered: (commentId) => answered.has(commentId),
-    markAnswered: (commentId) => keep(answered, commentId, true),
-    addMessage(igUserId, personId, message) {
-      const people = threads.get(igUserId) ?? keep(threads, igUserId, new Map<string, DirectMessage[]>());
-      const messages = people.get(personId) ?? keep(people, personId, []);
-      messages.unshift(message);
-      messages.length = Math.min(messages.length, maxMessagesPerThread);
+    usernameOf: (id: string) => usernames.get(id) ?? `ig_${id.slice(-6)}`,
+    /** Keeps who wrote a comment, for the private reply to it. */
+    addComment: (commentId: string, personId: string) => commenters.set(commentId, personId),
+    /** Who wrote a comment; a derived id where the sandbox never saw it. */
+    commenterOf: (commentId: string) => commenters.get(commentId) ?? derivedId(commentId),
+    isAnswered: (commentId: string) => answered.has(commentId),
+    markAnswered: (commentId: string) => answered.add(commentId),
+    addMessage: messages.add,
+    /** An account's messages by the people it has conversations with; newest first, as Meta lists them. */
+    conversationsOf(igUserId: string): Map<string, DirectMessage[]> {
+      const own = messages.list({ limit: Infinity }, ({ fromId, toId }) => fromId === igUserId || toId === igUserId);
+      return Map.groupBy(own.reverse(), ({ fromId, toId }) => (fromId === igUserId ? toId : fromId));
     },
-    peopleOf: (igUserId) => [...(threads.get(igUserId)?.keys() ?? [])],
-    messagesOf: (igUserId, personId) => threads.get(igUserId)?.get(personId) ?? [],
-    clear() {
-      for (const map of [usernames, commenters, answered, threads]) map.clear();
+    clear(): void {
+      for (const known of [usernames, commenters, answered, messages]) known.clear();
     },
   };
 }
 
-function keep<Value>(map: Map<string, Value>, key: string, value: Value): Value {
-  if (map.size >= maxKept) map.delete(map.keys().next().value ?? '');
-  map.set(key, value);
-  return value;
+/** 16 digits that are always the same for `seed`: ids are strings, since they exceed what a number can hold. */
+export function derivedId(seed: string): string {
+  const digits = createHash('sha256').update(seed).digest().readBigUInt64BE() % 10n ** 15n;
+  return `1${String(digits).padStart(15, '0')}`;
 }
+
+export const idInToken = (token = ''): string | undefined => /\d{15,20}/.exec(token)?.[0];
+
+/** Meta's ids of messages and threads are base64 of such a path, with ZD in the place of padding. */
+export const opaqueId = (path: string): string => `aWdf${Buffer.from(path).toString('base64url')}ZD`;

@@ -1,11 +1,9 @@
 /** Plans a whole HTTP answer as plain data, so that nothing here touches a socket. */
 import type { Outcome } from '../book.ts';
 import type { ChosenFault } from '../faults.ts';
-import type { Settings } from '../settings.ts';
-import { complete, measurePrompt } from './completion.ts';
-import type { Dialect, ErrorKind, ModelError, Usage } from './dialects/dialect.ts';
-import type { ChatRequest } from './request.ts';
-import { writeJson, writeStream } from './wire.ts';
+import { type Asked, type Completion, complete } from './completion.ts';
+import type { Dialect, ErrorKind, ModelError } from './dialects/dialect.ts';
+import { countPromptTokens, noTokens, type Tokens } from './tokens.ts';
 
 export type Reply = {
   status: number;
@@ -13,83 +11,81 @@ export type Reply = {
   body: string;
   /** What the book says once all of it was written. */
   outcome: Outcome;
-  usage: Usage;
+  usage: Tokens;
 };
 
-const noUsage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
 const page = '<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>';
-/** The default Retry-After of a rule with a rate. */
 const defaultRetryAfterS = 1;
+const json = { 'content-type': 'application/json' };
 
-/** What `request` is answered, `fault` included; errors and pages use no tokens. */
-export function planReply(
-  dialect: Dialect,
-  request: ChatRequest,
-  options: { id: string; fault: ChosenFault | undefined; settings: Settings },
-): Reply {
-  const { id, fault, settings } = options;
-  const { promptTokens, isTooLong } = measurePrompt(dialect, request);
-  const about = { fault, model: request.model, inputTokens: promptTokens };
-  const error = errorOf(dialect, fault) ?? (isTooLong ? dialect.errors.context_length : undefined);
-  if (error) return errorReply(dialect, error, about);
+/** What a request is answered, its fault included; errors and pages use no tokens. */
+export function planReply(dialect: Dialect, asked: Asked): Reply {
+  const { request, fault } = asked;
+  const promptTokens = countPromptTokens(request.messages);
+  const tooLong = promptTokens > dialect.contextTokens ? dialect.errors.context_length : undefined;
+  const error = errorOf(dialect, fault) ?? tooLong;
+  const facts = { model: request.model, input: promptTokens, limit: dialect.contextTokens };
+  if (error) return errorReply(dialect, error, fault, facts);
   if (fault?.kind === 'html')
-    return { status: 200, headers: { 'content-type': 'text/html' }, body: page, outcome: 'garbled', usage: noUsage };
+    return { status: 200, headers: { 'content-type': 'text/html' }, body: page, outcome: 'garbled', usage: noTokens };
 
-  const completion = complete({ dialect, request, promptTokens, fault, settings });
-  const wire = { dialect, id, fault, includeUsage: request.stream_options?.include_usage === true };
-  const body = request.stream === true ? writeStream(completion, wire) : writeJson(completion, wire);
-  const garbled = fault?.kind === 'invalid_json';
-  return {
-    status: 200,
-    headers: { 'content-type': request.stream === true ? 'text/event-stream; charset=utf-8' : 'application/json' },
-    body: garbled ? body.slice(0, body.length / 2).toWellFormed() : body,
-    outcome: garbled ? 'garbled' : 'answered',
-    usage: completion.usage,
-  };
+  const completion = complete({ dialect, promptTokens, ...asked });
+  const body = writeBody(dialect, completion, asked);
+  const answered = { status: 200, headers: json, usage: completion.usage };
+  if (fault?.kind !== 'invalid_json') return { ...answered, body, outcome: 'answered' };
+  return { ...answered, body: body.slice(0, body.length / 2).toWellFormed(), outcome: 'garbled' };
 }
 
-/** What an error's message and headers depend on. */
-export type ErrorContext = { fault?: ChosenFault | undefined; model?: string; inputTokens?: number };
+function writeBody(dialect: Dialect, completion: Completion, { request, id, fault }: Asked): string {
+  const choice = { index: 0, ...dialect.writeChoice(completion), finish_reason: completion.finishReason };
+  const written = dialect.writeUsage(completion.usage);
+  const bend = absurdities[fault?.usage ?? 'negative'];
+  const bent = Object.entries(written).map(([name, value]) => [name, typeof value === 'number' ? bend(value) : value]);
+  return JSON.stringify({
+    id,
+    object: 'chat.completion',
+    created: Math.floor(Date.now() / 1_000),
+    model: request.model,
+    choices: fault?.kind === 'empty_choices' ? [] : [choice],
+    usage: fault?.kind === 'no_usage' ? undefined : fault?.kind === 'absurd_usage' ? Object.fromEntries(bent) : written,
+    ...dialect.envelope,
+  });
+}
 
-/** An error in the dialect's form. */
+const absurdities = {
+  negative: (tokens: number) => -tokens,
+  fractional: (tokens: number) => tokens + 0.5,
+  huge: (tokens: number) => tokens + 1e15,
+  strings: String,
+};
+
+/** An error in the dialect's form; `facts` are for its message. */
 export function errorReply(
   dialect: Dialect,
   error: ModelError,
-  { fault, model = '', inputTokens = 0 }: ErrorContext = {},
+  fault?: ChosenFault,
+  facts: Record<string, string | number> = {},
 ): Reply {
-  const message = error.message
-    .replaceAll('{model}', model)
-    .replaceAll('{input}', String(inputTokens))
-    .replaceAll('{limit}', String(dialect.contextTokens));
+  const message = error.message.replace(/\{(\w+)\}/g, (_, name: string) => String(facts[name]));
   const retryAfterS = fault?.retry_after_s ?? (fault?.allow_per_second === undefined ? undefined : defaultRetryAfterS);
   return {
     status: fault?.status ?? error.status,
     headers: {
-      'content-type': 'application/json',
+      ...json,
       ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
       ...(fault?.retry_after_ms !== undefined && { 'retry-after-ms': String(fault.retry_after_ms) }),
     },
     body: JSON.stringify(dialect.writeError({ ...error, message }, retryAfterS)),
     outcome: 'error',
-    usage: noUsage,
+    usage: noTokens,
   };
 }
 
-/** The refusal of a combination of parameters, where the dialect refuses it. */
-export function refuse(dialect: Dialect, request: ChatRequest, settings: Settings): Reply | undefined {
-  const isReasoningModel = settings.reasoning_tokens > 0;
-  const refusal = dialect.refusals.find((one) => one.if(request, isReasoningModel));
-  return refusal && errorReply(dialect, refusal.error);
-}
-
-/** A 400 that names the parameter at fault. */
-export function badRequest(dialect: Dialect, param: string | null, message: string): Reply {
-  return errorReply(dialect, { ...dialect.errors.bad_request, param, message });
-}
+export const badRequest = (dialect: Dialect, param: string | null, message: string): Reply =>
+  errorReply(dialect, { ...dialect.errors.bad_request, param, message });
 
 function errorOf({ errors, contentRefused }: Dialect, fault: ChosenFault | undefined): ModelError | undefined {
-  if (fault === undefined) return undefined;
-  if (fault.kind !== 'content_refused')
-    return Object.hasOwn(errors, fault.kind) ? errors[fault.kind as ErrorKind] : undefined;
-  return typeof contentRefused === 'object' && 'error' in contentRefused ? contentRefused.error : undefined;
+  if (fault?.kind === 'content_refused')
+    return typeof contentRefused === 'object' && 'error' in contentRefused ? contentRefused.error : undefined;
+  return fault && Object.hasOwn(errors, fault.kind) ? errors[fault.kind as ErrorKind] : undefined;
 }

@@ -1,49 +1,27 @@
 /** The interface of a dialect: one provider's variant of OpenAI's chat completions, its usage and its errors. */
 import type { ChatRequest } from '../request.ts';
+import type { Tokens } from '../tokens.ts';
 
 export type DialectName = 'openai' | 'xai' | 'google' | 'ollama' | 'deepseek';
 
-/** In tokens, as the book keeps them: cached tokens are part of the prompt, reasoning tokens of the completion. */
-export type Usage = {
-  promptTokens: number;
-  cachedTokens: number;
-  completionTokens: number;
-  reasoningTokens: number;
-};
+/** What an answer says. `content` is null for a refusal, and for input that was blocked; `reasoning` may be empty. */
+export type Said = { content: string | null; refusal: string | null; reasoning: string; finishReason: string };
 
-/** The content of an answer. */
-export type Said = {
-  /** Null for a refusal, and for input that was blocked. */
-  content: string | null;
-  refusal: string | null;
-  /** Empty where the model has none. */
-  reasoning: string;
-  finishReason: string;
-};
-
-/** The errors that every dialect has in its own form. */
-export const errorKinds = [
-  'rate_limit',
-  'server_error',
-  'unavailable',
-  'bad_request',
-  'unauthorized',
-  'unpaid',
-  'forbidden',
-  'unknown_model',
-  'context_length',
-  'too_large',
-] as const;
+const serverErrors = ['rate_limit', 'server_error', 'unavailable'] as const;
+const accountErrors = ['unauthorized', 'unpaid', 'forbidden', 'unknown_model'] as const;
+const requestErrors = ['bad_request', 'context_length', 'too_large'] as const;
+export const errorKinds = [...serverErrors, ...accountErrors, ...requestErrors] as const;
 export type ErrorKind = (typeof errorKinds)[number];
 
 /**
  * An error of a dialect. xAI sends `type` as `code`, Google as `status`. `{model}`, `{input}` and `{limit}` in the
  * message are replaced by the request's model, its input tokens and the model's limit.
  */
-export type ModelError = { status: number; message: string; type: string; param?: string | null; code?: string | null };
+export type ModelError = { status: number; type: string; message: string; code: string | null; param: string | null };
 
-/** A combination of parameters that the provider rejects. */
-type Refusal = { if: (request: ChatRequest, isReasoningModel: boolean) => boolean; error: ModelError };
+export function error(status: number, type: string, message: string, code?: string, param?: string): ModelError {
+  return { status, type, message, code: code ?? null, param: param ?? null };
+}
 
 export type Dialect = {
   name: DialectName;
@@ -51,24 +29,19 @@ export type Dialect = {
   basePath: string;
   /** The fields that limit the output, in order of precedence; others are ignored. */
   limitFields: readonly ('max_completion_tokens' | 'max_tokens')[];
-  /** The limit of the prompt. */
   contextTokens: number;
-  /** Undefined: answers have no request id. */
-  requestIdHeader: string | undefined;
+  requestIdHeader?: string;
   /** Whether the content begins with the reasoning, in a `<think>` block. */
-  hasReasoningInContent: boolean;
-  /** Whether some JSON answers come in a code fence. */
-  fencesJson: boolean;
-  refusals: readonly Refusal[];
-  /** Further fields of every answer. */
-  envelope: object;
+  hasReasoningInContent?: boolean;
+  fencesJson?: boolean;
+  refusals?: readonly { if: (request: ChatRequest, isReasoningModel: boolean) => boolean; error: ModelError }[];
+  envelope?: object;
   /** A choice without its index and finish reason. */
   writeChoice: (said: Said) => object;
-  writeUsage: (usage: Usage) => Record<string, unknown>;
+  writeUsage: (usage: Tokens) => Record<string, unknown>;
   errors: Record<ErrorKind, ModelError>;
   /** How content is refused: by an error, by a finish reason, or only in the answer's text. */
   contentRefused: { error: ModelError } | { finishReason: string } | 'in_text';
-  /** The body of an error. */
   writeError: (error: ModelError, retryAfterS: number | undefined) => unknown;
 };
 
@@ -78,7 +51,12 @@ export const plainMessage = ({ content, refusal }: Said): object => ({
   content: content ?? refusal ?? '',
 });
 
-/** The body of an error in OpenAI's form. */
-export const writeOpenAiError = ({ message, type, param = null, code = null }: ModelError): object => ({
+export const plainUsage = ({ prompt_tokens, completion_tokens, total_tokens }: Tokens) => ({
+  prompt_tokens,
+  completion_tokens,
+  total_tokens,
+});
+
+export const writeOpenAiError = ({ message, type, param, code }: ModelError): object => ({
   error: { message, type, param, code },
 });

@@ -7,8 +7,3 @@ import { openai } from './openai.ts';
 import { xai } from './xai.ts';
 
 export const dialects: readonly Dialect[] = [openai, xai, google, ollama, deepseek];
-
-const byUrl = new Map(dialects.map((dialect) => [`${dialect.basePath}/chat/completions`, dialect]));
-
-/** The dialect of a chat completions URL. */
-export const dialectAt = (url: string | undefined): Dialect | undefined => byUrl.get(url ?? '');
