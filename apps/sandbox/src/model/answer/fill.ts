@@ -1,7 +1,7 @@
 /** Fills a JSON Schema from a material: each field by its name and type, else with the smallest value of its type. */
 import type { Material } from './material.ts';
 import type { Amount } from './money.ts';
-import { proseOf, readPairs, readThings, type Thing } from './resources.ts';
+import { proseOf, readPairs, readThings, type Thing } from './things.ts';
 import { inStock, outOfStock } from './topics.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
