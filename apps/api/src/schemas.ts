@@ -1,9 +1,9 @@
 /** Zod schemas and row mappers that several routes share. */
 import { z } from '@hono/zod-openapi';
 import { refusalOf } from '@tally/billing';
-import type { Standing } from '@tally/db';
-import { type JobSummary as JobSummaryRow, type JobView, jobStatuses } from '@tally/db';
+import { jobStatuses, type Standing } from '@tally/db';
 import { limits } from './limits.ts';
+import { bodyOf } from './rows.ts';
 
 export const AiUsage = z
   .object({
@@ -91,22 +91,8 @@ export const Job = z
 
 export const JobSummary = Job.omit({ result: true, progress: true, tokens_consumed: true }).openapi('JobSummary');
 
-export function toJobSummary(job: JobSummaryRow): z.infer<typeof JobSummary> {
-  return {
-    id: job.id,
-    task: job.task,
-    status: job.status,
-    error: job.error,
-    error_code: job.errorCode,
-    created_at: job.createdAt.toISOString(),
-    started_at: job.startedAt?.toISOString() ?? null,
-    finished_at: job.finishedAt?.toISOString() ?? null,
-  };
-}
-
-export function toJob(job: JobView): z.infer<typeof Job> {
-  return { ...toJobSummary(job), progress: job.progress, result: job.result, tokens_consumed: job.tokensConsumed };
-}
+export const toJobSummary = bodyOf(JobSummary);
+export const toJob = bodyOf(Job);
 
 export const Created = z.iso.datetime();
 
@@ -169,19 +155,6 @@ export function jsonResponse<Shape extends z.ZodRawShape>(description: string, s
 export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
   return { body: { required: true, content: { 'application/json': { schema } } } };
 }
-
-/** The query of a paginated list. */
-export const PageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(limits.maxPageSize).default(20),
-  cursor: z.uuid().optional(),
-});
-
-/** The `cursor` of the page after these rows. */
-export const cursorAfter = (rows: { id: string }[]): string | null => rows.at(-1)?.id ?? null;
-
-/** The `cursor` of the next page; null where these rows don't fill the page, which makes it the last. */
-export const nextCursor = (rows: { id: string }[], limit: number): string | null =>
-  rows.length === limit ? cursorAfter(rows) : null;
 
 /** A UUID in any case; lower case is the stored form. */
 export const IdParam = z.object({ id: z.uuid().toLowerCase() });

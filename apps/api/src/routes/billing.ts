@@ -14,12 +14,12 @@ import {
 } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
+const base = { tags: ['Billing'], security: bearer };
 const overview = createRoute({
+  ...base,
   method: 'get',
   path: '/api/billing/overview',
-  tags: ['Billing'],
   summary: 'Tokens: consumed, included, remaining, held',
-  security: bearer,
   responses: {
     200: jsonResponse('The balance', {
       ai_tokens_total: z.int(),
@@ -35,19 +35,17 @@ const overview = createRoute({
   },
 });
 const subscription = createRoute({
+  ...base,
   method: 'get',
   path: '/api/billing/subscription',
-  tags: ['Billing'],
   summary: 'The running subscription',
-  security: bearer,
   responses: { 200: jsonResponse('The subscription', Subscription.shape), ...errorResponses(401) },
 });
 const plans = createRoute({
+  ...base,
   method: 'get',
   path: '/api/billing/plans',
-  tags: ['Billing'],
   summary: 'The plans on offer, and the one that runs',
-  security: bearer,
   responses: {
     200: jsonResponse('The plans', {
       plans: z.array(Plan),
@@ -57,11 +55,10 @@ const plans = createRoute({
   },
 });
 const usage = createRoute({
+  ...base,
   method: 'get',
   path: '/api/billing/usage',
-  tags: ['Billing'],
   summary: 'Usage by UTC day, task and model',
-  security: bearer,
   request: { query: z.object({ days: z.coerce.number().int().min(1).max(366).default(31) }) },
   responses: {
     200: jsonResponse('Newest day first', {

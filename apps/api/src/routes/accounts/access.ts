@@ -1,19 +1,12 @@
 /** Routes that grant and revoke access: password, API keys, logout everywhere. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, hashPassword, TallyError } from '@tally/core';
-import {
-  type ApiKey as ApiKeyRow,
-  deleteApiKey,
-  type EndedSessions,
-  endSessions,
-  findAccount,
-  insertApiKey,
-  listApiKeys,
-} from '@tally/db';
+import { deleteApiKey, type EndedSessions, endSessions, findAccount, insertApiKey, listApiKeys } from '@tally/db';
 import { newApiKey } from '../../auth/authenticate.ts';
 import { refuseOldLogin, requireLogin, requirePassword, requireRecentLogin } from '../../auth/require.ts';
 import { limits } from '../../limits.ts';
 import { sendLink } from '../../mail/links.ts';
+import { bodyOf } from '../../rows.ts';
 import {
   bearer,
   Code,
@@ -26,6 +19,7 @@ import {
   NewPassword,
 } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
+import { deleteBy } from '../resources.ts';
 import { refuseWeakPassword } from './passwords.ts';
 import { newToken, Token } from './token.ts';
 
@@ -44,14 +38,15 @@ const ApiKey = z.object({
   operator_scope: OperatorScope,
   created_at: Created,
 });
+const toApiKey = bodyOf(ApiKey);
 
+const base = { tags: ['Accounts'], security: bearer };
 const password = createRoute({
+  ...base,
   method: 'post',
   path: '/api/accounts/password',
-  tags: ['Accounts'],
   summary: 'Change the password; ends every bearer token given out before',
   description: 'API keys go on unless `end_api_keys` is true: the answer says how many.',
-  security: bearer,
   middleware: [requireLogin],
   request: jsonBody(
     z.object({
@@ -64,38 +59,34 @@ const password = createRoute({
   responses: { 200: jsonResponse('A new bearer token', { ...Token, ...KeyCounts }), ...errorResponses(400, 401, 403) },
 });
 const resend = createRoute({
+  ...base,
   method: 'post',
   path: '/api/accounts/confirmation',
-  tags: ['Accounts'],
   summary: 'Have the link that confirms the address sent again',
-  security: bearer,
   middleware: [requireLogin],
   responses: { 202: jsonResponse('It is on its way', {}), ...errorResponses(401, 403, 409) },
 });
 const logoutEverywhere = createRoute({
+  ...base,
   method: 'post',
   path: '/api/accounts/logout-everywhere',
-  tags: ['Accounts'],
   summary: 'End every bearer token given out so far, this one too, and API keys where that is wanted',
-  security: bearer,
   middleware: [requireLogin],
   request: jsonBody(z.object({ end_api_keys: EndKeys })),
   responses: { 200: jsonResponse('Logged out', KeyCounts), ...errorResponses(400, 401, 403) },
 });
 const listKeys = createRoute({
+  ...base,
   method: 'get',
   path: '/api/accounts/api-keys',
-  tags: ['Accounts'],
   summary: 'List API keys',
-  security: bearer,
   responses: { 200: jsonResponse('The keys, newest first', { api_keys: z.array(ApiKey) }), ...errorResponses(401) },
 });
 const createKey = createRoute({
+  ...base,
   method: 'post',
   path: '/api/accounts/api-keys',
-  tags: ['Accounts'],
   summary: 'Make an API key; it is shown only now. Wants a login of the last hour',
-  security: bearer,
   middleware: [requireRecentLogin],
   request: jsonBody(
     z.object({ name: boundedText(limits.maxTitleCharacters), operator_scope: OperatorScope.default('none') }),
@@ -106,11 +97,10 @@ const createKey = createRoute({
   },
 });
 const removeKey = createRoute({
+  ...base,
   method: 'delete',
   path: '/api/accounts/api-keys/{id}',
-  tags: ['Accounts'],
   summary: 'Revoke an API key. Wants a login of the last hour',
-  security: bearer,
   middleware: [requireRecentLogin],
   request: { params: IdParam },
   responses: { 200: jsonResponse('Revoked', {}), ...errorResponses(401, 403, 404) },
@@ -173,11 +163,10 @@ export function accessRoutes(services: ApiServices) {
         throw new TallyError('conflict', `An account has at most ${limits.maxApiKeys} API keys: revoke one first`);
       return c.json({ success: true as const, api_key: { ...toApiKey(row), key } }, 201);
     })
-    .openapi(removeKey, async (c) => {
-      const found = await deleteApiKey(db, c.get('identity').accountId, c.req.valid('param').id);
-      if (!found) throw new TallyError('not_found', 'There is no such API key');
-      return c.json({ success: true as const }, 200);
-    });
+    .openapi(
+      removeKey,
+      deleteBy('API key', (accountId, id) => deleteApiKey(db, accountId, id)),
+    );
 }
 
 const loginEnded = () => new TallyError('unauthenticated', 'This login has ended meanwhile');
@@ -185,12 +174,4 @@ const loginEnded = () => new TallyError('unauthenticated', 'This login has ended
 const toKeyCounts = ({ endedKeys, keptKeys }: EndedSessions) => ({
   api_keys_ended: endedKeys,
   api_keys_kept: keptKeys,
-});
-
-const toApiKey = (row: ApiKeyRow): z.infer<typeof ApiKey> => ({
-  id: row.id,
-  name: row.name,
-  hint: row.hint,
-  operator_scope: row.operatorScope,
-  created_at: row.createdAt.toISOString(),
 });

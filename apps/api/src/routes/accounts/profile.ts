@@ -7,12 +7,12 @@ import { bearer, Created, errorResponses, jsonResponse, Subscription, toSubscrip
 import type { ApiEnv, ApiServices } from '../../services.ts';
 
 const percent = z.number().min(0).max(100);
+const base = { tags: ['Accounts'], security: bearer };
 const profile = createRoute({
+  ...base,
   method: 'get',
   path: '/api/accounts/profile',
-  tags: ['Accounts'],
   summary: 'Who am I, and how much is left',
-  security: bearer,
   responses: {
     200: jsonResponse('The account', {
       id: z.uuid(),
@@ -27,11 +27,10 @@ const profile = createRoute({
   },
 });
 const overview = createRoute({
+  ...base,
   method: 'get',
   path: '/api/accounts/overview',
-  tags: ['Accounts'],
   summary: 'The account’s subscription and tokens',
-  security: bearer,
   responses: {
     200: jsonResponse('The overview', { token_usage_remaining: percent, current_subscription: Subscription }),
     ...errorResponses(401),

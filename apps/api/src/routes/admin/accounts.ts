@@ -15,12 +15,12 @@ const AllowUnconfirmed = z.boolean().default(false).openapi({
 const Acted = { email: z.string(), subscription: Subscription };
 const Headers = z.object({ 'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional() });
 
+const base = { tags: ['Operators'], security: bearer };
 const subscribeRoute = createRoute({
+  ...base,
   method: 'post',
   path: '/api/admin/subscriptions',
-  tags: ['Operators'],
   summary: 'Start a subscription and end the running one (top-ups move over), or book one that begins later',
-  security: bearer,
   request: {
     headers: Headers,
     ...jsonBody(
@@ -42,11 +42,10 @@ const subscribeRoute = createRoute({
   },
 });
 const grant = createRoute({
+  ...base,
   method: 'post',
   path: '/api/admin/grants',
-  tags: ['Operators'],
   summary: 'Add tokens to the running subscription; a negative number takes away what is free',
-  security: bearer,
   request: {
     headers: Headers,
     ...jsonBody(
@@ -73,29 +72,26 @@ const grant = createRoute({
 });
 
 const unbook = createRoute({
+  ...base,
   method: 'delete',
   path: '/api/admin/subscriptions/booked',
-  tags: ['Operators'],
   summary: 'Take back a subscription that was booked and has not begun',
-  security: bearer,
   request: { query: z.object({ email: z.email() }) },
   responses: { 200: jsonResponse('The running subscription', Acted), ...errorResponses(400, 401, 403, 404) },
 });
 const suspend = createRoute({
+  ...base,
   method: 'post',
   path: '/api/admin/accounts/suspend',
-  tags: ['Operators'],
   summary: 'Suspend an account: its tasks are refused, its period, balance and numbers stay as they are',
-  security: bearer,
   request: jsonBody(z.object({ email: z.email(), reason: Reason })),
   responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
 });
 const resume = createRoute({
+  ...base,
   method: 'post',
   path: '/api/admin/accounts/resume',
-  tags: ['Operators'],
   summary: 'End a suspension: nothing starts anew',
-  security: bearer,
   request: jsonBody(z.object({ email: z.email() })),
   responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
 });

@@ -1,6 +1,6 @@
 /** Routes on conversations with customers: reading, pausing the assistant, adding and correcting messages. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { boundedText, TallyError } from '@tally/core';
+import { boundedText } from '@tally/core';
 import {
   type ConversationView,
   correctMessage,
@@ -13,17 +13,10 @@ import {
 } from '@tally/db';
 import { maxQuestionCharacters } from '@tally/tasks';
 import { limits } from '../../limits.ts';
-import {
-  bearer,
-  Created,
-  errorResponses,
-  IdParam,
-  jsonBody,
-  jsonResponse,
-  nextCursor,
-  PageQuery,
-} from '../../schemas.ts';
+import { bodyOf } from '../../rows.ts';
+import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
+import { listRoute, nextCursor, orNotFound } from '../resources.ts';
 
 const Conversation = z
   .object({
@@ -48,35 +41,22 @@ const Message = z
     corrected: z.boolean(),
   })
   .openapi('Message');
-const toConversation = (row: ConversationView): z.infer<typeof Conversation> => ({
-  id: row.id,
-  channel: row.channel,
-  ig_user_id: row.igUserId,
-  customer: row.customer,
-  paused: row.isPaused,
-  created_at: row.createdAt.toISOString(),
-  last_message_at: row.lastMessageAt.toISOString(),
-});
-const toMessage = ({ saidAt, isUnsent, ...message }: MessageView): z.infer<typeof Message> => ({
-  ...message,
-  said_at: saidAt.toISOString(),
-  unsent: isUnsent,
-});
+const conversationBody = bodyOf(Conversation);
+const toConversation = (row: ConversationView) => conversationBody({ ...row, paused: row.isPaused });
+const messageBody = bodyOf(Message);
+const toMessage = (row: MessageView) => messageBody({ ...row, unsent: row.isUnsent });
 
+const noun = 'conversation or message';
 const base = { tags: ['Chat'], security: bearer };
 const path = '/api/chat/conversations';
 const one = jsonResponse('The conversation', { conversation: Conversation });
 const text = boundedText(maxQuestionCharacters);
-const list = createRoute({
+const list = listRoute({
   ...base,
-  method: 'get',
   path,
   summary: 'List conversations, the one with the latest message first',
-  request: { query: PageQuery },
-  responses: {
-    200: jsonResponse('A page', { conversations: z.array(Conversation), next_cursor: z.string().nullable() }),
-    ...errorResponses(400, 401),
-  },
+  name: 'conversations',
+  item: Conversation,
 });
 const get = createRoute({
   ...base,
@@ -123,12 +103,8 @@ const correct = createRoute({
 });
 
 export function conversationRoutes({ db }: ApiServices) {
-  const orNotFound = <T>(row: T | undefined): T => {
-    if (row === undefined) throw new TallyError('not_found', 'There is no such conversation or message');
-    return row;
-  };
   const setState = async (accountId: string, conversationId: string, isPaused: boolean) => {
-    const conversation = orNotFound(await setPaused(db, { accountId, conversationId, isPaused }));
+    const conversation = orNotFound(noun, await setPaused(db, { accountId, conversationId, isPaused }));
     return { success: true as const, conversation: toConversation(conversation) };
   };
   return new OpenAPIHono<ApiEnv>()
@@ -140,7 +116,7 @@ export function conversationRoutes({ db }: ApiServices) {
     })
     .openapi(get, async (c) => {
       const { accountId } = c.get('identity');
-      const conversation = orNotFound(await findConversation(db, accountId, c.req.valid('param').id));
+      const conversation = orNotFound(noun, await findConversation(db, accountId, c.req.valid('param').id));
       const limit = limits.messagesShown;
       const messages = await listMessages(db, { accountId, conversationId: conversation.id, limit });
       const body = { success: true as const, conversation: toConversation(conversation) };
@@ -155,13 +131,16 @@ export function conversationRoutes({ db }: ApiServices) {
     .openapi(addMessage, async (c) => {
       const input = { conversationId: c.req.valid('param').id, text: c.req.valid('json').text };
       const { accountId } = c.get('identity');
-      const message = orNotFound(await insertHumanMessage(db, { accountId, ...input }));
+      const message = orNotFound(noun, await insertHumanMessage(db, { accountId, ...input }));
       return c.json({ success: true as const, message: toMessage(message) }, 201);
     })
     .openapi(correct, async (c) => {
       const { id: conversationId, message_id: messageId } = c.req.valid('param');
       const { accountId } = c.get('identity');
       const input = { accountId, conversationId, messageId, text: c.req.valid('json').text };
-      return c.json({ success: true as const, message: toMessage(orNotFound(await correctMessage(db, input))) }, 200);
+      return c.json(
+        { success: true as const, message: toMessage(orNotFound(noun, await correctMessage(db, input))) },
+        200,
+      );
     });
 }

@@ -1,20 +1,13 @@
 /** Routes on an account's products: as extracted, with the owner's corrections. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { boundedText, TallyError } from '@tally/core';
+import { boundedText } from '@tally/core';
 import { correctProduct, deleteProduct, findProduct, type KeptProduct, listProducts } from '@tally/db';
 import { describeProduct, ProductFields, StoredProduct } from '@tally/extraction';
 import { limits } from '../../limits.ts';
-import {
-  bearer,
-  Created,
-  errorResponses,
-  IdParam,
-  jsonBody,
-  jsonResponse,
-  nextCursor,
-  PageQuery,
-} from '../../schemas.ts';
+import { defined } from '../../rows.ts';
+import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
+import { deleteBy, deleteRoute, listRoute, nextCursor, orNotFound } from '../resources.ts';
 
 const Product = StoredProduct.extend({ created_at: Created, updated_at: Created }).openapi('Product');
 const toProduct = ({ createdAt, updatedAt, ...product }: KeptProduct): z.infer<typeof Product> => ({
@@ -47,16 +40,12 @@ const Correction = z
   .partial();
 
 const base = { tags: ['Products'], security: bearer };
-const list = createRoute({
+const list = listRoute({
   ...base,
-  method: 'get',
   path: '/api/products',
   summary: 'List products, newest first',
-  request: { query: PageQuery },
-  responses: {
-    200: jsonResponse('A page', { products: z.array(Product), next_cursor: z.string().nullable() }),
-    ...errorResponses(400, 401),
-  },
+  name: 'products',
+  item: Product,
 });
 const get = createRoute({
   ...base,
@@ -74,20 +63,13 @@ const correct = createRoute({
   request: { params: IdParam, ...jsonBody(Correction.openapi({ example: { price: 119, availability: 'in_stock' } })) },
   responses: { 200: jsonResponse('The product', { product: Product }), ...errorResponses(400, 401, 404) },
 });
-const remove = createRoute({
-  ...base,
-  method: 'delete',
-  path: '/api/products/{id}',
-  summary: 'Delete a product and its questions',
-  request: { params: IdParam },
-  responses: { 200: jsonResponse('Deleted', {}), ...errorResponses(401, 404) },
-});
+const remove = deleteRoute({ ...base, path: '/api/products/{id}', summary: 'Delete a product and its questions' });
 
 export function productRoutes({ db }: ApiServices) {
-  const answer = (product: KeptProduct | undefined) => {
-    if (product === undefined) throw new TallyError('not_found', 'There is no such product');
-    return { success: true as const, product: toProduct(product) };
-  };
+  const answer = (product: KeptProduct | undefined) => ({
+    success: true as const,
+    product: toProduct(orNotFound('product', product)),
+  });
   return new OpenAPIHono<ApiEnv>()
     .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query');
@@ -109,14 +91,8 @@ export function productRoutes({ db }: ApiServices) {
       );
       return c.json(answer(product), 200);
     })
-    .openapi(remove, async (c) => {
-      const found = await deleteProduct(db, c.get('identity').accountId, c.req.valid('param').id);
-      if (!found) throw new TallyError('not_found', 'There is no such product');
-      return c.json({ success: true as const }, 200);
-    });
+    .openapi(
+      remove,
+      deleteBy('product', (accountId, id) => deleteProduct(db, accountId, id)),
+    );
 }
-
-type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
-/** Without undefined values: the fields that the client left out. */
-const defined = <T extends object>(value: T): Defined<T> =>
-  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Defined<T>;

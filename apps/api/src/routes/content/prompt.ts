@@ -1,16 +1,16 @@
 /** Routes on an account's prompt: the versioned instructions for its answers. */
-
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText } from '@tally/core';
-import { listPrompts, type PromptVersion, writePrompt } from '@tally/db';
+import { listPrompts, writePrompt } from '@tally/db';
 import { limits } from '../../limits.ts';
+import { bodyOf } from '../../rows.ts';
 import { bearer, Created, errorResponses, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 
 const Prompt = z
   .object({ version: z.int(), text: z.string(), origin: z.enum(['generated', 'owner']), created_at: Created })
   .openapi('Prompt');
-const toPrompt = ({ createdAt, ...prompt }: PromptVersion) => ({ ...prompt, created_at: createdAt.toISOString() });
+const toPrompt = bodyOf(Prompt);
 
 const base = { path: '/api/prompt', tags: ['Prompt'], security: bearer };
 const get = createRoute({

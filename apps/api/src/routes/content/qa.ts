@@ -1,19 +1,12 @@
 /** Routes on an account's question/answer pairs about its products. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
-import { correctQaPair, deleteQaPair, isUniqueViolation, listQaPairs, type QaRow } from '@tally/db';
+import { correctQaPair, deleteQaPair, isUniqueViolation, listQaPairs } from '@tally/db';
 import { limits } from '../../limits.ts';
-import {
-  bearer,
-  Created,
-  errorResponses,
-  IdParam,
-  jsonBody,
-  jsonResponse,
-  nextCursor,
-  PageQuery,
-} from '../../schemas.ts';
+import { bodyOf } from '../../rows.ts';
+import { bearer, Created, errorResponses, IdParam, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
+import { deleteBy, deleteRoute, listRoute, nextCursor, orNotFound } from '../resources.ts';
 
 const Pair = z
   .object({
@@ -26,24 +19,17 @@ const Pair = z
     created_at: Created,
   })
   .openapi('QuestionAnswer');
-const toPair = ({ productId, createdAt, ...pair }: QaRow): z.infer<typeof Pair> => ({
-  ...pair,
-  product_id: productId,
-  created_at: createdAt.toISOString(),
-});
+const toPair = bodyOf(Pair);
 
 const text = boundedText(limits.maxProductTextCharacters);
 const base = { tags: ['Q&A'], security: bearer };
-const list = createRoute({
+const list = listRoute({
   ...base,
-  method: 'get',
   path: '/api/qa',
   summary: 'List question/answer pairs, newest first',
-  request: { query: PageQuery.extend({ product_id: z.uuid().optional() }) },
-  responses: {
-    200: jsonResponse('A page', { qa: z.array(Pair), next_cursor: z.string().nullable() }),
-    ...errorResponses(400, 401),
-  },
+  name: 'qa',
+  item: Pair,
+  query: { product_id: z.uuid().optional() },
 });
 const correct = createRoute({
   ...base,
@@ -53,14 +39,7 @@ const correct = createRoute({
   request: { params: IdParam, ...jsonBody(z.strictObject({ question: text, answer: text }).partial()) },
   responses: { 200: jsonResponse('The pair', { qa: Pair }), ...errorResponses(400, 401, 404, 409) },
 });
-const remove = createRoute({
-  ...base,
-  method: 'delete',
-  path: '/api/qa/{id}',
-  summary: 'Delete a pair',
-  request: { params: IdParam },
-  responses: { 200: jsonResponse('Deleted', {}), ...errorResponses(401, 404) },
-});
+const remove = deleteRoute({ ...base, path: '/api/qa/{id}', summary: 'Delete a pair' });
 
 export function qaRoutes({ db }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
@@ -76,12 +55,10 @@ export function qaRoutes({ db }: ApiServices) {
         if (isUniqueViolation(error)) throw new TallyError('conflict', 'That question exists already');
         throw error;
       });
-      if (pair === undefined) throw new TallyError('not_found', 'There is no such pair');
-      return c.json({ success: true as const, qa: toPair(pair) }, 200);
+      return c.json({ success: true as const, qa: toPair(orNotFound('pair', pair)) }, 200);
     })
-    .openapi(remove, async (c) => {
-      const found = await deleteQaPair(db, c.get('identity').accountId, c.req.valid('param').id);
-      if (!found) throw new TallyError('not_found', 'There is no such pair');
-      return c.json({ success: true as const }, 200);
-    });
+    .openapi(
+      remove,
+      deleteBy('pair', (accountId, id) => deleteQaPair(db, accountId, id)),
+    );
 }

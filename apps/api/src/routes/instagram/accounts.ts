@@ -5,7 +5,6 @@ import {
   changeInstagramAccount,
   connectInstagram,
   disconnectInstagram,
-  type EventView,
   type InstagramAccount,
   listEvents,
   listInstagramAccounts,
@@ -15,8 +14,10 @@ import {
 import { checkInstagramToken } from '../../instagram/check-token.ts';
 import { subscribeToWebhooks, unsubscribeFromWebhooks } from '../../instagram/webhook-subscription.ts';
 import { limits } from '../../limits.ts';
+import { bodyOf, toColumns } from '../../rows.ts';
 import { bearer, Created, errorResponses, IdParam, IgId, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
+import { deleteRoute, orNotFound } from '../resources.ts';
 
 const Event = z
   .object({
@@ -58,40 +59,16 @@ const Account = z
   .openapi('InstagramAccount');
 const AccountWithEvents = Account.extend({ recent_events: z.array(Event) }).openapi('InstagramAccountWithEvents');
 
-const toEvent = (row: EventView): z.infer<typeof Event> => ({
-  id: row.id,
-  kind: row.kind,
-  external_id: row.externalId,
-  person_id: row.personId,
-  outcome: row.outcome,
-  job_id: row.jobId,
-  job_status: row.jobStatus,
-  error_code: row.errorCode,
-  received_at: row.receivedAt.toISOString(),
-});
+const toEvent = bodyOf(Event);
+const toPersonLimits = bodyOf(PersonLimits);
+const accountBody = bodyOf(Account);
 const toWebhooks = ({ webhookFields: fields, webhookRefusal }: InstagramAccount) => {
   const subscribed = fields.length > 0;
   return { subscribed, fields, reason: subscribed ? null : (webhookRefusal ?? neverSubscribed) };
 };
 const neverSubscribed = 'Not tried yet: connect the account again';
-const toAccount = (row: InstagramAccount): z.infer<typeof Account> => ({
-  id: row.id,
-  ig_user_id: row.igUserId,
-  username: row.username,
-  self_ig_scoped_id: row.selfIgScopedId,
-  auto_reply: row.autoReply,
-  per_person: {
-    comments_an_hour: row.commentsAnHour,
-    comments_a_day: row.commentsADay,
-    messages_an_hour: row.messagesAnHour,
-    messages_a_day: row.messagesADay,
-  },
-  state: row.state,
-  state_reason: row.stateReason,
-  token_expires_at: row.tokenExpiresAt?.toISOString() ?? null,
-  webhooks: toWebhooks(row),
-  created_at: row.createdAt.toISOString(),
-});
+const toAccount = (row: InstagramAccount): z.infer<typeof Account> =>
+  accountBody({ ...row, perPerson: toPersonLimits(row), webhooks: toWebhooks(row) });
 
 const personLimit = z.int().min(0).max(100_000);
 const NewPersonLimits = z
@@ -103,17 +80,17 @@ const NewPersonLimits = z
   })
   .partial();
 
-const accountBase = { tags: ['Instagram'], security: bearer };
+const base = { tags: ['Instagram'], security: bearer };
 const accounts = '/api/instagram/accounts';
 const listAccounts = createRoute({
-  ...accountBase,
+  ...base,
   method: 'get',
   path: accounts,
   summary: 'Connected accounts, their state, and what became of their latest events',
   responses: { 200: jsonResponse('The accounts', { accounts: z.array(AccountWithEvents) }), ...errorResponses(401) },
 });
 const connect = createRoute({
-  ...accountBase,
+  ...base,
   method: 'post',
   path: accounts,
   summary: 'Connect an account and subscribe it to webhooks, or give it a new token (which is never shown again)',
@@ -137,7 +114,7 @@ const connect = createRoute({
   responses: { 201: jsonResponse('The account', { account: Account }), ...errorResponses(400, 401, 409) },
 });
 const change = createRoute({
-  ...accountBase,
+  ...base,
   method: 'patch',
   path: `${accounts}/{id}`,
   summary: 'Switch automatic replies, pause the account, or limit how often one person is answered',
@@ -149,13 +126,10 @@ const change = createRoute({
   },
   responses: { 200: jsonResponse('The account', { account: Account }), ...errorResponses(400, 401, 404) },
 });
-const disconnect = createRoute({
-  ...accountBase,
-  method: 'delete',
+const disconnect = deleteRoute({
+  ...base,
   path: `${accounts}/{id}`,
   summary: 'Disconnect an account; its token is forgotten, and its webhooks end',
-  request: { params: IdParam },
-  responses: { 200: jsonResponse('Disconnected', {}), ...errorResponses(401, 404) },
 });
 
 /** Routes on connected accounts; access tokens are stored sealed. */
@@ -208,20 +182,15 @@ export function instagramRoutes({ db, config, log }: ApiServices) {
         id: c.req.valid('param').id,
         autoReply,
         isPaused,
-        perPerson: {
-          commentsAnHour: per_person?.comments_an_hour,
-          commentsADay: per_person?.comments_a_day,
-          messagesAnHour: per_person?.messages_an_hour,
-          messagesADay: per_person?.messages_a_day,
-        },
+        perPerson: toColumns(per_person ?? {}),
       });
-      if (account === undefined) throw new TallyError('not_found', 'There is no such account');
-      return c.json({ success: true as const, account: toAccount(account) }, 200);
+      return c.json({ success: true as const, account: toAccount(orNotFound('account', account)) }, 200);
     })
     .openapi(disconnect, async (c) => {
       const found = await disconnectInstagram(db, c.get('identity').accountId, c.req.valid('param').id);
-      if (found === undefined) throw new TallyError('not_found', 'There is no such account');
-      await endWebhooks(found).catch((err) => log.warn({ err }, 'webhooks of a disconnected account go on'));
+      await endWebhooks(orNotFound('account', found)).catch((err) =>
+        log.warn({ err }, 'webhooks of a disconnected account go on'),
+      );
       return c.json({ success: true as const }, 200);
     });
 }

@@ -1,20 +1,12 @@
 /** Routes on workflows, which decide the comments that get a private answer, and its product and instructions. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, TallyError } from '@tally/core';
-import { changeWorkflow, deleteWorkflow, insertWorkflow, listWorkflows, type Workflow as WorkflowRow } from '@tally/db';
+import { changeWorkflow, deleteWorkflow, insertWorkflow, listWorkflows } from '@tally/db';
 import { limits } from '../../limits.ts';
-import {
-  bearer,
-  Created,
-  errorResponses,
-  IdParam,
-  IgId,
-  jsonBody,
-  jsonResponse,
-  nextCursor,
-  PageQuery,
-} from '../../schemas.ts';
+import { bodyOf, toColumns } from '../../rows.ts';
+import { bearer, Created, errorResponses, IdParam, IgId, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
+import { deleteBy, deleteRoute, listRoute, nextCursor, orNotFound } from '../resources.ts';
 
 const Workflow = z
   .object({
@@ -29,17 +21,7 @@ const Workflow = z
     created_at: Created,
   })
   .openapi('Workflow');
-const toWorkflow = (row: WorkflowRow): z.infer<typeof Workflow> => ({
-  id: row.id,
-  ig_user_id: row.igUserId,
-  name: row.name,
-  keywords: row.keywords,
-  media_ids: row.mediaIds,
-  product_id: row.productId,
-  instructions: row.instructions,
-  enabled: row.enabled,
-  created_at: row.createdAt.toISOString(),
-});
+const toWorkflow = bodyOf(Workflow);
 
 const word = boundedText(limits.maxKeywordCharacters);
 const fields = {
@@ -65,93 +47,57 @@ const NewWorkflow = z.strictObject({
   enabled: fields.enabled.default(true),
 });
 
-const workflowBase = { tags: ['Workflows'], security: bearer };
-const listAll = createRoute({
-  ...workflowBase,
-  method: 'get',
+const base = { tags: ['Workflows'], security: bearer };
+const list = listRoute({
+  ...base,
   path: '/api/workflows',
   summary: 'List workflows, newest first',
-  request: { query: PageQuery },
-  responses: {
-    200: jsonResponse('A page', { workflows: z.array(Workflow), next_cursor: z.string().nullable() }),
-    ...errorResponses(400, 401),
-  },
+  name: 'workflows',
+  item: Workflow,
 });
 const create = createRoute({
-  ...workflowBase,
+  ...base,
   method: 'post',
   path: '/api/workflows',
   summary: 'Answer comments in private: on which posts, with which words, about which product, in what manner',
   request: jsonBody(NewWorkflow),
   responses: { 201: jsonResponse('The workflow', { workflow: Workflow }), ...errorResponses(400, 401, 404, 409) },
 });
-const changeOne = createRoute({
-  ...workflowBase,
+const change = createRoute({
+  ...base,
   method: 'patch',
   path: '/api/workflows/{id}',
   summary: 'Change a workflow',
   request: { params: IdParam, ...jsonBody(z.strictObject(fields).partial()) },
   responses: { 200: jsonResponse('The workflow', { workflow: Workflow }), ...errorResponses(400, 401, 404, 409) },
 });
-const remove = createRoute({
-  ...workflowBase,
-  method: 'delete',
-  path: '/api/workflows/{id}',
-  summary: 'Delete a workflow',
-  request: { params: IdParam },
-  responses: { 200: jsonResponse('Deleted', {}), ...errorResponses(401, 404) },
-});
+const remove = deleteRoute({ ...base, path: '/api/workflows/{id}', summary: 'Delete a workflow' });
 
 const workflowLimits = { workflows: limits.maxWorkflows, keywordLetters: limits.maxKeywordLetters };
 
 export function workflowRoutes({ db }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
-    .openapi(listAll, async (c) => {
+    .openapi(list, async (c) => {
       const { limit, cursor } = c.req.valid('query');
       const rows = await listWorkflows(db, { accountId: c.get('identity').accountId, limit, beforeId: cursor });
       const body = { success: true as const, workflows: rows.map(toWorkflow), next_cursor: nextCursor(rows, limit) };
       return c.json(body, 200);
     })
     .openapi(create, async (c) => {
-      const input = c.req.valid('json');
-      const workflow = await insertWorkflow(
-        db,
-        c.get('identity').accountId,
-        {
-          igUserId: input.ig_user_id,
-          name: input.name,
-          keywords: input.keywords,
-          mediaIds: input.media_ids,
-          productId: input.product_id,
-          instructions: input.instructions,
-          enabled: input.enabled,
-        },
-        workflowLimits,
-      );
+      const { accountId } = c.get('identity');
+      const workflow = await insertWorkflow(db, accountId, toColumns(c.req.valid('json')), workflowLimits);
       if (workflow === 'too_many')
         throw new TallyError('conflict', `An account has at most ${limits.maxWorkflows} workflows`);
-      if (workflow === undefined) throw new TallyError('not_found', 'There is no such product');
-      return c.json({ success: true as const, workflow: toWorkflow(workflow) }, 201);
+      return c.json({ success: true as const, workflow: toWorkflow(orNotFound('product', workflow)) }, 201);
     })
-    .openapi(changeOne, async (c) => {
-      const { ig_user_id: igUserId, media_ids: mediaIds, product_id: productId, ...rest } = c.req.valid('json');
-      const given = Object.entries({ igUserId, mediaIds, productId, ...rest }).filter(
-        ([, value]) => value !== undefined,
-      );
+    .openapi(change, async (c) => {
       const { accountId } = c.get('identity');
-      const workflow = await changeWorkflow(
-        db,
-        accountId,
-        c.req.valid('param').id,
-        Object.fromEntries(given),
-        workflowLimits,
-      );
-      if (workflow === undefined) throw new TallyError('not_found', 'There is no such workflow or product');
-      return c.json({ success: true as const, workflow: toWorkflow(workflow) }, 200);
+      const { id } = c.req.valid('param');
+      const workflow = await changeWorkflow(db, accountId, id, toColumns(c.req.valid('json')), workflowLimits);
+      return c.json({ success: true as const, workflow: toWorkflow(orNotFound('workflow or product', workflow)) }, 200);
     })
-    .openapi(remove, async (c) => {
-      const found = await deleteWorkflow(db, c.get('identity').accountId, c.req.valid('param').id);
-      if (!found) throw new TallyError('not_found', 'There is no such workflow');
-      return c.json({ success: true as const }, 200);
-    });
+    .openapi(
+      remove,
+      deleteBy('workflow', (accountId, id) => deleteWorkflow(db, accountId, id)),
+    );
 }

@@ -7,26 +7,16 @@ import type { Context } from 'hono';
 import { requireAccess } from '../../http/require-tokens.ts';
 import { acceptedJob, answerJob, preferWait } from '../../jobs/answer.ts';
 import { matchesTag, tagOf, toEtag } from '../../jobs/tag.ts';
-import {
-  bearer,
-  errorResponses,
-  IdParam,
-  Job,
-  JobSummary,
-  jsonResponse,
-  nextCursor,
-  PageQuery,
-  toJob,
-  toJobSummary,
-} from '../../schemas.ts';
+import { bearer, errorResponses, IdParam, Job, JobSummary, jsonResponse, toJob, toJobSummary } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
+import { listRoute, nextCursor, orNotFound } from '../resources.ts';
 
+const base = { tags: ['Jobs'], security: bearer };
 const get = createRoute({
+  ...base,
   method: 'get',
   path: '/api/jobs/{id}',
-  tags: ['Jobs'],
   summary: 'One job, with its result and what it was billed',
-  security: bearer,
   request: {
     params: IdParam,
     headers: z.object({
@@ -39,27 +29,20 @@ const get = createRoute({
     ...errorResponses(401, 404),
   },
 });
-const list = createRoute({
-  method: 'get',
+const list = listRoute({
+  ...base,
   path: '/api/jobs',
-  tags: ['Jobs'],
   summary: 'List jobs, newest first',
-  security: bearer,
-  request: {
-    query: PageQuery.extend({ status: z.enum(jobStatuses).optional() }),
-  },
-  responses: {
-    200: jsonResponse('A page', { jobs: z.array(JobSummary), next_cursor: z.string().nullable() }),
-    ...errorResponses(400, 401),
-  },
+  name: 'jobs',
+  item: JobSummary,
+  query: { status: z.enum(jobStatuses).optional() },
 });
 
 const remove = createRoute({
+  ...base,
   method: 'delete',
   path: '/api/jobs/{id}',
-  tags: ['Jobs'],
   summary: 'Cancel a job; what a running model call has read by then is billed',
-  security: bearer,
   request: { params: IdParam, headers: z.object({ prefer: preferWait }) },
   responses: {
     200: jsonResponse('The job: cancelled, or with `Prefer: wait` ended however it did', { job: Job }),
@@ -69,11 +52,10 @@ const remove = createRoute({
 });
 
 const retry = createRoute({
+  ...base,
   method: 'post',
   path: '/api/jobs/{id}/retry',
-  tags: ['Jobs'],
   summary: 'Go on with a failed or rejected job; what it has paid for is not paid again',
-  security: bearer,
   request: { params: IdParam, headers: z.object({ prefer: preferWait }) },
   responses: {
     200: jsonResponse('With `Prefer: wait`: the job, ended', { job: Job }),
@@ -97,16 +79,14 @@ export function jobRoutes(services: ApiServices) {
           return c.body(null, 304);
         }
       }
-      const job = await findJob(db, accountId, id);
-      if (job === undefined) throw new TallyError('not_found', 'There is no such job');
+      const job = orNotFound('job', await findJob(db, accountId, id));
       setCacheHeaders(c, job);
       return c.json({ success: true as const, job: toJob(job) }, 200);
     })
     .openapi(remove, async (c) => {
       const jobId = c.req.valid('param').id;
       const cancellation = await cancel(canceller, { accountId: c.get('identity').accountId, jobId });
-      if (cancellation === undefined) throw new TallyError('not_found', 'There is no such job');
-      const { status } = cancellation;
+      const { status } = orNotFound('job', cancellation);
       if (status !== 'cancelled' && status !== 'running')
         throw new TallyError('conflict', `The job has ended already: it is ${status}`);
       return answerJob(c, services, { jobId, status, prefer: c.req.valid('header').prefer });
@@ -115,8 +95,7 @@ export function jobRoutes(services: ApiServices) {
       const { accountId } = c.get('identity');
       const jobId = c.req.valid('param').id;
       await services.rateLimits.submission(accountId);
-      const state = await findJobState(db, accountId, jobId);
-      if (state === undefined) throw new TallyError('not_found', 'There is no such job');
+      const state = orNotFound('job', await findJobState(db, accountId, jobId));
       await requireAccess(services, accountId, { estimatedTokens: 1, task: state.task });
       const [dispatch] = await services.submitter.backlogs.submit(accountId, () =>
         requeue(services, [jobId], accountId),
