@@ -1,9 +1,9 @@
 /** Tests reading written amounts and currencies. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readCurrency } from '../../../extraction/src/text/currency.ts';
-import { findMoney } from '../../../extraction/src/text/money.ts';
-import { compareAmounts, decimalOf, parseAmount, shift } from '../../../extraction/src/text/price.ts';
+import { readCurrency } from '../src/text/currency.ts';
+import { findMoney } from '../src/text/money.ts';
+import { compareAmounts, decimalOf, parseAmount, shift } from '../src/text/price.ts';
 
 describe('parseAmount', () => {
   it.each([
