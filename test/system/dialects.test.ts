@@ -117,36 +117,33 @@ const expectedOf = (entry: BookEntry) => ({
 });
 
 describe('1,000 mixed jobs', { timeout: 180_000 }, () => {
-  it.concurrent.for(dialects)(
-    'over $name are billed as in its book, per token class',
-    async (dialect, { onTestFinished }) => {
-      const started = await startWith(dialect, onTestFinished);
-      const { platform } = started;
-      platform.sandbox.settings.current = Settings.parse({ reasoning_tokens: 30, cached_share: 0.25 });
-      await submitAll(started, jobsPerDialect);
-      expect(await allEnded(platform)).toEqual({ completed: jobsPerDialect });
+  it.for(dialects)('over $name are billed as in its book, per token class', async (dialect, { onTestFinished }) => {
+    const started = await startWith(dialect, onTestFinished);
+    const { platform } = started;
+    platform.sandbox.settings.current = Settings.parse({ reasoning_tokens: 30, cached_share: 0.25 });
+    await submitAll(started, jobsPerDialect);
+    expect(await allEnded(platform)).toEqual({ completed: jobsPerDialect });
 
-      const { rows } = await platform.api.services.db.pool.query<CallRow>('select * from ai_usage_log');
-      const answered = platform.sandbox.book.list({ limit: 10_000 }).filter(({ outcome }) => outcome === 'answered');
-      expect(new Set(answered.map((entry) => entry.dialect))).toEqual(new Set([dialect.name]));
-      expect(answered.length).toBe(jobsPerDialect);
-      const rowOf = new Map(rows.map((row) => [row.id, row]));
-      for (const entry of answered) {
-        const row = rowOf.get(entry.key ?? '');
-        expect(row && { ...classesOf(row), evidence: row.evidence }, `call ${entry.seq}`).toEqual({
-          ...expectedOf(entry),
-          evidence: 'reported',
-        });
-      }
-      const sumOf = (values: number[]): number => values.reduce((sum, value) => sum + value, 0);
-      expect(sumOf(rows.map((row) => row.billed_tokens))).toBe(sumOf(answered.map((entry) => entry.total_tokens)));
-      expect(sumOf(answered.map((entry) => entry.reasoning_tokens))).toBeGreaterThanOrEqual(30 * jobsPerDialect);
-      await until(
-        async () => (await platform.api.services.db.pool.query('select id from token_holds')).rows.length === 0,
-      );
-      const billing = await newBilling(platform.config, onTestFinished);
-      const audit = await auditPageTwice(billing, { afterId: minId, limit: 10, settleMs: 500, sleep });
-      expect(audit).toMatchObject({ subscriptions: 1, findings: [] });
-    },
-  );
+    const { rows } = await platform.api.services.db.pool.query<CallRow>('select * from ai_usage_log');
+    const answered = platform.sandbox.book.list({ limit: 10_000 }).filter(({ outcome }) => outcome === 'answered');
+    expect(new Set(answered.map((entry) => entry.dialect))).toEqual(new Set([dialect.name]));
+    expect(answered.length).toBe(jobsPerDialect);
+    const rowOf = new Map(rows.map((row) => [row.id, row]));
+    for (const entry of answered) {
+      const row = rowOf.get(entry.key ?? '');
+      expect(row && { ...classesOf(row), evidence: row.evidence }, `call ${entry.seq}`).toEqual({
+        ...expectedOf(entry),
+        evidence: 'reported',
+      });
+    }
+    const sumOf = (values: number[]): number => values.reduce((sum, value) => sum + value, 0);
+    expect(sumOf(rows.map((row) => row.billed_tokens))).toBe(sumOf(answered.map((entry) => entry.total_tokens)));
+    expect(sumOf(answered.map((entry) => entry.reasoning_tokens))).toBeGreaterThanOrEqual(30 * jobsPerDialect);
+    await until(
+      async () => (await platform.api.services.db.pool.query('select id from token_holds')).rows.length === 0,
+    );
+    const billing = await newBilling(platform.config, onTestFinished);
+    const audit = await auditPageTwice(billing, { afterId: minId, limit: 10, settleMs: 500, sleep });
+    expect(audit).toMatchObject({ subscriptions: 1, findings: [] });
+  });
 });
