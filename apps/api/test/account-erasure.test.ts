@@ -5,7 +5,7 @@ import { type FullAccount, newAccount, newFullAccount, readColumns, testPassword
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, vi } from 'vitest';
 import { eraseAccount } from '../../ops/src/commands/erase-account.ts';
-import { continueErasures } from '../../worker/src/maintenance/erasures.ts';
+import { continueErasures } from '../../worker/src/maintenance/forget.ts';
 
 const { api, call, login, newPerson, register } = await startPlatform({ worker: false });
 const { db, billing } = api.services;

@@ -4,7 +4,7 @@ import { minId } from '@tally/core';
 import { type Person, testPassword, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';
-import { continueErasures } from '../src/maintenance/erasures.ts';
+import { continueErasures } from '../src/maintenance/forget.ts';
 
 const { api, call, newPerson, sandbox } = await startPlatform();
 const { db, billing, log, queues } = api.services;

@@ -1,9 +1,9 @@
 /** A job's access to a comment: checks whether it may be answered, and sends the one private reply. */
 import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
 import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
+import { StoredProduct } from '@tally/extraction';
 import type { CommentInput, TaskContext } from '@tally/tasks';
 import type { Attempt } from '../jobs/attempt.ts';
-import { toStored } from '../jobs/stored-product.ts';
 import { untilReachable } from '../jobs/until-reachable.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
 import { resumeSend, sendOnce } from './send.ts';
@@ -58,7 +58,7 @@ export function createCommentReplies(
         throw new TallyError('not_found', 'There is no such product');
       return {
         verdict: 'answer',
-        product: product && toStored(product),
+        product: product && StoredProduct.parse(product),
         instructions: workflow?.instructions ?? null,
         username,
       };

@@ -18,7 +18,6 @@ import { announce } from './announce.ts';
 import type { Attempt } from './attempt.ts';
 import { createChat } from './chat.ts';
 import { Snoozed } from './stops.ts';
-import { toStored } from './stored-product.ts';
 import { untilReachable } from './until-reachable.ts';
 
 /** Creates the context of one attempt. */
@@ -53,11 +52,11 @@ export function createContext(services: WorkerServices, job: ClaimedJob, attempt
     products: {
       find: async (id) => {
         const product = await read(() => findProduct(db, accountId, id));
-        return product && toStored(product);
+        return product && StoredProduct.parse(product);
       },
       save: async (products) => {
         const kept = await write((client) => upsertProducts(client, accountId, products.map(toRow), describeProduct));
-        return kept.map(toStored);
+        return kept.map((product) => StoredProduct.parse(product));
       },
     },
     qa: {

@@ -1,9 +1,17 @@
-/** Deletes data past its retention period, in short pages, until nothing is due or the turn is over. */
-import { type Database, deleteOldConversations, type RetentionPage } from '@tally/db';
+/** Deletes what is past its retention period, and the rest of erased accounts, in short pages and turns. */
+import {
+  type Database,
+  deleteOldConversations,
+  endErasure,
+  eraseRows,
+  listErasures,
+  type RetentionPage,
+} from '@tally/db';
 import { customerChat } from '@tally/tasks';
 import type { WorkerServices } from '../services.ts';
 
 const limit = 500;
+const accountsAtOnce = 50;
 // Housekeeping jobs run one at a time, and a shutdown waits for the running one: the rest follows a minute later.
 const turnMs = 5_000;
 
@@ -32,3 +40,19 @@ export function retentionJob(
 /** Deletes old conversations, except those with an open chat job. */
 export const deleteExpiredConversations = (db: Database, page: RetentionPage): Promise<number> =>
   deleteOldConversations(db, { ...page, chatTask: customerChat.name });
+
+// A request authenticated before the erasure may still be writing; no statement takes longer than a minute.
+const graceMs = 10 * 60_000;
+
+/** Continues every unfinished erasure, within the time of one turn. */
+export async function continueErasures({ db, log }: Pick<WorkerServices, 'db' | 'log'>): Promise<void> {
+  const until = performance.now() + turnMs;
+  for (const accountId of await listErasures(db, accountsAtOnce)) {
+    const limitMs = until - performance.now();
+    if (limitMs <= 0) return;
+    const { removed, cancelledJobs, isClean } = await eraseRows(db, accountId, { limitMs });
+    if (Object.keys(removed).length > 0)
+      log.info({ account_id: accountId, removed, cancelled_jobs: cancelledJobs }, 'rows of an erased account removed');
+    if (isClean && (await endErasure(db, accountId, graceMs))) log.info({ account_id: accountId }, 'account erased');
+  }
+}

@@ -3,8 +3,7 @@ import { deleteOldEvents, deleteOldIdempotencyKeys, expireJobs } from '@tally/db
 import { maintenanceQueue, queuePrefix } from '@tally/queue';
 import { type ConnectionOptions, Worker } from 'bullmq';
 import { queueRetryMs, type WorkerServices } from '../services.ts';
-import { continueErasures } from './erasures.ts';
-import { deleteExpiredConversations, inPages, retentionJob } from './forget.ts';
+import { continueErasures, deleteExpiredConversations, inPages, retentionJob } from './forget.ts';
 import { refreshTokens } from './refresh-tokens.ts';
 
 type HousekeepingJob = { name: string; everyMs: number; run: (services: WorkerServices) => Promise<unknown> };

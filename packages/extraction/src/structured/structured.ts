@@ -1,5 +1,5 @@
 /** Reads all structured data of a page, compares them with what it shows, and drafts its products. */
-
+import type { CheerioAPI } from 'cheerio';
 import { type PageView, placeOf } from '../page/page-view.ts';
 import { compareWithShown, shownPrices, showsSoldOut } from '../page/shown-prices.ts';
 import type { FieldSource, ProductFields } from '../product.ts';
@@ -8,8 +8,8 @@ import { namesAgree, wordsOf } from '../text/names.ts';
 import { readAppState } from './app-state.ts';
 import { agreesWithTopic, type Choice, choose } from './choose.ts';
 import { type FoundProduct, type StructuredSource, structuredSources } from './found-product.ts';
-import { readJsonLd } from './jsonld.ts';
-import { indexNodes } from './linked-data.ts';
+import { parseTolerant } from './json.ts';
+import { indexNodes, withBareKeys } from './linked-data.ts';
 import { microdata, rdfa, readMarkup } from './markup.ts';
 import { readOpenGraph } from './opengraph.ts';
 import { readProducts, type ShownFor } from './product-node.ts';
@@ -131,3 +131,14 @@ function sameProducts({ name }: FoundProduct, { products, isList, byName }: Sour
 
 const isEmpty = (value: unknown): boolean =>
   value === null || value === 'unknown' || (Array.isArray(value) && value.length === 0);
+
+/** Above any legitimate number of blocks. */
+const maxBlocks = 200;
+
+/** The values of all valid blocks; an invalid block does not affect the others. */
+function readJsonLd($: CheerioAPI): unknown[] {
+  const blocks = $('script')
+    .get()
+    .filter((script) => /^\s*application\/ld\+json/i.test(script.attribs.type ?? ''));
+  return blocks.slice(0, maxBlocks).flatMap((script) => withBareKeys(parseTolerant($(script).text())) ?? []);
+}
