@@ -9,7 +9,7 @@ import {
   upsertProducts,
   writeProgress,
 } from '@tally/db';
-import { describeProduct, type ExtractedProduct } from '@tally/extraction';
+import { describeProduct, type ExtractedProduct, StoredProduct } from '@tally/extraction';
 import { enqueueSoon } from '@tally/queue';
 import { findTask, type TaskContext } from '@tally/tasks';
 import { createCommentReplies } from '../instagram/comments.ts';
