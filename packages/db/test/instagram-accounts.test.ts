@@ -2,7 +2,7 @@ import { newId } from '@tally/core';
 import { newAccount } from '@tally/testing';
 import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, expect, it } from 'vitest';
-import { askForLogin, changeInstagramAccount, connectInstagram } from '../src/index.ts';
+import { changeInstagramAccount, connectInstagram, requireLogin } from '../src/index.ts';
 
 const { db } = await newBilling(await newConfig(), afterAll);
 
@@ -38,7 +38,7 @@ it('pausing says so, and resuming takes both back', async () => {
 
 it('a change leaves an account that needs a login as it is, with the reason', async () => {
   const { accountId, id, igUserId } = await connect();
-  await askForLogin(db, igUserId, 'The token was revoked');
+  await requireLogin(db, igUserId, 'The token was revoked');
   for (const change of [{}, { isPaused: true }, { isPaused: false }, { autoReply: false }])
     expect(await changeInstagramAccount(db, { accountId, id, ...change })).toMatchObject({
       state: 'needs_login',
