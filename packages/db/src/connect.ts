@@ -48,7 +48,7 @@ const types = {
       : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
-/** Connects lazily: a database that is down fails the first query with an error that {@link isUnavailable} recognises. */
+/** Connects lazily: while the database is down, queries fail with an error that {@link isUnavailable} recognises. */
 export function connectDatabase(options: { url: string; name: string; log: Logger; connections?: number }): Database {
   const open = (settings: string[], max: number, more: pg.PoolConfig = {}) => {
     const pool = new pg.Pool({
@@ -161,8 +161,8 @@ export async function inRepeatedTransaction<T>(db: Database, work: (client: Tran
 }
 
 /**
- * Runs `work` under an advisory lock of this name; false at once where another process holds it. Not reentrant: a process
- * must not ask for a lock that it holds. The lock ends with its session, so a killed process never keeps it.
+ * Runs `work` under an advisory lock of this name; false at once where another process holds it. A process must not ask
+ * for a lock that it holds. The lock ends with its session, so a killed process never keeps it.
  */
 export async function withAdvisoryLock(db: Database, name: string, work: () => Promise<void>): Promise<boolean> {
   const { rows } = await db.locks.query<{ locked: boolean }>(

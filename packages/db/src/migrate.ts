@@ -15,8 +15,8 @@ const pollMs = 100;
 /**
  * Applies the missing files and returns their names. Any number of processes may call it at once.
  *
- * A file is one transaction. One whose first line is `-- no transaction` runs statement by statement, separated by lines
- * `--;`, for indexes made CONCURRENTLY; its statements must be safe to repeat.
+ * A file is one transaction. After a first line `-- no transaction` its statements, separated by lines `--;`, run one by
+ * one instead, for indexes made CONCURRENTLY; they must be safe to repeat.
  * @throws Error where an applied file has changed since, or the server is older than PostgreSQL 15
  */
 export async function migrate(db: Database, folder: URL = defaultFolder): Promise<string[]> {

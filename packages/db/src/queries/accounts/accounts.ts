@@ -132,8 +132,8 @@ export async function readIdentities(db: Database, accountIds: string[]): Promis
 export async function findIdentityByKey(db: Database, keyHash: Buffer): Promise<Identity | undefined> {
   const { rows } = await db.hot.query<Identity>({
     name: 'find_identity_by_key',
-    text: `select ${identityColumns}, k.operator_scope as "operatorScope" from api_keys k join accounts a on a.id = k.account_id
-      where k.key_hash = $1 and a.erased_at is null`,
+    text: `select ${identityColumns}, k.operator_scope as "operatorScope"
+      from api_keys k join accounts a on a.id = k.account_id where k.key_hash = $1 and a.erased_at is null`,
     values: [keyHash],
   });
   return rows[0];
@@ -143,8 +143,8 @@ const keyColumns = pickColumns(apiKeys, ['id', 'name', 'hint', 'operatorScope', 
 export type ApiKey = Selected<typeof keyColumns>;
 
 /**
- * Inserts an API key; undefined where the account has `maxKeys` already. `login_ended` where a token version is given and
- * no longer the account's: a request that began before a password change must not make a key after it.
+ * Inserts an API key; undefined where the account has `maxKeys` already. `login_ended` where the token version is given
+ * and no longer the account's: a request that began before a password change must not make a key after it.
  */
 export async function insertApiKey(
   db: Database,

@@ -14,8 +14,8 @@ export type LinkPurpose = EmailLink['purpose'];
 const maxLinks = 5;
 
 /**
- * Stores a link by its token's hash; of one account and purpose the latest 5 are kept. `passwordHash` is the password of
- * a second registration of an unconfirmed address.
+ * Stores a link by its token's hash; of one account and purpose the latest 5 are kept. `passwordHash` is that of a
+ * second registration of an unconfirmed address.
  */
 export async function insertEmailLink(
   db: Database,
@@ -47,7 +47,7 @@ const isValid = (link: Pick<EmailLink, 'tokenHash' | 'purpose'>) =>
     gt(emailLinks.expiresAt, sql`now()`),
   );
 
-/** The address and password hash that a valid link confirms: the link's own hash where it has one, else the account's. */
+/** The address and password hash that a valid link confirms: its own hash where it has one, else the account's. */
 export async function findEmailLink(
   db: Database,
   link: Pick<EmailLink, 'tokenHash' | 'purpose'>,
@@ -64,9 +64,9 @@ export async function findEmailLink(
 }
 
 /**
- * Uses a link, once. Both purposes confirm the address; a reset, or a link with a password of its own, sets the password
- * and revokes every login. A password set on an unconfirmed account also deletes the keys, second factor and, without a
- * plan, the content of whoever registered it. `plan` is started once per address, even across erased accounts.
+ * Uses a link, once. Both purposes confirm the address; a reset, or a link with its own password, sets the password and
+ * revokes every login. Setting it on an unconfirmed account also deletes its API keys, its second factor and, if it never
+ * had a plan, its content. `plan` is started once per address, also if an erased account had that address.
  * Undefined where the link is not valid, or `expectedHash` is not the hash that {@link findEmailLink} would return.
  */
 export async function followEmailLink(

@@ -100,7 +100,7 @@ export type ErasurePass = {
 };
 
 /**
- * Goes once through everything that an erased account has, in pages of one short transaction each. Running jobs are left
+ * Goes once through everything that an erased account has, in pages of one transaction each. Running jobs are left
  * alone: without a subscription they end at their next model call, and the next pass deletes what they leave.
  */
 export async function eraseRows(
@@ -146,8 +146,8 @@ async function eraseJobsPage(db: Database, accountId: string, afterId: string): 
     `with page as materialized (
        select id from jobs where account_id = $1 and id > $2 order by id limit $3
      ), due as materialized (
-       select id, status, 200 + octet_length(input::text) as bytes from jobs where id in (select id from page) and status <> 'running' and input is not null
-       order by id for update
+       select id, status, 200 + octet_length(input::text) as bytes from jobs
+       where id in (select id from page) and status <> 'running' and input is not null order by id for update
      ), steps as (
        delete from job_steps where job_id in (select id from due)
      ), freed as (

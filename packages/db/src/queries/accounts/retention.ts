@@ -1,4 +1,4 @@
-/** Deleting data after its retention period, a page at a time: each call is one transaction and returns its row count. */
+/** Deletes data after its retention period, in pages: each call is one transaction and returns its row count. */
 import type { Database } from '../../connect.ts';
 
 /** The age in days, and the most rows a call. */
@@ -11,8 +11,8 @@ export type RetentionPage = { days: number; limit: number };
 export async function expireJobs(db: Database, { days, limit }: RetentionPage): Promise<number> {
   const { rowCount } = await db.pool.query(
     `with due as materialized (
-       select id, account_id, 200 + octet_length(input::text) as bytes from jobs where input is not null and finished_at < now() - make_interval(days => $1)
-         and status not in ('queued', 'running')
+       select id, account_id, 200 + octet_length(input::text) as bytes from jobs
+       where input is not null and finished_at < now() - make_interval(days => $1) and status not in ('queued', 'running')
        order by finished_at limit $2 for update skip locked
      ), steps as (
        delete from job_steps where job_id in (select id from due)

@@ -86,7 +86,7 @@ export async function insertHumanMessage(
   });
 }
 
-/** Corrects the text of a message to a customer, for later answers to read; undefined where there is no such message. */
+/** Corrects the text of a message to a customer, which later answers read; undefined where there is none. */
 export async function correctMessage(
   db: Database,
   input: InAccount & { messageId: string; text: string },

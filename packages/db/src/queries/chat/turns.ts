@@ -256,7 +256,7 @@ async function countReplies(client: Transaction, conversationId: string): Promis
   return client.orm.$count(messages, and(isReply, isRecent));
 }
 
-/** The turns before a message, oldest first, without those that were not delivered, unsent, or could not be answered. */
+/** The turns before a message, oldest first, without undelivered, unsent and unanswerable ones. */
 async function listEarlierTurns(
   client: Transaction,
   conversationId: string,

@@ -36,7 +36,7 @@ export type PassageQuery = { accountId: string; question: string; limit: number 
 // Ranking a passage takes some microseconds.
 const maxRanked = 5_000;
 
-/** For each query, in order: the account's `limit` best passages, best first; none where no word of the query occurs. */
+/** The `limit` best passages for each query, in order, best first; none where no word of the query occurs. */
 export async function searchPassages(db: Database, queries: PassageQuery[]): Promise<Passage[][]> {
   const wanted = queries.map((query) => ({ ...query, ...toQuery(query.question) }));
   const { rows } = await db.pool.query<Passage & { queryPosition: number }>({

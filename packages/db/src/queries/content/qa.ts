@@ -49,26 +49,19 @@ export async function insertQaPairs(
 ): Promise<QaRow[]> {
   const unique = new Map(pairs.map((pair) => [questionKey(pair.question).toString('hex'), pair] as const));
   const sorted = [...unique].sort(([a], [b]) => (a < b ? -1 : 1));
-  const ids = sorted.map(([key]) => idAfter(jobId, key));
-  await client.query(
-    `insert into qa_pairs (id, account_id, product_id, url, source_key, question_key, question, answer)
-     select u.id, $1, $2, $3, $4, decode(u.key, 'hex'), u.question, u.answer
-     from unnest($5::uuid[], $6::text[], $7::text[], $8::text[]) as u (id, key, question, answer)
-     on conflict do nothing`,
-    [
-      accountId,
-      'productId' in about ? about.productId : null,
-      'url' in about ? about.url : null,
-      sourceKey(about),
-      ids,
-      sorted.map(([key]) => key),
-      sorted.map(([, pair]) => pair.question),
-      sorted.map(([, pair]) => pair.answer),
-    ],
-  );
+  const source = { accountId, sourceKey: sourceKey(about), ...('text' in about ? {} : about) };
+  const added = sorted.map(([key, { question, answer }]) => ({
+    ...source,
+    id: idAfter(jobId, key),
+    questionKey: Buffer.from(key, 'hex'),
+    question,
+    answer,
+  }));
+  if (added.length > 0) await client.orm.insert(qaPairs).values(added).onConflictDoNothing();
   const { rows } = await client.query<QaRow>(
-    `select ${selectList(columns)} from qa_pairs where account_id = $1 and id = any($2::uuid[]) order by array_position($2::uuid[], id)`,
-    [accountId, ids],
+    `select ${selectList(columns)} from qa_pairs where account_id = $1 and id = any($2::uuid[])
+     order by array_position($2::uuid[], id)`,
+    [accountId, added.map(({ id }) => id)],
   );
   await indexPassages(
     client,

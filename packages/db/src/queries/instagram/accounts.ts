@@ -28,8 +28,8 @@ const sendingColumns = `${selectList(columns)}, access_token as "accessToken",
 export const sealContext = (igUserId: string): string => `instagram:${igUserId}`;
 
 /**
- * Connects an account, or replaces the token of a connected one. `accessToken` is sealed. Undefined where another tenant
- * has connected it, or this one has `maxAccounts` others.
+ * Connects an account, or replaces the token of a connected one. `accessToken` is sealed. Undefined where it is another
+ * tenant's, or this one has `maxAccounts` others.
  */
 export async function connectInstagram(
   db: Database,
@@ -161,7 +161,7 @@ export async function slowDown(db: Database, igUserId: string, forMs: number): P
   await db.orm.update(instagramAccounts).set({ slowUntil: until }).where(eq(instagramAccounts.igUserId, igUserId));
 }
 
-/** Claims accounts whose token is due for a refresh; each is due again after `retryMs`, so that only one worker tries. */
+/** Claims accounts whose token is due for a refresh. Each is due again after `retryMs`, so only one worker tries. */
 export async function claimTokenRefreshes(db: Database, limit: number, retryMs: number): Promise<SendingAccount[]> {
   const { rows } = await db.pool.query<SendingAccount>(
     `update instagram_accounts set token_refresh_at = now() + make_interval(secs => $2 / 1000.0)

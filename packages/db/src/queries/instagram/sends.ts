@@ -1,7 +1,7 @@
 /** Sending at most once: a send is recorded before it begins, and its outcome after it. */
 import { and, eq, isNull, max, ne, sql } from 'drizzle-orm';
 import { type Database, inRepeatedTransaction, type Transaction } from '../../connect.ts';
-import { pickColumns, type RowOf, type Selected, selectList, toArrays } from '../../schema/columns.ts';
+import { pickColumns, type Selected, selectList, toArrays } from '../../schema/columns.ts';
 import { instagramOptOuts, instagramSends, messages } from '../../schema/index.ts';
 
 type Send = typeof instagramSends.$inferSelect;
@@ -45,26 +45,19 @@ export async function beginSend(client: Transaction, send: SendRequest): Promise
     return { verdict: 'unwanted', why };
   }
   // A row under the same fence is from an earlier try of this statement whose outcome was unknown.
-  const { rows } = await client.query<Pick<RowOf<typeof instagramSends>, 'tries'>>(
-    `insert into instagram_sends as s
-       (id, account_id, ig_user_id, recipient_kind, recipient_id, person_id, text, state, fence)
-     values ($1, $2, $3, $4, $5, $6, $7, 'about_to_send', $8)
-     on conflict (id) do update set state = 'about_to_send', started_at = now(), text = excluded.text,
-       fence = excluded.fence, tries = s.tries + (s.fence <> excluded.fence)::integer
-       where s.state = 'not_sent' or (s.state = 'about_to_send' and s.fence = excluded.fence)
-     returning tries`,
-    [
-      send.id,
-      send.accountId,
-      send.igUserId,
-      send.recipient.kind,
-      send.recipient.id,
-      send.personId,
-      send.text,
-      send.fence,
-    ],
-  );
-  return rows[0] === undefined ? { verdict: 'begun' } : { verdict: 'send', tries: rows[0].tries };
+  const { recipient, ...row } = send;
+  const { id, state, fence, tries } = instagramSends;
+  const begin = { text: send.text, state: 'about_to_send', fence: send.fence } as const;
+  const [begun] = await client.orm
+    .insert(instagramSends)
+    .values({ ...row, recipientKind: recipient.kind, recipientId: recipient.id, ...begin })
+    .onConflictDoUpdate({
+      target: id,
+      set: { ...begin, startedAt: sql`now()`, tries: sql`${tries} + (${fence} <> ${send.fence})::integer` },
+      setWhere: sql`${state} = 'not_sent' or (${state} = 'about_to_send' and ${fence} = ${send.fence})`,
+    })
+    .returning({ tries });
+  return begun === undefined ? { verdict: 'begun' } : { verdict: 'send', tries: begun.tries };
 }
 
 /** The recorded send of a job; undefined before it began one. */
@@ -161,7 +154,7 @@ export async function confirmSends(client: Transaction, echoes: Echo[]): Promise
        from (select distinct ig_user_id, person_id, text, max(said_at) as said_at from heard group by 1, 2, 3) e
        join instagram_sends s on s.ig_user_id = e.ig_user_id and s.text = e.text
          and s.state in ('about_to_send', 'uncertain')
-         and (s.recipient_id = e.person_id or s.person_id = e.person_id or s.person_id is null and s.recipient_kind = 'comment')
+         and (e.person_id in (s.recipient_id, s.person_id) or s.person_id is null and s.recipient_kind = 'comment')
          -- Excludes earlier messages of the same text; Meta's clock and ours differ.
          and e.said_at > s.started_at - interval '5 seconds' and s.started_at > now() - interval '1 day'
      ), matched as (

@@ -1,4 +1,4 @@
-/** Webhook events, each stored once, and their effects, in the transaction that is committed before the webhook's 200. */
+/** Webhook events, each stored once, and their effects, in the transaction that is committed before the 200. */
 import { newId } from '@tally/core';
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../connect.ts';
@@ -88,7 +88,7 @@ export async function readOptOuts(client: Transaction, people: Person[]): Promis
   return new Set(rows.map((row) => row.who));
 }
 
-/** One person's answered comments and messages of the last hour and day; `keptADay` counts stored events, answered or not. */
+/** One person's answered comments and messages; `keptADay` counts stored events of the day, answered or not. */
 export type Answered = PersonLimits & { keptADay: number };
 
 /** The counts of these people, by `ig_user_id person_id`; none for those without events. */
@@ -109,11 +109,11 @@ export async function countAnswered(client: Transaction, people: Person[]): Prom
   return new Map(rows.map(({ who, ...answered }) => [who, answered]));
 }
 
-/** Message ids are unique within an Instagram account only: two connected accounts that write to each other share them. */
+/** Message ids are unique per Instagram account: two connected accounts that write to each other share them. */
 export type MessageKey = { igUserId: string; messageId: string };
 export const messageKey = ({ igUserId, messageId }: MessageKey): string => `${igUserId} ${messageId}`;
 
-/** Stored unsends and edits of messages, by key: those that are unsent, and the latest text of those that were edited. */
+/** What stored events say of messages, by key: those that are unsent, and the latest text of edited ones. */
 export async function readChanges(
   client: Transaction,
   messages: MessageKey[],
@@ -177,13 +177,14 @@ export async function insertIncoming(client: Transaction, messages: IncomingMess
   const { rows } = await client.query<Pick<MessageRow, 'id' | 'conversation_id'>>(
     `with incoming as (
        select u.*, c.id as conversation_id
-       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::boolean[])
+       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
+         $9::boolean[])
          as u (id, account_id, ig_user_id, person_id, role, message_id, text, said_at, needs_answer)
        join conversations c on c.account_id = u.account_id and c.channel = 'instagram'
          and coalesce(c.ig_user_id, '') = u.ig_user_id and c.customer = u.person_id
      ), added as (
        insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, closed_at)
-       select id, conversation_id, account_id, role, text, message_id, said_at, case when needs_answer then null else now() end
+       select id, conversation_id, account_id, role, text, message_id, said_at, case when not needs_answer then now() end
        from incoming on conflict do nothing returning id, conversation_id
      )
      select id, conversation_id from added`,

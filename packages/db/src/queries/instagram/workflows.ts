@@ -13,7 +13,10 @@ const columns = getTableColumns(workflows);
 /** Limits per account; `keywordLetters` counts the keywords of all its workflows. */
 export type WorkflowLimits = { workflows: number; keywordLetters: number };
 
-/** Undefined where the account has no such product, `too_many` where it has `limits.workflows` already. @throws TallyError `conflict` */
+/**
+ * Undefined where the account has no such product, `too_many` where it has `limits.workflows` already.
+ * @throws TallyError `conflict` where its keywords have too many letters
+ */
 export async function insertWorkflow(
   db: Database,
   accountId: string,
@@ -33,7 +36,7 @@ export async function insertWorkflow(
   });
 }
 
-/** Undefined where the account has no such workflow, or no such product. @throws TallyError `conflict` */
+/** Undefined where the account has no such workflow or product. @throws TallyError `conflict` as above */
 export async function changeWorkflow(
   db: Database,
   accountId: string,

@@ -54,7 +54,8 @@ with wanted as (
     started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
   from due l where j.id = l.id
   returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input,
-    coalesce(j.requeued_at, j.created_at) as accepted_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
+    coalesce(j.requeued_at, j.created_at) as accepted_at, j.cancel_requested_at,
+    j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
 )
 select c.fence, c.attempts, c.waits, c.account_id as "accountId", c.input, c.may_have_left_holds as "mayHaveLeftHolds",
   greatest(0, (extract(epoch from now() - c.accepted_at) * 1000)::bigint) as "ageMs",

@@ -17,7 +17,7 @@ export const summaryColumns = pickColumns(jobs, [
 ]);
 export type JobSummary = Selected<typeof summaryColumns>;
 
-/** Everything that changes about a job, with the tokens billed so far; of the result, which may be large, whether it exists. */
+/** Everything that changes about a job, with the tokens billed so far, but only whether there is a result. */
 export type JobState = JobSummary &
   Pick<typeof jobs.$inferSelect, 'progress'> & { tokensConsumed: number; hasResult: boolean };
 

@@ -25,7 +25,7 @@ export async function listQueuedJobs(
   return rows;
 }
 
-/** Gives queued jobs the next dispatch number, and queues running ones whose lease has expired; others stay as they are. */
+/** Gives queued jobs the next dispatch number, and queues running ones whose lease has expired under theirs. */
 export async function nextDispatches(db: Database, jobIds: string[]): Promise<Dispatch[]> {
   const { rows } = await db.hot.query<Dispatch>({
     name: 'next_dispatches',

@@ -25,7 +25,8 @@ export type SubmissionOutcome =
 
 const sql = `
 with submission as (
-  select *, sum(bytes) over (partition by account_id order by position) as bytes_so_far from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[])
+  select *, sum(bytes) over (partition by account_id order by position) as bytes_so_far
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[])
     with ordinality as u (id, account_id, task, input, min_tokens, key, request_hash, bytes, position)
 ), judged as (
   select u.*, b.tokens_granted, b.tokens_consumed,

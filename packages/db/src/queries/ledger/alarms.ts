@@ -23,7 +23,7 @@ export async function raiseAlarm(db: Database, alarm: Pick<Alarm, 'kind' | 'subj
   return raised?.id === id;
 }
 
-/** Ends the alarms about subjects after `afterId` up to `lastId`, except those in `stillActive`; returns the subjects. */
+/** Ends the alarms about subjects after `afterId` up to `lastId`, unless they are `stillActive`; returns the subjects. */
 export async function endAlarms(
   db: Database,
   input: { kind: AlarmKind; afterId: string; lastId: string; stillActive: string[] },

@@ -42,8 +42,10 @@ export async function auditSubscriptions(db: Database, input: { afterId: string;
 export async function countStrayLedgerRows(db: Database): Promise<{ grants: number; usage: number }> {
   const { rows } = await db.pool.query<{ grants: number; usage: number }>(
     `select
-       (select count(*) from token_grants g where not exists (select from subscription_balances b where b.subscription_id = g.subscription_id)) as grants,
-       (select count(*) from ai_usage_log u where not exists (select from subscription_balances b where b.subscription_id = u.subscription_id)) as usage`,
+       (select count(*) from token_grants g left join subscription_balances b using (subscription_id)
+         where b.subscription_id is null) as grants,
+       (select count(*) from ai_usage_log u left join subscription_balances b using (subscription_id)
+         where b.subscription_id is null) as usage`,
   );
   return rows[0] ?? { grants: 0, usage: 0 };
 }

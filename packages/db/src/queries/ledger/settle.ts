@@ -53,7 +53,7 @@ export type SettleOutcome = {
         subscriptionId: string;
       }
     | undefined;
-  /** False where the job was not running under that fence, also where an earlier try of this settlement had moved it. */
+  /** False where the job was not running under that fence, or an earlier try of this settlement had moved it. */
   moved: boolean;
 };
 

@@ -2,6 +2,7 @@
 import { newId } from '@tally/core';
 import { and, asc, eq, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import type { RowOf } from '../../schema/columns.ts';
 import { bookedPeriods, plans, subscriptions, type tokenGrants } from '../../schema/index.ts';
 
 export type Plan = typeof plans.$inferSelect;
@@ -110,15 +111,15 @@ export async function endSubscription(client: Transaction, accountId: string): P
 
 /** Ids of accounts whose next period is due: the current one has ended and renews, or a booked one begins. */
 export async function listRenewalsDue(db: Database, limit: number): Promise<string[]> {
-  const { rows } = await db.pool.query<{ accountId: string }>(
-    `(select s.account_id as "accountId" from subscriptions s join accounts a on a.id = s.account_id and a.suspended_at is null
+  const { rows } = await db.pool.query<Pick<RowOf<typeof subscriptions>, 'account_id'>>(
+    `(select s.account_id from subscriptions s join accounts a on a.id = s.account_id and a.suspended_at is null
       where s.is_current and s.renews and s.status = 'active' and s.ends_at <= now() order by s.ends_at limit $1)
      union
      (select b.account_id from booked_periods b join accounts a on a.id = b.account_id and a.suspended_at is null
       where b.starts_at <= now() order by b.starts_at limit $1)`,
     [limit],
   );
-  return rows.map((row) => row.accountId);
+  return rows.map((row) => row.account_id);
 }
 
 /** Moves top-ups that ended periods kept for their last holds to the next period; returns how many periods had them. */

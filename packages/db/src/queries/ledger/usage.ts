@@ -8,13 +8,14 @@ export type UsageRow = Pick<Usage, 'task' | 'model' | 'inputTokens' | 'outputTok
   calls: number;
 };
 
-/** An account's usage by UTC day (`YYYY-MM-DD`), task and model, newest day first: of today and `days - 1` whole days. */
+/** An account's usage by UTC day (`YYYY-MM-DD`), task and model, newest first: of today and `days - 1` whole days. */
 export async function readUsage(db: Database, accountId: string, days: number): Promise<UsageRow[]> {
   const { rows } = await db.pool.query<UsageRow>(
     `select to_char(created_at at time zone 'utc', 'YYYY-MM-DD') as day, task, model, count(*) as calls,
        sum(input_tokens) as "inputTokens", sum(output_tokens) as "outputTokens", sum(billed_tokens) as "billedTokens"
      from ai_usage_log
-     where account_id = $1 and created_at >= (date_trunc('day', now() at time zone 'utc') - make_interval(days => $2 - 1)) at time zone 'utc'
+     where account_id = $1 and created_at >=
+       (date_trunc('day', now() at time zone 'utc') - make_interval(days => $2 - 1)) at time zone 'utc'
      group by 1, 2, 3 order by 1 desc, 2, 3`,
     [accountId, days],
   );
