@@ -68,7 +68,7 @@ describe('a fault of the statement', () => {
     ['42P01', 'no such table'],
     ['42703', 'no such column'],
     ['54000', 'too large for an index'],
-    ['P0001', 'raised by a function of ours'],
+    ['P0001', 'raised by one of our functions'],
   ])('%s, %s', (code) =>
     expect(kindOf(refusal(code))).toEqual({ isUnavailable: false, isSerializationConflict: false }),
   );

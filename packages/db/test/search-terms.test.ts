@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutPassages, toDocumentTerms, toQuery } from '../src/search-terms.ts';
 
-/** Paragraphs of words in several scripts, some words and paragraphs too long for one passage. */
+/** Paragraphs in several scripts, with some words and paragraphs that are too long for a passage. */
 const texts = fc
   .array(
     fc.array(

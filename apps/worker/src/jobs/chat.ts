@@ -3,7 +3,7 @@ import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
 import {
   type ChatLimits,
   type Conversation,
-  findLastCustomerMessageAt,
+  lastCustomerMessageAt,
   storeReply,
   type Transaction,
   takeTurn,
@@ -36,7 +36,7 @@ export function createChat(services: WorkerServices, job: ClaimedJob, attempt: A
   let taken: { conversation: Conversation; pending: { id: string; text: string }[] } | undefined;
 
   async function requireWindow({ id }: Conversation): Promise<void> {
-    const lastMessageAt = await untilReachable(() => findLastCustomerMessageAt(db, id), attempt);
+    const lastMessageAt = await untilReachable(() => lastCustomerMessageAt(db, id), attempt);
     if (lastMessageAt !== undefined && Date.now() - lastMessageAt.getTime() < metaWindowsMs.message) return;
     throw new TallyError('reply_window_closed', 'The customer’s last message is more than 24 hours old');
   }

@@ -105,7 +105,7 @@ export async function followEmailLink(
   });
 }
 
-/** Deletes the access, and without a plan the content, of whoever registered an address without confirming it. */
+/** Deletes the access, and without a plan the content, that an unconfirmed registration has left. */
 async function deletePreviousAccess(client: Transaction, accountId: string): Promise<void> {
   await client.orm.update(accounts).set({ totpSecret: null, totpEnabledAt: null }).where(eq(accounts.id, accountId));
   await client.orm.delete(apiKeys).where(eq(apiKeys.accountId, accountId));

@@ -13,7 +13,7 @@ export type Searchable = Pick<PassageRow, 'accountId' | 'kind' | 'title' | 'text
   passages?: CutPassage[];
 };
 
-/** Indexes texts anew: their passages replace those that were indexed for the same ids. */
+/** Indexes texts: their passages replace those that were indexed for the same ids before. */
 export async function indexPassages(client: Transaction, items: Searchable[]): Promise<void> {
   await client.query('delete from passages where source_id = any($1::uuid[])', [items.map(({ id }) => id)]);
   const passages = items.flatMap((item) =>

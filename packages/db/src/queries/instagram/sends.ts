@@ -208,7 +208,7 @@ export async function isOptedOut(db: Pick<Database, 'orm'>, igUserId: string, pe
 }
 
 /** When the customer wrote last, from which Meta's reply window counts. */
-export async function findLastCustomerMessageAt(db: Database, conversationId: string): Promise<Date | undefined> {
+export async function lastCustomerMessageAt(db: Database, conversationId: string): Promise<Date | undefined> {
   const rows = await db.orm
     .select({ at: max(messages.saidAt) })
     .from(messages)

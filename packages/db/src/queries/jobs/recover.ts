@@ -25,7 +25,7 @@ export async function listQueuedJobs(
   return rows;
 }
 
-/** Gives queued jobs the next dispatch number, and queues running ones whose lease has expired under theirs. */
+/** Gives the next dispatch number to queued jobs, and to running ones with an expired lease, which it queues. */
 export async function nextDispatches(db: Database, jobIds: string[]): Promise<Dispatch[]> {
   const { rows } = await db.hot.query<Dispatch>({
     name: 'next_dispatches',

@@ -1,4 +1,4 @@
-/** Token usage by the log of model calls: what accounts were billed, and what nobody paid for. */
+/** Token usage by the log of model calls: billed, billed in part, and unbilled. */
 import type { Database } from '../../connect.ts';
 import type { aiUsageLog } from '../../schema/index.ts';
 
