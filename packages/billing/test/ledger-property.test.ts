@@ -5,8 +5,8 @@
 import { newId, runScript } from '@tally/core';
 import {
   carryOverRests,
+  type DeletedHold,
   deleteHoldsBefore,
-  type GoneHold,
   type HydrationSnapshot,
   readHydration,
   renewPeriod,
@@ -36,7 +36,7 @@ type World = {
   workers: [Billing, Billing];
   hydrations: { nonce: string; subscriptionId: string; noted: string[]; read: HydrationSnapshot | undefined }[];
   /** Removed from Postgres but not yet from Redis. */
-  gone: GoneHold[];
+  gone: DeletedHold[];
 };
 
 type Command = fc.AsyncCommand<Reference, World>;

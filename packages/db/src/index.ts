@@ -1,6 +1,4 @@
 /** Postgres: the tables, the migrations, and one function a query. */
-
-export * from './advisory-lock.ts';
 export * from './connect.ts';
 export * from './migrate.ts';
 export * from './queries/accounts/accounts.ts';
@@ -33,12 +31,11 @@ export * from './queries/jobs/submit.ts';
 export * from './queries/ledger/alarms.ts';
 export * from './queries/ledger/audit.ts';
 export * from './queries/ledger/balances.ts';
-export * from './queries/ledger/booked-periods.ts';
+export * from './queries/ledger/grants.ts';
 export * from './queries/ledger/holds.ts';
 export * from './queries/ledger/model-traits.ts';
 export * from './queries/ledger/settle.ts';
 export * from './queries/ledger/subscriptions.ts';
-export * from './queries/ledger/take-back.ts';
-export * from './queries/ledger/unpaid-usage.ts';
+export * from './queries/ledger/usage.ts';
 export { type AlarmKind, isEnded, type JobStatus, jobStatuses } from './schema/index.ts';
 export { type CutPassage, normalise } from './search-terms.ts';

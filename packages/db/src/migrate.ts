@@ -1,4 +1,4 @@
-/** Brings the schema up to date: each numbered file of `migrations/` once, in order. Safe while the platform works. */
+/** Migrations: applies each numbered file of `migrations/` once, in order. Safe while the platform runs. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,17 +7,17 @@ import { type Database, isSerializationConflict } from './connect.ts';
 
 const defaultFolder = new URL('../migrations/', import.meta.url);
 
-// A statement that waits for its lock makes everybody queue behind it: better to let go soon, and to come again.
+// Later statements queue behind one that waits for a table lock, so it gives up soon and is repeated.
 const lockWaitMs = 2_000;
 const lockTries = 60;
-const turnPollMs = 100;
+const pollMs = 100;
 
 /**
- * Applies what is missing and returns the names of the files applied. Any number of processes may call it at once.
+ * Applies the missing files and returns their names. Any number of processes may call it at once.
  *
- * A file is one transaction. One whose first line is `-- no transaction` runs statement by statement instead (a line
- * `--;` stands between two): for indexes that are made CONCURRENTLY. Its statements must be safe to repeat.
- * @throws Error where a file that was applied has changed since, or the server is older than PostgreSQL 15
+ * A file is one transaction. After a first line `-- no transaction` its statements, separated by lines `--;`, run one by
+ * one instead, for indexes made CONCURRENTLY; they must be safe to repeat.
+ * @throws Error where an applied file has changed since, or the server is older than PostgreSQL 15
  */
 export async function migrate(db: Database, folder: URL = defaultFolder): Promise<string[]> {
   const server = await db.pool.query<{ version: number }>(
@@ -28,7 +28,7 @@ export async function migrate(db: Database, folder: URL = defaultFolder): Promis
   let failure: Error | undefined;
   try {
     await client.query(`set statement_timeout = 0; set lock_timeout = ${lockWaitMs}`);
-    await takeTurn(client);
+    await lockMigrations(client);
     await client.query(`create table if not exists migrations (
       name text primary key, hash text not null, applied_at timestamptz not null default now())`);
     const applied: string[] = [];
@@ -41,42 +41,42 @@ export async function migrate(db: Database, folder: URL = defaultFolder): Promis
     failure = error as Error;
     throw error;
   } finally {
-    // The turn and the settings go with the connection.
+    // Closing the connection releases the lock and drops the settings.
     client.release(failure ?? true);
   }
 }
 
-/** One process at a time. Asked for again and again: a statement that waited would hold up an index made CONCURRENTLY. */
-async function takeTurn(client: pg.PoolClient): Promise<void> {
+/** Takes the lock of migrations by polling: a waiting statement would block an index made CONCURRENTLY. */
+async function lockMigrations(client: pg.PoolClient): Promise<void> {
   for (;;) {
     const { rows } = await client.query<{ taken: boolean }>(
       `select pg_try_advisory_lock(hashtext('tally:migrate')) as taken`,
     );
     if (rows[0]?.taken === true) return;
-    await sleep(turnPollMs);
+    await sleep(pollMs);
   }
 }
 
-/** Applies one file where it is missing; true where it was. */
+/** Applies one file, unless it was applied before; true where it was not. */
 async function apply(client: pg.PoolClient, name: string, sql: string): Promise<boolean> {
   const hash = createHash('sha256').update(sql).digest('hex');
   const known = await client.query<{ hash: string }>('select hash from migrations where name = $1', [name]);
   if (known.rows[0]?.hash === hash) return false;
   if (known.rows[0]) throw new Error(`migration ${name} has changed since it was applied: add a new one instead`);
-  const note = () => client.query('insert into migrations (name, hash) values ($1, $2)', [name, hash]);
+  const record = () => client.query('insert into migrations (name, hash) values ($1, $2)', [name, hash]);
   if (/^-- no transaction\n/.test(sql)) {
-    // These locks are in nobody's way, and an index waits for every transaction that was there before it.
+    // CONCURRENTLY waits for all older transactions, under a lock that blocks neither reads nor writes.
     await client.query('set lock_timeout = 0');
     for (const statement of sql.split(/^--;$/m)) await client.query(statement);
-    await note();
+    await record();
     await client.query(`set lock_timeout = ${lockWaitMs}`);
     return true;
   }
-  await patiently(async () => {
+  await repeatOnConflict(async () => {
     try {
       await client.query('begin');
       await client.query(sql);
-      await note();
+      await record();
       await client.query('commit');
     } catch (error) {
       await client.query('rollback');
@@ -86,15 +86,15 @@ async function apply(client: pg.PoolClient, name: string, sql: string): Promise<
   return true;
 }
 
-/** Repeats what met another statement's lock. */
-async function patiently(work: () => Promise<unknown>): Promise<void> {
+/** Repeats work that ran into another transaction's lock. */
+async function repeatOnConflict(work: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       await work();
       return;
     } catch (error) {
       if (!isSerializationConflict(error) || tries === lockTries) throw error;
-      await sleep(turnPollMs * (0.5 + Math.random()));
+      await sleep(pollMs * (0.5 + Math.random()));
     }
   }
 }

@@ -1,9 +1,10 @@
-/** Words for full-text search in any language: English is stemmed by Postgres, the rest is normalised here. */
+/** Terms for full-text search in any language: English is stemmed by Postgres, the rest is normalised here. */
 
+/** Terms separated by spaces, or as tsqueries. */
 export type Terms = {
-  /** Latin-script words, for Postgres' English stemmer (harmless to other languages: both sides go through it). */
+  /** Words in Latin script, for the `english` configuration; other languages are stemmed alike on both sides. */
   stemmed: string;
-  /** Words of every other script, for the `simple` configuration. */
+  /** Words in other scripts, for the `simple` configuration. */
   plain: string;
 };
 
@@ -15,34 +16,34 @@ const stopWords = new Set(
     .map(normalise),
 );
 const persianSuffix = /^(.{3,}?)(?:هایی|های|هایم|هایش|ها|ترین|تر|ان|ات)$/u;
-const maxWord = 60;
+const maxWordLength = 60;
 
-/** The words of a text as a stored passage is searched by. */
+/** The terms that a passage is indexed by. */
 export function toDocumentTerms(text: string): Terms {
   const { stemmed, plain } = split(normalise(text));
   return { stemmed: stemmed.join(' '), plain: plain.join(' ') };
 }
 
-/** A tsquery for each configuration: any word may match; empty where the text has no word worth looking for. */
+/** A tsquery for each configuration that matches any of the text's words; empty where it has none but stop words. */
 export function toQuery(text: string): Terms {
   const { stemmed, plain } = split(normalise(text).slice(0, maxQueryCharacters));
-  const either = (terms: string[]) =>
+  const anyOf = (terms: string[]) =>
     [...new Set(terms)]
       .slice(0, 64)
       .map((term) => `'${term}'`)
       .join(' | ');
-  return { stemmed: either(stemmed), plain: either(plain) };
+  return { stemmed: anyOf(stemmed), plain: anyOf(plain) };
 }
 
-// Of a longer text the first words are looked for.
+// A longer question is cut there.
 const maxQueryCharacters = 20_000;
 
 function split(text: string): { stemmed: string[]; plain: string[] } {
   const stemmed: string[] = [];
   const plain: string[] = [];
   for (const { segment, isWordLike } of words.segment(text)) {
-    if (!isWordLike || segment.length > maxWord) continue;
-    // Many scripts write their vowels as marks.
+    if (!isWordLike || segment.length > maxWordLength) continue;
+    // Marks are part of words: many scripts write their vowels so.
     for (const word of segment.split(/[^\p{L}\p{N}\p{M}]+/u)) {
       if (!/[\p{L}\p{N}]/u.test(word)) continue;
       if (/^[\p{Script=Latin}\p{N}]+$/u.test(word)) stemmed.push(word);
@@ -52,7 +53,7 @@ function split(text: string): { stemmed: string[]; plain: string[] } {
   return { stemmed, plain };
 }
 
-/** One spelling for what readers take as one: letter forms, digits, case, joiners and vowel marks. */
+/** Unifies spellings that readers take as the same: letter forms, digits, case, joiners and vowel marks. */
 export function normalise(text: string): string {
   return (
     text
@@ -66,15 +67,15 @@ export function normalise(text: string): string {
       .replace(/[٠-٩]/g, (digit) => String(digit.charCodeAt(0) - 0x0660))
       .replace(/\u200c/g, ' ')
       .replace(/\u0640|\u200d|[\u064b-\u065f]|\u0670/g, '')
-      // What lower case makes of the Turkish İ.
+      // toLowerCase() turns the Turkish İ into i and this mark.
       .replace(/i\u0307/g, 'i')
   );
 }
 
-/** A piece of a text, with the words that it is found by. */
+/** A passage of a text, with its search terms. */
 export type CutPassage = { text: string } & Terms;
 
-/** Cuts a text and finds its words. Seconds of work for some megabytes: whoever serves requests does it on another thread. */
+/** Cuts a text into passages with their terms. Takes seconds for some megabytes: a server does it on another thread. */
 export const toPassages = ({ title, text }: { title: string; text: string }): CutPassage[] =>
   cutPassages(text).map((passage) => ({ text: passage, ...toDocumentTerms(`${title} ${passage}`) }));
 

@@ -1,5 +1,3 @@
-/** Duties: one process at a time, on a lock that goes with its process. */
-
 import { newConfig, testLog } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectDatabase, withAdvisoryLock } from '../src/index.ts';
@@ -14,7 +12,7 @@ function newProcess() {
 const pidOf = async ({ locks }: ReturnType<typeof newProcess>) =>
   (await locks.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid;
 
-it('a duty that one process does is left alone by another until it is done', async () => {
+it('runs work in one process at a time', async () => {
   const [mine, theirs] = [newProcess(), newProcess()];
   const tries: boolean[] = [];
   const attempt = async () => tries.push(await withAdvisoryLock(theirs, 'sweep', async () => undefined));
@@ -23,17 +21,17 @@ it('a duty that one process does is left alone by another until it is done', asy
   expect(tries).toEqual([false, true]);
 });
 
-it('twenty duties at once leave the ordinary connections to their work, be it only one', async () => {
+it('leaves the ordinary connections free, with twenty locks at once', async () => {
   const db = newProcess();
   const work = async () => void (await db.pool.query('select'));
-  const done = await Promise.all(Array.from({ length: 20 }, (_, i) => withAdvisoryLock(db, `duty ${i}`, work)));
+  const done = await Promise.all(Array.from({ length: 20 }, (_, i) => withAdvisoryLock(db, `work ${i}`, work)));
   expect(done).toEqual(Array(20).fill(true));
 });
 
-it('a duty whose work fails is free again, and so is one whose connection has broken', async () => {
+it('frees the lock when the work fails or the connection breaks', async () => {
   const [mine, theirs] = [newProcess(), newProcess()];
-  const failing = withAdvisoryLock(mine, 'audit', () => Promise.reject(new Error('no luck')));
-  await expect(failing).rejects.toThrow('no luck');
+  const failing = withAdvisoryLock(mine, 'audit', () => Promise.reject(new Error('failed')));
+  await expect(failing).rejects.toThrow('failed');
   expect(await withAdvisoryLock(theirs, 'audit', async () => undefined)).toBe(true);
   const pid = await pidOf(mine);
   await withAdvisoryLock(mine, 'audit', async () => {

@@ -23,7 +23,7 @@ async function claim(request: ClaimRequest): Promise<Claim | undefined> {
   return answer;
 }
 
-it('an older copy of a job beside the latest, as after its worker died, is answered as stale and shifts nobody’s answer', async () => {
+it('answers an older copy beside the latest as stale, in order', async () => {
   const twice = await submitOne('twice');
   const other = await submitOne('other');
   await nextDispatches(db, [twice.jobId]);
@@ -35,14 +35,14 @@ it('an older copy of a job beside the latest, as after its worker died, is answe
   ]);
 });
 
-it('the same copy of a job that comes twice at once is given to one', async () => {
+it('gives a copy that comes twice at once to one claim', async () => {
   const { jobId } = await submitOne('once');
   const claims = await claimJobs(db, [requestFor(jobId), requestFor(jobId)]);
   expect(claims).toMatchObject([{ verdict: 'claimed', fence: 1 }, { verdict: 'not_yet' }]);
 });
 
 describe('a claim whose answer was lost', () => {
-  it('is found by the worker that asks again, and counts as one attempt', async () => {
+  it('is found by its repetition, and counts as one attempt', async () => {
     const { jobId, accountId } = await submitOne('lost');
     const request = requestFor(jobId);
     await claim(request);
@@ -51,7 +51,7 @@ describe('a claim whose answer was lost', () => {
     expect(await claimJobs(db, [requestFor(jobId), request])).toMatchObject([{ verdict: 'not_yet' }, again]);
   });
 
-  it('is still its own after the lease ran out, if nobody else took the job', async () => {
+  it('is kept after the lease expired, while no other claim took the job', async () => {
     const { jobId } = await submitOne('late');
     const request = requestFor(jobId);
     await claim({ ...request, leaseMs: 0 });
@@ -59,7 +59,7 @@ describe('a claim whose answer was lost', () => {
     expect(await claim(requestFor(jobId))).toMatchObject({ verdict: 'not_yet' });
   });
 
-  it('is lost to whoever took the job since', async () => {
+  it('is lost to a later claim', async () => {
     const { jobId } = await submitOne('taken');
     const request = requestFor(jobId);
     await claim({ ...request, leaseMs: 0 });
@@ -67,7 +67,7 @@ describe('a claim whose answer was lost', () => {
     expect(await claim(request)).toMatchObject({ verdict: 'not_yet' });
   });
 
-  it('is lost also to a worker of an earlier release, which writes no key', async () => {
+  it('is lost to a later claim of an earlier release, which has no key', async () => {
     const { jobId } = await submitOne('old');
     const request = requestFor(jobId);
     await claim(request);
@@ -75,7 +75,7 @@ describe('a claim whose answer was lost', () => {
     expect(await claim(request)).toMatchObject({ verdict: 'not_yet' });
   });
 
-  it('is over once the job has moved on', async () => {
+  it('ends when the job moves on', async () => {
     const { jobId } = await submitOne('moved');
     const request = requestFor(jobId);
     await claim(request);
@@ -86,7 +86,7 @@ describe('a claim whose answer was lost', () => {
   });
 });
 
-it('of two attempts that move their job in one batch, only the latest is told that it did', async () => {
+it('tells only the latest of two attempts in a batch that it moved the job', async () => {
   const { jobId } = await submitOne('overtaken');
   await claim({ ...requestFor(jobId), leaseMs: 0 });
   await claim(requestFor(jobId));

@@ -2,7 +2,7 @@ import { newId } from '@tally/core';
 import { newAccount } from '@tally/testing';
 import { newBilling, newConfig } from '@tally/testing/vitest';
 import { afterAll, expect, it } from 'vitest';
-import { askForLogin, changeInstagramAccount, connectInstagram } from '../src/index.ts';
+import { changeInstagramAccount, connectInstagram, requireLogin } from '../src/index.ts';
 
 const { db } = await newBilling(await newConfig(), afterAll);
 
@@ -14,7 +14,7 @@ async function connect(): Promise<{ accountId: string; id: string; igUserId: str
   return { accountId, id: connected?.id ?? '', igUserId };
 }
 
-it('pausing says so, and resuming takes both back', async () => {
+it('sets the state and its reason on pausing, and clears both on resuming', async () => {
   const { accountId, id } = await connect();
   expect(await changeInstagramAccount(db, { accountId, id, isPaused: true })).toMatchObject({
     state: 'paused',
@@ -36,9 +36,9 @@ it('pausing says so, and resuming takes both back', async () => {
   });
 });
 
-it('a change leaves an account that needs a login as it is, with the reason', async () => {
+it('keeps an account’s need of a login through every change', async () => {
   const { accountId, id, igUserId } = await connect();
-  await askForLogin(db, igUserId, 'The token was revoked');
+  await requireLogin(db, igUserId, 'The token was revoked');
   for (const change of [{}, { isPaused: true }, { isPaused: false }, { autoReply: false }])
     expect(await changeInstagramAccount(db, { accountId, id, ...change })).toMatchObject({
       state: 'needs_login',

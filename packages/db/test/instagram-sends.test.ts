@@ -43,14 +43,14 @@ const echo = (messageId: string, text = 'Hello', personId = '5') => ({
 const confirm = (...echoes: ReturnType<typeof echo>[]) => inTransaction(db, (client) => confirmSends(client, echoes));
 
 describe('a send', () => {
-  it('is begun once: another attempt looks what became of it, and the same one’s repetition goes on', async () => {
+  it('is begun once, though the same attempt may repeat that', async () => {
     const id = newId();
     expect(await begin(id, 1)).toEqual({ verdict: 'send', tries: 1 });
     expect(await begin(id, 1)).toEqual({ verdict: 'send', tries: 1 });
     expect(await begin(id, 2)).toEqual({ verdict: 'begun' });
   });
 
-  it('is not reopened by the late word of an earlier attempt', async () => {
+  it('is not reopened by a late outcome of an earlier attempt', async () => {
     const id = newId();
     await begin(id, 1);
     await endSend(db, { id, fence: 1, state: 'not_sent' });
@@ -60,7 +60,7 @@ describe('a send', () => {
     expect(await begin(id, 3)).toEqual({ verdict: 'begun' });
   });
 
-  it('once sent stays sent, whatever comes after', async () => {
+  it('stays sent whatever outcome follows', async () => {
     const id = newId();
     await begin(id, 1);
     await endSend(db, { id, fence: 1, state: 'sent', messageId: `mid-${id}` });
@@ -68,7 +68,7 @@ describe('a send', () => {
     expect(await findSend(db, id)).toMatchObject({ state: 'sent', messageId: `mid-${id}` });
   });
 
-  it('takes the text that it is begun with the next time', async () => {
+  it('has the text of its latest attempt', async () => {
     const id = newId();
     await begin(id, 1, 'first');
     await endSend(db, { id, fence: 1, state: 'not_sent' });
@@ -78,7 +78,7 @@ describe('a send', () => {
 });
 
 describe('an echo', () => {
-  it('confirms one send: the same words twice need two', async () => {
+  it('confirms one send, so two of the same text need two echoes', async () => {
     const [first, second] = [newId(), newId()];
     await begin(first, 1, 'Same words', '7');
     await begin(second, 1, 'Same words', '7');
@@ -91,7 +91,7 @@ describe('an echo', () => {
     expect(await findSend(db, second)).toMatchObject({ state: 'sent', messageId: 'mid-b' });
   });
 
-  it('of other words, of another person, or from before is none of ours', async () => {
+  it('matches no send of another text, another person, or a later time', async () => {
     const id = newId();
     await begin(id, 1, 'Mine', '8');
     const before = { ...echo('mid-c', 'Mine', '8'), saidAt: new Date(Date.now() - 60_000) };
@@ -100,7 +100,7 @@ describe('an echo', () => {
   });
 });
 
-it('a send that is noted while its echo is being taken for a human’s is still sent, and the message ours', async () => {
+it('records a send whose echo is stored as a human’s at the same time', async () => {
   const { accountId } = await newAccount({ db });
   const [id, conversationId] = [newId(), newId()];
   await begin(id, 1, 'Ours', '10');
@@ -108,24 +108,24 @@ it('a send that is noted while its echo is being taken for a human’s is still 
     `insert into conversations (id, account_id, channel, ig_user_id, customer) values ($1, $2, 'instagram', $3, '10')`,
     [conversationId, accountId, igUserId],
   );
-  const say = `insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, delivery, answer_job, reply_id)
+  const insert = `insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, delivery, answer_job, reply_id)
     values ($1, $2, $3, $4, $5, $6, now(), $7, $8, $9)`;
   const reply = newId();
-  await db.pool.query(say, [reply, conversationId, accountId, 'assistant', 'Ours', null, 'sending', null, null]);
-  await db.pool.query(say, [newId(), conversationId, accountId, 'customer', 'Hi', 'mid-hi', null, id, reply]);
-  const noted = await inTransaction(db, async (client) => {
-    await client.query(say, [newId(), conversationId, accountId, 'human', 'ours', 'mid-h', null, null, null]);
+  await db.pool.query(insert, [reply, conversationId, accountId, 'assistant', 'Ours', null, 'sending', null, null]);
+  await db.pool.query(insert, [newId(), conversationId, accountId, 'customer', 'Hi', 'mid-hi', null, id, reply]);
+  const recorded = await inTransaction(db, async (client) => {
+    await client.query(insert, [newId(), conversationId, accountId, 'human', 'ours', 'mid-h', null, null, null]);
     const ending = endSend(db, { id, fence: 1, state: 'sent', messageId: 'mid-h' });
-    await vi.waitUntil(async () => (await waiting()) > 0, { timeout: 10_000 });
+    await vi.waitUntil(async () => (await countWaiting()) > 0, { timeout: 10_000 });
     return { ending };
   });
-  await noted.ending;
+  await recorded.ending;
   expect(await findSend(db, id)).toMatchObject({ state: 'sent', messageId: 'mid-h' });
   const { rows } = await db.pool.query(`select id, delivery from messages where external_id = 'mid-h'`);
   expect(rows).toEqual([{ id: reply, delivery: 'sent' }]);
 });
 
-async function waiting(): Promise<number> {
+async function countWaiting(): Promise<number> {
   const { rowCount } = await db.pool.query(
     `select from pg_stat_activity where wait_event = 'transactionid' and datname = current_database()`,
   );

@@ -37,7 +37,7 @@ describe('searching knowledge', () => {
     expect(await titles('天気')).toEqual(['天気']);
     expect(await titles('हिन्दी')).toEqual(['भाषा']);
     expect(await titles('สินค้า')).toEqual(['ภาษา']);
-    // A letter in common is no word in common.
+    // Shares its first letter only.
     expect(await titles('हाथी')).toEqual([]);
   });
 
@@ -47,7 +47,7 @@ describe('searching knowledge', () => {
     expect(await titles('Which red glass vase is for roses?')).toEqual(['Red vase', 'Blue vase']);
   });
 
-  it('finds the passage that matters in a long text', async () => {
+  it('finds the matching passage of a long text', async () => {
     const filler = 'The warehouse opens in the morning and closes in the evening. '.repeat(60);
     await teach('Handbook', `${filler}\n\nRefunds take fourteen days.\n\n${filler}`);
     const [passage] = await search('How long do refunds take?');
@@ -55,7 +55,7 @@ describe('searching knowledge', () => {
     expect(passage?.text.length).toBeLessThanOrEqual(900);
   });
 
-  it('never looks into another account’s knowledge', async () => {
+  it('never reads another account’s knowledge', async () => {
     const other = await newAccount({ db });
     await teach('Secret', 'The launch codeword is periwinkle.', other.accountId);
     expect(await titles('periwinkle codeword')).toEqual([]);
@@ -67,7 +67,7 @@ describe('searching knowledge', () => {
     expect(await searchIn(other.accountId, 'periwinkle')).toEqual([]);
   });
 
-  it('answers many questions at once, each from its own account', async () => {
+  it('searches for many questions at once, each in its own account', async () => {
     const other = await newAccount({ db });
     await teach('Ours', 'The garden gnome is red.');
     await teach('Theirs', 'The garden gnome is green.', other.accountId);
@@ -80,12 +80,12 @@ describe('searching knowledge', () => {
     expect(found.map((passages) => passages.map(({ title }) => title))).toEqual([['Theirs'], [], ['Ours'], []]);
   });
 
-  it('answers nothing where the question has no word worth looking for', async () => {
+  it('finds nothing for a question of stop words or punctuation', async () => {
     expect(await search('?')).toEqual([]);
     expect(await search('the of and')).toEqual([]);
   });
 
-  it('takes whatever a person may type', async () => {
+  it('accepts any input', async () => {
     for (const question of [
       `'; drop table knowledge; --`,
       `a & b | !c <-> 'd':*`,

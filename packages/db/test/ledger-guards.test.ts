@@ -55,7 +55,7 @@ describe('the two ledgers are append-only', () => {
     await expect(db.pool.query(sql)).rejects.toThrow(`${table} is append-only`);
   });
 
-  it('and refuse a grant of nothing, or of less', async () => {
+  it('and refuse a grant of zero or negative tokens', async () => {
     for (const tokens of [0, -5])
       await expect(
         db.pool.query(
@@ -66,7 +66,7 @@ describe('the two ledgers are append-only', () => {
       ).rejects.toThrow('token_grants_tokens_check');
   });
 
-  it('and refuse rows that no balance would show', async () => {
+  it('and refuse rows without a balance', async () => {
     const stray = { accountId: account.accountId, subscriptionId: newId() };
     await expect(insertUsage(db, [account, stray])).rejects.toThrow('no balance for a subscription');
     await expect(insertGrants(db, [account, stray])).rejects.toThrow('no balance for a subscription');
@@ -84,7 +84,7 @@ describe('P4: balances', () => {
     await expect(db.pool.query(sql)).rejects.toThrow('moved by triggers only');
   });
 
-  it('are moved once by a statement that logs many calls', async () => {
+  it('change once for a statement that logs many calls', async () => {
     const [one, other] = [await newAccount({ db }, { tokens: 500 }), await newAccount({ db }, { tokens: 500 })];
     const before = [await balanceOf(one), await balanceOf(other)];
     await insertUsage(db, [one, other, one, one]);
@@ -121,7 +121,7 @@ describe('two processes that write for the same subscriptions in opposite order'
     for (const each of accounts) expect((await balanceOf(each)).consumed).toBe(200);
   });
 
-  it('never deadlock over the same settlements, and agree on what became of them', async () => {
+  it('never deadlock over the same settlements, and get the same outcomes', async () => {
     const accounts = await newAccounts(12);
     for (let round = 0; round < 10; round++) {
       const calls = await sentCalls(accounts);

@@ -11,7 +11,7 @@ import { connectDatabase, type Database, migrate } from '../src/index.ts';
 
 const files = readdirSync(new URL('../migrations/', import.meta.url)).sort();
 
-/** A database without a single table, seen from several processes. */
+/** A database without tables, as several processes connect to it. */
 async function emptyDatabase(processes: number): Promise<Database[]> {
   const name = `tally_empty_${randomBytes(6).toString('hex')}`;
   const open = (url: string) => {
@@ -23,14 +23,14 @@ async function emptyDatabase(processes: number): Promise<Database[]> {
   return Array.from({ length: processes }, () => open(withDatabase(inject('postgresUrl'), name)));
 }
 
-it('applies each migration once, however many processes start at the same time', async () => {
+it('applies each migration once when several processes start together', async () => {
   const databases = await emptyDatabase(3);
   const applied = await Promise.all(databases.map((each) => migrate(each)));
   expect(applied.flat().sort()).toEqual(files);
   expect(await Promise.all(databases.map((each) => migrate(each)))).toEqual([[], [], []]);
 });
 
-it('refuses to go on where an applied migration has changed since', async () => {
+it('refuses to run when an applied migration has changed', async () => {
   const [db] = (await emptyDatabase(1)) as [Database];
   await migrate(db);
   await db.pool.query(`update migrations set hash = 'another' where name = $1`, [files[1]]);
@@ -45,7 +45,7 @@ async function folderWith(migrations: Record<string, string>): Promise<URL> {
   return pathToFileURL(`${folder}/`);
 }
 
-it('makes an index beside statements that write, and other processes that want to migrate wait without being in its way', async () => {
+it('makes an index beside writers, while other processes wait to migrate', async () => {
   const databases = await emptyDatabase(3);
   const [db] = databases as [Database];
   await db.pool.query('create table things (id integer)');
@@ -56,14 +56,14 @@ it('makes an index beside statements that write, and other processes that want t
   const writer = await db.pool.connect();
   await writer.query('begin; insert into things values (1)');
   const migrating = Promise.all(databases.map((each) => migrate(each, folder)));
-  // It waits for this transaction, for longer than other migrations wait for a lock; and this one for nothing.
+  // The index waits for this transaction, longer than the lock timeout of other migrations; this one is not blocked.
   await writer.query('select pg_sleep(2.5)');
   await writer.query('insert into things values (2); commit');
   writer.release();
   expect((await migrating).flat()).toEqual(['0001_index.sql']);
 });
 
-it('lets go of a table that somebody is using, so that nobody queues behind it, and comes again', async () => {
+it('gives up a table lock that blocks others, and tries again', async () => {
   const [db] = (await emptyDatabase(1)) as [Database];
   await db.pool.query('create table things (id integer)');
   const folder = await folderWith({ '0001_column.sql': 'alter table things add column name text;' });

@@ -10,7 +10,7 @@ const kindOf = (error: unknown) => ({
   isSerializationConflict: isSerializationConflict(error),
 });
 
-describe('Postgres’ trouble, which passes', () => {
+describe('an outage', () => {
   it.each([
     ['0A000', 'cached plan must not change result type, after a migration'],
     ['08006', 'connection failure'],
@@ -38,7 +38,7 @@ describe('Postgres’ trouble, which passes', () => {
     expect(kindOf(refusal(code))).toEqual({ isUnavailable: true, isSerializationConflict: false }),
   );
 
-  it.each(['FATAL', 'PANIC'])('whatever ends the connection: %s', (severity) =>
+  it.each(['FATAL', 'PANIC'])('severity %s, which ends the connection', (severity) =>
     expect(isUnavailable(refusal('22023', severity))).toBe(true),
   );
 
@@ -48,19 +48,19 @@ describe('Postgres’ trouble, which passes', () => {
     'Client has encountered a connection error and is not queryable',
     'Client was closed and is not queryable',
     'The server does not support SSL connections',
-  ])('the client’s own: %s', (message) => expect(isUnavailable(new Error(message))).toBe(true));
+  ])('client error: %s', (message) => expect(isUnavailable(new Error(message))).toBe(true));
 
-  it('a refused connection, of either family of addresses', () =>
+  it('a connection refused on IPv4 and IPv6', () =>
     expect(isUnavailable(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }))).toBe(true));
 });
 
-describe('the fault of what was asked', () => {
+describe('a fault of the statement', () => {
   it.each([
     ['21000', 'cardinality'],
     ['22P05', 'a character that can’t be stored'],
     ['22003', 'a number out of range'],
-    ['23505', 'a row that is there'],
-    ['23503', 'a row that is not there'],
+    ['23505', 'a unique violation'],
+    ['23503', 'a foreign key violation'],
     ['23001', 'the ledger’s guards'],
     ['23514', 'a check'],
     ['25P02', 'a transaction that has failed'],
@@ -68,21 +68,21 @@ describe('the fault of what was asked', () => {
     ['42P01', 'no such table'],
     ['42703', 'no such column'],
     ['54000', 'too large for an index'],
-    ['P0001', 'raised by a function of ours'],
+    ['P0001', 'raised by one of our functions'],
   ])('%s, %s', (code) =>
     expect(kindOf(refusal(code))).toEqual({ isUnavailable: false, isSerializationConflict: false }),
   );
 
-  it.each([new TypeError('x is undefined'), undefined, '57P01'])('what is no refusal of Postgres: %s', (error) =>
+  it.each([new TypeError('x is undefined'), undefined, '57P01'])('not an error of Postgres: %s', (error) =>
     expect(kindOf(error)).toEqual({ isUnavailable: false, isSerializationConflict: false }),
   );
 });
 
-it.each(['40001', '40P01', '55P03', '57014'])('%s is a meeting with another statement', (code) =>
+it.each(['40001', '40P01', '55P03', '57014'])('%s is a conflict with another statement', (code) =>
   expect(kindOf(refusal(code))).toEqual({ isUnavailable: false, isSerializationConflict: true }),
 );
 
-it('sees through what Drizzle wraps around a refusal', () => {
+it('recognises an error inside Drizzle’s', () => {
   const wrapped = (code: string) => new DrizzleQueryError('select', [], refusal(code));
   expect(isUnavailable(wrapped('57P05'))).toBe(true);
   expect(isUnavailable(wrapped('22P02'))).toBe(false);

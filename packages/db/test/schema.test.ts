@@ -1,4 +1,4 @@
-/** The Drizzle schema and the migrated database know the same tables and columns. */
+/** The Drizzle schema and the migrated database have the same tables and columns. */
 import { newDatabase, testLog } from '@tally/testing/vitest';
 import { is, SQL, sql } from 'drizzle-orm';
 import { getTableConfig, type PgColumn, PgDialect, PgTable } from 'drizzle-orm/pg-core';
@@ -8,7 +8,7 @@ import * as schema from '../src/schema/index.ts';
 
 const toSql = (expression: SQL): string => new PgDialect().sqlToQuery(expression.inlineParams()).sql;
 
-/** What a column is, as `create table` takes it. */
+/** A column's definition in `create table`. */
 function toDefinition(column: PgColumn): string {
   const { name, default: value, generated } = column;
   const parts = [`"${name}" ${column.getSQLType()}`, column.notNull ? 'not null' : ''];
@@ -18,7 +18,7 @@ function toDefinition(column: PgColumn): string {
   return parts.join(' ');
 }
 
-/** Every column of a namespace, in Postgres' own words. */
+/** Every column of a namespace, with its definition as Postgres prints it. */
 async function readTables({ pool }: Database, namespace: string): Promise<Record<string, Record<string, string>>> {
   const { rows } = await pool.query<{ table: string; column: string; definition: string }>(
     `select c.relname as table, a.attname as column, concat_ws(' ', format_type(a.atttypid, a.atttypmod),
@@ -36,16 +36,16 @@ async function readTables({ pool }: Database, namespace: string): Promise<Record
   );
 }
 
-it('the schema has every table and column as the migrations make them, and no other', async () => {
+it('the schema has exactly the tables and columns of the migrations', async () => {
   const db = connectDatabase({ url: await newDatabase(), name: 'test', log: testLog, connections: 1 });
   onTestFinished(() => db.close());
-  // Made from the schema beside the migrated ones, so that Postgres puts both into the same words.
+  // Created beside the migrated tables, so that Postgres prints both definitions alike.
   await db.pool.query('create schema drizzle');
   for (const table of Object.values(schema).filter((value) => is(value, PgTable))) {
     const { name, columns } = getTableConfig(table);
     await db.pool.query(`create table drizzle."${name}" (${columns.map(toDefinition).join(', ')})`);
   }
-  // What migrate() itself keeps.
+  // migrate() has a table of its own.
   const { migrations: _, ...migrated } = await readTables(db, 'public');
   expect(Object.keys(migrated).length).toBeGreaterThan(25);
   expect(await readTables(db, 'drizzle')).toEqual(migrated);

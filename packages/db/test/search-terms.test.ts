@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutPassages, toDocumentTerms, toQuery } from '../src/search-terms.ts';
 
-/** Paragraphs of words in several scripts, some words and paragraphs too long for one passage. */
+/** Paragraphs in several scripts, with some words and paragraphs that are too long for a passage. */
 const texts = fc
   .array(
     fc.array(
@@ -19,7 +19,7 @@ const texts = fc
 const withoutSpace = (text: string) => text.replace(/\s+/gu, '');
 
 describe('cutting a text into passages', () => {
-  it('loses no letter, changes no order, and leaves none empty or too long', () => {
+  it('keeps every letter in order, in passages of 1 to 900 characters', () => {
     fc.assert(
       fc.property(fc.oneof(texts, fc.string({ unit: 'grapheme', maxLength: 3_000 })), (text) => {
         const passages = cutPassages(text);
@@ -38,11 +38,11 @@ describe('cutting a text into passages', () => {
     fc.assert(
       fc.property(texts, (text) => {
         const words = wordsOf(text);
-        // A word may be cut, where a sentence is longer than a passage: the next piece of it is then the rest.
+        // In a sentence longer than a passage a word may be cut; its rest is then the next piece.
         let rest = '';
         for (const piece of cutPassages(text).flatMap(wordsOf)) {
           if (rest === '') rest = words.shift() ?? '';
-          if (!rest.startsWith(piece)) expect.fail(`${piece} is no piece of ${rest}`);
+          if (!rest.startsWith(piece)) expect.fail(`${rest} does not begin with ${piece}`);
           rest = rest.slice(piece.length);
         }
         expect([rest, ...words]).toEqual(['']);
@@ -51,7 +51,7 @@ describe('cutting a text into passages', () => {
     );
   });
 
-  it('cuts where a paragraph ends, if it can', () => {
+  it('cuts between paragraphs where possible', () => {
     const paragraph = (letter: string) => `${letter.repeat(5)} `.repeat(80).trim();
     expect(cutPassages([paragraph('a'), paragraph('b'), paragraph('c')].join('\n\n'))).toEqual([
       paragraph('a'),
@@ -66,10 +66,10 @@ describe('cutting a text into passages', () => {
   });
 });
 
-describe('the words of a text', () => {
+describe('the terms of a text', () => {
   const plain = (text: string) => toDocumentTerms(text).plain;
 
-  it('are one for readers of Persian and Arabic, however they are typed', () => {
+  it('are the same for all spellings in Persian and Arabic', () => {
     expect(plain('كتابي')).toBe(plain('کتابی'));
     expect(plain('موسى')).toBe(plain('موسی'));
     expect(plain('مُحَمَّد')).toBe(plain('محمد'));
@@ -80,7 +80,7 @@ describe('the words of a text', () => {
     expect(plain('أحمد')).toBe(plain('احمد'));
   });
 
-  it('include numbers in one spelling', () => {
+  it('include numbers in ASCII digits', () => {
     expect(toDocumentTerms('۱۲۳ ٤٥٦ 789 １０').stemmed).toBe('123 456 789 10');
   });
 
@@ -90,18 +90,18 @@ describe('the words of a text', () => {
     expect(toDocumentTerms('İstanbul').stemmed).toBe(toDocumentTerms('istanbul').stemmed);
   });
 
-  it('are found where the language writes none of their borders', () => {
+  it('are found in languages without spaces', () => {
     const terms = plain('東京都の天気はどうですか').split(' ');
     expect(terms).toContain('天気');
     expect(toQuery('天気').plain).toBe(`'天気'`);
   });
 
-  it('make no query out of question words and punctuation', () => {
+  it('make no query of stop words and punctuation', () => {
     expect(toQuery('آیا این چه ؟')).toEqual({ stemmed: '', plain: '' });
     expect(toQuery(`?! ' | & :* \\`)).toEqual({ stemmed: '', plain: '' });
   });
 
-  it('are always a query that Postgres can read: letters, marks and numbers between quotes', () => {
+  it('always make a query that Postgres can parse', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
         for (const query of Object.values(toQuery(text)))

@@ -1,7 +1,7 @@
 /** Second-factor codes: time-based six-digit codes (RFC 6238) and recovery codes. */
 import { createHash, randomBytes } from 'node:crypto';
 import { type SealKeys, unseal } from '@tally/core';
-import { type Account, type Database, takeCode, takeRecoveryCode, totpContext } from '@tally/db';
+import { type Account, consumeRecoveryCode, consumeTotpStep, type Database, totpContext } from '@tally/db';
 import { Secret, TOTP } from 'otpauth';
 
 const stepSeconds = 30;
@@ -34,9 +34,9 @@ const hashRecoveryCode = (code: string): Buffer =>
 /** Whether a code is right, which uses it up; the account's secret may be enabled or only prepared. */
 export async function isCode(db: Database, keys: SealKeys, account: Account, code: string): Promise<boolean> {
   if (account.totpSecret === null) return false;
-  if (!/^\d{6}$/.test(code)) return takeRecoveryCode(db, account.id, hashRecoveryCode(code));
+  if (!/^\d{6}$/.test(code)) return consumeRecoveryCode(db, account.id, hashRecoveryCode(code));
   const secret = Secret.fromBase32(unseal(keys, totpContext(account.id), account.totpSecret));
   const delta = totpOf(secret, account.email).validate({ token: code, window });
   if (delta === null) return false;
-  return takeCode(db, account.id, Math.floor(Date.now() / 1_000 / stepSeconds) + delta);
+  return consumeTotpStep(db, account.id, Math.floor(Date.now() / 1_000 / stepSeconds) + delta);
 }

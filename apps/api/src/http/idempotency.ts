@@ -1,6 +1,6 @@
 /** Idempotency of operators' requests: the same Idempotency-Key returns the first response without effect. */
 import { TallyError } from '@tally/core';
-import { beginIdempotent, type Database, endIdempotent, forgetIdempotent } from '@tally/db';
+import { claimIdempotencyKey, type Database, releaseIdempotencyKey, storeIdempotentResponse } from '@tally/db';
 import { requestHash } from './errors.ts';
 
 /**
@@ -16,7 +16,7 @@ export async function withIdempotency<T extends object>(
   // Keeps operators' keys apart from the same account's submission keys: no header value contains \n.
   const key = `admin\n${request.key}`;
   const hash = requestHash(request.route, request.input);
-  const earlier = await beginIdempotent(db, { accountId: request.accountId, key, requestHash: hash });
+  const earlier = await claimIdempotencyKey(db, { accountId: request.accountId, key, requestHash: hash });
   if (earlier !== undefined) {
     if (!earlier.requestHash.equals(hash))
       throw new TallyError('idempotency_conflict', 'This Idempotency-Key was used for another request');
@@ -26,10 +26,10 @@ export async function withIdempotency<T extends object>(
   }
   try {
     const response = await work();
-    await endIdempotent(db, { accountId: request.accountId, key, response });
+    await storeIdempotentResponse(db, { accountId: request.accountId, key, response });
     return response;
   } catch (error) {
-    await forgetIdempotent(db, { accountId: request.accountId, key });
+    await releaseIdempotencyKey(db, { accountId: request.accountId, key });
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /** A job's access to a comment: checks whether it may be answered, and sends the one private reply. */
 import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
-import { findComment, findProduct, findWorkflow, isCommentTaken, isOptedOut, rememberPrivateReply } from '@tally/db';
+import { findComment, findProduct, findWorkflow, isCommentAnswered, isOptedOut, storePrivateReply } from '@tally/db';
 import { StoredProduct } from '@tally/extraction';
 import type { CommentInput, TaskContext } from '@tally/tasks';
 import type { Attempt } from '../jobs/attempt.ts';
@@ -34,7 +34,7 @@ export function createCommentReplies(
   ): Promise<void> {
     if (personId === undefined) return;
     const reply = { id: idFrom(`${jobId} reply`), accountId, igUserId, personId, ...sent };
-    await untilReachable(() => rememberPrivateReply(db, reply), { log: attempt.log });
+    await untilReachable(() => storePrivateReply(db, reply), { log: attempt.log });
   }
 
   return {
@@ -47,7 +47,7 @@ export function createCommentReplies(
       }
       const { username } = await requireSender(services, job, attempt, igUserId);
       await requireWindow(comment);
-      if (await read(() => isCommentTaken(db, { jobId, igUserId, commentId: comment.commentId })))
+      if (await read(() => isCommentAnswered(db, { jobId, igUserId, commentId: comment.commentId })))
         return { verdict: 'silent', why: 'already_answered' };
       if (fromId !== undefined && (await read(() => isOptedOut(db, igUserId, fromId))))
         return { verdict: 'silent', why: 'opted_out' };

@@ -1,7 +1,6 @@
 /** Sends a job's message to Instagram at most once, even across crashes. */
 import { type ErrorCode, errorCodes, TallyError, unseal } from '@tally/core';
 import {
-  askForLogin,
   beginSend,
   endSend,
   findSend,
@@ -9,6 +8,7 @@ import {
   firstUnknownMessage,
   isUniqueViolation,
   type KnownSend,
+  requireLogin,
   type SendEnd,
   type SendRequest,
   sealContext,
@@ -155,7 +155,7 @@ async function endUnsent(
   const { code, text } = endings[outcome];
   await recordEnd(services, job, attempt, { state: 'failed', errorCode: code, error: detail });
   if (outcome === 'needs_login')
-    await untilReachable(() => askForLogin(services.db, igUserId, `Instagram refused the token (${detail})`), attempt);
+    await untilReachable(() => requireLogin(services.db, igUserId, `Instagram refused the token (${detail})`), attempt);
   throw new TallyError(code, text);
 }
 

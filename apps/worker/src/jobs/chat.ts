@@ -1,6 +1,13 @@
 /** A job's access to its conversation: waiting for its turn, and sending one reply to the messages it took. */
 import { idFrom, metaWindowsMs, TallyError } from '@tally/core';
-import { type ChatLimits, type Conversation, lastHeardAt, storeReply, type Transaction, takeTurn } from '@tally/db';
+import {
+  type ChatLimits,
+  type Conversation,
+  lastCustomerMessageAt,
+  storeReply,
+  type Transaction,
+  takeTurn,
+} from '@tally/db';
 import type { Said, TaskContext } from '@tally/tasks';
 import { resumeSend, sendOnce } from '../instagram/send.ts';
 import { requireSender } from '../instagram/sender.ts';
@@ -29,7 +36,7 @@ export function createChat(services: WorkerServices, job: ClaimedJob, attempt: A
   let taken: { conversation: Conversation; pending: { id: string; text: string }[] } | undefined;
 
   async function requireWindow({ id }: Conversation): Promise<void> {
-    const lastMessageAt = await untilReachable(() => lastHeardAt(db, id), attempt);
+    const lastMessageAt = await untilReachable(() => lastCustomerMessageAt(db, id), attempt);
     if (lastMessageAt !== undefined && Date.now() - lastMessageAt.getTime() < metaWindowsMs.message) return;
     throw new TallyError('reply_window_closed', 'The customer’s last message is more than 24 hours old');
   }

@@ -108,7 +108,7 @@ async function auditNextPage(services: WorkerServices, afterId: string): Promise
       log.fatal({ subscription_id: subject }, `ALARM, ledger differs: ${what}`);
   }
   const page = { afterId, lastId: lastId ?? maxId };
-  for (const subject of await endAlarms(db, { kind: 'ledger', ...page, stillThere: [...wrong.keys()] }))
+  for (const subject of await endAlarms(db, { kind: 'ledger', ...page, stillActive: [...wrong.keys()] }))
     log.warn({ subscription_id: subject }, 'the alarm is over: the ledger agrees with its rows');
   return lastId ?? minId;
 }

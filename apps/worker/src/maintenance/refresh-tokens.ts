@@ -1,13 +1,13 @@
 /** Refreshes the Instagram tokens of connected accounts daily, long before they expire after 60 days. */
 import { seal, unseal } from '@tally/core';
-import { askForLogin, keepRefreshedToken, type SendingAccount, sealContext, takeTokensToRefresh } from '@tally/db';
+import { claimTokenRefreshes, requireLogin, type SendingAccount, sealContext, storeRefreshedToken } from '@tally/db';
 import type { WorkerServices } from '../services.ts';
 
 const retryMs = 3_600_000;
 
 /** Refreshes up to `limit` due tokens, and marks the account of a refused one. Returns the number of tokens tried. */
 export async function refreshTokens(services: WorkerServices, limit: number): Promise<number> {
-  const due = await takeTokensToRefresh(services.db, limit, retryMs);
+  const due = await claimTokenRefreshes(services.db, limit, retryMs);
   for (const account of due)
     await refresh(services, account).catch((err) =>
       services.log.warn({ err, account_id: account.accountId, ig_user_id: account.igUserId }, 'token refresh'),
@@ -21,12 +21,12 @@ async function refresh(services: WorkerServices, { igUserId, accountId, accessTo
   const result = await graph.refreshToken(unseal(sealKeys, context, accessToken));
   log.info({ account_id: accountId, ig_user_id: igUserId, outcome: result.outcome }, 'token refresh');
   if (result.outcome === 'refreshed')
-    await keepRefreshedToken(db, {
+    await storeRefreshedToken(db, {
       igUserId,
       oldToken: accessToken,
       newToken: seal(sealKeys, context, result.accessToken),
       expiresInSeconds: result.expiresInSeconds,
     });
   if (result.outcome === 'needs_login')
-    await askForLogin(db, igUserId, `The token could not be refreshed (${result.detail})`);
+    await requireLogin(db, igUserId, `The token could not be refreshed (${result.detail})`);
 }

@@ -19,5 +19,5 @@ export async function watchUnpaidUsage({ db, log }: Pick<WorkerServices, 'db' | 
       log.error({ model, calls, unpaidTokens }, `ALARM, ${what}`);
   }
   for (const kind of ['cap_ignored', 'model_request'] as const) await endStaleAlarms(db, kind, alarmLifetimeMs);
-  await endAlarms(db, { kind: 'unpaid_usage', afterId: minId, lastId: maxId, stillThere: subjects });
+  await endAlarms(db, { kind: 'unpaid_usage', afterId: minId, lastId: maxId, stillActive: subjects });
 }

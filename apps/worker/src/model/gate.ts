@@ -138,7 +138,7 @@ export function createProviderGate(options: {
         log.error({ reason: state.reason }, `ALARM, ${what}`);
       return;
     }
-    for (const _ of await endAlarms(db, { kind: 'provider', afterId: minId, lastId: maxId, stillThere: [] }))
+    for (const _ of await endAlarms(db, { kind: 'provider', afterId: minId, lastId: maxId, stillActive: [] }))
       log.warn('the alarm is over: the model’s provider answers again');
   }
 

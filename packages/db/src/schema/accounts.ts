@@ -1,6 +1,6 @@
-/** Accounts, and how their owners log in. */
+/** Accounts and their credentials. */
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { bytea, int8, moment } from './types.ts';
+import { bytea, int8, timestamptz } from './types.ts';
 
 export const accounts = pgTable('accounts', {
   id: uuid('id').primaryKey(),
@@ -8,14 +8,14 @@ export const accounts = pgTable('accounts', {
   passwordHash: text('password_hash').notNull(),
   role: text('role').$type<'tenant' | 'operator'>().notNull().default('tenant'),
   tokenVersion: integer('token_version').notNull().default(1),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  erasedAt: moment('erased_at'),
-  erasureEndedAt: moment('erasure_ended_at'),
-  suspendedAt: moment('suspended_at'),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+  erasedAt: timestamptz('erased_at'),
+  erasureEndedAt: timestamptz('erasure_ended_at'),
+  suspendedAt: timestamptz('suspended_at'),
   suspendedReason: text('suspended_reason'),
-  emailConfirmedAt: moment('email_confirmed_at'),
+  emailConfirmedAt: timestamptz('email_confirmed_at'),
   totpSecret: text('totp_secret'),
-  totpEnabledAt: moment('totp_enabled_at'),
+  totpEnabledAt: timestamptz('totp_enabled_at'),
   totpLastStep: int8('totp_last_step').notNull().default(0),
 });
 
@@ -25,7 +25,7 @@ export const apiKeys = pgTable('api_keys', {
   name: text('name').notNull(),
   keyHash: bytea('key_hash').notNull(),
   hint: text('hint').notNull(),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
   operatorScope: text('operator_scope').$type<'none' | 'read' | 'write'>().notNull().default('none'),
 });
 
@@ -34,14 +34,14 @@ export const emailLinks = pgTable('email_links', {
   accountId: uuid('account_id').notNull(),
   purpose: text('purpose').$type<'confirm' | 'reset'>().notNull(),
   passwordHash: text('password_hash'),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  expiresAt: moment('expires_at').notNull(),
-  usedAt: moment('used_at'),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+  expiresAt: timestamptz('expires_at').notNull(),
+  usedAt: timestamptz('used_at'),
 });
 
 export const signupPlans = pgTable('signup_plans', {
   addressHash: bytea('address_hash').primaryKey(),
-  givenAt: moment('given_at').notNull().defaultNow(),
+  givenAt: timestamptz('given_at').notNull().defaultNow(),
 });
 
 export const recoveryCodes = pgTable('recovery_codes', {

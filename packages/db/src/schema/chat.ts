@@ -1,6 +1,6 @@
 /** Conversations with customers, by API or on Instagram. */
 import { boolean, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { moment } from './types.ts';
+import { timestamptz } from './types.ts';
 
 export const conversations = pgTable('conversations', {
   id: uuid('id').primaryKey(),
@@ -8,9 +8,9 @@ export const conversations = pgTable('conversations', {
   channel: text('channel').$type<'api' | 'instagram'>().notNull(),
   igUserId: text('ig_user_id'),
   customer: text('customer').notNull(),
-  pausedAt: moment('paused_at'),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  lastMessageAt: moment('last_message_at').notNull().defaultNow(),
+  pausedAt: timestamptz('paused_at'),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+  lastMessageAt: timestamptz('last_message_at').notNull().defaultNow(),
 });
 
 export const messages = pgTable('messages', {
@@ -20,13 +20,13 @@ export const messages = pgTable('messages', {
   role: text('role').$type<'customer' | 'assistant' | 'human'>().notNull(),
   text: text('text').notNull(),
   externalId: text('external_id'),
-  saidAt: moment('said_at').notNull(),
-  receivedAt: moment('received_at').notNull().defaultNow(),
+  saidAt: timestamptz('said_at').notNull(),
+  receivedAt: timestamptz('received_at').notNull().defaultNow(),
   answerJob: uuid('answer_job'),
   replyId: uuid('reply_id'),
-  closedAt: moment('closed_at'),
+  closedAt: timestamptz('closed_at'),
   silence: text('silence').$type<'paused' | 'unsent' | 'opted_out' | 'reply_cap' | 'failed'>(),
-  unsentAt: moment('unsent_at'),
+  unsentAt: timestamptz('unsent_at'),
   delivery: text('delivery').$type<'sending' | 'sent' | 'failed' | 'uncertain'>(),
   corrected: boolean('corrected').notNull().default(false),
 });

@@ -1,12 +1,19 @@
-/** Selections of columns, for Drizzle, for SQL and for row types; and conditions that many statements share. */
-import { and, eq, type GetColumnData, getTableColumns, type InferSelectModel, lt, type SQL } from 'drizzle-orm';
+/** Selections of columns, for Drizzle, for SQL and for row types. */
+import { type GetColumnData, getTableColumns, type InferSelectModel, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 
 type Columns = Record<string, PgColumn>;
 type ColumnsOf<Table extends PgTable> = Table['_']['columns'];
+export type Selection = Record<string, PgColumn | SQL>;
 
-/** A row of these columns. */
-export type Selected<Picked extends Columns> = { [Name in keyof Picked]: GetColumnData<Picked[Name]> };
+/** A row of these columns and expressions. */
+export type Selected<Picked extends Selection> = {
+  [Name in keyof Picked]: Picked[Name] extends PgColumn
+    ? GetColumnData<Picked[Name]>
+    : Picked[Name] extends SQL<infer Value>
+      ? Value
+      : never;
+};
 
 /** A table's row under the columns' own names, as SQL without aliases returns it. */
 export type RowOf<Table extends PgTable> = InferSelectModel<Table, { dbColumnNames: true }>;
@@ -17,7 +24,7 @@ export const pickColumns = <Table extends PgTable, Name extends keyof ColumnsOf<
 ): Pick<ColumnsOf<Table>, Name> =>
   Object.fromEntries(names.map((name) => [name, getTableColumns(table)[name]])) as Pick<ColumnsOf<Table>, Name>;
 
-/** All but these, in the table's order: a new column is among them. */
+/** All but these, in the table's order: a new column is included. */
 export const omitColumns = <Table extends PgTable, Name extends keyof ColumnsOf<Table>>(
   table: Table,
   names: readonly Name[],
@@ -32,10 +39,6 @@ export const selectList = (columns: Columns, source?: string): string =>
     .map(([name, column]) => `${source === undefined ? '' : `${source}.`}"${column.name}" as "${name}"`)
     .join(', ');
 
-/** The row under an id, where it is the account's: another account's does not exist for it. */
-export const isOwn = (table: { accountId: PgColumn; id: PgColumn }, accountId: string, id: string): SQL | undefined =>
-  and(eq(table.accountId, accountId), eq(table.id, id));
-
-/** A page's rows, where ids sort by age: from below the last one of the page before, or all. */
-export const isBelow = (id: PgColumn, beforeId: string | undefined): SQL | undefined =>
-  beforeId === undefined ? undefined : lt(id, beforeId);
+/** One array a name, with a value a row: the parameters of `unnest($1::uuid[], $2::text[], …)`. */
+export const toArrays = <Row extends object>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] =>
+  names.map((name) => rows.map((row) => row[name]));

@@ -1,6 +1,6 @@
-/** What answers are drawn from. */
+/** The content that answers are drawn from. */
 import { boolean, customType, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { bytea, moment, money } from './types.ts';
+import { bytea, money, timestamptz } from './types.ts';
 
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
 
@@ -9,10 +9,10 @@ export const knowledge = pgTable('knowledge', {
   accountId: uuid('account_id').notNull(),
   title: text('title').notNull(),
   text: text('text').notNull(),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
-/** Fields are named as extractions name them (@tally/extraction says what each means); money is in major units. */
+/** Fields have the names that @tally/extraction documents; money is in major units. */
 export const products = pgTable('products', {
   id: uuid('id').primaryKey(),
   accountId: uuid('account_id').notNull(),
@@ -31,8 +31,8 @@ export const products = pgTable('products', {
   images: jsonb('images').$type<string[]>().notNull().default([]),
   url: text('url').notNull(),
   sources: jsonb('sources').$type<Record<string, string>>().notNull().default({}),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  updatedAt: moment('updated_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+  updatedAt: timestamptz('updated_at').notNull().defaultNow(),
 });
 
 export const qaPairs = pgTable('qa_pairs', {
@@ -45,8 +45,8 @@ export const qaPairs = pgTable('qa_pairs', {
   question: text('question').notNull(),
   answer: text('answer').notNull(),
   corrected: boolean('corrected').notNull().default(false),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  updatedAt: moment('updated_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+  updatedAt: timestamptz('updated_at').notNull().defaultNow(),
 });
 
 export const prompts = pgTable('prompts', {
@@ -55,7 +55,7 @@ export const prompts = pgTable('prompts', {
   text: text('text').notNull(),
   origin: text('origin').$type<'generated' | 'owner'>().notNull(),
   jobId: uuid('job_id'),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
 export const passages = pgTable('passages', {

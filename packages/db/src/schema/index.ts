@@ -1,4 +1,4 @@
-/** Every table's columns: queries and row types follow from them. Keys and indexes are the migrations' alone. */
+/** Every table's columns, from which queries and row types are derived. Keys and indexes are in the migrations only. */
 export * from './accounts.ts';
 export * from './chat.ts';
 export * from './content.ts';

@@ -1,7 +1,7 @@
-/** Instagram: connected accounts, workflows for comments, every event that came, and every message that was sent. */
+/** Instagram: connected accounts, workflows for comments, received events, and sent messages. */
 import { sql } from 'drizzle-orm';
 import { boolean, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { moment } from './types.ts';
+import { timestamptz } from './types.ts';
 
 export const instagramAccounts = pgTable('instagram_accounts', {
   id: uuid('id').primaryKey(),
@@ -10,15 +10,15 @@ export const instagramAccounts = pgTable('instagram_accounts', {
   username: text('username').notNull(),
   selfIgScopedId: text('self_ig_scoped_id'),
   accessToken: text('access_token').notNull(),
-  tokenIssuedAt: moment('token_issued_at').notNull().defaultNow(),
-  tokenRefreshAt: moment('token_refresh_at').notNull().default(sql`now() + interval '1 day'`),
-  tokenExpiresAt: moment('token_expires_at'),
+  tokenIssuedAt: timestamptz('token_issued_at').notNull().defaultNow(),
+  tokenRefreshAt: timestamptz('token_refresh_at').notNull().default(sql`now() + interval '1 day'`),
+  tokenExpiresAt: timestamptz('token_expires_at'),
   autoReply: boolean('auto_reply').notNull().default(true),
   state: text('state').$type<'active' | 'needs_login' | 'paused'>().notNull().default('active'),
   stateReason: text('state_reason'),
-  slowUntil: moment('slow_until'),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  // The fields of Meta's webhooks that it is subscribed to; none where it is not.
+  slowUntil: timestamptz('slow_until'),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+  // The webhook fields that Meta has confirmed a subscription to.
   webhookFields: text('webhook_fields').array().notNull().default([]),
   webhookRefusal: text('webhook_refusal'),
   commentsAnHour: integer('comments_an_hour').notNull().default(5),
@@ -37,7 +37,7 @@ export const workflows = pgTable('workflows', {
   productId: uuid('product_id'),
   instructions: text('instructions'),
   enabled: boolean('enabled').notNull().default(true),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
 export const webhookEvents = pgTable('webhook_events', {
@@ -51,8 +51,8 @@ export const webhookEvents = pgTable('webhook_events', {
   outcome: text('outcome').notNull(),
   jobId: uuid('job_id'),
   payload: jsonb('payload'),
-  happenedAt: moment('happened_at').notNull(),
-  receivedAt: moment('received_at').notNull().defaultNow(),
+  happenedAt: timestamptz('happened_at').notNull(),
+  receivedAt: timestamptz('received_at').notNull().defaultNow(),
 });
 
 export const instagramSends = pgTable('instagram_sends', {
@@ -69,13 +69,13 @@ export const instagramSends = pgTable('instagram_sends', {
   messageId: text('message_id'),
   errorCode: text('error_code'),
   error: text('error'),
-  startedAt: moment('started_at').notNull().defaultNow(),
-  finishedAt: moment('finished_at'),
+  startedAt: timestamptz('started_at').notNull().defaultNow(),
+  finishedAt: timestamptz('finished_at'),
 });
 
 export const instagramOptOuts = pgTable('instagram_opt_outs', {
   igUserId: text('ig_user_id').notNull(),
   personId: text('person_id').notNull(),
   isOptedOut: boolean('is_opted_out').notNull(),
-  saidAt: moment('said_at').notNull(),
+  saidAt: timestamptz('said_at').notNull(),
 });

@@ -1,12 +1,12 @@
-/** Jobs, what their steps paid for, and what requests were first used for. */
+/** Jobs, the stored outputs of their steps, and idempotency keys. */
 import { integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { bytea, moment } from './types.ts';
+import { bytea, timestamptz } from './types.ts';
 
 /** A job's life: `queued → running → completed | failed | rejected | cancelled`. */
 export const jobStatuses = ['queued', 'running', 'completed', 'failed', 'rejected', 'cancelled'] as const;
 export type JobStatus = (typeof jobStatuses)[number];
 
-/** Whether a job in this status will never run again by itself. */
+/** Whether a job in this status runs again only when it is requeued. */
 export const isEnded = (status: JobStatus): boolean => status !== 'queued' && status !== 'running';
 
 export const jobs = pgTable('jobs', {
@@ -23,21 +23,21 @@ export const jobs = pgTable('jobs', {
   fence: integer('fence').notNull().default(0),
   attempts: integer('attempts').notNull().default(0),
   waits: integer('waits').notNull().default(0),
-  runAfter: moment('run_after').notNull().defaultNow(),
-  leaseExpiresAt: moment('lease_expires_at'),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  startedAt: moment('started_at'),
-  finishedAt: moment('finished_at'),
-  cancelRequestedAt: moment('cancel_requested_at'),
+  runAfter: timestamptz('run_after').notNull().defaultNow(),
+  leaseExpiresAt: timestamptz('lease_expires_at'),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+  startedAt: timestamptz('started_at'),
+  finishedAt: timestamptz('finished_at'),
+  cancelRequestedAt: timestamptz('cancel_requested_at'),
   claimKey: uuid('claim_key'),
-  requeuedAt: moment('requeued_at'),
+  requeuedAt: timestamptz('requeued_at'),
 });
 
 export const jobSteps = pgTable('job_steps', {
   jobId: uuid('job_id').notNull(),
   step: text('step').notNull(),
   output: jsonb('output').notNull(),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
 export const idempotencyKeys = pgTable('idempotency_keys', {
@@ -46,5 +46,5 @@ export const idempotencyKeys = pgTable('idempotency_keys', {
   requestHash: bytea('request_hash').notNull(),
   jobId: uuid('job_id'),
   response: jsonb('response'),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });

@@ -1,6 +1,6 @@
-/** Plans and periods, the ledger's two logs and their balances, and what is known of models and of trouble. */
+/** Plans and periods, the ledger's two logs and their balances, traits of models, and alarms. */
 import { boolean, integer, jsonb, pgTable, real, text, uuid } from 'drizzle-orm/pg-core';
-import { int8, moment } from './types.ts';
+import { int8, timestamptz } from './types.ts';
 
 export const plans = pgTable('plans', {
   id: text('id').primaryKey(),
@@ -18,10 +18,10 @@ export const subscriptions = pgTable('subscriptions', {
   status: text('status').$type<'active' | 'inactive' | 'expired' | 'ended'>().notNull(),
   renews: boolean('renews').notNull(),
   isCurrent: boolean('is_current').notNull().default(true),
-  startsAt: moment('starts_at').notNull(),
-  endsAt: moment('ends_at').notNull(),
+  startsAt: timestamptz('starts_at').notNull(),
+  endsAt: timestamptz('ends_at').notNull(),
   carriedOver: boolean('carried_over').notNull().default(false),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
 export const bookedPeriods = pgTable('booked_periods', {
@@ -30,10 +30,10 @@ export const bookedPeriods = pgTable('booked_periods', {
   planId: text('plan_id').notNull(),
   periodTokens: int8('period_tokens').notNull(),
   renews: boolean('renews').notNull(),
-  startsAt: moment('starts_at').notNull(),
-  endsAt: moment('ends_at').notNull(),
+  startsAt: timestamptz('starts_at').notNull(),
+  endsAt: timestamptz('ends_at').notNull(),
   bookedBy: uuid('booked_by'),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
 export const subscriptionBalances = pgTable('subscription_balances', {
@@ -52,7 +52,7 @@ export const tokenGrants = pgTable('token_grants', {
   reason: text('reason').notNull(),
   idempotencyKey: text('idempotency_key').notNull(),
   grantedBy: uuid('granted_by'),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
 export const aiUsageLog = pgTable('ai_usage_log', {
@@ -76,7 +76,7 @@ export const aiUsageLog = pgTable('ai_usage_log', {
   providerRequestId: text('provider_request_id'),
   latencyMs: integer('latency_ms').notNull(),
   reason: text('reason'),
-  createdAt: moment('created_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 });
 
 export const tokenHolds = pgTable('token_holds', {
@@ -87,7 +87,7 @@ export const tokenHolds = pgTable('token_holds', {
   step: text('step').notNull(),
   fence: integer('fence').notNull(),
   tokens: int8('tokens').notNull(),
-  expiresAt: moment('expires_at').notNull(),
+  expiresAt: timestamptz('expires_at').notNull(),
 });
 
 export const modelTraits = pgTable('model_traits', {
@@ -97,15 +97,15 @@ export const modelTraits = pgTable('model_traits', {
   capField: text('cap_field').$type<'max_tokens' | 'max_completion_tokens' | 'both'>().notNull(),
   latinFactor: real('latin_factor').notNull(),
   otherFactor: real('other_factor').notNull(),
-  updatedAt: moment('updated_at').notNull().defaultNow(),
+  updatedAt: timestamptz('updated_at').notNull().defaultNow(),
 });
 
 /**
  * `ledger`: a subscription's balance is not the sum of its rows.
- * `cap_ignored`: a model's server gives more output than it is allowed.
- * `model_request`: a model's server does not understand or allow a request of ours.
- * `provider`: the model's provider answers nothing: its key, a bill, the model's name, or an outage.
- * `unpaid_usage`: a model uses more than is held for its calls, again and again, and accounts can't pay for it.
+ * `cap_ignored`: a model's server ignores the limit of output tokens.
+ * `model_request`: a model's server refuses our requests as malformed or not allowed.
+ * `provider`: the provider answers no call: a wrong key or model name, an unpaid bill, or an outage.
+ * `unpaid_usage`: calls of a model repeatedly use more tokens than could be held for them.
  */
 export type AlarmKind = 'ledger' | 'cap_ignored' | 'model_request' | 'provider' | 'unpaid_usage';
 
@@ -114,7 +114,7 @@ export const alarms = pgTable('alarms', {
   kind: text('kind').$type<AlarmKind>().notNull(),
   subject: uuid('subject').notNull(),
   what: text('what').notNull(),
-  raisedAt: moment('raised_at').notNull().defaultNow(),
-  lastSeenAt: moment('last_seen_at').notNull().defaultNow(),
-  goneAt: moment('gone_at'),
+  raisedAt: timestamptz('raised_at').notNull().defaultNow(),
+  lastSeenAt: timestamptz('last_seen_at').notNull().defaultNow(),
+  goneAt: timestamptz('gone_at'),
 });

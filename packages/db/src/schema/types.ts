@@ -1,8 +1,8 @@
-/** The column types that several tables share. */
+/** Column types that several tables share. */
 import { bigint, customType, numeric, timestamp } from 'drizzle-orm/pg-core';
 
 export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
-export const moment = <Name extends string>(name: Name) => timestamp(name, { withTimezone: true });
-/** Tokens and bytes: integers far below 2^53, which connect.ts reads as numbers, too. */
+export const timestamptz = <Name extends string>(name: Name) => timestamp(name, { withTimezone: true });
+/** Tokens and bytes: integers far below 2^53. SQL outside Drizzle reads them as numbers, too (connect.ts). */
 export const int8 = <Name extends string>(name: Name) => bigint(name, { mode: 'number' });
 export const money = <Name extends string>(name: Name) => numeric(name, { mode: 'number' });

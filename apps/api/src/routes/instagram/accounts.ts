@@ -8,7 +8,7 @@ import {
   type InstagramAccount,
   listEvents,
   listInstagramAccounts,
-  noteWebhooks,
+  recordWebhookSubscription,
   sealContext,
 } from '@tally/db';
 import { checkInstagramToken } from '../../instagram/check-token.ts';
@@ -171,7 +171,7 @@ export function instagramRoutes({ db, config, log }: ApiServices) {
         throw new TallyError('conflict', 'This Instagram account is connected elsewhere, or too many are');
       const webhooks = await subscribeToWebhooks(graphUrl, login);
       if (webhooks.refusal !== null) log.warn({ ig_user_id: login.igUserId, reason: webhooks.refusal }, 'no webhooks');
-      const subscribed = await noteWebhooks(db, { accountId, id: account.id, ...webhooks });
+      const subscribed = await recordWebhookSubscription(db, { accountId, id: account.id, ...webhooks });
       return c.json({ success: true as const, account: toAccount(subscribed ?? account) }, 201);
     })
     .openapi(change, async (c) => {

@@ -1,22 +1,23 @@
 /** Accounts and their API keys. */
 import { newId } from '@tally/core';
-import { and, desc, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
-import { isOwn, pickColumns, type RowOf, type Selected } from '../../schema/columns.ts';
+import { pickColumns, type Selected } from '../../schema/columns.ts';
 import { accounts, apiKeys } from '../../schema/index.ts';
+import { deleteOwn, listOwn } from '../own-rows.ts';
 
 export type Account = typeof accounts.$inferSelect;
 export type Role = Account['role'];
 
-/** Whose request it is. */
+/** Who makes a request. */
 export type Identity = Pick<Account, 'role' | 'tokenVersion'> & {
   accountId: string;
   hasSecondFactor: boolean;
-  /** What an operator may do as one: by a login all, by a key what that was made for. */
+  /** What an operator may do: everything with a login, the key's scope with an API key. */
   operatorScope: ApiKey['operatorScope'];
 };
 
-/** Inserts an account; undefined where the address (any case) is taken. */
+/** Inserts an account; undefined where the address is taken, in any case of its letters. */
 export async function insertAccount(
   db: Database,
   { isConfirmed, ...input }: Pick<Account, 'email' | 'passwordHash' | 'role'> & { isConfirmed: boolean },
@@ -34,12 +35,12 @@ export async function insertAccount(
   return account;
 }
 
-/** Addresses of the demo accounts, whose password everybody knows; nobody else has one there (RFC 2606). */
+/** Addresses of the demo accounts, whose password is public. Their domain has no mailboxes (RFC 2606). */
 export const demoAddresses = ['demo', 'operator', 'empty', 'expired', 'inactive', 'none'].map(
   (name) => `${name}@example.com`,
 );
 
-/** Which of the demo accounts there are. */
+/** The addresses of the demo accounts that exist. */
 export async function listDemoAccounts(db: Database): Promise<string[]> {
   const rows = await db.orm
     .select({ email: accounts.email })
@@ -50,7 +51,7 @@ export async function listDemoAccounts(db: Database): Promise<string[]> {
   return rows.map(({ email }) => email);
 }
 
-/** An erased account is nobody's: it has an address only because the column wants one. */
+/** Erased accounts are not found by their address. */
 export async function findAccountByEmail(db: Database, email: string): Promise<Account | undefined> {
   const rows = await db.orm
     .select()
@@ -64,12 +65,12 @@ export async function findAccount(db: Database, accountId: string): Promise<Acco
   return rows[0];
 }
 
-/** What became of logins and keys: the version that new tokens carry, and keys that were ended and that go on. */
+/** The token version of new logins, and how many API keys were deleted and kept. */
 export type EndedSessions = { tokenVersion: number; endedKeys: number; keptKeys: number };
 
 /**
- * Ends every bearer token given out before, and the API keys where that is wanted; with a new password where one is given.
- * Undefined where the account is gone, or its version is not `ofVersion` any more.
+ * Revokes every bearer token, deletes the API keys with `endKeys`, and sets the password where one is given.
+ * Undefined where the account was erased, or its token version is no longer `ofVersion`.
  */
 export async function endSessions(
   db: Database,
@@ -96,8 +97,8 @@ export async function endSessions(
 }
 
 /**
- * Suspends an account, or ends that (`reason` null): it uses nothing and its period is not renewed meanwhile, and all that
- * it has stays as it is. Who is suspended already stays so from the first time on.
+ * Suspends an account, or ends its suspension (`reason` null). A suspended account can use no AI and its period is not
+ * renewed; its data stays. A second suspension keeps the time of the first.
  */
 export async function setSuspended(db: Database, accountId: string, reason: string | null): Promise<void> {
   const suspendedAt = reason === null ? null : sql`coalesce(${accounts.suspendedAt}, now())`;
@@ -107,61 +108,53 @@ export async function setSuspended(db: Database, accountId: string, reason: stri
 export async function setRole(db: Database, accountId: string, role: Role): Promise<void> {
   await inTransaction(db, async ({ orm }) => {
     await orm.update(accounts).set({ role }).where(eq(accounts.id, accountId));
-    // Keys from before were made by somebody who was none.
+    // Existing keys were made under another role.
     await orm.update(apiKeys).set({ operatorScope: 'none' }).where(eq(apiKeys.accountId, accountId));
   });
 }
 
-type IdentityRow = Pick<RowOf<typeof accounts>, 'id' | 'role' | 'token_version'> &
-  Partial<Pick<RowOf<typeof apiKeys>, 'operator_scope'>> & { has_second_factor: boolean };
-const toIdentity = (row: IdentityRow): Identity => ({
-  accountId: row.id,
-  role: row.role,
-  tokenVersion: row.token_version,
-  hasSecondFactor: row.has_second_factor,
-  operatorScope: row.operator_scope ?? 'write',
-});
+const identityColumns = `a.id as "accountId", a.role, a.token_version as "tokenVersion",
+  a.totp_enabled_at is not null as "hasSecondFactor"`;
 
-/** The identities of accounts, in order; undefined where there is no such account. */
+/** The identities of accounts with a login, in order; undefined where there is no such account. */
 export async function readIdentities(db: Database, accountIds: string[]): Promise<(Identity | undefined)[]> {
-  const { rows } = await db.hot.query<IdentityRow>({
+  const { rows } = await db.hot.query<Identity>({
     name: 'read_identities',
-    text: `select id, role, token_version, totp_enabled_at is not null as has_second_factor
-      from accounts where id = any($1::uuid[]) and erased_at is null`,
+    text: `select ${identityColumns}, 'write' as "operatorScope"
+      from accounts a where a.id = any($1::uuid[]) and a.erased_at is null`,
     values: [accountIds],
   });
-  const byId = new Map(rows.map((row) => [row.id, toIdentity(row)]));
+  const byId = new Map(rows.map((identity) => [identity.accountId, identity]));
   return accountIds.map((id) => byId.get(id));
 }
 
 /** The identity behind an API key's SHA-256 hash. */
 export async function findIdentityByKey(db: Database, keyHash: Buffer): Promise<Identity | undefined> {
-  const { rows } = await db.hot.query<IdentityRow>({
+  const { rows } = await db.hot.query<Identity>({
     name: 'find_identity_by_key',
-    text: `select a.id, a.role, a.token_version, a.totp_enabled_at is not null as has_second_factor, k.operator_scope
-      from api_keys k join accounts a on a.id = k.account_id
-      where k.key_hash = $1 and a.erased_at is null`,
+    text: `select ${identityColumns}, k.operator_scope as "operatorScope"
+      from api_keys k join accounts a on a.id = k.account_id where k.key_hash = $1 and a.erased_at is null`,
     values: [keyHash],
   });
-  return rows[0] && toIdentity(rows[0]);
+  return rows[0];
 }
 
 const keyColumns = pickColumns(apiKeys, ['id', 'name', 'hint', 'operatorScope', 'createdAt']);
 export type ApiKey = Selected<typeof keyColumns>;
 
 /**
- * Undefined where the account has `most` keys already. With a token version, `login_ended` where that is not the account's any
- * more: a request that began before a password was changed must not make a key after it.
+ * Inserts an API key; undefined where the account has `maxKeys` already. `login_ended` where the token version is given
+ * and no longer the account's: a request that began before a password change must not make a key after it.
  */
 export async function insertApiKey(
   db: Database,
   input: Omit<typeof apiKeys.$inferInsert, 'id' | 'createdAt'>,
-  most: number,
+  maxKeys: number,
   tokenVersion?: number,
 ): Promise<ApiKey | 'login_ended' | undefined> {
   return inTransaction(db, async (client) => {
     if (!(await lockAccount(client, input.accountId, tokenVersion))) return 'login_ended';
-    if ((await client.orm.$count(apiKeys, eq(apiKeys.accountId, input.accountId))) >= most) return undefined;
+    if ((await client.orm.$count(apiKeys, eq(apiKeys.accountId, input.accountId))) >= maxKeys) return undefined;
     const [row] = await client.orm
       .insert(apiKeys)
       .values({ id: newId(), ...input })
@@ -171,8 +164,8 @@ export async function insertApiKey(
 }
 
 /**
- * Whoever counts an account's rows before it adds one takes turns: a hundred at once would each find room for one. False where
- * the account's token version is another one.
+ * Locks the account's row, which serializes transactions that count its other rows before they add one. False where a
+ * token version is given and not the account's.
  */
 export async function lockAccount(client: Transaction, accountId: string, tokenVersion?: number): Promise<boolean> {
   const [account] = await client.orm
@@ -183,17 +176,10 @@ export async function lockAccount(client: Transaction, accountId: string, tokenV
   return tokenVersion === undefined || account?.tokenVersion === tokenVersion;
 }
 
-export async function listApiKeys(db: Database, accountId: string): Promise<ApiKey[]> {
-  return db.orm
-    .select(keyColumns)
-    .from(apiKeys)
-    .where(eq(apiKeys.accountId, accountId))
-    .orderBy(desc(apiKeys.id))
-    .limit(100);
-}
+/** An account's keys, newest first, 100 at most. */
+export const listApiKeys = (db: Database, accountId: string): Promise<ApiKey[]> =>
+  listOwn(db, apiKeys, keyColumns, { accountId, limit: 100 });
 
 /** False where the account has no such key. */
-export async function deleteApiKey(db: Database, accountId: string, keyId: string): Promise<boolean> {
-  const { rowCount } = await db.orm.delete(apiKeys).where(isOwn(apiKeys, accountId, keyId));
-  return rowCount === 1;
-}
+export const deleteApiKey = (db: Database, accountId: string, keyId: string): Promise<boolean> =>
+  deleteOwn(db, apiKeys, accountId, keyId);

@@ -1,4 +1,4 @@
-/** Links that were sent by e-mail: who follows one has the address. */
+/** Links sent by e-mail, which prove that their reader has the address. */
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
 import { and, eq, gt, isNull, sql } from 'drizzle-orm';
@@ -11,10 +11,12 @@ import { contentTables } from './erasure.ts';
 type EmailLink = typeof emailLinks.$inferSelect;
 export type LinkPurpose = EmailLink['purpose'];
 
-// Whoever asks for more gets the latest.
-const linksKept = 5;
+const maxLinks = 5;
 
-/** Stores a link by its token's hash. `passwordHash`: of one who claims an address that nobody has confirmed. */
+/**
+ * Stores a link by its token's hash; of one account and purpose the latest 5 are kept. `passwordHash` is that of a
+ * second registration of an unconfirmed address.
+ */
 export async function insertEmailLink(
   db: Database,
   link: Pick<EmailLink, 'tokenHash' | 'accountId' | 'purpose'> & { passwordHash?: string | undefined; lifeMs: number },
@@ -22,7 +24,7 @@ export async function insertEmailLink(
   await db.pool.query(
     `with older as (
        delete from email_links where token_hash in (
-         select token_hash from email_links where account_id = $2 and purpose = $3 order by created_at desc offset ${linksKept - 1})
+         select token_hash from email_links where account_id = $2 and purpose = $3 order by created_at desc offset ${maxLinks - 1})
      )
      insert into email_links (token_hash, account_id, purpose, password_hash, expires_at)
      values ($1, $2, $3, $4, now() + make_interval(secs => $5 / 1000.0))`,
@@ -32,13 +34,12 @@ export async function insertEmailLink(
 
 export type FollowedLink = Pick<Account, 'role' | 'tokenVersion'> & {
   accountId: string;
-  /** Whether a login wants a code, too. */
   hasSecondFactor: boolean;
   /** Whether the plan for new accounts was started now. */
   hasPlan: boolean;
 };
 
-const isGood = (link: Pick<EmailLink, 'tokenHash' | 'purpose'>) =>
+const isValid = (link: Pick<EmailLink, 'tokenHash' | 'purpose'>) =>
   and(
     eq(emailLinks.tokenHash, link.tokenHash),
     eq(emailLinks.purpose, link.purpose),
@@ -46,7 +47,7 @@ const isGood = (link: Pick<EmailLink, 'tokenHash' | 'purpose'>) =>
     gt(emailLinks.expiresAt, sql`now()`),
   );
 
-/** Whose a link is, and the password's hash that goes with it: of who claims the address, or the account's. */
+/** The address and password hash that a valid link confirms: its own hash where it has one, else the account's. */
 export async function findEmailLink(
   db: Database,
   link: Pick<EmailLink, 'tokenHash' | 'purpose'>,
@@ -58,15 +59,15 @@ export async function findEmailLink(
     })
     .from(emailLinks)
     .innerJoin(accounts, and(eq(accounts.id, emailLinks.accountId), isNull(accounts.erasedAt)))
-    .where(isGood(link));
+    .where(isValid(link));
   return rows[0];
 }
 
 /**
- * Follows a link, once. A confirmation makes the address its owner's, where `expectedHash` is still the password's that goes
- * with it; a reset sets the password, which ends every login, and confirms, too. Who had the address before, unconfirmed, keeps
- * nothing of it: neither keys nor a second factor, nor what an account without any plan had there. `plan` is what a new account starts on: an address gets it once, also after its account was erased.
- * Undefined where there is no such link, or none that is still good.
+ * Uses a link, once. Both purposes confirm the address; a reset, or a link with its own password, sets the password and
+ * revokes every login. Setting it on an unconfirmed account also deletes its API keys, its second factor and, if it never
+ * had a plan, its content. `plan` is started once per address, also if an erased account had that address.
+ * Undefined where the link is not valid, or `expectedHash` is not the hash that {@link findEmailLink} would return.
  */
 export async function followEmailLink(
   db: Database,
@@ -74,15 +75,15 @@ export async function followEmailLink(
   plan?: Omit<NewPeriod, 'accountId'>,
 ): Promise<FollowedLink | undefined> {
   return inTransaction(db, async (client) => {
-    const [found] = await client.orm.update(emailLinks).set({ usedAt: sql`now()` }).where(isGood(link)).returning();
+    const [found] = await client.orm.update(emailLinks).set({ usedAt: sql`now()` }).where(isValid(link)).returning();
     if (found === undefined) return undefined;
-    const { accountId, passwordHash: claimed } = found;
+    const { accountId, passwordHash: linkHash } = found;
     const ofAccount = and(eq(accounts.id, accountId), isNull(accounts.erasedAt));
     const [before] = await client.orm.select().from(accounts).where(ofAccount).for('update');
-    // A claim of an address that has been confirmed since is none.
-    if (before === undefined || (before.emailConfirmedAt !== null && claimed !== null)) return undefined;
-    if (link.expectedHash !== undefined && link.expectedHash !== (claimed ?? before.passwordHash)) return undefined;
-    const passwordHash = link.passwordHash ?? claimed;
+    // A registration can't take over an address that has been confirmed since.
+    if (before === undefined || (before.emailConfirmedAt !== null && linkHash !== null)) return undefined;
+    if (link.expectedHash !== undefined && link.expectedHash !== (linkHash ?? before.passwordHash)) return undefined;
+    const passwordHash = link.passwordHash ?? linkHash;
     const tokenVersion = before.tokenVersion + (passwordHash === null ? 0 : 1);
     await client.orm
       .update(accounts)
@@ -96,27 +97,26 @@ export async function followEmailLink(
       .update(emailLinks)
       .set({ usedAt: sql`coalesce(${emailLinks.usedAt}, now())` })
       .where(eq(emailLinks.accountId, accountId));
-    const isClaim = before.emailConfirmedAt === null && passwordHash !== null;
-    if (isClaim) await forgetSquatter(client, accountId);
+    const isTakeover = before.emailConfirmedAt === null && passwordHash !== null;
+    if (isTakeover) await deletePreviousAccess(client, accountId);
     const hasPlan = plan !== undefined && (await startFirstPlan(client, { accountId, email: before.email }, plan));
-    const hasSecondFactor = before.totpEnabledAt !== null && !isClaim;
+    const hasSecondFactor = before.totpEnabledAt !== null && !isTakeover;
     return { accountId, role: before.role, tokenVersion, hasSecondFactor, hasPlan };
   });
 }
 
-async function forgetSquatter(client: Transaction, accountId: string): Promise<void> {
+/** Deletes the access, and without a plan the content, that an unconfirmed registration has left. */
+async function deletePreviousAccess(client: Transaction, accountId: string): Promise<void> {
   await client.orm.update(accounts).set({ totpSecret: null, totpEnabledAt: null }).where(eq(accounts.id, accountId));
   await client.orm.delete(apiKeys).where(eq(apiKeys.accountId, accountId));
   await client.orm.delete(recoveryCodes).where(eq(recoveryCodes.accountId, accountId));
-  // Somebody who was sold a plan unconfirmed, and has forgotten the password, keeps the work that it paid for.
+  // A paying customer who resets the password before confirming keeps the content.
   if (await hadPlan(client, accountId)) return;
   for (const table of contentTables) await client.query(`delete from ${table} where account_id = $1`, [accountId]);
 }
 
-async function hadPlan({ orm }: Transaction, accountId: string): Promise<boolean> {
-  const ofAccount = eq(subscriptions.accountId, accountId);
-  return (await orm.select({ id: subscriptions.id }).from(subscriptions).where(ofAccount).limit(1)).length > 0;
-}
+const hadPlan = async ({ orm }: Transaction, accountId: string): Promise<boolean> =>
+  (await orm.$count(subscriptions, eq(subscriptions.accountId, accountId))) > 0;
 
 async function startFirstPlan(
   client: Transaction,
@@ -124,24 +124,22 @@ async function startFirstPlan(
   plan: Omit<NewPeriod, 'accountId'>,
 ): Promise<boolean> {
   if (await hadPlan(client, accountId)) return false;
-  const addressHash = createHash('sha256').update(mailboxOf(email)).digest();
+  const addressHash = createHash('sha256').update(canonicalAddress(email)).digest();
   const { rowCount } = await client.orm.insert(signupPlans).values({ addressHash }).onConflictDoNothing();
   if (rowCount !== 1) return false;
   await startPeriodIn(client, newId(), { accountId, ...plan });
   return true;
 }
 
-const dotless = new Set(['gmail.com', 'googlemail.com']);
-
-/** One form for the addresses of one mailbox: without a tag, and without the dots that Gmail doesn't see. */
-export function mailboxOf(email: string): string {
-  const at = email.lastIndexOf('@');
-  const domain = email.slice(at + 1).toLowerCase();
-  const local = (email.slice(0, at).toLowerCase().split('+')[0] as string) || email.slice(0, at).toLowerCase();
-  return dotless.has(domain) ? `${local.replaceAll('.', '')}@gmail.com` : `${local}@${domain}`;
+/** The same for all addresses of one mailbox: in lower case, without a `+tag`, and without dots at Gmail. */
+function canonicalAddress(email: string): string {
+  const [, name = '', domain = ''] = /^(.*)@(.*)$/s.exec(email.toLowerCase()) ?? [];
+  const local = name.split('+')[0] || name;
+  const isGmail = domain === 'gmail.com' || domain === 'googlemail.com';
+  return isGmail ? `${local.replaceAll('.', '')}@gmail.com` : `${local}@${domain}`;
 }
 
-/** Deletes links that are of no use any more. */
+/** Deletes up to `limit` links that expired more than a day ago; returns how many. */
 export async function deleteOldEmailLinks(db: Database, limit: number): Promise<number> {
   const { rowCount } = await db.pool.query(
     `delete from email_links where token_hash in (

@@ -1,24 +1,26 @@
-/** Erasing an account: all that it brought in goes, the ledger stays. Begun at once, finished in pages, safe to repeat. */
+/** Erasing an account: its content is deleted, the ledger stays. Begun at once, finished in pages, safe to repeat. */
 import { minId } from '@tally/core';
+import { and, asc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
+import { accounts, apiKeys, instagramAccounts } from '../../schema/index.ts';
 import { endSubscription } from '../ledger/subscriptions.ts';
 import type { Account } from './accounts.ts';
 
 export type ErasureStart =
   | { outcome: 'begun'; erasedAt: Date }
-  /** Somebody has to be left who can act for the others. */
+  /** The last operator account can't be erased. */
   | { outcome: 'last_operator' }
   | { outcome: 'no_account' };
 
-// Nobody gets mail there (RFC 2606), and nobody may register there.
+// A domain without mailboxes (RFC 2606), where no registration is accepted.
 const erasedDomain = '@erased.invalid';
 
 /** Whether an address is one that erased accounts get. */
 export const isErasedAddress = (email: string): boolean => email.toLowerCase().endsWith(erasedDomain);
 
 /**
- * Shuts an account in one transaction: no login, no API key, no token of Instagram's, no further billing. The rest is
- * {@link eraseRows}'s. `passwordHash` is that of a password which nobody knows. Repeating it changes nothing.
+ * Shuts an account in one transaction: logins, API keys, Instagram tokens and billing end. {@link eraseRows} does the
+ * rest. `passwordHash` is the hash of an unknown password. Repeating it changes nothing.
  */
 export async function beginErasure(
   db: Database,
@@ -37,31 +39,38 @@ export async function beginErasure(
     if (account === undefined) return { outcome: 'no_account' };
     if (account.erasedAt !== null) return { outcome: 'begun', erasedAt: account.erasedAt };
     if (account.isLastOperator) return { outcome: 'last_operator' };
-    const erased = await client.query<{ erasedAt: Date }>(
-      `update accounts set erased_at = now(), email = 'erased-' || id || $3, password_hash = $2, role = 'tenant',
-         suspended_reason = null, totp_secret = null, totp_enabled_at = null, token_version = token_version + 1
-       where id = $1 returning erased_at as "erasedAt"`,
-      [input.accountId, input.passwordHash, erasedDomain],
-    );
-    await client.query('delete from api_keys where account_id = $1', [input.accountId]);
-    await client.query(
-      `update instagram_accounts set access_token = '', state = 'needs_login', state_reason = null, auto_reply = false
-       where account_id = $1`,
-      [input.accountId],
-    );
+    const [erased] = await client.orm
+      .update(accounts)
+      .set({
+        erasedAt: sql`now()`,
+        email: `erased-${input.accountId}${erasedDomain}`,
+        passwordHash: input.passwordHash,
+        role: 'tenant',
+        suspendedReason: null,
+        totpSecret: null,
+        totpEnabledAt: null,
+        tokenVersion: sql`${accounts.tokenVersion} + 1`,
+      })
+      .where(eq(accounts.id, input.accountId))
+      .returning({ erasedAt: accounts.erasedAt });
+    await client.orm.delete(apiKeys).where(eq(apiKeys.accountId, input.accountId));
+    await client.orm
+      .update(instagramAccounts)
+      .set({ accessToken: '', state: 'needs_login', stateReason: null, autoReply: false })
+      .where(eq(instagramAccounts.accountId, input.accountId));
     await endSubscription(client, input.accountId);
-    return { outcome: 'begun', erasedAt: erased.rows[0]?.erasedAt ?? new Date() };
+    return { outcome: 'begun', erasedAt: erased?.erasedAt ?? new Date() };
   });
 }
 
-// Whoever is connected to one of these Instagram ids now goes on knowing who wants no replies.
+// The opt-outs of its Instagram accounts, except where another tenant is connected to the same one now.
 const optOuts = `from instagram_opt_outs o where o.ig_user_id in (
     select ig_user_id from instagram_accounts where account_id = $1
     union select ig_user_id from conversations where account_id = $1
     union select ig_user_id from webhook_events where account_id = $1)
   and not exists (select from instagram_accounts a where a.ig_user_id = o.ig_user_id and a.account_id <> $1)`;
 
-// What has a column for its account and is deleted whole, what refers to other rows before them.
+// Tables with an account_id whose rows are deleted, ordered so that rows are deleted before those they refer to.
 export const contentTables = [
   'instagram_accounts',
   'workflows',
@@ -79,20 +88,20 @@ const wholeTables = [...contentTables, 'idempotency_keys', 'api_keys', 'email_li
 
 const limit = 500;
 
-/** Rows by table that were deleted; of jobs, those whose texts were taken. */
+/** Deleted rows by table; of `jobs`, rows whose texts were deleted. */
 export type Removed = Record<string, number>;
 
 export type ErasurePass = {
   removed: Removed;
   /** Queued jobs that were ended as cancelled. */
   cancelledJobs: number;
-  /** False while a job runs, while somebody holds on to a row, or where the time was up. */
+  /** False while a job runs, where a row was locked by another transaction, or when the time ran out. */
   isClean: boolean;
 };
 
 /**
- * Goes once through everything that an erased account has, in pages of one short transaction each. Running jobs are left
- * to end, which they do at their next call, for there is nothing to pay with; what they leave is the next pass's.
+ * Goes once through everything that an erased account has, in pages of one transaction each. Running jobs are left
+ * alone: without a subscription they end at their next model call, and the next pass deletes what they leave.
  */
 export async function eraseRows(
   db: Database,
@@ -100,10 +109,10 @@ export async function eraseRows(
   { limitMs = Number.POSITIVE_INFINITY }: { limitMs?: number } = {},
 ): Promise<ErasurePass> {
   const until = performance.now() + limitMs;
-  const isTime = () => performance.now() < until;
+  const hasTime = () => performance.now() < until;
   const removed: Removed = {};
   const remove = async (table: string, page: string) => {
-    for (let found = -1; found !== 0 && isTime(); ) {
+    for (let found = -1; found !== 0 && hasTime(); ) {
       found = (await db.pool.query(page, [accountId, limit])).rowCount ?? 0;
       if (found > 0) removed[table] = (removed[table] ?? 0) + found;
     }
@@ -112,43 +121,33 @@ export async function eraseRows(
     'instagram_opt_outs',
     `delete from instagram_opt_outs where ctid = any(array(select o.ctid ${optOuts} limit $2 for update of o skip locked))`,
   );
-  const jobs = await eraseJobs(db, accountId, isTime);
-  if (jobs.erased > 0) removed.jobs = jobs.erased;
+  let cancelledJobs = 0;
+  for (let afterId: string | null = minId; afterId !== null && hasTime(); ) {
+    const page: JobsPage = await eraseJobsPage(db, accountId, afterId);
+    if (page.erased > 0) removed.jobs = (removed.jobs ?? 0) + page.erased;
+    cancelledJobs += page.cancelled;
+    afterId = page.lastId;
+  }
   for (const table of wholeTables)
     await remove(
       table,
       `delete from ${table} where ctid = any(array(
          select ctid from ${table} where account_id = $1 limit $2 for update skip locked))`,
     );
-  return { removed, cancelledJobs: jobs.cancelled, isClean: isTime() && !(await hasRows(db, accountId)) };
-}
-
-/** Goes through all jobs in order of id: ends queued ones, and takes the texts of those that have ended. */
-async function eraseJobs(
-  db: Database,
-  accountId: string,
-  isTime: () => boolean,
-): Promise<{ erased: number; cancelled: number }> {
-  const total = { erased: 0, cancelled: 0 };
-  for (let afterId: string | null = minId; afterId !== null && isTime(); ) {
-    const page: JobsPage = await eraseJobsPage(db, accountId, afterId);
-    total.erased += page.erased;
-    total.cancelled += page.cancelled;
-    afterId = page.lastId;
-  }
-  return total;
+  return { removed, cancelledJobs, isClean: hasTime() && !(await hasRows(db, accountId)) };
 }
 
 /** `lastId` is where the next page begins, null after the last. */
 type JobsPage = { lastId: string | null; erased: number; cancelled: number };
 
+/** Cancels the queued jobs of a page, by id, and deletes the texts of those that have ended. */
 async function eraseJobsPage(db: Database, accountId: string, afterId: string): Promise<JobsPage> {
   const { rows } = await db.pool.query<JobsPage>(
     `with page as materialized (
        select id from jobs where account_id = $1 and id > $2 order by id limit $3
      ), due as materialized (
-       select id, status, 200 + octet_length(input::text) as bytes from jobs where id in (select id from page) and status <> 'running' and input is not null
-       order by id for update
+       select id, status, 200 + octet_length(input::text) as bytes from jobs
+       where id in (select id from page) and status <> 'running' and input is not null order by id for update
      ), steps as (
        delete from job_steps where job_id in (select id from due)
      ), freed as (
@@ -177,7 +176,7 @@ async function hasRows(db: Database, accountId: string): Promise<boolean> {
   return rows[0]?.has ?? false;
 }
 
-/** What {@link eraseRows} would find: rows by table. */
+/** How many rows {@link eraseRows} would find, by table. */
 export async function countErasable(db: Database, accountId: string): Promise<Removed> {
   const counts = [
     `select 'instagram_opt_outs' as table, count(*) as rows ${optOuts}`,
@@ -188,24 +187,26 @@ export async function countErasable(db: Database, accountId: string): Promise<Re
   return Object.fromEntries(rows.filter(({ rows }) => rows > 0).map(({ table, rows }) => [table, rows]));
 }
 
-/** Accounts whose erasure was begun and not finished, the longest waiting first. */
+/** Ids of accounts whose erasure was begun and not finished, the oldest first. */
 export async function listErasures(db: Database, limit: number): Promise<string[]> {
-  const { rows } = await db.pool.query<{ id: string }>(
-    `select id from accounts where erased_at is not null and erasure_ended_at is null order by erased_at limit $1`,
-    [limit],
-  );
+  const rows = await db.orm
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(and(isNotNull(accounts.erasedAt), isNull(accounts.erasureEndedAt)))
+    .orderBy(asc(accounts.erasedAt))
+    .limit(limit);
   return rows.map(({ id }) => id);
 }
 
 /**
- * Notes that nothing is left of an account, unless it was erased only `graceMs` ago: a request that came in before may
- * still be writing. False where it is too early.
+ * Marks an erasure as finished. False where it was begun less than `graceMs` ago: an earlier request may still be
+ * writing.
  */
 export async function endErasure(db: Database, accountId: string, graceMs: number): Promise<boolean> {
-  const { rowCount } = await db.pool.query(
-    `update accounts set erasure_ended_at = now()
-     where id = $1 and erased_at <= now() - make_interval(secs => $2 / 1000.0) and erasure_ended_at is null`,
-    [accountId, graceMs],
-  );
+  const isPastGrace = sql`${accounts.erasedAt} <= now() - make_interval(secs => ${graceMs} / 1000.0)`;
+  const { rowCount } = await db.orm
+    .update(accounts)
+    .set({ erasureEndedAt: sql`now()` })
+    .where(and(eq(accounts.id, accountId), isPastGrace, isNull(accounts.erasureEndedAt)));
   return rowCount === 1;
 }

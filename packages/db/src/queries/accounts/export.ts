@@ -1,103 +1,91 @@
-/** Everything that an account may take along, as JSON lines, under the columns' own names. */
+/** The export of an account's data as JSON lines, under the columns' own names. */
 import { getTableColumns, getTableName } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../../connect.ts';
 import { omitColumns, pickColumns } from '../../schema/columns.ts';
-import {
-  accounts,
-  aiUsageLog,
-  apiKeys,
-  bookedPeriods,
-  conversations,
-  instagramAccounts,
-  instagramOptOuts,
-  instagramSends,
-  jobs,
-  knowledge,
-  messages,
-  products,
-  prompts,
-  qaPairs,
-  subscriptions,
-  tokenGrants,
-  webhookEvents,
-  workflows,
-} from '../../schema/index.ts';
+import * as tables from '../../schema/index.ts';
 import { summaryColumns } from '../jobs/jobs.ts';
 
 type Section = {
   kind: string;
-  /** Stands as `t` in the statement. */
+  /** Its alias in the statement is `t`. */
   table: PgTable;
-  /** Where a table holds secrets, or what is the operator's, they are picked one by one, so that no new one slips out. */
-  columns: Record<string, PgColumn>;
-  /** What else a line says. */
+  /**
+   * By default all but the account's id. Picked one by one where a table has secrets or operators' data, so that a new
+   * column is not exported by accident.
+   */
+  columns?: Record<string, PgColumn>;
+  /** Further select expressions. */
   more?: string;
   join?: string;
-  /** By default the rows of `t` that carry the account's id. */
+  /** By default the rows of `t` with the account's id. */
   where?: string;
-  /** Together unique, and an index beginning with the account has them in this order; by default the id. */
+  /** Unique together, in the order of an index that begins with the account; by default the id. */
   order?: readonly PgColumn[];
-  /** Rows a page: few where one may be large, for a page is what is in memory. */
+  /** Rows a page, which is held in memory: few where a row may be large. */
   rows?: number;
 };
 
-const many = 500;
-const few = 20;
+const defaultRows = 500;
+const rowsIfLarge = 20;
 
 const sections: readonly Section[] = [
   {
     kind: 'account',
-    table: accounts,
-    columns: pickColumns(accounts, ['id', 'email', 'role', 'createdAt', 'suspendedAt', 'suspendedReason']),
+    table: tables.accounts,
+    columns: pickColumns(tables.accounts, ['id', 'email', 'role', 'createdAt', 'suspendedAt', 'suspendedReason']),
     where: 't.id = $1',
   },
-  { kind: 'api_key', table: apiKeys, columns: pickColumns(apiKeys, ['id', 'name', 'hint', 'createdAt']) },
+  { kind: 'api_key', table: tables.apiKeys, columns: pickColumns(tables.apiKeys, ['id', 'name', 'hint', 'createdAt']) },
   {
     kind: 'subscription',
-    table: subscriptions,
-    columns: omitColumns(subscriptions, ['accountId', 'planId', 'carriedOver']),
+    table: tables.subscriptions,
+    columns: omitColumns(tables.subscriptions, ['accountId', 'planId', 'carriedOver']),
     more: 't.plan_id as plan, b.tokens_granted, b.tokens_consumed',
     join: 'join subscription_balances b on b.subscription_id = t.id',
   },
   {
     kind: 'booked_subscription',
-    table: bookedPeriods,
-    columns: omitColumns(bookedPeriods, ['accountId', 'planId', 'bookedBy']),
+    table: tables.bookedPeriods,
+    columns: omitColumns(tables.bookedPeriods, ['accountId', 'planId', 'bookedBy']),
     more: 't.plan_id as plan',
   },
   {
     kind: 'grant',
-    table: tokenGrants,
-    columns: pickColumns(tokenGrants, ['id', 'subscriptionId', 'tokens', 'reason', 'createdAt']),
+    table: tables.tokenGrants,
+    columns: pickColumns(tables.tokenGrants, ['id', 'subscriptionId', 'tokens', 'reason', 'createdAt']),
     more: 't.kind as reason_kind',
-    // The only index there is goes by subscription.
+    // The table's only index is by subscription.
     where: 't.account_id = $1 and t.subscription_id = any(array(select id from subscriptions where account_id = $1))',
   },
   {
     kind: 'usage',
-    table: aiUsageLog,
-    columns: omitColumns(aiUsageLog, ['accountId', 'fence']),
-    order: [aiUsageLog.createdAt, aiUsageLog.id],
+    table: tables.aiUsageLog,
+    columns: omitColumns(tables.aiUsageLog, ['accountId', 'fence']),
+    order: [tables.aiUsageLog.createdAt, tables.aiUsageLog.id],
   },
   {
     kind: 'job',
-    table: jobs,
-    columns: { ...summaryColumns, ...pickColumns(jobs, ['input', 'result', 'progress']) },
+    table: tables.jobs,
+    columns: { ...summaryColumns, ...pickColumns(tables.jobs, ['input', 'result', 'progress']) },
     more: `coalesce((select jsonb_object_agg(s.step, s.output) from job_steps s where s.job_id = t.id), '{}') as steps`,
-    rows: few,
+    rows: rowsIfLarge,
   },
-  { kind: 'product', table: products, columns: omitColumns(products, ['accountId', 'key']) },
-  { kind: 'qa', table: qaPairs, columns: omitColumns(qaPairs, ['accountId', 'sourceKey', 'questionKey']) },
-  { kind: 'knowledge', table: knowledge, columns: omitColumns(knowledge, ['accountId']), rows: few },
-  { kind: 'prompt', table: prompts, columns: omitColumns(prompts, ['accountId']), order: [prompts.version] },
-  { kind: 'conversation', table: conversations, columns: omitColumns(conversations, ['accountId']) },
-  { kind: 'message', table: messages, columns: omitColumns(messages, ['accountId']) },
-  { kind: 'workflow', table: workflows, columns: omitColumns(workflows, ['accountId']) },
+  { kind: 'product', table: tables.products, columns: omitColumns(tables.products, ['accountId', 'key']) },
+  {
+    kind: 'qa',
+    table: tables.qaPairs,
+    columns: omitColumns(tables.qaPairs, ['accountId', 'sourceKey', 'questionKey']),
+  },
+  { kind: 'knowledge', table: tables.knowledge, rows: rowsIfLarge },
+  { kind: 'prompt', table: tables.prompts, order: [tables.prompts.version] },
+  { kind: 'conversation', table: tables.conversations },
+  { kind: 'message', table: tables.messages },
+  { kind: 'workflow', table: tables.workflows },
   {
     kind: 'instagram_account',
-    table: instagramAccounts,
-    columns: pickColumns(instagramAccounts, [
+    table: tables.instagramAccounts,
+    columns: pickColumns(tables.instagramAccounts, [
       'id',
       'igUserId',
       'username',
@@ -115,27 +103,31 @@ const sections: readonly Section[] = [
   },
   {
     kind: 'event',
-    table: webhookEvents,
-    columns: omitColumns(webhookEvents, ['accountId', 'dedupeKey', 'kind']),
+    table: tables.webhookEvents,
+    columns: omitColumns(tables.webhookEvents, ['accountId', 'dedupeKey', 'kind']),
     more: 't.kind as event_kind',
-    order: [webhookEvents.igUserId, webhookEvents.id],
-    rows: few,
+    order: [tables.webhookEvents.igUserId, tables.webhookEvents.id],
+    rows: rowsIfLarge,
   },
-  { kind: 'instagram_message', table: instagramSends, columns: omitColumns(instagramSends, ['accountId', 'fence']) },
+  {
+    kind: 'instagram_message',
+    table: tables.instagramSends,
+    columns: omitColumns(tables.instagramSends, ['accountId', 'fence']),
+  },
   {
     kind: 'instagram_opt_out',
-    table: instagramOptOuts,
-    columns: getTableColumns(instagramOptOuts),
+    table: tables.instagramOptOuts,
     where: 't.ig_user_id in (select ig_user_id from instagram_accounts where account_id = $1)',
-    order: [instagramOptOuts.igUserId, instagramOptOuts.personId],
+    order: [tables.instagramOptOuts.igUserId, tables.instagramOptOuts.personId],
   },
 ];
 
-type ExportedRow = { place: string[] } & Record<string, unknown>;
+/** `cursor` is the row's place in the section's order. */
+type ExportedRow = { cursor: string[] } & Record<string, unknown>;
 
 /**
- * An account's data as pages of JSON lines, each line `{"kind": …}`, the last one `{"kind": "end", "lines": n}`: without it
- * the export is not whole. Reads a page only when it is asked for it, and holds nothing in between.
+ * An account's data as pages of JSON lines, each line `{"kind": …}`. The last line is `{"kind": "end", "lines": n}`; an
+ * export without it is incomplete. A page is read only when it is asked for, with no transaction held in between.
  */
 export async function* exportAccount(db: Database, accountId: string): AsyncGenerator<string> {
   let lines = 0;
@@ -145,9 +137,9 @@ export async function* exportAccount(db: Database, accountId: string): AsyncGene
       const rows = await readPage(db, accountId, section, after);
       lines += rows.length;
       if (rows.length > 0)
-        yield rows.map(({ place: _, ...row }) => `${JSON.stringify({ kind: section.kind, ...row })}\n`).join('');
-      if (rows.length < (section.rows ?? many)) break;
-      after = rows.at(-1)?.place;
+        yield rows.map(({ cursor: _, ...row }) => `${JSON.stringify({ kind: section.kind, ...row })}\n`).join('');
+      if (rows.length < (section.rows ?? defaultRows)) break;
+      after = rows.at(-1)?.cursor;
     }
   }
   yield `${JSON.stringify({ kind: 'end', lines })}\n`;
@@ -156,23 +148,19 @@ export async function* exportAccount(db: Database, accountId: string): AsyncGene
 async function readPage(
   db: Database,
   accountId: string,
-  {
-    table,
-    columns,
-    more,
-    join = '',
-    where = 't.account_id = $1',
-    order = [columns.id as PgColumn],
-    rows: limit = many,
-  }: Section,
+  section: Section,
   after: string[] | undefined,
 ): Promise<ExportedRow[]> {
+  const { table, more, join = '', where = 't.account_id = $1', rows: limit = defaultRows } = section;
+  const { accountId: _, ...otherColumns } = getTableColumns(table) as Record<string, PgColumn>;
+  const columns = section.columns ?? otherColumns;
+  const order = section.order ?? [columns.id as PgColumn];
   const names = order.map(({ name }) => `t.${name}`).join(', ');
-  const place = order.map((column, i) => `($3::text[])[${i + 1}]::${column.getSQLType()}`).join(', ');
+  const cursor = order.map((column, i) => `($3::text[])[${i + 1}]::${column.getSQLType()}`).join(', ');
   const exported = [...Object.values(columns).map(({ name }) => `t.${name}`), ...(more === undefined ? [] : [more])];
   const { rows } = await db.pool.query<ExportedRow>(
-    `select array[${order.map(({ name }) => `t.${name}::text`).join(', ')}] as place, ${exported.join(', ')}
-     from ${getTableName(table)} t ${join} where ${where} ${after === undefined ? '' : `and (${names}) > (${place})`}
+    `select array[${order.map(({ name }) => `t.${name}::text`).join(', ')}] as cursor, ${exported.join(', ')}
+     from ${getTableName(table)} t ${join} where ${where} ${after === undefined ? '' : `and (${names}) > (${cursor})`}
      order by ${names} limit $2`,
     after === undefined ? [accountId, limit] : [accountId, limit, after],
   );

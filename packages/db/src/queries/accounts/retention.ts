@@ -1,18 +1,18 @@
-/** What is kept only for a time, a page at a time: each call is one short transaction and says how many rows it touched. */
+/** Deletes data after its retention period, in pages: each call is one transaction and returns its row count. */
 import type { Database } from '../../connect.ts';
 
-/** Of which age, in days, and how many rows a call. */
+/** The age in days, and the most rows a call. */
 export type RetentionPage = { days: number; limit: number };
 
 /**
- * Takes input, result and texts from jobs that ended so long ago; the rows stay for the ledger, and what was sent stays
- * sent, without its words. No index holds them in order of id; rows that somebody has locked wait for the next call.
+ * Deletes the texts (input, result, steps, sent text) of jobs that ended that long ago; the rows stay for the ledger.
+ * Locked rows are left to the next call.
  */
 export async function expireJobs(db: Database, { days, limit }: RetentionPage): Promise<number> {
   const { rowCount } = await db.pool.query(
     `with due as materialized (
-       select id, account_id, 200 + octet_length(input::text) as bytes from jobs where input is not null and finished_at < now() - make_interval(days => $1)
-         and status not in ('queued', 'running')
+       select id, account_id, 200 + octet_length(input::text) as bytes from jobs
+       where input is not null and finished_at < now() - make_interval(days => $1) and status not in ('queued', 'running')
        order by finished_at limit $2 for update skip locked
      ), steps as (
        delete from job_steps where job_id in (select id from due)
@@ -32,8 +32,8 @@ export async function expireJobs(db: Database, { days, limit }: RetentionPage): 
 }
 
 /**
- * Deletes webhook events of that age. Their ids sort by age, so the oldest rows tell whether any is due. Meta delivers an
- * event again for up to 36 hours: one that is forgotten earlier would be answered twice.
+ * Deletes webhook events of that age, found by looking at the oldest ids. Meta redelivers an event for up to 36 hours:
+ * one deleted earlier would be answered twice.
  */
 export async function deleteOldEvents(db: Database, { days, limit }: RetentionPage): Promise<number> {
   const { rowCount } = await db.pool.query(
@@ -47,12 +47,12 @@ export async function deleteOldEvents(db: Database, { days, limit }: RetentionPa
   return rowCount ?? 0;
 }
 
-// One that is still to be answered is in the way of the others only until its job begins, which makes it young again.
+// A conversation with a waiting job keeps its place among these only until that job begins, which renews its age.
 const conversationsAtOnce = 100;
 
 /**
- * Deletes messages of conversations in which nothing was said for so long, and the conversations once they are empty.
- * Never one that a job of `chatTask` is still to answer in.
+ * Deletes messages of conversations without a new message for that long, and the conversations once they are empty;
+ * none where a job of `chatTask` is queued or running.
  */
 export async function deleteOldConversations(
   db: Database,
@@ -66,12 +66,12 @@ export async function deleteOldConversations(
        select o.id from oldest o
        where not exists (select from messages m join jobs j on j.id = m.id
            where m.conversation_id = o.id and j.status in ('queued', 'running'))
-         -- A message that has not come into its conversation yet is only its job's input.
+         -- Before its job is claimed, a message exists only as the job's input.
          and not exists (select from jobs
            where task = $3 and status = 'queued' and input ->> 'conversation_id' = o.id::text)
          and not exists (select from jobs
            where task = $3 and status = 'running' and input ->> 'conversation_id' = o.id::text)
-     ), silenced as (
+     ), removed as (
        delete from messages where id in (
          select m.id from messages m where m.conversation_id in (select id from due) limit $2)
        returning id
@@ -80,7 +80,7 @@ export async function deleteOldConversations(
        where c.id = d.id and not exists (select from messages m where m.conversation_id = c.id)
        returning c.id
      )
-     select (select count(*) from silenced) + (select count(*) from emptied) as count`,
+     select (select count(*) from removed) + (select count(*) from emptied) as count`,
     [days, limit, chatTask, conversationsAtOnce],
   );
   return rows[0]?.count ?? 0;

@@ -1,12 +1,12 @@
-/** The second factor of an account: its sealed secret, the codes that were taken, and codes for the day the device is lost. */
+/** The second factor of an account: its sealed TOTP secret, the last time step used, and its recovery codes. */
 import { and, eq, isNull, lt } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
 import { accounts, recoveryCodes } from '../../schema/index.ts';
 
-/** What a TOTP secret is sealed for. */
+/** The context that a TOTP secret is sealed with. */
 export const totpContext = (accountId: string): string => `totp:${accountId}`;
 
-/** Keeps a secret that is not in force yet; false where one is in force. */
+/** Stores a secret that is not enabled yet; false where one is enabled already. */
 export async function prepareSecondFactor(db: Database, accountId: string, sealedSecret: string): Promise<boolean> {
   const { rowCount } = await db.orm
     .update(accounts)
@@ -15,8 +15,8 @@ export async function prepareSecondFactor(db: Database, accountId: string, seale
   return rowCount === 1;
 }
 
-/** Takes a code of this time step, once; false where it, or a later one, was taken before. */
-export async function takeCode(db: Database, accountId: string, step: number): Promise<boolean> {
+/** Consumes the code of a time step; false where that of this step or a later one was used before. */
+export async function consumeTotpStep(db: Database, accountId: string, step: number): Promise<boolean> {
   const { rowCount } = await db.orm
     .update(accounts)
     .set({ totpLastStep: step })
@@ -24,7 +24,7 @@ export async function takeCode(db: Database, accountId: string, step: number): P
   return rowCount === 1;
 }
 
-/** Puts the prepared secret into force, with new recovery codes. */
+/** Enables the prepared secret and replaces the recovery codes. */
 export async function enableSecondFactor(db: Database, accountId: string, codeHashes: Buffer[]): Promise<void> {
   await inTransaction(db, async ({ orm }) => {
     await orm.update(accounts).set({ totpEnabledAt: new Date() }).where(eq(accounts.id, accountId));
@@ -33,15 +33,15 @@ export async function enableSecondFactor(db: Database, accountId: string, codeHa
   });
 }
 
-/** Uses up a recovery code; false where it is none. */
-export async function takeRecoveryCode(db: Database, accountId: string, codeHash: Buffer): Promise<boolean> {
+/** Consumes a recovery code; false where the account has no such code. */
+export async function consumeRecoveryCode(db: Database, accountId: string, codeHash: Buffer): Promise<boolean> {
   const { rowCount } = await db.orm
     .delete(recoveryCodes)
     .where(and(eq(recoveryCodes.accountId, accountId), eq(recoveryCodes.codeHash, codeHash)));
   return rowCount === 1;
 }
 
-/** Takes the second factor off, with its codes. */
+/** Deletes the second factor and its recovery codes. */
 export async function disableSecondFactor(db: Database, accountId: string): Promise<void> {
   await inTransaction(db, async ({ orm }) => {
     await orm.update(accounts).set({ totpSecret: null, totpEnabledAt: null }).where(eq(accounts.id, accountId));

@@ -1,47 +1,46 @@
-/** Conversations as their owner sees them, and what the owner does about them. */
+/** Conversations as their owner sees them: reading, pausing, answering by hand, correcting. */
 import { newId } from '@tally/core';
 import { and, desc, eq, ne, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
-import { isOwn, omitColumns, pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { omitColumns, pickColumns, type Selected } from '../../schema/columns.ts';
 import { conversations, messages } from '../../schema/index.ts';
-import { requireRoom } from '../accounts/storage.ts';
+import { requireStorage } from '../accounts/storage.ts';
+import { findOwn, isOwn } from '../own-rows.ts';
 
-const ownColumns = omitColumns(conversations, ['accountId', 'pausedAt']);
-export type ConversationView = Selected<typeof ownColumns> & { isPaused: boolean };
-const columns = { ...ownColumns, isPaused: sql<boolean>`${conversations.pausedAt} is not null` };
+const columns = {
+  ...omitColumns(conversations, ['accountId', 'pausedAt']),
+  isPaused: sql<boolean>`${conversations.pausedAt} is not null`,
+};
+export type ConversationView = Selected<typeof columns>;
 
-const ownMessageColumns = pickColumns(messages, ['id', 'role', 'text', 'saidAt', 'delivery', 'corrected']);
-export type MessageView = Selected<typeof ownMessageColumns> & { isUnsent: boolean };
-const messageColumns = { ...ownMessageColumns, isUnsent: sql<boolean>`${messages.unsentAt} is not null` };
+const messageColumns = {
+  ...pickColumns(messages, ['id', 'role', 'text', 'saidAt', 'delivery', 'corrected']),
+  isUnsent: sql<boolean>`${messages.unsentAt} is not null`,
+};
+export type MessageView = Selected<typeof messageColumns>;
 
 type InAccount = { accountId: string; conversationId: string };
-/** One account's conversations, the one with the latest message first, `limit` of them after `afterId`. */
+
+/** A page of an account's conversations after `afterId`, the one with the latest message first. */
 export async function listConversations(
   db: Database,
   input: { accountId: string; limit: number; afterId?: string | undefined },
 ): Promise<ConversationView[]> {
-  const { rows } = await db.pool.query<ConversationView>(
-    `select ${selectList(ownColumns)}, paused_at is not null as "isPaused" from conversations c where c.account_id = $1
-       and ($2::uuid is null or (c.last_message_at, c.id) <
-         (select p.last_message_at, p.id from conversations p where p.id = $2 and p.account_id = $1))
-     order by c.last_message_at desc, c.id desc limit $3`,
-    [input.accountId, input.afterId ?? null, input.limit],
-  );
-  return rows;
+  const { accountId, lastMessageAt, id } = conversations;
+  const previous = sql`(select p.last_message_at, p.id from ${conversations} p
+    where p.id = ${input.afterId} and p.account_id = ${input.accountId})`;
+  const isAfter = input.afterId === undefined ? undefined : sql`(${lastMessageAt}, ${id}) < ${previous}`;
+  return db.orm
+    .select(columns)
+    .from(conversations)
+    .where(and(eq(accountId, input.accountId), isAfter))
+    .orderBy(desc(lastMessageAt), desc(id))
+    .limit(input.limit);
 }
 
 /** One account's conversation, or undefined. */
-export async function findConversation(
-  db: Database,
-  accountId: string,
-  id: string,
-): Promise<ConversationView | undefined> {
-  const rows = await db.orm
-    .select(columns)
-    .from(conversations)
-    .where(isOwn(conversations, accountId, id));
-  return rows[0];
-}
+export const findConversation = (db: Database, accountId: string, id: string): Promise<ConversationView | undefined> =>
+  findOwn(db, conversations, columns, accountId, id);
 
 /** The newest `limit` messages of a conversation, oldest first. */
 export async function listMessages(db: Database, input: InAccount & { limit: number }): Promise<MessageView[]> {
@@ -54,7 +53,7 @@ export async function listMessages(db: Database, input: InAccount & { limit: num
   return rows.reverse();
 }
 
-/** Lets a human answer, or the assistant again; undefined where the account has no such conversation. */
+/** Pauses or resumes the assistant's answers; undefined where the account has no such conversation. */
 export async function setPaused(
   db: Database,
   input: InAccount & { isPaused: boolean },
@@ -67,7 +66,7 @@ export async function setPaused(
   return rows[0];
 }
 
-/** Adds what a human of the business said in a conversation by API; undefined where there is no such conversation. */
+/** Adds a human agent's message to an API conversation; undefined where the account has no such conversation. */
 export async function insertHumanMessage(
   db: Database,
   input: InAccount & { text: string },
@@ -82,12 +81,12 @@ export async function insertHumanMessage(
       .insert(messages)
       .values({ id: newId(), ...input, role: 'human', saidAt: sql`clock_timestamp()` })
       .returning(messageColumns);
-    await requireRoom(client, input.accountId);
+    await requireStorage(client, input.accountId);
     return message;
   });
 }
 
-/** Corrects what was said to a customer, as later answers shall read it; undefined where there is no such message of ours. */
+/** Corrects the text of a message to a customer, which later answers read; undefined where there is none. */
 export async function correctMessage(
   db: Database,
   input: InAccount & { messageId: string; text: string },
@@ -99,7 +98,7 @@ export async function correctMessage(
       .set({ text: input.text, corrected: true })
       .where(and(isOwn(messages, input.accountId, input.messageId), isOurs))
       .returning(messageColumns);
-    await requireRoom(client, input.accountId);
+    await requireStorage(client, input.accountId);
     return message;
   });
 }

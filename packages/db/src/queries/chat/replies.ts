@@ -1,15 +1,16 @@
-/** The one reply to what a job took of a conversation. */
+/** The reply of a job to the messages that it has claimed. */
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Transaction } from '../../connect.ts';
 import type { RowOf } from '../../schema/columns.ts';
 import { conversations, messages } from '../../schema/index.ts';
-import { type ChatJob, type Conversation, type PendingMessage, silence } from './turns.ts';
+import { type ChatJob, type Conversation, closeUnanswered, type PendingMessage } from './turns.ts';
 
 export type Stored = { verdict: 'stored'; text: string } | { verdict: 'changed' } | { verdict: 'paused' };
 
 /**
- * Stores a reply to the messages that this job took, and closes them; the same job's second call changes nothing. Not where
- * one of them has changed or was unsent since it was read, or a human has taken over. To be called under the job's fence.
+ * Stores the reply to the messages that this job has claimed, and closes them; repeating it changes nothing. `changed`
+ * where one of them was edited or unsent since it was read, `paused` where a human has taken over. To be called under
+ * the job's fence.
  */
 export async function storeReply(
   client: Transaction,
@@ -22,10 +23,10 @@ export async function storeReply(
     .where(and(eq(conversations.id, id), eq(conversations.accountId, input.accountId)))
     .for('update');
   if (known !== undefined && known.pausedAt !== null) {
-    await silence(client, input.conversation, 'paused');
+    await closeUnanswered(client, input.conversation, 'paused');
     return { verdict: 'paused' };
   }
-  if (!(await isStillAsked(client, input.pending, igUserId))) return { verdict: 'changed' };
+  if (!(await areUnchanged(client, input.pending, igUserId))) return { verdict: 'changed' };
   const stored = await client.query<Pick<RowOf<typeof messages>, 'text'>>(
     `insert into messages as r (id, conversation_id, account_id, role, text, said_at, delivery)
      values ($1, $2, $3, 'assistant', $4, clock_timestamp(), $5)
@@ -33,15 +34,15 @@ export async function storeReply(
      returning text`,
     [input.replyId, id, input.accountId, input.text, igUserId === null ? null : 'sending'],
   );
-  const isTaken = and(eq(messages.answerJob, input.jobId), isNull(messages.unsentAt));
+  const isClaimed = and(eq(messages.answerJob, input.jobId), isNull(messages.unsentAt));
   await client.orm
     .update(messages)
     .set({ closedAt: sql`coalesce(${messages.closedAt}, now())`, replyId: input.replyId })
-    .where(and(eq(messages.conversationId, id), isTaken));
+    .where(and(eq(messages.conversationId, id), isClaimed));
   return { verdict: 'stored', text: stored.rows[0]?.text ?? input.text };
 }
 
-async function isStillAsked(client: Transaction, pending: PendingMessage[], igUserId: string | null): Promise<boolean> {
+async function areUnchanged(client: Transaction, pending: PendingMessage[], igUserId: string | null): Promise<boolean> {
   const { rowCount } = await client.query(
     `select from unnest($1::uuid[], $2::text[]) as u (id, text) join messages m on m.id = u.id and m.text = u.text
      where m.unsent_at is null and not exists (select from webhook_events e

@@ -1,24 +1,23 @@
-/** Whose turn it is in a conversation: each is answered in order, and messages that come together get one reply. */
-
+/** Turns of a conversation: messages are answered in order, and those that come together get one reply. */
 import { newId } from '@tally/core';
-import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, type SQL, sql } from 'drizzle-orm';
 import type { Transaction } from '../../connect.ts';
-import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { pickColumns, type Selected } from '../../schema/columns.ts';
 import { conversations, messages } from '../../schema/index.ts';
 import { isOptedOut } from '../instagram/sends.ts';
 
 export type ChatLimits = {
-  /** A reply waits until the customer has been silent for so long… */
+  /** A reply waits until the customer has sent nothing for this long… */
   quietMs: number;
   /** …but no longer than this after the first unanswered message. */
   maxWaitMs: number;
-  /** How many replies a conversation on Instagram may get within an hour: two bots would talk for ever. */
+  /** Replies an hour in a conversation on Instagram, where two bots could answer each other for ever. */
   repliesAnHour: number;
-  /** How many earlier turns the model sees. */
+  /** How many earlier turns the model gets. */
   turnsShown: number;
-  /** Of messages that are answered together, the newest so many are read; the others are closed with them. */
+  /** How many of the messages that are answered together the model gets, the newest; all of them are closed. */
   messagesRead: number;
-  /** How long a message that is not to be answered yet waits, by how often it has waited. */
+  /** The delay before a waiting message's next attempt, by its number of waits so far. */
   waitMs: (waits: number) => number;
 };
 
@@ -27,19 +26,22 @@ export type Turn = Pick<Message, 'role' | 'text'>;
 
 type Silence = Exclude<Message['silence'], 'failed' | null>;
 
-/** The conversation of one of its messages, and what is to be done about that message now. */
+/** What a job is to do about its message now. */
 export type TurnOutcome =
   | { verdict: 'answer'; conversation: Conversation; pending: PendingMessage[]; earlier: Turn[] }
   | { verdict: 'answered'; conversation: Conversation; reply: string }
-  /** It was answered together with others, and the answer never arrived. */
+  /** It was answered together with others, and the reply was not delivered. */
   | { verdict: 'undelivered' }
   | { verdict: 'silent'; conversation: Conversation; why: Silence }
-  /** Another message of the conversation is being answered, or the customer is still writing. */
+  /** Another message of the conversation is being answered, or the customer may still be writing. */
   | { verdict: 'wait'; delayMs: number }
   | { verdict: 'no_conversation' };
 
-const conversationColumns = pickColumns(conversations, ['id', 'channel', 'igUserId', 'customer']);
-export type Conversation = Selected<typeof conversationColumns> & { isPaused: boolean };
+const conversationColumns = {
+  ...pickColumns(conversations, ['id', 'channel', 'igUserId', 'customer']),
+  isPaused: sql<boolean>`${conversations.pausedAt} is not null`,
+};
+export type Conversation = Selected<typeof conversationColumns>;
 
 export type NewMessage = { conversationId?: string | undefined; customer: string; text: string };
 
@@ -47,8 +49,8 @@ export type ChatJob = { jobId: string; accountId: string };
 type WaitingJob = ChatJob & { waits: number };
 
 /**
- * Takes the job's own message (its id is the job's) into its conversation, and says whether the job is to answer now.
- * Locks the conversation: those who ask for the same one take turns. To be called under the job's fence.
+ * Stores the job's own message (its id is the job's) in its conversation, and decides whether the job is to answer now.
+ * Locks the conversation, so that its jobs decide one at a time. To be called under the job's fence.
  */
 export async function takeTurn(
   client: Transaction,
@@ -60,36 +62,34 @@ export async function takeTurn(
   if (conversation === undefined) return { verdict: 'no_conversation' };
   const own = await receiveMessage(client, job, conversation, message.text);
   const wait = { verdict: 'wait' as const, delayMs: limits.waitMs(job.waits) };
-  // A reply that is put off keeps its messages: they are answered by whoever took them.
-  const taken = own.answerJob === job.jobId ? await listTaken(client, job.jobId, limits) : [];
-  if (own.answerJob === job.jobId && taken.length === 0) return { verdict: 'silent', conversation, why: 'unsent' };
+  // A delayed reply keeps its messages: the job that claimed them answers them.
+  const claimed = own.answerJob === job.jobId ? await listClaimed(client, job.jobId, limits) : [];
+  if (own.answerJob === job.jobId && claimed.length === 0) return { verdict: 'silent', conversation, why: 'unsent' };
   if (own.reply !== null && own.delivery !== null && own.delivery !== 'sent') {
-    if (taken.length > 0 && own.delivery === 'sending') return answer(client, conversation, taken, limits);
+    if (claimed.length > 0 && own.delivery === 'sending') return answer(client, conversation, claimed, limits);
     if (own.delivery === 'sending' && own.isAnswererAlive) return wait;
     return { verdict: 'undelivered' };
   }
   if (own.reply !== null) return { verdict: 'answered', conversation, reply: own.reply };
   if (own.silence !== null) return { verdict: 'silent', conversation, why: own.silence };
-  if (conversation.isPaused) return silence(client, conversation, 'paused');
-  if (await isLedByAnother(client, conversation.id, job.jobId)) return wait;
+  if (conversation.isPaused) return closeUnanswered(client, conversation, 'paused');
+  if (await isBehindAnother(client, conversation.id, job.jobId)) return wait;
   const open = await listOpenMessages(client, conversation.id);
   if (open[0]?.id !== job.jobId || (await isReplying(client, conversation.id))) return wait;
-  if (taken.length === 0) {
-    const waitMs = quietIn(open, limits);
+  if (claimed.length === 0) {
+    const waitMs = msUntilReply(open, limits);
     if (waitMs > 0) return { verdict: 'wait', delayMs: waitMs };
   }
   const { igUserId, customer } = conversation;
   if (igUserId !== null && (await isOptedOut(client, igUserId, customer)))
-    return silence(client, conversation, 'opted_out');
+    return closeUnanswered(client, conversation, 'opted_out');
   if (igUserId !== null && (await countReplies(client, conversation.id)) >= limits.repliesAnHour)
-    return silence(client, conversation, 'reply_cap');
-  // A repeated attempt answers what the first one took: the model's answer to that may be paid for already.
-  if (taken.length > 0) return answer(client, conversation, taken, limits);
-  await client.query('update messages set answer_job = $2 where id = any($1::uuid[])', [
-    open.map(({ id }) => id),
-    job.jobId,
-  ]);
-  return answer(client, conversation, await listTaken(client, job.jobId, limits), limits);
+    return closeUnanswered(client, conversation, 'reply_cap');
+  // A repeated attempt answers the same messages: the model's answer to them may be paid for already.
+  if (claimed.length > 0) return answer(client, conversation, claimed, limits);
+  const openIds = open.map(({ id }) => id);
+  await client.query('update messages set answer_job = $2 where id = any($1::uuid[])', [openIds, job.jobId]);
+  return answer(client, conversation, await listClaimed(client, job.jobId, limits), limits);
 }
 
 async function answer(
@@ -104,8 +104,8 @@ async function answer(
   return { verdict: 'answer', conversation, pending, earlier };
 }
 
-/** What this job took to answer, without what was unsent since; closed already where its reply is on its way. */
-async function listTaken(client: Transaction, jobId: string, limits: ChatLimits): Promise<PendingMessage[]> {
+/** The newest messages that this job has claimed to answer, oldest first, without those that were unsent since. */
+async function listClaimed(client: Transaction, jobId: string, limits: ChatLimits): Promise<PendingMessage[]> {
   const rows = await client.orm
     .select(pickColumns(messages, ['id', 'text']))
     .from(messages)
@@ -120,23 +120,26 @@ async function lockConversation(
   job: ChatJob,
   message: NewMessage,
 ): Promise<Conversation | undefined> {
-  const lock = async (condition: string, value: string) =>
-    (
-      await client.query<Conversation>(
-        `select ${selectList(conversationColumns)}, paused_at is not null as "isPaused"
-         from conversations where account_id = $1 and ${condition} for update`,
-        [job.accountId, value],
-      )
-    ).rows[0];
-  const known = await lock(`id = (select conversation_id from messages where id = $2 and account_id = $1)`, job.jobId);
+  const { accountId, id, channel, customer } = conversations;
+  const lock = async (condition: SQL | undefined): Promise<Conversation | undefined> => {
+    const rows = await client.orm
+      .select(conversationColumns)
+      .from(conversations)
+      .where(and(eq(accountId, job.accountId), condition))
+      .for('update');
+    return rows[0];
+  };
+  const isOfMessage = and(eq(messages.id, job.jobId), eq(messages.accountId, job.accountId));
+  const ofMessage = client.orm.select({ id: messages.conversationId }).from(messages).where(isOfMessage);
+  const known = await lock(eq(id, ofMessage));
   if (known !== undefined) return known;
-  // Only a webhook brings messages into a conversation on Instagram.
-  if (message.conversationId !== undefined) return lock(`id = $2 and channel = 'api'`, message.conversationId);
+  // Only webhooks add messages to conversations on Instagram.
+  if (message.conversationId !== undefined) return lock(and(eq(id, message.conversationId), eq(channel, 'api')));
   await client.orm
     .insert(conversations)
     .values({ id: newId(), accountId: job.accountId, channel: 'api', customer: message.customer })
     .onConflictDoNothing();
-  return lock(`channel = 'api' and customer = $2`, message.customer);
+  return lock(and(eq(channel, 'api'), eq(customer, message.customer)));
 }
 
 async function receiveMessage(
@@ -150,7 +153,7 @@ async function receiveMessage(
      select j.id, $2, j.account_id, 'customer', $3, j.created_at from jobs j where j.id = $1 on conflict (id) do nothing`,
     [job.jobId, conversation.id, text],
   );
-  // A job that was put back is asked again, also where others have closed its message meanwhile.
+  // A requeued job answers its message even where another job has closed it meanwhile.
   await client.query(
     `update messages set closed_at = null, silence = null
      where id = $1 and closed_at is not null and reply_id is null and (silence is null or silence = 'failed')`,
@@ -160,7 +163,7 @@ async function receiveMessage(
     .update(conversations)
     .set({ lastMessageAt: sql`now()` })
     .where(eq(conversations.id, conversation.id));
-  // An unsent message may have been announced before, after, or at the same time as the message itself.
+  // The webhook that unsends a message may come before, after, or together with the message itself.
   await client.query(
     `update messages m set unsent_at = now(), closed_at = now(), silence = 'unsent'
      where m.conversation_id = $1 and m.closed_at is null and m.external_id is not null
@@ -185,8 +188,8 @@ type OwnMessage = Pick<Message, 'delivery' | 'answerJob'> & {
 export type PendingMessage = Pick<Message, 'id' | 'text'>;
 type OpenMessage = Pick<Message, 'id'> & { ageMs: number };
 
-/** Whether the oldest open message is that of another job, which lives: one look, however many messages wait. */
-async function isLedByAnother(client: Transaction, conversationId: string, jobId: string): Promise<boolean> {
+/** Whether the oldest open message is that of another live job; costs the same however many messages wait. */
+async function isBehindAnother(client: Transaction, conversationId: string, jobId: string): Promise<boolean> {
   const { rows } = await client.query<{ isOther: boolean }>(
     `select m.id <> $2 and exists (select from jobs j where j.id = m.id and j.status in ('queued', 'running')) as "isOther"
      from messages m where m.conversation_id = $1 and m.role = 'customer' and m.closed_at is null
@@ -196,7 +199,7 @@ async function isLedByAnother(client: Transaction, conversationId: string, jobId
   return rows[0]?.isOther ?? false;
 }
 
-/** Messages that wait for an answer, oldest first. One whose job has ended without any is history, and asked no more. */
+/** Closes messages whose job has ended without an answer, and returns those that still wait for one, oldest first. */
 async function listOpenMessages(client: Transaction, conversationId: string): Promise<OpenMessage[]> {
   await client.query(
     `update messages m set closed_at = now(),
@@ -214,7 +217,7 @@ async function listOpenMessages(client: Transaction, conversationId: string): Pr
   return rows;
 }
 
-/** Whether an earlier reply of the conversation is still on its way: nothing may overtake it. */
+/** Whether an earlier reply of the conversation is still being sent, which later ones must not overtake. */
 async function isReplying(client: Transaction, conversationId: string): Promise<boolean> {
   const { rowCount } = await client.query(
     `select from messages r join messages m on m.reply_id = r.id join jobs j on j.id = m.answer_job
@@ -225,16 +228,20 @@ async function isReplying(client: Transaction, conversationId: string): Promise<
   return rowCount !== 0;
 }
 
-/** Milliseconds until the customer has been silent long enough, or has waited long enough; 0 now. */
-function quietIn(open: OpenMessage[], limits: ChatLimits): number {
+/** Milliseconds until `quietMs` after the newest message, or `maxWaitMs` after the oldest; 0 where that has passed. */
+function msUntilReply(open: OpenMessage[], limits: ChatLimits): number {
   const ages = open.map(({ ageMs }) => ageMs);
-  const untilQuiet = limits.quietMs - Math.min(...ages);
-  const untilImpatient = limits.maxWaitMs - Math.max(...ages);
-  return Math.max(0, Math.ceil(Math.min(untilQuiet, untilImpatient)));
+  const untilQuietMs = limits.quietMs - Math.min(...ages);
+  const untilMaxWaitMs = limits.maxWaitMs - Math.max(...ages);
+  return Math.max(0, Math.ceil(Math.min(untilQuietMs, untilMaxWaitMs)));
 }
 
-/** Closes every message that waits for an answer, without one. */
-export async function silence(client: Transaction, conversation: Conversation, why: Silence): Promise<TurnOutcome> {
+/** Closes all waiting messages without an answer. */
+export async function closeUnanswered(
+  client: Transaction,
+  conversation: Conversation,
+  why: Silence,
+): Promise<TurnOutcome> {
   const isOpen = and(eq(messages.role, 'customer'), isNull(messages.closedAt));
   await client.orm
     .update(messages)
@@ -249,7 +256,7 @@ async function countReplies(client: Transaction, conversationId: string): Promis
   return client.orm.$count(messages, and(isReply, isRecent));
 }
 
-/** The turns before a message, oldest first, without what never arrived, was taken back, or could not be answered. */
+/** The turns before a message, oldest first, without undelivered, unsent and unanswerable ones. */
 async function listEarlierTurns(
   client: Transaction,
   conversationId: string,

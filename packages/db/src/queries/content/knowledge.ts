@@ -1,41 +1,42 @@
 /** An account's knowledge: texts that answers are drawn from. */
 import { newId } from '@tally/core';
 import { type Database, inTransaction } from '../../connect.ts';
-import { isOwn, omitColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { omitColumns, type Selected, selectList } from '../../schema/columns.ts';
 import { knowledge } from '../../schema/index.ts';
 import type { CutPassage } from '../../search-terms.ts';
-import { refuseWithoutRoom, requireRoom } from '../accounts/storage.ts';
+import { checkStorageFor, requireStorage } from '../accounts/storage.ts';
+import { deleteOwn, type OwnPage } from '../own-rows.ts';
 import { indexPassages } from './passages.ts';
 
 const columns = omitColumns(knowledge, ['accountId']);
 export type KnowledgeEntry = Selected<typeof columns>;
 
-/** Stores a text and its searchable passages, cut already where they are given. @throws TallyError `storage_full` */
+/** Stores a text and its searchable passages, which are cut here unless given. @throws TallyError `storage_full` */
 export async function insertKnowledge(
   db: Database,
   input: Omit<typeof knowledge.$inferInsert, 'id'> & { passages?: CutPassage[] },
 ): Promise<KnowledgeEntry> {
   const id = newId();
-  await refuseWithoutRoom(db, input.accountId, Buffer.byteLength(input.title) + Buffer.byteLength(input.text) + 200);
+  await checkStorageFor(db, input.accountId, Buffer.byteLength(input.title) + Buffer.byteLength(input.text) + 200);
   return inTransaction(db, async (client) => {
-    // The entry comes last, for it locks what the account's other writes count with.
+    // The entry is inserted last: its trigger locks the account's storage counter.
     await indexPassages(client, [{ kind: 'knowledge', ...input, id }]);
     const [entry] = await client.orm
       .insert(knowledge)
       .values({ ...input, id })
       .returning(columns);
-    await requireRoom(client, input.accountId);
+    await requireStorage(client, input.accountId);
     return entry as KnowledgeEntry;
   });
 }
 
 /**
- * An account's entries, newest first: `limit` at most, and none that begins after `maxBytes` of text. `hasMore` is true
+ * A page of an account's entries, newest first, cut after the entry that reaches `maxBytes` of text. `hasMore` is true
  * where others may follow.
  */
 export async function listKnowledge(
   db: Database,
-  input: { accountId: string; limit: number; maxBytes: number; beforeId?: string | undefined },
+  input: OwnPage & { maxBytes: number },
 ): Promise<{ entries: KnowledgeEntry[]; hasMore: boolean }> {
   const { rows } = await db.pool.query<KnowledgeEntry & { listed: number }>(
     `with listed as (
@@ -55,7 +56,5 @@ export async function listKnowledge(
 }
 
 /** False where the account has no such entry. */
-export async function deleteKnowledge(db: Database, accountId: string, id: string): Promise<boolean> {
-  const { rowCount } = await db.orm.delete(knowledge).where(isOwn(knowledge, accountId, id));
-  return rowCount === 1;
-}
+export const deleteKnowledge = (db: Database, accountId: string, id: string): Promise<boolean> =>
+  deleteOwn(db, knowledge, accountId, id);

@@ -1,18 +1,19 @@
-/** The one index behind every answer: passages of knowledge, products and Q&A, ranked by full-text search. */
+/** The index behind every answer: passages of knowledge, products and Q&A, ranked by full-text search. */
 import type { Database, Transaction } from '../../connect.ts';
+import { toArrays } from '../../schema/columns.ts';
 import type { passages as table } from '../../schema/index.ts';
 import { type CutPassage, toPassages, toQuery } from '../../search-terms.ts';
 
 type PassageRow = typeof table.$inferSelect;
 
-/** A text to be found under its title. */
+/** A text to index, with the title that its passages are found under, too. */
 export type Searchable = Pick<PassageRow, 'accountId' | 'kind' | 'title' | 'text'> & {
   id: string;
-  /** Where the text has been cut already. */
+  /** The text's passages, where it has been cut already. */
   passages?: CutPassage[];
 };
 
-/** Puts the passages of these texts in the place of what was indexed for them before. */
+/** Indexes texts: their passages replace those that were indexed for the same ids before. */
 export async function indexPassages(client: Transaction, items: Searchable[]): Promise<void> {
   await client.query('delete from passages where source_id = any($1::uuid[])', [items.map(({ id }) => id)]);
   const passages = items.flatMap((item) =>
@@ -24,16 +25,7 @@ export async function indexPassages(client: Transaction, items: Searchable[]): P
        to_tsvector('english', stemmed) || to_tsvector('simple', plain)
      from unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[])
        as u (account_id, kind, source_id, position, title, text, stemmed, plain)`,
-    [
-      passages.map((p) => p.accountId),
-      passages.map((p) => p.kind),
-      passages.map((p) => p.id),
-      passages.map((p) => p.position),
-      passages.map((p) => p.title),
-      passages.map((p) => p.text),
-      passages.map((p) => p.stemmed),
-      passages.map((p) => p.plain),
-    ],
+    toArrays(passages, ['accountId', 'kind', 'id', 'position', 'title', 'text', 'stemmed', 'plain']),
   );
 }
 
@@ -41,20 +33,20 @@ export type Passage = Pick<Searchable, 'kind' | 'id' | 'title' | 'text'>;
 
 export type PassageQuery = { accountId: string; question: string; limit: number };
 
-// To rank one takes some microseconds.
+// Ranking a passage takes some microseconds.
 const maxRanked = 5_000;
 
-/** For each query, in order, its account's passages that fit best, best first; none where no word of it occurs. */
+/** The `limit` best passages for each query, in order, best first; none where no word of the query occurs. */
 export async function searchPassages(db: Database, queries: PassageQuery[]): Promise<Passage[][]> {
-  const terms = queries.map(({ question }) => toQuery(question));
+  const wanted = queries.map((query) => ({ ...query, ...toQuery(query.question) }));
   const { rows } = await db.pool.query<Passage & { queryPosition: number }>({
-    // Unnamed: planned each time, for the right plan changes as the table grows. A word that is found counts the more
-    // the shorter its passage is (ts_rank's flag 1).
+    // Unnamed, so planned each time: the right plan changes as the table grows. Rank falls with the passage's length
+    // (flag 1 of ts_rank).
     text: `
       with wanted as materialized (
-        select account_id, most, position, to_tsquery('english', stemmed) || to_tsquery('simple', plain) as query
+        select account_id, max_passages, position, to_tsquery('english', stemmed) || to_tsquery('simple', plain) as query
         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[]) with ordinality
-          as u (account_id, stemmed, plain, most, position)
+          as u (account_id, stemmed, plain, max_passages, position)
       )
       select w.position::integer as "queryPosition", f.kind, f.id, f.title, f.text
       from wanted w cross join lateral (
@@ -62,15 +54,10 @@ export async function searchPassages(db: Database, queries: PassageQuery[]): Pro
         from (
           select * from passages where account_id = w.account_id and search @@ w.query limit ${maxRanked}
         ) p
-        order by rank desc, p.source_id, p.position limit w.most
+        order by rank desc, p.source_id, p.position limit w.max_passages
       ) f
       order by w.position, f.rank desc, f.id, f.position`,
-    values: [
-      queries.map((q) => q.accountId),
-      terms.map((t) => t.stemmed),
-      terms.map((t) => t.plain),
-      queries.map((q) => q.limit),
-    ],
+    values: toArrays(wanted, ['accountId', 'stemmed', 'plain', 'limit']),
   });
   const found: Passage[][] = queries.map(() => []);
   for (const { queryPosition, ...passage } of rows) found[queryPosition - 1]?.push(passage);

@@ -1,4 +1,4 @@
-/** The business's own instructions for its answers, in versions; the highest is in use. */
+/** A business's instructions for its answers, in versions; the highest is in use. */
 import { and, desc, eq, lte } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
 import { omitColumns, type RowOf, type Selected, selectList } from '../../schema/columns.ts';
@@ -18,7 +18,7 @@ export async function listPrompts(db: Database, accountId: string, limit: number
     .limit(limit);
 }
 
-/** The texts in use of accounts, in order; undefined where an account has none. */
+/** The text in use of each account, in order; undefined where it has none. */
 export async function readCurrentPrompts(db: Database, accountIds: string[]): Promise<(string | undefined)[]> {
   const { rows } = await db.hot.query<Pick<RowOf<typeof prompts>, 'account_id' | 'text'>>({
     name: 'read_current_prompts',
@@ -30,12 +30,12 @@ export async function readCurrentPrompts(db: Database, accountIds: string[]): Pr
   return accountIds.map((id) => byAccount.get(id));
 }
 
-/** Adds the next version and forgets all but the latest few; a job that has added one gets that again. */
+/** Adds the next version and deletes all but the latest 20; a job that has added one already gets that one. */
 export async function insertPrompt(
   client: Transaction,
   input: Omit<typeof prompts.$inferInsert, 'version'>,
 ): Promise<PromptVersion> {
-  // One at a time an account: each gets a number of its own.
+  // Serializes an account's inserts, so that each gets its own number.
   await client.query(`select pg_advisory_xact_lock(hashtextextended('tally:prompts:' || $1, 0))`, [input.accountId]);
   const { rows } = await client.query<PromptVersion>(
     `with added as (
@@ -54,7 +54,7 @@ export async function insertPrompt(
   return row;
 }
 
-/** The owner's own text as the next version. */
+/** Adds the owner's text as the next version. */
 export function writePrompt(db: Database, accountId: string, text: string): Promise<PromptVersion> {
   return inTransaction(db, (client) => insertPrompt(client, { accountId, text, origin: 'owner' }));
 }

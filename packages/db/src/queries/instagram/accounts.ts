@@ -1,15 +1,16 @@
-/** Connected Instagram accounts: their state and their sealed tokens. */
+/** Connected Instagram accounts: their state and their sealed access tokens. */
 import { newId } from '@tally/core';
-import { and, desc, eq, ne, sql } from 'drizzle-orm';
+import { and, eq, ne, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
-import { isOwn, omitColumns, pickColumns, type Selected, selectList } from '../../schema/columns.ts';
+import { omitColumns, pickColumns, type Selected, selectList } from '../../schema/columns.ts';
 import { instagramAccounts } from '../../schema/index.ts';
 import { lockAccount } from '../accounts/accounts.ts';
+import { isOwn, listOwn } from '../own-rows.ts';
 
 const columns = omitColumns(instagramAccounts, ['accessToken', 'tokenIssuedAt', 'tokenRefreshAt', 'slowUntil']);
 export type InstagramAccount = Selected<typeof columns>;
 
-/** How often one person is answered; 0 never. */
+/** How many automatic replies one person gets an hour and a day; 0 means none. */
 export const personLimitColumns = pickColumns(instagramAccounts, [
   'commentsAnHour',
   'commentsADay',
@@ -18,59 +19,67 @@ export const personLimitColumns = pickColumns(instagramAccounts, [
 ]);
 export type PersonLimits = Selected<typeof personLimitColumns>;
 
-/** With what only the worker reads. */
+/** An account with what only the worker reads: the sealed token, and for how long it must not send. */
 export type SendingAccount = InstagramAccount & { accessToken: string; slowForMs: number };
 const sendingColumns = `${selectList(columns)}, access_token as "accessToken",
   greatest(0, ceil(extract(epoch from coalesce(slow_until, now()) - now()) * 1000))::integer as "slowForMs"`;
 
-/** What a token is sealed for: it opens in its own row only. */
+/** The context that an access token is sealed with, so that it opens in its own row only. */
 export const sealContext = (igUserId: string): string => `instagram:${igUserId}`;
 
-/** Connects an account, or gives it a new token; undefined where another tenant has it, or this one has too many. `accessToken` is sealed. */
+/**
+ * Connects an account, or replaces the token of a connected one. `accessToken` is sealed. Undefined where it is another
+ * tenant's, or this one has `maxAccounts` others.
+ */
 export async function connectInstagram(
   db: Database,
-  input: Pick<SendingAccount, 'accountId' | 'igUserId' | 'username' | 'accessToken' | 'autoReply'> & {
+  {
+    maxAccounts,
+    ...input
+  }: Pick<SendingAccount, 'accountId' | 'igUserId' | 'username' | 'accessToken' | 'autoReply'> & {
     selfIgScopedId?: string | undefined;
     maxAccounts: number;
   },
 ): Promise<InstagramAccount | undefined> {
+  const { accountId, igUserId, selfIgScopedId } = instagramAccounts;
+  const isOther = and(eq(accountId, input.accountId), ne(igUserId, input.igUserId));
   return inTransaction(db, async (client) => {
     await lockAccount(client, input.accountId);
-    const { rows } = await client.query<InstagramAccount>(
-      `insert into instagram_accounts (id, account_id, ig_user_id, username, access_token, self_ig_scoped_id, auto_reply)
-     select $1, $2, $3, $4, $5, $6, $7
-     where (select count(*) from instagram_accounts where account_id = $2 and ig_user_id <> $3) < $8
-     on conflict (ig_user_id) do update set username = excluded.username, access_token = excluded.access_token,
-       self_ig_scoped_id = coalesce(excluded.self_ig_scoped_id, instagram_accounts.self_ig_scoped_id),
-       auto_reply = excluded.auto_reply, state = 'active', state_reason = null, slow_until = null,
-       token_issued_at = now(), token_refresh_at = now() + interval '1 day', token_expires_at = null
-     where instagram_accounts.account_id = excluded.account_id
-     returning ${selectList(columns)}`,
-      [
-        newId(),
-        input.accountId,
-        input.igUserId,
-        input.username,
-        input.accessToken,
-        input.selfIgScopedId ?? null,
-        input.autoReply,
-        input.maxAccounts,
-      ],
-    );
-    return rows[0];
+    if ((await client.orm.$count(instagramAccounts, isOther)) >= maxAccounts) return undefined;
+    const [account] = await client.orm
+      .insert(instagramAccounts)
+      .values({ id: newId(), ...input })
+      .onConflictDoUpdate({
+        target: igUserId,
+        set: {
+          username: input.username,
+          accessToken: input.accessToken,
+          selfIgScopedId: input.selfIgScopedId ?? sql`${selfIgScopedId}`,
+          autoReply: input.autoReply,
+          state: 'active',
+          stateReason: null,
+          slowUntil: null,
+          ...freshToken(null),
+        },
+        setWhere: eq(accountId, input.accountId),
+      })
+      .returning(columns);
+    return account;
   });
 }
 
-export async function listInstagramAccounts(db: Database, accountId: string): Promise<InstagramAccount[]> {
-  return db.orm
-    .select(columns)
-    .from(instagramAccounts)
-    .where(eq(instagramAccounts.accountId, accountId))
-    .orderBy(desc(instagramAccounts.id))
-    .limit(100);
-}
+/** The times of a token that was issued just now; Meta refreshes none that is younger than a day. */
+const freshToken = (expiresInSeconds: number | null) => ({
+  tokenIssuedAt: sql`now()`,
+  tokenRefreshAt: sql`now() + interval '1 day'`,
+  tokenExpiresAt: expiresInSeconds === null ? null : sql`now() + make_interval(secs => ${expiresInSeconds})`,
+});
 
-/** Changes what an owner may; undefined where the account has no such connection. */
+/** An account's connections, newest first, 100 at most. */
+export const listInstagramAccounts = (db: Database, accountId: string): Promise<InstagramAccount[]> =>
+  listOwn(db, instagramAccounts, columns, { accountId, limit: 100 });
+
+/** Changes what an owner may change; undefined where the account has no such connection. */
 export async function changeInstagramAccount(
   db: Database,
   input: {
@@ -97,8 +106,8 @@ export async function changeInstagramAccount(
   return rows[0];
 }
 
-/** Writes down what Meta said to the account's subscription; undefined where it was disconnected meanwhile. */
-export async function noteWebhooks(
+/** Records how Meta answered the webhook subscription; undefined where the account was disconnected meanwhile. */
+export async function recordWebhookSubscription(
   db: Database,
   input: { accountId: string; id: string; fields: string[]; refusal: string | null },
 ): Promise<InstagramAccount | undefined> {
@@ -110,7 +119,7 @@ export async function noteWebhooks(
   return rows[0];
 }
 
-/** Forgets a connection and returns its token, still sealed; undefined where the account has no such connection. */
+/** Deletes a connection and returns its sealed token; undefined where the account has no such connection. */
 export async function disconnectInstagram(
   db: Database,
   accountId: string,
@@ -137,23 +146,23 @@ export async function findSendingAccount(
   return rows[0];
 }
 
-/** Stops automatic replies until somebody logs in anew. */
-export async function askForLogin(db: Database, igUserId: string, reason: string): Promise<void> {
+/** Stops automatic replies until the account is connected again. */
+export async function requireLogin(db: Database, igUserId: string, reason: string): Promise<void> {
   await db.orm
     .update(instagramAccounts)
     .set({ state: 'needs_login', stateReason: reason })
     .where(and(eq(instagramAccounts.igUserId, igUserId), ne(instagramAccounts.state, 'needs_login')));
 }
 
-/** Lets an account send nothing for a while. */
+/** Pauses all sends of an account for at least `forMs`. */
 export async function slowDown(db: Database, igUserId: string, forMs: number): Promise<void> {
   const { slowUntil } = instagramAccounts;
   const until = sql`greatest(coalesce(${slowUntil}, now()), now() + make_interval(secs => ${forMs} / 1000.0))`;
   await db.orm.update(instagramAccounts).set({ slowUntil: until }).where(eq(instagramAccounts.igUserId, igUserId));
 }
 
-/** Accounts whose token is to be refreshed now; each is put off by `retryMs`, so that nobody tries it at the same time. */
-export async function takeTokensToRefresh(db: Database, limit: number, retryMs: number): Promise<SendingAccount[]> {
+/** Claims accounts whose token is due for a refresh. Each is due again after `retryMs`, so only one worker tries. */
+export async function claimTokenRefreshes(db: Database, limit: number, retryMs: number): Promise<SendingAccount[]> {
   const { rows } = await db.pool.query<SendingAccount>(
     `update instagram_accounts set token_refresh_at = now() + make_interval(secs => $2 / 1000.0)
      where id = any(array(select id from instagram_accounts where state <> 'needs_login' and token_refresh_at <= now()
@@ -164,18 +173,13 @@ export async function takeTokensToRefresh(db: Database, limit: number, retryMs: 
   return rows;
 }
 
-/** Keeps a refreshed token (sealed), unless another one has come meanwhile. */
-export async function keepRefreshedToken(
+/** Stores a refreshed token (sealed), unless the old one has been replaced meanwhile. */
+export async function storeRefreshedToken(
   db: Database,
   input: { igUserId: string; oldToken: string; newToken: string; expiresInSeconds: number },
 ): Promise<void> {
   await db.orm
     .update(instagramAccounts)
-    .set({
-      accessToken: input.newToken,
-      tokenIssuedAt: sql`now()`,
-      tokenRefreshAt: sql`now() + interval '1 day'`,
-      tokenExpiresAt: sql`now() + make_interval(secs => ${input.expiresInSeconds})`,
-    })
+    .set({ accessToken: input.newToken, ...freshToken(input.expiresInSeconds) })
     .where(and(eq(instagramAccounts.igUserId, input.igUserId), eq(instagramAccounts.accessToken, input.oldToken)));
 }

@@ -1,11 +1,11 @@
-/** Sending once: what is about to leave is written down before, and what became of it after. */
+/** Sending at most once: a send is recorded before it begins, and its outcome after it. */
 import { and, eq, isNull, max, ne, sql } from 'drizzle-orm';
 import { type Database, inRepeatedTransaction, type Transaction } from '../../connect.ts';
-import { pickColumns, type RowOf, type Selected, selectList } from '../../schema/columns.ts';
+import { pickColumns, type Selected, selectList, toArrays } from '../../schema/columns.ts';
 import { instagramOptOuts, instagramSends, messages } from '../../schema/index.ts';
 
 type Send = typeof instagramSends.$inferSelect;
-/** `id` is the job's: a job sends once. */
+/** `id` is the job's, which sends at most once. */
 export type SendRequest = Pick<Send, 'id' | 'accountId' | 'fence' | 'igUserId' | 'personId' | 'text'> & {
   recipient: { kind: Send['recipientKind']; id: string };
 };
@@ -21,22 +21,22 @@ const knownColumns = pickColumns(instagramSends, [
   'errorCode',
   'error',
 ]);
-/** A send as it was written down. */
+/** A recorded send. */
 export type KnownSend = Selected<typeof knownColumns> & { ageMs: number };
 
 export type SendStart =
-  /** Send now: nobody has. `tries` counts how often it was begun, this time included. */
+  /** Send now. `tries` counts the attempts to send, this one included. */
   | { verdict: 'send'; tries: number }
-  /** Another attempt has begun it since: look what became of it. */
+  /** Another attempt has begun it: look for its outcome. */
   | { verdict: 'begun' }
   | { verdict: 'unwanted'; why: 'opted_out' | 'paused' };
 
 /**
- * Writes down that a job is about to send. To be called under the job's fence, once an attempt.
- * @throws a duplicate (see isUniqueViolation) where another job has answered this comment, or is about to
+ * Records that a job is about to send. To be called under the job's fence, once an attempt.
+ * @throws a unique violation (see isUniqueViolation) where another job has answered this comment, or is about to
  */
 export async function beginSend(client: Transaction, send: SendRequest): Promise<SendStart> {
-  const why = await unwantedBecause(client, send);
+  const why = await findObjection(client, send);
   if (why !== null) {
     await client.orm
       .update(messages)
@@ -44,30 +44,23 @@ export async function beginSend(client: Transaction, send: SendRequest): Promise
       .where(and(eq(messages.answerJob, send.id), isNull(messages.closedAt)));
     return { verdict: 'unwanted', why };
   }
-  // Under the same fence it is this very statement, repeated because its commit was never heard of.
-  const { rows } = await client.query<Pick<RowOf<typeof instagramSends>, 'tries'>>(
-    `insert into instagram_sends as s
-       (id, account_id, ig_user_id, recipient_kind, recipient_id, person_id, text, state, fence)
-     values ($1, $2, $3, $4, $5, $6, $7, 'about_to_send', $8)
-     on conflict (id) do update set state = 'about_to_send', started_at = now(), text = excluded.text,
-       fence = excluded.fence, tries = s.tries + (s.fence <> excluded.fence)::integer
-       where s.state = 'not_sent' or (s.state = 'about_to_send' and s.fence = excluded.fence)
-     returning tries`,
-    [
-      send.id,
-      send.accountId,
-      send.igUserId,
-      send.recipient.kind,
-      send.recipient.id,
-      send.personId,
-      send.text,
-      send.fence,
-    ],
-  );
-  return rows[0] === undefined ? { verdict: 'begun' } : { verdict: 'send', tries: rows[0].tries };
+  // A row under the same fence is from an earlier try of this statement whose outcome was unknown.
+  const { recipient, ...row } = send;
+  const { id, state, fence, tries } = instagramSends;
+  const begin = { text: send.text, state: 'about_to_send', fence: send.fence } as const;
+  const [begun] = await client.orm
+    .insert(instagramSends)
+    .values({ ...row, recipientKind: recipient.kind, recipientId: recipient.id, ...begin })
+    .onConflictDoUpdate({
+      target: id,
+      set: { ...begin, startedAt: sql`now()`, tries: sql`${tries} + (${fence} <> ${send.fence})::integer` },
+      setWhere: sql`${state} = 'not_sent' or (${state} = 'about_to_send' and ${fence} = ${send.fence})`,
+    })
+    .returning({ tries });
+  return begun === undefined ? { verdict: 'begun' } : { verdict: 'send', tries: begun.tries };
 }
 
-/** What is known of a job's send; undefined before there was one. */
+/** The recorded send of a job; undefined before it began one. */
 export async function findSend(db: Database, id: string): Promise<KnownSend | undefined> {
   const { rows } = await db.hot.query<KnownSend>({
     name: 'find_send',
@@ -78,7 +71,7 @@ export async function findSend(db: Database, id: string): Promise<KnownSend | un
   return rows[0];
 }
 
-async function unwantedBecause(client: Transaction, send: SendRequest): Promise<'opted_out' | 'paused' | null> {
+async function findObjection(client: Transaction, send: SendRequest): Promise<'opted_out' | 'paused' | null> {
   const { rows } = await client.query<{ why: 'opted_out' | 'paused' | null }>(
     `select case
        when exists (select from instagram_opt_outs where ig_user_id = $1 and person_id = $2 and is_opted_out) then 'opted_out'
@@ -92,7 +85,7 @@ async function unwantedBecause(client: Transaction, send: SendRequest): Promise<
 
 export type SendEnd = {
   id: string;
-  /** `not_sent` counts only for the attempt that began it; what left has left, whoever owns the job by now. */
+  /** `not_sent` is accepted only from the attempt that began the send, every other outcome from any. */
   fence: number;
   state: Exclude<SendState, 'about_to_send'>;
   messageId?: string;
@@ -100,11 +93,11 @@ export type SendEnd = {
   error?: string;
 };
 
-/** Writes down what became of a send. A message once sent stays that. A reply of a conversation learns of it too. */
+/** Records the outcome of a send, and the delivery of its reply in a conversation. `sent` is final. */
 export async function endSend(db: Database, end: SendEnd): Promise<void> {
-  // An echo under this id may be written down at the same time: the next look finds it.
+  // Repeated where the message's echo is stored at the same time.
   await inRepeatedTransaction(db, async (client) => {
-    // An echo that came first, in slightly other words, was taken for a human's.
+    // An echo that came first, with a slightly different text, was stored as a human's message.
     if (end.messageId !== undefined)
       await client.query(
         `delete from messages m using conversations c where m.external_id = $2 and m.role = 'human'
@@ -128,7 +121,7 @@ export async function endSend(db: Database, end: SendEnd): Promise<void> {
   });
 }
 
-/** The first of these messages of Instagram's that no send of ours is known by. */
+/** The first of these Instagram message ids that no recorded send has. */
 export async function firstUnknownMessage(db: Database, messageIds: string[]): Promise<string | undefined> {
   const { rows } = await db.pool.query<{ id: string }>(
     `select u.id from unnest($1::text[]) with ordinality as u (id, position)
@@ -141,8 +134,8 @@ export async function firstUnknownMessage(db: Database, messageIds: string[]): P
 export type Echo = { igUserId: string; personId: string; messageId: string; text: string; saidAt: Date };
 
 /**
- * Reads echoes of what our accounts sent: those that confirm a message of ours, by its id or, where its outcome is not
- * known yet, by its words. Returns the ids of the messages that are ours; the others were written by a human.
+ * Matches echoes with sends: by message id or, where a send's outcome is unknown, by its text, which marks it as sent.
+ * Returns the message ids that are ours; the others were written by a human.
  */
 export async function confirmSends(client: Transaction, echoes: Echo[]): Promise<Set<string>> {
   const { rows } = await client.query<{ message_id: string }>(
@@ -152,7 +145,7 @@ export async function confirmSends(client: Transaction, echoes: Echo[]): Promise
      ), known as (
        select e.message_id from echo e join instagram_sends s on s.message_id = e.message_id
      ), heard as (
-       -- The same words may be on their way twice: the first echo is the first message's.
+       -- Of several sends with the same text, the first echo confirms the first.
        select e.*, row_number() over (partition by ig_user_id, person_id, text order by said_at, message_id) as place
        from echo e where e.message_id not in (select message_id from known)
      ), waiting as (
@@ -161,8 +154,8 @@ export async function confirmSends(client: Transaction, echoes: Echo[]): Promise
        from (select distinct ig_user_id, person_id, text, max(said_at) as said_at from heard group by 1, 2, 3) e
        join instagram_sends s on s.ig_user_id = e.ig_user_id and s.text = e.text
          and s.state in ('about_to_send', 'uncertain')
-         and (s.recipient_id = e.person_id or s.person_id = e.person_id or s.person_id is null and s.recipient_kind = 'comment')
-         -- The same words may have been said before; Meta's clock and ours are not the same.
+         and (e.person_id in (s.recipient_id, s.person_id) or s.person_id is null and s.recipient_kind = 'comment')
+         -- Excludes earlier messages of the same text; Meta's clock and ours differ.
          and e.said_at > s.started_at - interval '5 seconds' and s.started_at > now() - interval '1 day'
      ), matched as (
        select w.id, h.message_id from waiting w join heard h using (ig_user_id, person_id, text, place)
@@ -175,19 +168,13 @@ export async function confirmSends(client: Transaction, echoes: Echo[]): Promise
        from confirmed c where r.id = (select reply_id from messages where answer_job = c.id and reply_id is not null limit 1)
      )
      select message_id from known union select message_id from confirmed`,
-    [
-      echoes.map((e) => e.igUserId),
-      echoes.map((e) => e.personId),
-      echoes.map((e) => e.messageId),
-      echoes.map((e) => e.text),
-      echoes.map((e) => e.saidAt),
-    ],
+    toArrays(echoes, ['igUserId', 'personId', 'messageId', 'text', 'saidAt']),
   );
   return new Set(rows.map((row) => row.message_id));
 }
 
-/** Puts a private reply into the conversation that it opens, so that the next answer there knows of it. */
-export async function rememberPrivateReply(
+/** Stores a private reply in the conversation that it opens, for later answers to read. */
+export async function storePrivateReply(
   db: Database,
   input: { id: string; accountId: string; igUserId: string; personId: string; text: string; messageId: string },
 ): Promise<void> {
@@ -203,29 +190,25 @@ export async function rememberPrivateReply(
   );
 }
 
-/** Whether another job has answered a comment in private, or is about to. */
-export async function isCommentTaken(
+/** Whether another job has sent a private reply to a comment, or is about to. */
+export async function isCommentAnswered(
   db: Database,
   input: { jobId: string; igUserId: string; commentId: string },
 ): Promise<boolean> {
   const { id, igUserId, recipientKind, recipientId } = instagramSends;
-  const isAnswer = and(eq(recipientKind, 'comment'), eq(recipientId, input.commentId), ne(id, input.jobId));
-  const others = await db.orm
-    .select({ id })
-    .from(instagramSends)
-    .where(and(eq(igUserId, input.igUserId), isAnswer));
-  return others.length > 0;
+  const isReply = and(eq(recipientKind, 'comment'), eq(recipientId, input.commentId), ne(id, input.jobId));
+  return (await db.orm.$count(instagramSends, and(eq(igUserId, input.igUserId), isReply))) > 0;
 }
 
-/** Whether a person wants no automatic replies from an Instagram account. */
+/** Whether a person has opted out of an Instagram account's automatic replies. */
 export async function isOptedOut(db: Pick<Database, 'orm'>, igUserId: string, personId: string): Promise<boolean> {
   const isPerson = and(eq(instagramOptOuts.igUserId, igUserId), eq(instagramOptOuts.personId, personId));
   const rows = await db.orm.select({ isOptedOut: instagramOptOuts.isOptedOut }).from(instagramOptOuts).where(isPerson);
   return rows[0]?.isOptedOut ?? false;
 }
 
-/** When the customer wrote last, which decides how long a reply may be sent. */
-export async function lastHeardAt(db: Database, conversationId: string): Promise<Date | undefined> {
+/** When the customer wrote last, from which Meta's reply window counts. */
+export async function lastCustomerMessageAt(db: Database, conversationId: string): Promise<Date | undefined> {
   const rows = await db.orm
     .select({ at: max(messages.saidAt) })
     .from(messages)

@@ -1,41 +1,32 @@
-/** What webhooks bring: every event once, and what follows from it, in the transaction that the webhook's 200 promises. */
+/** Webhook events, each stored once, and their effects, in the transaction that is committed before the 200. */
 import { newId } from '@tally/core';
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../connect.ts';
-import { omitColumns, pickColumns, type RowOf, type Selected, selectList } from '../../schema/columns.ts';
-import {
-  instagramAccounts,
-  type instagramOptOuts,
-  jobs,
-  type messages,
-  webhookEvents,
-  type workflows,
-} from '../../schema/index.ts';
+import { omitColumns, pickColumns, type RowOf, type Selected, selectList, toArrays } from '../../schema/columns.ts';
+import type { instagramOptOuts, messages, workflows } from '../../schema/index.ts';
+import { instagramAccounts, jobs, webhookEvents } from '../../schema/index.ts';
 import { normalise } from '../../search-terms.ts';
-import { personLimitColumns } from './accounts.ts';
+import { type PersonLimits, personLimitColumns } from './accounts.ts';
 
 export type NewEvent = Omit<typeof webhookEvents.$inferSelect, 'id' | 'receivedAt'>;
 
-/** Stores events that are new and returns their dedupe keys; the others came before. */
+// In the order of the arrays below.
+const eventColumnList =
+  'dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, happened_at, id, payload';
+
+/** Stores the events that are new and returns their dedupe keys. */
 export async function insertEvents(client: Transaction, events: NewEvent[]): Promise<Set<string>> {
   const { rows } = await client.query<Pick<RowOf<typeof webhookEvents>, 'dedupe_key'>>(
-    `insert into webhook_events (id, dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, payload, happened_at)
-     select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[],
-       $10::jsonb[], $11::timestamptz[]) as u (id, dedupe_key, account_id, ig_user_id, kind, external_id, person_id, outcome, job_id, payload, happened_at)
+    `insert into webhook_events (${eventColumnList})
+     select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+       $9::timestamptz[], $10::uuid[], $11::jsonb[]) as u (${eventColumnList})
      order by dedupe_key
      on conflict (dedupe_key) do nothing returning dedupe_key`,
     [
+      ...toArrays(events, ['dedupeKey', 'accountId', 'igUserId', 'kind', 'externalId', 'personId', 'outcome', 'jobId']),
+      events.map(({ happenedAt }) => happenedAt),
       events.map(() => newId()),
-      events.map((e) => e.dedupeKey),
-      events.map((e) => e.accountId),
-      events.map((e) => e.igUserId),
-      events.map((e) => e.kind),
-      events.map((e) => e.externalId),
-      events.map((e) => e.personId),
-      events.map((e) => e.outcome),
-      events.map((e) => e.jobId),
-      events.map((e) => (e.payload === null ? null : JSON.stringify(e.payload))),
-      events.map((e) => e.happenedAt),
+      events.map(({ payload }) => (payload === null ? null : JSON.stringify(payload))),
     ],
   );
   return new Set(rows.map((row) => row.dedupe_key));
@@ -46,7 +37,7 @@ const recipientColumns = {
   ...personLimitColumns,
 };
 export type Recipient = Selected<typeof recipientColumns> & { isStorageFull: boolean; workflows: MatchableWorkflow[] };
-/** Keywords as {@link normalise} makes them. */
+/** With normalised keywords. */
 export type MatchableWorkflow = Pick<typeof workflows.$inferSelect, 'id' | 'keywords' | 'mediaIds' | 'productId'>;
 
 /** The connected accounts of these Instagram ids, with their enabled workflows, oldest first. */
@@ -61,64 +52,47 @@ export async function readRecipients(db: Database, igUserIds: string[]): Promise
      where a.ig_user_id = any($1::text[])`,
     [igUserIds],
   );
-  // Once a body, not once a comment.
-  const readable = ({ keywords, ...rest }: MatchableWorkflow) => ({
+  // Once a webhook, not once a comment.
+  const toMatchable = ({ keywords, ...rest }: MatchableWorkflow) => ({
     ...rest,
     keywords: keywords.map((keyword) => normalise(keyword).trim()),
   });
-  return new Map(rows.map((row) => [row.igUserId, { ...row, workflows: row.workflows.map(readable) }]));
+  return new Map(rows.map((row) => [row.igUserId, { ...row, workflows: row.workflows.map(toMatchable) }]));
 }
 
 export type OptOut = typeof instagramOptOuts.$inferSelect;
+type Person = Pick<OptOut, 'igUserId' | 'personId'>;
 
-/** Keeps the latest word of each person. */
-export async function recordOptOuts(client: Transaction, words: OptOut[]): Promise<void> {
+/** Stores the latest choice of each person. */
+export async function recordOptOuts(client: Transaction, choices: OptOut[]): Promise<void> {
   const latest = new Map<string, OptOut>();
-  for (const word of [...words].sort((a, b) => a.saidAt.getTime() - b.saidAt.getTime()))
-    latest.set(`${word.igUserId} ${word.personId}`, word);
-  const sorted = [...latest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, word]) => word);
+  for (const choice of choices.toSorted((a, b) => a.saidAt.getTime() - b.saidAt.getTime()))
+    latest.set(`${choice.igUserId} ${choice.personId}`, choice);
+  const sorted = [...latest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, choice]) => choice);
   await client.query(
     `insert into instagram_opt_outs as o (ig_user_id, person_id, is_opted_out, said_at)
      select * from unnest($1::text[], $2::text[], $3::boolean[], $4::timestamptz[])
      on conflict (ig_user_id, person_id) do update set is_opted_out = excluded.is_opted_out, said_at = excluded.said_at
        where o.said_at <= excluded.said_at`,
-    [
-      sorted.map((w) => w.igUserId),
-      sorted.map((w) => w.personId),
-      sorted.map((w) => w.isOptedOut),
-      sorted.map((w) => w.saidAt),
-    ],
+    toArrays(sorted, ['igUserId', 'personId', 'isOptedOut', 'saidAt']),
   );
 }
 
-/** Of these people, those who want no automatic replies, as `ig_user_id person_id`. */
-export async function readOptOuts(
-  client: Transaction,
-  people: Pick<OptOut, 'igUserId' | 'personId'>[],
-): Promise<Set<string>> {
+/** Those of these people who have opted out, as `ig_user_id person_id`. */
+export async function readOptOuts(client: Transaction, people: Person[]): Promise<Set<string>> {
   const { rows } = await client.query<{ who: string }>(
     `select o.ig_user_id || ' ' || o.person_id as who from instagram_opt_outs o
      where o.is_opted_out and (o.ig_user_id, o.person_id) in (select * from unnest($1::text[], $2::text[]))`,
-    [people.map((p) => p.igUserId), people.map((p) => p.personId)],
+    toArrays(people, ['igUserId', 'personId']),
   );
   return new Set(rows.map((row) => row.who));
 }
 
-/** Answered comments and messages of one person within the last hour and day. */
-export type Answered = {
-  commentsAnHour: number;
-  commentsADay: number;
-  messagesAnHour: number;
-  messagesADay: number;
-  /** Answered or not: what is kept of them. */
-  keptADay: number;
-};
+/** One person's answered comments and messages; `keptADay` counts stored events of the day, answered or not. */
+export type Answered = PersonLimits & { keptADay: number };
 
-/** How often these people were answered lately, by `ig_user_id person_id`; who was not is missing. */
-export async function countAnswered(
-  client: Transaction,
-  people: Pick<OptOut, 'igUserId' | 'personId'>[],
-): Promise<Map<string, Answered>> {
+/** The counts of these people, by `ig_user_id person_id`; none for those without events. */
+export async function countAnswered(client: Transaction, people: Person[]): Promise<Map<string, Answered>> {
   const { rows } = await client.query<Answered & { who: string }>(
     `select ig_user_id || ' ' || person_id as who,
        count(*) filter (where outcome = 'queued' and kind = 'comment' and received_at > now() - interval '1 hour') as "commentsAnHour",
@@ -130,16 +104,16 @@ export async function countAnswered(
      where received_at > now() - interval '1 day'
        and (ig_user_id, person_id) in (select * from unnest($1::text[], $2::text[]))
      group by ig_user_id, person_id`,
-    [people.map((p) => p.igUserId), people.map((p) => p.personId)],
+    toArrays(people, ['igUserId', 'personId']),
   );
   return new Map(rows.map(({ who, ...answered }) => [who, answered]));
 }
 
-/** A message's id is its account's: two of ours that write to each other have the same one twice. */
+/** Message ids are unique per Instagram account: two connected accounts that write to each other share them. */
 export type MessageKey = { igUserId: string; messageId: string };
 export const messageKey = ({ igUserId, messageId }: MessageKey): string => `${igUserId} ${messageId}`;
 
-/** What came before its message, by key: which messages were taken back, and the latest text of those that were edited. */
+/** What stored events say of messages, by key: those that are unsent, and the latest text of edited ones. */
 export async function readChanges(
   client: Transaction,
   messages: MessageKey[],
@@ -148,7 +122,7 @@ export async function readChanges(
     `select kind, ig_user_id || ' ' || external_id as key, payload #>> '{message_edit,text}' as text from webhook_events
      where external_id = any($2::text[]) and kind in ('message_unsent', 'message_edited')
        and (ig_user_id, external_id) in (select * from unnest($1::text[], $2::text[])) order by happened_at`,
-    [messages.map((m) => m.igUserId), messages.map((m) => m.messageId)],
+    toArrays(messages, ['igUserId', 'messageId']),
   );
   return {
     unsent: new Set(rows.filter((row) => row.kind === 'message_unsent').map((row) => row.key)),
@@ -156,31 +130,31 @@ export async function readChanges(
   };
 }
 
-/** Takes messages back: one that is not answered yet never will be. */
+/** Marks messages as unsent; those not answered yet are closed without an answer. */
 export async function markUnsent(client: Transaction, unsent: MessageKey[]): Promise<void> {
   await client.query(
     `update messages m set unsent_at = now(), closed_at = coalesce(m.closed_at, now()),
        silence = case when m.closed_at is null then 'unsent' else m.silence end
      from unnest($1::text[], $2::text[]) as u (ig_user_id, id), conversations c
      where m.external_id = u.id and c.id = m.conversation_id and c.ig_user_id = u.ig_user_id and m.role = 'customer'`,
-    [unsent.map((m) => m.igUserId), unsent.map((m) => m.messageId)],
+    toArrays(unsent, ['igUserId', 'messageId']),
   );
 }
 
-/** Gives messages that are not answered yet their new text. */
+/** Replaces the text of messages that are not answered yet. */
 export async function applyEdits(client: Transaction, edits: (MessageKey & { text: string })[]): Promise<void> {
   await client.query(
     `update messages m set text = u.text
      from unnest($1::text[], $2::text[], $3::text[]) as u (ig_user_id, id, text), conversations c
      where m.external_id = u.id and c.id = m.conversation_id and c.ig_user_id = u.ig_user_id
        and m.role = 'customer' and m.closed_at is null`,
-    [edits.map((e) => e.igUserId), edits.map((e) => e.messageId), edits.map((e) => e.text)],
+    toArrays(edits, ['igUserId', 'messageId', 'text']),
   );
 }
 
 type Message = typeof messages.$inferSelect;
 type MessageRow = RowOf<typeof messages>;
-/** `id` is the job's, where one is to answer it. */
+/** `id` is that of the job that answers it, where there is one. */
 export type IncomingMessage = Pick<Message, 'id' | 'accountId' | 'text' | 'saidAt'> & {
   igUserId: string;
   personId: string;
@@ -189,7 +163,7 @@ export type IncomingMessage = Pick<Message, 'id' | 'accountId' | 'text' | 'saidA
   needsAnswer: boolean;
 };
 
-/** Puts messages that are new into their conversations on Instagram; of those, message id to conversation id. */
+/** Stores the messages that are new in their conversations on Instagram; returns conversation ids by message id. */
 export async function insertIncoming(client: Transaction, messages: IncomingMessage[]): Promise<Map<string, string>> {
   const conversations = new Map(messages.map((m) => [`${m.accountId} ${m.igUserId} ${m.personId}`, m] as const));
   const sorted = [...conversations].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, m]) => m);
@@ -198,36 +172,25 @@ export async function insertIncoming(client: Transaction, messages: IncomingMess
      select id, account_id, 'instagram', ig_user_id, customer
      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as u (id, account_id, ig_user_id, customer)
      on conflict (account_id, channel, coalesce(ig_user_id, ''), customer) do update set last_message_at = now()`,
-    [
-      sorted.map(() => newId()),
-      sorted.map((m) => m.accountId),
-      sorted.map((m) => m.igUserId),
-      sorted.map((m) => m.personId),
-    ],
+    [sorted.map(() => newId()), ...toArrays(sorted, ['accountId', 'igUserId', 'personId'])],
   );
   const { rows } = await client.query<Pick<MessageRow, 'id' | 'conversation_id'>>(
     `with incoming as (
        select u.*, c.id as conversation_id
-       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::boolean[])
+       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
+         $9::boolean[])
          as u (id, account_id, ig_user_id, person_id, role, message_id, text, said_at, needs_answer)
        join conversations c on c.account_id = u.account_id and c.channel = 'instagram'
          and coalesce(c.ig_user_id, '') = u.ig_user_id and c.customer = u.person_id
      ), added as (
        insert into messages (id, conversation_id, account_id, role, text, external_id, said_at, closed_at)
-       select id, conversation_id, account_id, role, text, message_id, said_at, case when needs_answer then null else now() end
+       select id, conversation_id, account_id, role, text, message_id, said_at, case when not needs_answer then now() end
        from incoming on conflict do nothing returning id, conversation_id
      )
      select id, conversation_id from added`,
     [
-      messages.map((m) => m.id),
-      messages.map((m) => m.accountId),
-      messages.map((m) => m.igUserId),
-      messages.map((m) => m.personId),
-      messages.map((m) => m.role),
-      messages.map((m) => m.messageId),
-      messages.map((m) => m.text),
-      messages.map((m) => m.saidAt),
-      messages.map((m) => m.needsAnswer),
+      ...toArrays(messages, ['id', 'accountId', 'igUserId', 'personId', 'role', 'messageId', 'text', 'saidAt']),
+      messages.map(({ needsAnswer }) => needsAnswer),
     ],
   );
   return new Map(rows.map((row) => [row.id, row.conversation_id]));
@@ -237,7 +200,7 @@ const eventColumns = omitColumns(webhookEvents, ['dedupeKey', 'accountId', 'igUs
 type Job = typeof jobs.$inferSelect;
 export type EventView = Selected<typeof eventColumns> & Pick<Job, 'errorCode'> & { jobStatus: Job['status'] | null };
 
-/** The newest events of a tenant's Instagram account, newest first, and what became of the jobs they caused. */
+/** The newest events of a tenant's Instagram account, newest first, with the status of their jobs. */
 export async function listEvents(
   db: Database,
   input: { accountId: string; igUserId: string; limit: number },
@@ -255,7 +218,7 @@ export async function listEvents(
 const isLive = sql<boolean>`${webhookEvents.payload} ->> 'field' = 'live_comments'`;
 export type CommentFacts = Pick<typeof webhookEvents.$inferSelect, 'happenedAt'> & { isLive: boolean };
 
-/** What a webhook told of a comment, if one did. */
+/** The webhook event of a comment, or undefined. */
 export async function findComment(
   db: Database,
   accountId: string,

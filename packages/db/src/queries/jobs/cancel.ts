@@ -1,28 +1,25 @@
-/** Cancelling a job, and putting one back that ended badly. */
+/** Cancelling jobs, and requeueing those that failed. */
 import { type Database, inTransaction } from '../../connect.ts';
-import type { RowOf } from '../../schema/columns.ts';
 import type { JobStatus, jobs } from '../../schema/index.ts';
-import type { Dispatch } from './recover.ts';
+import { type Dispatch, dispatchColumns } from './recover.ts';
 
-/** What became of the wish to cancel: `status` is `running` where the worker has yet to see it. */
+/** The job's status now, `running` until its worker has seen the request; `queued` is to be removed from the queue. */
 export type Cancellation = { status: JobStatus; queued: Dispatch | undefined };
 
 /**
- * Ends a queued job as cancelled, and marks a running one; one that has ended stays as it is. `queued` is what has to
- * leave the queue. Undefined where the account has no such job; an undefined account means any.
+ * Ends a queued job as cancelled, and marks a running one; one that has ended stays as it is. Undefined where the
+ * account has no such job; without an account, any job is cancelled.
  */
 export async function cancelJob(
   db: Database,
   input: { accountId: string | undefined; jobId: string },
 ): Promise<Cancellation | undefined> {
-  const { rows } = await db.hot.query<
-    Pick<RowOf<typeof jobs>, 'account_id' | 'task' | 'dispatch' | 'status'> & { was_queued: boolean }
-  >({
+  const { rows } = await db.hot.query<Dispatch & { status: JobStatus }>({
     name: 'cancel_job',
     text: `
       with found as materialized (
-        select id, account_id, task, dispatch, status from jobs
-        where id = $1 and ($2::uuid is null or account_id = $2) for update
+        select j.id, j.status, ${dispatchColumns} from jobs j
+        where j.id = $1 and ($2::uuid is null or j.account_id = $2) for update
       ), marked as (
         update jobs j set cancel_requested_at = coalesce(j.cancel_requested_at, now()) from found f
         where j.id = f.id and f.status = 'running'
@@ -31,29 +28,22 @@ export async function cancelJob(
           cancel_requested_at = now()
         from found f where j.id = f.id and f.status = 'queued'
       )
-      select account_id, task, dispatch, case status when 'queued' then 'cancelled' else status end as status,
-        status = 'queued' as was_queued
-      from found`,
+      select status, "jobId", "accountId", task, dispatch, "delayMs" from found`,
     values: [input.jobId, input.accountId ?? null],
   });
-  const row = rows[0];
-  if (row === undefined) return undefined;
-  const { account_id: accountId, task, dispatch, status } = row;
-  return {
-    status,
-    queued: row.was_queued ? { jobId: input.jobId, accountId, task, dispatch, delayMs: 0 } : undefined,
-  };
+  if (rows[0] === undefined) return undefined;
+  const { status, ...dispatch } = rows[0];
+  return status === 'queued' ? { status: 'cancelled', queued: dispatch } : { status, queued: undefined };
 }
 
 /**
- * Queues failed and rejected jobs again, under the next dispatch and with their attempts counted anew; all others are left
- * alone, those whose input has expired among them. What their steps paid for is replayed, so nothing is charged twice. A
- * message that Instagram refused may leave again; one of which nobody knows whether it arrived may not. With an account
- * only its own.
+ * Queues failed and rejected jobs again, under the next dispatch and with attempts reset; others, and those whose input
+ * has expired, stay as they are. Steps that were paid for are replayed. A send that Instagram refused may be repeated,
+ * one with an unknown outcome may not. Only jobs of the account where it is given.
  */
 export async function requeueJobs(db: Database, jobIds: string[], accountId?: string): Promise<Dispatch[]> {
   return inTransaction(db, async (client) => {
-    const { rows } = await client.query<Pick<RowOf<typeof jobs>, 'id' | 'account_id' | 'task' | 'dispatch'>>(
+    const { rows } = await client.query<Dispatch>(
       `with due as (
          select id from jobs where id = any($1::uuid[]) and status in ('failed', 'rejected') and input is not null
            and cancel_requested_at is null and ($2::uuid is null or account_id = $2)
@@ -63,10 +53,10 @@ export async function requeueJobs(db: Database, jobIds: string[], accountId?: st
          requeued_at = now(),
          result = null, error = null, error_code = null, finished_at = null
        from due where j.id = due.id
-       returning j.id, j.account_id, j.task, j.dispatch`,
+       returning ${dispatchColumns}`,
       [jobIds, accountId ?? null],
     );
-    const ids = rows.map(({ id }) => id);
+    const ids = rows.map(({ jobId }) => jobId);
     await client.query(
       `update instagram_sends set state = 'not_sent' where id = any($1::uuid[]) and state = 'failed'`,
       [ids],
@@ -76,19 +66,13 @@ export async function requeueJobs(db: Database, jobIds: string[], accountId?: st
          and id in (select m.reply_id from messages m where m.answer_job = any($1::uuid[]))`,
       [ids],
     );
-    return rows.map(({ id, account_id, task, dispatch }) => ({
-      jobId: id,
-      accountId: account_id,
-      task,
-      dispatch,
-      delayMs: 0,
-    }));
+    return rows;
   });
 }
 
 export type EndedJob = Pick<typeof jobs.$inferSelect, 'id' | 'accountId' | 'task' | 'errorCode'> & { finishedAt: Date };
 
-/** Failed and rejected jobs after `afterId`, in order of id; what is undefined is not looked at. */
+/** A page, by id, of the failed and rejected jobs that meet every condition given. */
 export async function listRequeueable(
   db: Database,
   input: {

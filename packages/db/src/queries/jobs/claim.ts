@@ -1,34 +1,34 @@
-/** Claiming: before it runs anything a worker takes the row, under the next fence and a short lease. */
+/** Claiming: before a worker runs a job it takes the row, under the next fence and a short lease. */
 import type { Database } from '../../connect.ts';
-import type { RowOf } from '../../schema/columns.ts';
-import type { jobs } from '../../schema/index.ts';
+import { toArrays } from '../../schema/columns.ts';
 
 export type ClaimRequest = {
-  /** The same (a UUID) when a claim is asked for again after an unknown outcome: it then finds what it took. */
+  /** A UUID, the same when a claim is repeated after an unknown outcome: it then finds the job that it took. */
   claimId: string;
   jobId: string;
   dispatch: number;
   leaseMs: number;
 };
 
+type ClaimedRow = {
+  fence: number;
+  /** Claims of the job, this one included, less the snoozed attempts. */
+  attempts: number;
+  waits: number;
+  accountId: string;
+  input: unknown;
+  ageMs: number;
+  /** True where cancellation was requested: the job is claimed only to be ended. */
+  isCancelled: boolean;
+  /** True where an earlier attempt may have died with holds, to be deleted before this one reserves. */
+  mayHaveLeftHolds: boolean;
+};
+
 export type Claim =
-  | {
-      verdict: 'claimed';
-      fence: number;
-      /** How often the job has been claimed, this time included, less the attempts it gave back. */
-      attempts: number;
-      waits: number;
-      accountId: string;
-      input: unknown;
-      ageMs: number;
-      /** True where somebody wants it cancelled: it is claimed to be ended. */
-      isCancelled: boolean;
-      /** True where an earlier attempt may have died with its holds: they must go before this one reserves. */
-      mayHaveLeftHolds: boolean;
-    }
-  /** The job is not to be run now: ask again after `retryInMs`. */
+  | ({ verdict: 'claimed' } & ClaimedRow)
+  /** The job must not run now: ask again after `retryInMs`. */
   | { verdict: 'not_yet'; retryInMs: number }
-  /** The job has ended, was dispatched anew since, or is unknown: drop this copy. */
+  /** The job has ended, was dispatched again since, or is unknown: drop this copy. */
   | { verdict: 'stale' };
 
 const sql = `
@@ -41,7 +41,7 @@ with wanted as (
   from wanted w join jobs j on j.id = w.id
   order by j.id for update of j
 ), due as (
-  -- After a crash several copies of a job may come at once: one of them gets it.
+  -- After a crash several copies of a job may come at once, and one of them gets it.
   select distinct on (id) * from locked
   where is_own or is_latest
     and ((status = 'queued' and run_after <= now()) or (status = 'running' and lease_expires_at <= now()))
@@ -54,61 +54,40 @@ with wanted as (
     started_at = coalesce(j.started_at, now()), lease_expires_at = now() + make_interval(secs => l.lease_ms / 1000.0)
   from due l where j.id = l.id
   returning l.position, j.id, j.fence, j.attempts, j.waits, j.account_id, j.input,
-    coalesce(j.requeued_at, j.created_at) as accepted_at, j.cancel_requested_at, j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
+    coalesce(j.requeued_at, j.created_at) as accepted_at, j.cancel_requested_at,
+    j.fence > 1 and (l.status = 'running' or j.waits = 0) as may_have_left_holds
 )
-select c.fence, c.attempts, c.waits, c.account_id, c.input, c.may_have_left_holds,
-  (extract(epoch from now() - c.accepted_at) * 1000)::bigint as age_ms,
-  c.id is not null as is_claimed, c.cancel_requested_at is not null as is_cancelled,
+select c.fence, c.attempts, c.waits, c.account_id as "accountId", c.input, c.may_have_left_holds as "mayHaveLeftHolds",
+  greatest(0, (extract(epoch from now() - c.accepted_at) * 1000)::bigint) as "ageMs",
+  c.id is not null as "isClaimed", c.cancel_requested_at is not null as "isCancelled",
   case when c.id is null and l.is_latest and l.status in ('queued', 'running') then
     greatest(1, ceil(extract(epoch from case l.status when 'queued' then l.run_after else l.lease_expires_at end - now()) * 1000))::bigint
-  end as retry_in_ms
+  end as "retryInMs"
 from wanted w left join locked l on l.position = w.position left join claimed c on c.position = w.position
 order by w.position`;
 
-type Row = Pick<RowOf<typeof jobs>, 'fence' | 'attempts' | 'waits' | 'account_id' | 'input'> & {
-  age_ms: number;
-  may_have_left_holds: boolean;
-  is_claimed: boolean;
-  is_cancelled: boolean;
-  retry_in_ms: number | null;
-};
+type Row = ClaimedRow & { isClaimed: boolean; retryInMs: number | null };
 
-/** Takes every job that is due or whose lease has run out, once for each claim id; one answer each, in order. */
+/** Claims the jobs that are due or whose lease has expired, once for each claim id; one answer each, in order. */
 export async function claimJobs(db: Database, requests: ClaimRequest[]): Promise<Claim[]> {
   const { rows } = await db.hot.query<Row>({
     name: 'claim_jobs',
     text: sql,
-    values: [
-      requests.map((r) => r.jobId),
-      requests.map((r) => r.dispatch),
-      requests.map((r) => r.leaseMs),
-      requests.map((r) => r.claimId),
-    ],
+    values: toArrays(requests, ['jobId', 'dispatch', 'leaseMs', 'claimId']),
   });
-  return rows.map((row) => {
-    if (row.is_claimed)
-      return {
-        verdict: 'claimed',
-        fence: row.fence,
-        attempts: row.attempts,
-        waits: row.waits,
-        accountId: row.account_id,
-        input: row.input,
-        ageMs: Math.max(0, row.age_ms),
-        isCancelled: row.is_cancelled,
-        mayHaveLeftHolds: row.may_have_left_holds,
-      };
-    return row.retry_in_ms === null ? { verdict: 'stale' } : { verdict: 'not_yet', retryInMs: row.retry_in_ms };
+  return rows.map(({ isClaimed, retryInMs, ...row }) => {
+    if (isClaimed) return { verdict: 'claimed', ...row };
+    return retryInMs === null ? { verdict: 'stale' } : { verdict: 'not_yet', retryInMs };
   });
 }
 
-/** Renews the leases of a process's running jobs in one statement; returns those that are still its own. */
+/** Renews the leases of a process's running jobs; returns those that it still owns, by id. */
 export async function renewLeases(
   db: Database,
   owned: { jobId: string; fence: number }[],
   leaseMs: number,
 ): Promise<Map<string, { isCancelled: boolean }>> {
-  const { rows } = await db.hot.query<{ id: string; is_cancelled: boolean }>({
+  const { rows } = await db.hot.query<{ id: string; isCancelled: boolean }>({
     name: 'renew_leases',
     text: `
       with target as materialized (
@@ -118,8 +97,8 @@ export async function renewLeases(
       )
       update jobs j set lease_expires_at = now() + make_interval(secs => $3 / 1000.0) from target t
       where j.id = t.id and t.is_mine
-      returning j.id, j.cancel_requested_at is not null as is_cancelled`,
-    values: [owned.map((o) => o.jobId), owned.map((o) => o.fence), leaseMs],
+      returning j.id, j.cancel_requested_at is not null as "isCancelled"`,
+    values: [...toArrays(owned, ['jobId', 'fence']), leaseMs],
   });
-  return new Map(rows.map((row) => [row.id, { isCancelled: row.is_cancelled }]));
+  return new Map(rows.map(({ id, isCancelled }) => [id, { isCancelled }]));
 }

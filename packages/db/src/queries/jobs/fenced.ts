@@ -1,14 +1,15 @@
-/** Writes that only the worker that owns the job may make. */
+/** Writes under a job's fence, which only the worker that owns the job may make. */
 import { eq } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { toArrays } from '../../schema/columns.ts';
 import { jobs } from '../../schema/index.ts';
 
-/** A job as one claim of it owns it. */
+/** A job under the fence of one claim. */
 export type OwnedJob = { jobId: string; accountId: string; fence: number };
 
 /**
- * Runs `work` in a transaction that holds the job's row, so that nobody takes the job over in between. Undefined where
- * the job is no longer running under that fence: nothing was done. Locks the job first, as every statement does.
+ * Runs `work` in a transaction that locks the job's row, so that no other worker takes the job over. Undefined, with
+ * nothing done, where the job no longer runs under that fence. The job is locked first, as in every statement.
  */
 export async function inFence<T>(
   db: Database,
@@ -16,7 +17,7 @@ export async function inFence<T>(
   work: (client: Transaction) => Promise<T>,
 ): Promise<{ value: T } | undefined> {
   return inTransaction(db, async (client) => {
-    // A process that is stopped in here holds the job's row: for less than the lease that it holds anyway.
+    // A process that stalls here blocks the row for less time than its lease lasts.
     await client.query(`set local idle_in_transaction_session_timeout = '4s'; set local lock_timeout = '4s'`);
     const { rowCount } = await client.query(
       `select from jobs where id = $1 and account_id = $2 and fence = $3 and status = 'running' for update`,
@@ -26,24 +27,19 @@ export async function inFence<T>(
   });
 }
 
-/** Shows clients where a running job is. */
+/** Sets the progress that clients see. */
 export async function writeProgress(client: Transaction, jobId: string, progress: string): Promise<void> {
   await client.orm.update(jobs).set({ progress }).where(eq(jobs.id, jobId));
 }
 
 export type NewJob = Pick<typeof jobs.$inferSelect, 'id' | 'accountId' | 'task' | 'input'>;
 
-/** Queues jobs that need no access check of their own (they reserve like any other); those that exist stay as they are. */
+/** Queues jobs without an access check (each call still reserves); existing ids are ignored. */
 export async function insertJobs(client: Transaction, newJobs: NewJob[]): Promise<void> {
   await client.query(
     `insert into jobs (id, account_id, task, input)
      select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) as u (id, account_id, task, input) order by id
      on conflict (id) do nothing`,
-    [
-      newJobs.map((job) => job.id),
-      newJobs.map((job) => job.accountId),
-      newJobs.map((job) => job.task),
-      newJobs.map((job) => JSON.stringify(job.input)),
-    ],
+    [...toArrays(newJobs, ['id', 'accountId', 'task']), newJobs.map(({ input }) => JSON.stringify(input))],
   );
 }

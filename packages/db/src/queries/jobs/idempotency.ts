@@ -1,4 +1,4 @@
-/** Remembering what an idempotency key was first used for. Keys live 24 hours and belong to one account. */
+/** Idempotency keys and what they were first used for. They live 24 hours and belong to one account. */
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Database } from '../../connect.ts';
 import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';
@@ -34,8 +34,8 @@ export async function deleteOldIdempotencyKeys(db: Database, limit: number): Pro
   return rowCount ?? 0;
 }
 
-/** Takes a key for a request whose answer comes later; returns what it was taken for before, if it was. */
-export async function beginIdempotent(
+/** Claims a key for a request whose response comes later; returns its record where it was claimed before. */
+export async function claimIdempotencyKey(
   db: Database,
   input: AccountKey & { requestHash: Buffer },
 ): Promise<IdempotencyRecord | undefined> {
@@ -46,19 +46,19 @@ export async function beginIdempotent(
     .onConflictDoUpdate({
       target: [idempotencyKeys.accountId, idempotencyKeys.key],
       set: { requestHash: input.requestHash, response: null, createdAt: sql`now()` },
-      // A process that died over a request must not block its repetition for a day.
+      // A process that died during a request must not block its repetition for a day.
       setWhere: sql`${createdAt} < now() - interval '24 hours'
         or (${response} is null and ${createdAt} < now() - interval '1 minute')`,
     });
   return rowCount === 1 ? undefined : findIdempotencyKey(db, input.accountId, input.key);
 }
 
-/** Keeps the answer for repetitions. */
-export async function endIdempotent(db: Database, input: AccountKey & { response: object }): Promise<void> {
+/** Stores the response for repetitions. */
+export async function storeIdempotentResponse(db: Database, input: AccountKey & { response: object }): Promise<void> {
   await db.orm.update(idempotencyKeys).set({ response: input.response }).where(isKey(input));
 }
 
-/** Frees the key of a request that failed. */
-export async function forgetIdempotent(db: Database, input: AccountKey): Promise<void> {
+/** Releases the key of a request that failed. */
+export async function releaseIdempotencyKey(db: Database, input: AccountKey): Promise<void> {
   await db.orm.delete(idempotencyKeys).where(and(isKey(input), isNull(idempotencyKeys.response)));
 }

@@ -1,43 +1,33 @@
-/** What maintenance needs to bring rows back onto the queue that Redis has lost. */
+/** Recovery: dispatching again the jobs that Redis has lost or whose worker died. */
 import type { Database } from '../../connect.ts';
-import type { RowOf } from '../../schema/columns.ts';
-import type { jobs } from '../../schema/index.ts';
 
-/** A row to be put on the queue under its number. */
+/** A job to put on the queue under this dispatch number. */
 export type Dispatch = { jobId: string; accountId: string; task: string; dispatch: number; delayMs: number };
 
-type Row = Pick<RowOf<typeof jobs>, 'id' | 'account_id' | 'task' | 'dispatch'> & { delay_ms: number };
-const toDispatch = (row: Row): Dispatch => ({
-  jobId: row.id,
-  accountId: row.account_id,
-  task: row.task,
-  dispatch: row.dispatch,
-  delayMs: Math.max(0, row.delay_ms),
-});
+/** The columns of a {@link Dispatch} of `jobs j`. */
+export const dispatchColumns = `j.id as "jobId", j.account_id as "accountId", j.task, j.dispatch,
+  greatest(0, ceil(extract(epoch from j.run_after - now()) * 1000))::bigint as "delayMs"`;
 
-/** A page of a task's queued rows by id, at least `olderThanMs` old, with the dispatch that Redis should know. */
+/** A page of a task's queued jobs, by id, that are at least `olderThanMs` old. */
 export async function listQueuedJobs(
   db: Database,
   input: { task: string; afterId: string; limit: number; olderThanMs: number },
 ): Promise<Dispatch[]> {
-  const { rows } = await db.hot.query<Row>({
+  const { rows } = await db.hot.query<Dispatch>({
     name: 'list_queued_jobs',
     text: `
-      select id, account_id, task, dispatch, ceil(extract(epoch from run_after - now()) * 1000)::bigint as delay_ms
-      from jobs where status = 'queued' and task = $1 and id > $2
-        and created_at <= now() - make_interval(secs => $4 / 1000.0)
-      order by id limit $3`,
+      select ${dispatchColumns}
+      from jobs j where j.status = 'queued' and j.task = $1 and j.id > $2
+        and j.created_at <= now() - make_interval(secs => $4 / 1000.0)
+      order by j.id limit $3`,
     values: [input.task, input.afterId, input.limit, input.olderThanMs],
   });
-  return rows.map(toDispatch);
+  return rows;
 }
 
-/**
- * Gives queued rows the next dispatch number, and puts back running rows whose lease has run out; rows that moved on
- * are left alone.
- */
+/** Gives the next dispatch number to queued jobs, and to running ones with an expired lease, which it queues. */
 export async function nextDispatches(db: Database, jobIds: string[]): Promise<Dispatch[]> {
-  const { rows } = await db.hot.query<Row>({
+  const { rows } = await db.hot.query<Dispatch>({
     name: 'next_dispatches',
     text: `
       with due as (
@@ -48,14 +38,13 @@ export async function nextDispatches(db: Database, jobIds: string[]): Promise<Di
       update jobs j set dispatch = j.dispatch + 1, status = 'queued', lease_expires_at = null,
         waits = case j.status when 'running' then 0 else j.waits end
       from due where j.id = due.id
-      returning j.id, j.account_id, j.task, j.dispatch,
-        ceil(extract(epoch from j.run_after - now()) * 1000)::bigint as delay_ms`,
+      returning ${dispatchColumns}`,
     values: [jobIds],
   });
-  return rows.map(toDispatch);
+  return rows;
 }
 
-/** Running rows whose worker let the lease run out, longest ago first. */
+/** Ids of running jobs whose lease has expired, the longest ago first. */
 export async function listAbandonedJobs(db: Database, limit: number): Promise<string[]> {
   const { rows } = await db.hot.query<{ id: string }>({
     name: 'list_abandoned_jobs',

@@ -1,4 +1,4 @@
-/** Accepting work: one statement checks access and inserts the rows, or says why not. */
+/** Submitting jobs: one statement checks access and inserts the rows, or returns the reason for a refusal. */
 import type { AccessRefusal } from '@tally/core';
 import type { Database } from '../../connect.ts';
 import type { Storage } from '../accounts/storage.ts';
@@ -9,14 +9,14 @@ export type Submission = {
   task: string;
   /** The parsed input as JSON text. */
   inputJson: string;
-  /** What the account must have left for the job to be worth queueing, at least 1. */
+  /** The remaining tokens that the account must have, at least 1. */
   minTokens: number;
   idempotency?: { key: string; requestHash: Buffer } | undefined;
 };
 
 export type SubmissionOutcome =
   | { outcome: 'queued' }
-  /** The idempotency key is taken by another request, or by this one earlier: look it up. */
+  /** The idempotency key was used before, by this request or another: look it up. */
   | { outcome: 'key_taken' }
   /** The next period is due: start it, then submit again. */
   | { outcome: 'renewal_due' }
@@ -25,7 +25,8 @@ export type SubmissionOutcome =
 
 const sql = `
 with submission as (
-  select *, sum(bytes) over (partition by account_id order by position) as bytes_so_far from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[])
+  select *, sum(bytes) over (partition by account_id order by position) as bytes_so_far
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[])
     with ordinality as u (id, account_id, task, input, min_tokens, key, request_hash, bytes, position)
 ), judged as (
   select u.*, b.tokens_granted, b.tokens_consumed,
@@ -42,7 +43,7 @@ with submission as (
   left join subscription_balances b on b.subscription_id = s.id
   left join plans p on p.id = s.plan_id
   left join account_storage k on k.account_id = u.account_id
-), keyed as (
+), claimed_keys as (
   insert into idempotency_keys (account_id, key, request_hash, job_id)
   select j.account_id, j.key, j.request_hash, j.id from judged j where j.refusal is null and j.key is not null
   order by j.account_id, j.key
@@ -53,7 +54,7 @@ with submission as (
 ), queued as (
   insert into jobs (id, account_id, task, input)
   select j.id, j.account_id, j.task, j.input from judged j
-  where j.refusal is null and (j.key is null or j.id in (select k.job_id from keyed k))
+  where j.refusal is null and (j.key is null or j.id in (select k.job_id from claimed_keys k))
   order by j.id
   returning id
 )
@@ -70,7 +71,7 @@ type Row = {
   storage_limit: number;
 };
 
-/** Inserts the jobs whose accounts may run them, each with its own answer, in order. */
+/** Inserts the jobs whose accounts may run them; one outcome each, in order. */
 export async function submitJobs(db: Database, submissions: Submission[]): Promise<SubmissionOutcome[]> {
   const { rows } = await db.hot.query<Row>({
     name: 'submit_jobs',

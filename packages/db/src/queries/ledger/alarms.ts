@@ -1,4 +1,4 @@
-/** Alarms: what no program may mend, and an operator has to know. */
+/** Alarms: faults that need an operator. */
 import { newId } from '@tally/core';
 import { and, asc, eq, gt, isNull, lt, lte, notInArray, sql } from 'drizzle-orm';
 import type { Database } from '../../connect.ts';
@@ -8,7 +8,7 @@ import { type AlarmKind, alarms } from '../../schema/index.ts';
 const alarmColumns = pickColumns(alarms, ['kind', 'subject', 'what', 'raisedAt', 'lastSeenAt']);
 export type Alarm = Selected<typeof alarmColumns>;
 
-/** Raises an alarm, or says that it still holds; true where it is new. */
+/** Raises an alarm, or renews the active one about the same subject; true where it is new. */
 export async function raiseAlarm(db: Database, alarm: Pick<Alarm, 'kind' | 'subject' | 'what'>): Promise<boolean> {
   const id = newId();
   const [raised] = await db.orm
@@ -23,13 +23,14 @@ export async function raiseAlarm(db: Database, alarm: Pick<Alarm, 'kind' | 'subj
   return raised?.id === id;
 }
 
-/** Takes back the alarms about subjects from `afterId` up to `lastId` that are not among `stillThere`; returns the subjects. */
+/** Ends the alarms about subjects after `afterId` up to `lastId`, unless they are `stillActive`; returns the subjects. */
 export async function endAlarms(
   db: Database,
-  input: { kind: AlarmKind; afterId: string; lastId: string; stillThere: string[] },
+  input: { kind: AlarmKind; afterId: string; lastId: string; stillActive: string[] },
 ): Promise<string[]> {
   const { kind, subject, goneAt } = alarms;
-  const isPassed = and(gt(subject, input.afterId), lte(subject, input.lastId), notInArray(subject, input.stillThere));
+  const isInRange = and(gt(subject, input.afterId), lte(subject, input.lastId));
+  const isPassed = and(isInRange, notInArray(subject, input.stillActive));
   const ended = await db.orm
     .update(alarms)
     .set({ goneAt: sql`now()` })
@@ -38,7 +39,7 @@ export async function endAlarms(
   return ended.map((alarm) => alarm.subject);
 }
 
-/** Takes back the alarms of a kind that nobody has raised again for so long. */
+/** Ends the alarms of a kind that were not renewed for `afterMs`. */
 export async function endStaleAlarms(db: Database, kind: AlarmKind, afterMs: number): Promise<void> {
   const isStale = lt(alarms.lastSeenAt, sql`now() - make_interval(secs => ${afterMs} / 1000.0)`);
   await db.orm
@@ -47,7 +48,7 @@ export async function endStaleAlarms(db: Database, kind: AlarmKind, afterMs: num
     .where(and(eq(alarms.kind, kind), isNull(alarms.goneAt), isStale));
 }
 
-/** The alarms that hold, oldest first. */
+/** The active alarms, oldest first. */
 export async function listAlarms(db: Database, limit: number): Promise<Alarm[]> {
   return db.orm
     .select(alarmColumns)
@@ -57,7 +58,7 @@ export async function listAlarms(db: Database, limit: number): Promise<Alarm[]> 
     .limit(limit);
 }
 
-/** How many alarms hold. */
+/** How many alarms are active. */
 export async function countAlarms(db: Database): Promise<number> {
   return db.orm.$count(alarms, isNull(alarms.goneAt));
 }

@@ -1,16 +1,16 @@
-/** Recomputing balances from the rows of the two ledgers, to compare with what the triggers made of them. */
+/** Recomputes balances from the rows of the two logs, to compare them with those that the triggers keep. */
 import type { Database } from '../../connect.ts';
 import type { RowOf } from '../../schema/columns.ts';
 import type { subscriptionBalances } from '../../schema/index.ts';
-import type { Snapshot } from './holds.ts';
+import { type Snapshot, toSnapshot } from './holds.ts';
 
 export type AuditRow = {
   subscriptionId: string;
-  /** What `subscription_balances` says. */
+  /** The row of `subscription_balances`. */
   balance: Snapshot;
-  /** What the rows of the ledgers add up to. */
+  /** The sums of the logs' rows. */
   fold: { tokensGranted: number; tokensConsumed: number };
-  /** Ids of all holds, those with an expired lease included. */
+  /** Ids of all holds, expired ones included. */
   holdIds: string[];
 };
 
@@ -20,7 +20,7 @@ type Row = RowOf<typeof subscriptionBalances> & {
   hold_ids: string[];
 };
 
-/** A page of subscriptions by id, each recomputed in the same snapshot as its balance is read. */
+/** A page of subscriptions by id, each recomputed in the snapshot in which its balance is read. */
 export async function auditSubscriptions(db: Database, input: { afterId: string; limit: number }): Promise<AuditRow[]> {
   const { rows } = await db.pool.query<Row>(
     `select b.subscription_id, b.tokens_granted, b.tokens_consumed, b.version,
@@ -32,23 +32,25 @@ export async function auditSubscriptions(db: Database, input: { afterId: string;
   );
   return rows.map((row) => ({
     subscriptionId: row.subscription_id,
-    balance: { tokensGranted: row.tokens_granted, tokensConsumed: row.tokens_consumed, version: row.version },
+    balance: toSnapshot(row),
     fold: { tokensGranted: row.fold_granted, tokensConsumed: row.fold_consumed },
     holdIds: row.hold_ids,
   }));
 }
 
-/** Ledger rows that belong to no balance, which no page above would show. */
+/** Counts rows of the logs without a balance, which {@link auditSubscriptions} does not see. */
 export async function countStrayLedgerRows(db: Database): Promise<{ grants: number; usage: number }> {
   const { rows } = await db.pool.query<{ grants: number; usage: number }>(
     `select
-       (select count(*) from token_grants g where not exists (select from subscription_balances b where b.subscription_id = g.subscription_id)) as grants,
-       (select count(*) from ai_usage_log u where not exists (select from subscription_balances b where b.subscription_id = u.subscription_id)) as usage`,
+       (select count(*) from token_grants g left join subscription_balances b using (subscription_id)
+         where b.subscription_id is null) as grants,
+       (select count(*) from ai_usage_log u left join subscription_balances b using (subscription_id)
+         where b.subscription_id is null) as usage`,
   );
   return rows[0] ?? { grants: 0, usage: 0 };
 }
 
-/** Subscriptions that have a balance, in order of id; of one account where one is given. */
+/** A page of subscription ids in order; of one account where it is given. */
 export async function listSubscriptionIds(
   db: Database,
   input: { accountId: string | undefined; afterId: string; limit: number },

@@ -2,7 +2,7 @@
 import type { AccessRefusal } from '@tally/core';
 import type { Database } from '../../connect.ts';
 import type { RowOf } from '../../schema/columns.ts';
-import type { accounts, aiUsageLog, subscriptionBalances, subscriptions } from '../../schema/index.ts';
+import type { accounts, subscriptionBalances, subscriptions } from '../../schema/index.ts';
 
 type Subscription = typeof subscriptions.$inferSelect;
 export type SubscriptionStatus = Exclude<Subscription['status'], 'ended'>;
@@ -11,7 +11,7 @@ export type SubscriptionStatus = Exclude<Subscription['status'], 'ended'>;
 export type Balance = {
   grantedTokens: number;
   consumedTokens: number;
-  /** Set aside for calls that run right now; at most what remains. */
+  /** Held for running calls; at most `remainingTokens`. */
   heldTokens: number;
   remainingTokens: number;
   availableTokens: number;
@@ -22,15 +22,15 @@ export type CurrentSubscription = Pick<Subscription, 'id' | 'startsAt' | 'endsAt
   status: SubscriptionStatus;
   /** Set where an operator has suspended the account. */
   suspendedAt: Date | null;
-  /** The period that begins after this one, where one was booked. */
+  /** The booked period that begins after this one. */
   booked: { plan: { id: string; name: string }; tokens: number; startsAt: Date } | undefined;
 };
 
-/** What an account has: its balance (zeros without a subscription) and why it may not use AI, if so. */
+/** An account's balance (zeros without a subscription), its subscription, and why it may not use AI, if so. */
 export type Standing = {
   balance: Balance;
   subscription: CurrentSubscription | undefined;
-  /** Null while the subscription is usable; says nothing of tokens. */
+  /** Null while the subscription is usable, with or without tokens left. */
   refusal: Exclude<AccessRefusal, 'no_tokens_remaining'> | null;
   /** The next period is due, booked or renewed: start it and read again. */
   isRenewalDue: boolean;
@@ -49,7 +49,7 @@ type Row = Pick<RowOf<typeof subscriptions>, 'account_id' | 'plan_id' | 'status'
     tokens_held: number;
   };
 
-/** Reads accounts' standings, in order; one without a subscription, or unknown, has `no_subscription`. */
+/** The accounts' standings, in order; `no_subscription` for an unknown account, too. */
 export async function readStandings(db: Database, accountIds: string[]): Promise<Standing[]> {
   const { rows } = await db.hot.query<Row>({
     name: 'read_standings',
@@ -123,21 +123,3 @@ const withoutSubscription: Standing = {
   refusal: 'no_subscription',
   isRenewalDue: false,
 };
-
-export type UsageRow = Pick<
-  typeof aiUsageLog.$inferSelect,
-  'task' | 'model' | 'inputTokens' | 'outputTokens' | 'billedTokens'
-> & { day: string; calls: number };
-
-/** What an account used by UTC day, task and model, newest day first: today and the whole `days - 1` days before. */
-export async function readUsage(db: Database, accountId: string, days: number): Promise<UsageRow[]> {
-  const { rows } = await db.pool.query<UsageRow>(
-    `select to_char(created_at at time zone 'utc', 'YYYY-MM-DD') as day, task, model, count(*) as calls,
-       sum(input_tokens) as "inputTokens", sum(output_tokens) as "outputTokens", sum(billed_tokens) as "billedTokens"
-     from ai_usage_log
-     where account_id = $1 and created_at >= (date_trunc('day', now() at time zone 'utc') - make_interval(days => $2 - 1)) at time zone 'utc'
-     group by 1, 2, 3 order by 1 desc, 2, 3`,
-    [accountId, days],
-  );
-  return rows;
-}

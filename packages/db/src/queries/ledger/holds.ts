@@ -1,12 +1,10 @@
-/** Holds in Postgres: the intent before a reserve, giving one back, sweeping, and the snapshot that hydrates Redis. */
+/** Holds in Postgres: the intent before a reserve, release, sweep, and the snapshot that hydrates Redis. */
 import type { AccessRefusal } from '@tally/core';
 import type { Database } from '../../connect.ts';
-import type { RowOf } from '../../schema/columns.ts';
-import type { subscriptionBalances, tokenHolds } from '../../schema/index.ts';
+import { omitColumns, type RowOf, type Selected, selectList, toArrays } from '../../schema/columns.ts';
+import { subscriptionBalances, type tokenHolds } from '../../schema/index.ts';
 
 type Hold = typeof tokenHolds.$inferSelect;
-type GoneRow = Pick<RowOf<typeof tokenHolds>, 'id' | 'subscription_id'>;
-type SnapshotRow = Omit<RowOf<typeof subscriptionBalances>, 'subscription_id'>;
 
 export type Intent = Pick<Hold, 'accountId' | 'jobId' | 'step' | 'fence'> & {
   holdId: string;
@@ -14,8 +12,9 @@ export type Intent = Pick<Hold, 'accountId' | 'jobId' | 'step' | 'fence'> & {
   leaseMs: number;
 };
 
+const snapshotColumns = omitColumns(subscriptionBalances, ['subscriptionId']);
 /** A subscription's balance at one version; of two, the one with the higher version is newer. */
-export type Snapshot = Omit<typeof subscriptionBalances.$inferSelect, 'subscriptionId'>;
+export type Snapshot = Selected<typeof snapshotColumns>;
 
 export type IntentOutcome =
   | { outcome: 'held'; subscriptionId: string; snapshot: Snapshot }
@@ -25,8 +24,8 @@ export type IntentOutcome =
 type IntentRow = RowOf<typeof subscriptionBalances> & { refusal: AccessRefusal | null; is_renewal_due: boolean };
 
 /**
- * Records that calls are about to be paid for by the accounts' current subscriptions; in order. Where a period ends in
- * the same instant the answer is `no_subscription`, although the next one is there: ask again.
+ * Inserts holds of the accounts' current subscriptions for calls about to run; one outcome each, in order. Where a
+ * period ends at the same time it may refuse with `no_subscription` although the next one has started: ask again.
  */
 export async function insertHolds(db: Database, intents: Intent[]): Promise<IntentOutcome[]> {
   const { rows } = await db.hot.query<IntentRow>({
@@ -36,7 +35,7 @@ export async function insertHolds(db: Database, intents: Intent[]): Promise<Inte
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bigint[], $7::integer[])
           with ordinality as u (id, account_id, job_id, step, fence, tokens, lease_ms, position)
       ), running as (
-        -- Waits for a period that is being ended (and then finds none): what a hold may still use must not move on.
+        -- Waits for a period that is just being ended (and then finds none), so that no hold is added to an ended one.
         select s.* from subscriptions s where s.account_id in (select account_id from intent) and s.is_current
         order by s.id for key share
       ), judged as (
@@ -55,15 +54,7 @@ export async function insertHolds(db: Database, intents: Intent[]): Promise<Inte
       )
       select refusal, is_renewal_due, subscription_id, tokens_granted, tokens_consumed, version
       from judged order by position`,
-    values: [
-      intents.map((i) => i.holdId),
-      intents.map((i) => i.accountId),
-      intents.map((i) => i.jobId),
-      intents.map((i) => i.step),
-      intents.map((i) => i.fence),
-      intents.map((i) => i.wantTokens),
-      intents.map((i) => i.leaseMs),
-    ],
+    values: toArrays(intents, ['holdId', 'accountId', 'jobId', 'step', 'fence', 'wantTokens', 'leaseMs']),
   });
   return rows.map((row) => {
     if (row.is_renewal_due) return { outcome: 'renewal_due' };
@@ -72,77 +63,66 @@ export async function insertHolds(db: Database, intents: Intent[]): Promise<Inte
   });
 }
 
-/** Gives holds back; those that are gone already are no error. */
+export type DeletedHold = Pick<Hold, 'subscriptionId'> & { holdId: string };
+
+/** Deletes the holds that `locked`, the end of a locking select, finds. */
+async function deleteHoldsWhere(
+  db: Database,
+  statement: { name: string; locked: string; values: unknown[] },
+): Promise<DeletedHold[]> {
+  const { rows } = await db.hot.query<DeletedHold>({
+    name: statement.name,
+    text: `
+      with held as (select id from token_holds where ${statement.locked})
+      delete from token_holds h using held where h.id = held.id
+      returning h.id as "holdId", h.subscription_id as "subscriptionId"`,
+    values: statement.values,
+  });
+  return rows;
+}
+
+/** Deletes holds by id; ids without a hold are ignored. */
 export async function deleteHolds(db: Database, holdIds: string[]): Promise<void> {
-  await db.hot.query({
-    name: 'delete_holds',
-    text: `
-      with held as (select id from token_holds where id = any($1::uuid[]) order by id for update)
-      delete from token_holds h using held where h.id = held.id`,
-    values: [holdIds],
-  });
+  const locked = 'id = any($1::uuid[]) order by id for update';
+  await deleteHoldsWhere(db, { name: 'delete_holds', locked, values: [holdIds] });
 }
 
-export type GoneHold = { holdId: string } & Pick<Hold, 'subscriptionId'>;
-
-/** Deletes what attempts under earlier fences still hold for a job that was taken over. */
-export async function deleteHoldsBefore(db: Database, jobId: string, fence: number): Promise<GoneHold[]> {
-  const { rows } = await db.hot.query<GoneRow>({
-    name: 'delete_holds_before',
-    text: `
-      with held as (select id from token_holds where job_id = $1 and fence < $2 order by id for update)
-      delete from token_holds h using held where h.id = held.id returning h.id, h.subscription_id`,
-    values: [jobId, fence],
-  });
-  return rows.map((row) => ({ holdId: row.id, subscriptionId: row.subscription_id }));
+/** Deletes the holds of a job's attempts under fences below `fence`. */
+export async function deleteHoldsBefore(db: Database, jobId: string, fence: number): Promise<DeletedHold[]> {
+  const locked = 'job_id = $1 and fence < $2 order by id for update';
+  return deleteHoldsWhere(db, { name: 'delete_holds_before', locked, values: [jobId, fence] });
 }
 
-/** Deletes up to `limit` holds whose lease has run out; those that a settlement has locked are left to it. */
-export async function sweepHolds(db: Database, limit: number): Promise<GoneHold[]> {
-  const { rows } = await db.hot.query<GoneRow>({
-    name: 'sweep_holds',
-    text: `
-      with held as (
-        select id from token_holds where expires_at <= now() order by expires_at limit $1 for update skip locked
-      )
-      delete from token_holds h using held where h.id = held.id returning h.id, h.subscription_id`,
-    values: [limit],
-  });
-  return rows.map((row) => ({ holdId: row.id, subscriptionId: row.subscription_id }));
+/** Deletes up to `limit` holds whose lease has expired, except those that a settlement has locked. */
+export async function sweepHolds(db: Database, limit: number): Promise<DeletedHold[]> {
+  const locked = 'expires_at <= now() order by expires_at limit $1 for update skip locked';
+  return deleteHoldsWhere(db, { name: 'sweep_holds', locked, values: [limit] });
 }
 
 export type HydrationSnapshot = Snapshot & { holds: { id: string; tokens: number; leaseMs: number }[] };
 
 /**
- * What Redis is rebuilt from: deletes the subscription's holds whose lease has run out, then reads balance and live
- * holds in one snapshot. Leases cross as remaining milliseconds, for the two stores' clocks differ.
+ * What Redis is rebuilt from: deletes the subscription's expired holds, then reads balance and live holds in one
+ * snapshot. Leases are given as remaining milliseconds, since the two stores' clocks differ.
  */
 export async function readHydration(db: Database, subscriptionId: string): Promise<HydrationSnapshot> {
-  await db.hot.query({
-    name: 'delete_expired_holds',
-    text: `
-      with held as (
-        select id from token_holds where subscription_id = $1 and expires_at <= now() order by id for update
-      )
-      delete from token_holds h using held where h.id = held.id`,
-    values: [subscriptionId],
-  });
-  const { rows } = await db.hot.query<SnapshotRow & { holds: { id: string; tokens: number; leaseMs: number }[] }>({
+  const locked = 'subscription_id = $1 and expires_at <= now() order by id for update';
+  await deleteHoldsWhere(db, { name: 'delete_expired_holds', locked, values: [subscriptionId] });
+  const { rows } = await db.hot.query<HydrationSnapshot>({
     name: 'read_hydration',
     text: `
-      select b.tokens_granted, b.tokens_consumed, b.version, coalesce((
+      select ${selectList(snapshotColumns, 'b')}, coalesce((
           select json_agg(json_build_object('id', h.id, 'tokens', h.tokens,
             'leaseMs', greatest(0, ceil(extract(epoch from h.expires_at - now()) * 1000))))
           from token_holds h where h.subscription_id = b.subscription_id), '[]') as holds
       from subscription_balances b where b.subscription_id = $1`,
     values: [subscriptionId],
   });
-  const row = rows[0];
-  if (row === undefined) throw new Error(`no balance for subscription ${subscriptionId}`);
-  return { ...toSnapshot(row), holds: row.holds };
+  if (rows[0] === undefined) throw new Error(`no balance for subscription ${subscriptionId}`);
+  return rows[0];
 }
 
-const toSnapshot = (row: SnapshotRow): Snapshot => ({
+export const toSnapshot = (row: Omit<RowOf<typeof subscriptionBalances>, 'subscription_id'>): Snapshot => ({
   tokensGranted: row.tokens_granted,
   tokensConsumed: row.tokens_consumed,
   version: row.version,
@@ -150,23 +130,23 @@ const toSnapshot = (row: SnapshotRow): Snapshot => ({
 
 /** A subscription's balance now. @throws Error where there is no such subscription */
 export async function readSnapshot(db: Database, subscriptionId: string): Promise<Snapshot> {
-  const { rows } = await db.hot.query<SnapshotRow>(
-    'select tokens_granted, tokens_consumed, version from subscription_balances where subscription_id = $1',
+  const { rows } = await db.hot.query<Snapshot>(
+    `select ${selectList(snapshotColumns)} from subscription_balances where subscription_id = $1`,
     [subscriptionId],
   );
   if (rows[0] === undefined) throw new Error(`no balance for subscription ${subscriptionId}`);
-  return toSnapshot(rows[0]);
+  return rows[0];
 }
 
 /**
- * Holds of which nothing can come any more: their lease has run out, or their job does not run under the claim that made
- * them. Nobody can bill one, so it may be released; after `afterId`, in order of id.
+ * A page, by id, of holds that can no longer be billed: their lease has expired, or their job does not run under the
+ * fence that made them. Of one account where it is given.
  */
 export async function listDeadHolds(
   db: Database,
   input: { accountId: string | undefined; afterId: string; limit: number },
-): Promise<(GoneHold & Pick<Hold, 'jobId' | 'tokens'>)[]> {
-  const { rows } = await db.pool.query<GoneHold & Pick<Hold, 'jobId' | 'tokens'>>(
+): Promise<(DeletedHold & Pick<Hold, 'jobId' | 'tokens'>)[]> {
+  const { rows } = await db.pool.query<DeletedHold & Pick<Hold, 'jobId' | 'tokens'>>(
     `select h.id as "holdId", h.subscription_id as "subscriptionId", h.job_id as "jobId", h.tokens
      from token_holds h left join jobs j on j.id = h.job_id
      where h.id > $1 and ($2::uuid is null or h.account_id = $2)

@@ -1,11 +1,11 @@
-/** What was learnt of a model, kept over restarts and shared by all workers. */
+/** What workers have learnt about a model, shared between them and kept over restarts. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database } from '../../connect.ts';
 import { omitColumns, type Selected } from '../../schema/columns.ts';
 import { modelTraits } from '../../schema/index.ts';
 
 const traitColumns = omitColumns(modelTraits, ['provider', 'model', 'updatedAt']);
-/** Factors: tokens that it reports of an input for each one that we count, 1 to 8. */
+/** The factors are input tokens that the model reports for each token that we estimate: 1 to 8. */
 export type ModelTraits = Selected<typeof traitColumns>;
 
 export async function readModelTraits(db: Database, provider: string, model: string): Promise<ModelTraits | undefined> {
@@ -16,7 +16,7 @@ export async function readModelTraits(db: Database, provider: string, model: str
   return rows[0];
 }
 
-/** Keeps what a worker has learnt last. */
+/** Replaces a model's traits. */
 export async function writeModelTraits(
   db: Database,
   provider: string,
@@ -30,14 +30,4 @@ export async function writeModelTraits(
       target: [modelTraits.provider, modelTraits.model],
       set: { ...traits, updatedAt: sql`now()` },
     });
-}
-
-/** Tokens of the last 24 hours that an account's unusable answers used and that were not billed. */
-export async function readMalformedTokens(db: Database, accountId: string): Promise<number> {
-  const { rows } = await db.pool.query<{ tokens: number }>(
-    `select coalesce(sum(total_tokens), 0)::bigint as tokens from ai_usage_log
-     where account_id = $1 and outcome = 'malformed' and billed_tokens = 0 and created_at > now() - interval '24 hours'`,
-    [accountId],
-  );
-  return rows[0]?.tokens ?? 0;
 }

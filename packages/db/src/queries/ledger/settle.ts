@@ -3,30 +3,30 @@ import { storableStrings } from '@tally/core';
 import type { Database } from '../../connect.ts';
 import type { RowOf } from '../../schema/columns.ts';
 import type { aiUsageLog, JobStatus, jobSteps, subscriptionBalances } from '../../schema/index.ts';
-import type { Snapshot } from './holds.ts';
+import { type Snapshot, toSnapshot } from './holds.ts';
 
 type Usage = typeof aiUsageLog.$inferSelect;
 export type Evidence = Usage['evidence'];
 
-/** One model call that was sent, as the log will have it. Token counts are non-negative integers. */
+/** One model call that was sent, as it is logged. Token counts are non-negative integers. */
 export type CallRecord = Omit<
   Usage,
   'id' | 'createdAt' | 'reason' | 'billedTokens' | 'refusedUsage' | 'providerRequestId'
 > & {
   holdId: string;
-  /** What the reserve granted: billing stops there, or where the hold for the difference ends. */
+  /** What the reserve granted: no more than this and `excess` is billed. */
   holdTokens: number;
-  /** Where the call used more than that: a second hold, for as much of the difference as was free. */
+  /** The second hold of a call that used more, for as much of the difference as was free. */
   excess?: { holdId: string; tokens: number } | undefined;
-  /** False where the tenant must not pay: the call failed, or its answer was not what the task asked for. */
+  /** False where the tenant must not pay: the call failed, or its answer was unusable. */
   billable: boolean;
-  /** What the step gives the task, kept for replay until the job is completed; undefined where it gave nothing. */
+  /** The step's output, stored for replay until the job is completed; undefined where it has none. */
   output?: unknown;
   refusedUsage?: unknown;
   providerRequestId?: string | undefined;
 };
 
-/** Where a job goes from `running`, under its fence. */
+/** A job's next state after `running`, under its fence. */
 export type Move = {
   jobId: string;
   fence: number;
@@ -34,11 +34,11 @@ export type Move = {
   result?: unknown;
   error?: string;
   errorCode?: string;
-  /** For `queued`: how long to wait before the next claim. */
+  /** For `queued`: delay before the next claim. */
   delayMs?: number;
-  /** For `queued`: the attempt did not count, tokens were only held by others. */
+  /** For `queued`: the attempt is not counted. */
   snooze?: boolean;
-  /** For `queued`: what it waits for, shown to clients. */
+  /** For `queued`: shown to clients. */
   progress?: 'waiting_for_provider';
 };
 
@@ -53,7 +53,7 @@ export type SettleOutcome = {
         subscriptionId: string;
       }
     | undefined;
-  /** False where the job was no longer running under that fence, or had been moved by an earlier try of this very call. */
+  /** False where the job was not running under that fence, or an earlier try of this settlement had moved it. */
   moved: boolean;
 };
 
@@ -74,7 +74,7 @@ export async function settle(db: Database, settlements: Settlement[]): Promise<S
     values: [toJson(calls), toJson(moves)],
   });
   const byId = new Map(rows.map((row) => [`${row.kind} ${row.id}`, row]));
-  // Of several attempts of one job the latest was the one that could move it.
+  // Of several attempts of one job in a batch, only the latest can have moved it.
   const latest = new Map<string, number>();
   for (const { job_id, fence } of moves) latest.set(job_id, Math.max(fence, latest.get(job_id) ?? 0));
   return settlements.map(({ call, move }) => {
@@ -87,18 +87,14 @@ export async function settle(db: Database, settlements: Settlement[]): Promise<S
               verdict: row.verdict,
               billedTokens: row.billed_tokens,
               subscriptionId: row.subscription_id,
-              snapshot: {
-                tokensGranted: row.tokens_granted,
-                tokensConsumed: row.tokens_consumed,
-                version: row.version,
-              },
+              snapshot: toSnapshot(row),
             },
       moved: move !== undefined && byId.has(`move ${move.jobId}`) && latest.get(move.jobId) === move.fence,
     };
   });
 }
 
-// jsonb takes neither NUL nor half a surrogate pair. A model's answer may have both, and is paid for all the same.
+// jsonb accepts neither NUL nor lone surrogates. A model's answer may contain both, and is billed all the same.
 const refusedByJsonb = /\\u(?:0000|d[89a-f])/;
 
 function toJson(value: object): string {
@@ -125,7 +121,7 @@ function toCallJson(call: CallRecord, move: Move | undefined): object {
     excess_hold_id: call.excess?.holdId ?? null,
     excess_tokens: call.excess?.tokens ?? 0,
     billable: call.billable,
-    // A job that completes in the same statement is never run again: nothing would ever read its step.
+    // A job that completes in the same statement never replays its steps.
     keep_output: move?.status !== 'completed',
     output: move?.status === 'completed' ? null : (call.output ?? null),
     evidence: call.evidence,
@@ -150,7 +146,7 @@ function toMoveJson(move: Move) {
   };
 }
 
-/** The outputs of the steps that a job has paid for already, by name. */
+/** The stored outputs of a job's steps, by step name. */
 export async function readSteps(db: Database, jobId: string): Promise<Map<string, unknown>> {
   const { rows } = await db.hot.query<Pick<RowOf<typeof jobSteps>, 'step' | 'output'>>({
     name: 'read_steps',
