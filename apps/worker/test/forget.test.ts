@@ -258,3 +258,23 @@ describe('fixed retention', () => {
     expect(left.rowCount).toBe(3);
   });
 });
+
+describe('e-mail links', () => {
+  it('are deleted by housekeeping a day after they expire', async () => {
+    await db.pool.query(
+      `insert into email_links (token_hash, account_id, purpose, password_hash, expires_at)
+       select sha256(u.hours::text::bytea), $1, 'confirm', 'a hash', now() - make_interval(hours => u.hours)
+       from unnest(array[23, 25]) as u (hours)`,
+      [accountId],
+    );
+    const worker = await startWorker(config, testLog);
+    onTestFinished(() => worker.close());
+    await queues.maintenance.add('forget e-mail links', {});
+    const links = () =>
+      db.pool.query(`select token_hash = sha256('23') as "isYounger" from email_links where account_id = $1`, [
+        accountId,
+      ]);
+    await until(async () => (await links()).rows.length === 1);
+    expect((await links()).rows).toEqual([{ isYounger: true }]);
+  });
+});

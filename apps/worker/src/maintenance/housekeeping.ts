@@ -1,5 +1,5 @@
 /** Housekeeping on the maintenance queue: work that no balance depends on, since Redis may lose its schedule. */
-import { deleteOldEvents, deleteOldIdempotencyKeys, expireJobs } from '@tally/db';
+import { deleteOldEmailLinks, deleteOldEvents, deleteOldIdempotencyKeys, expireJobs } from '@tally/db';
 import { maintenanceQueue, queuePrefix } from '@tally/queue';
 import { type ConnectionOptions, Worker } from 'bullmq';
 import { queueRetryMs, type WorkerServices } from '../services.ts';
@@ -19,6 +19,7 @@ const housekeeping: readonly HousekeepingJob[] = [
     everyMs: 60_000,
     run: ({ db }) => inPages(() => deleteOldIdempotencyKeys(db, page)),
   },
+  { name: 'forget e-mail links', everyMs: 60_000, run: ({ db }) => inPages(() => deleteOldEmailLinks(db, page)) },
   { name: 'forget jobs', everyMs: 60_000, run: retentionJob('jobs', (days) => days.jobsDays, expireJobs) },
   { name: 'forget events', everyMs: 60_000, run: retentionJob('events', (days) => days.eventsDays, deleteOldEvents) },
   {

@@ -84,7 +84,7 @@ async function sendChanges(
 ): Promise<void> {
   const wait = { limitMs: services.eventStreams.limits.heartbeatMs, signal };
   // Makes proxies pass the headers on at once; the jitter spreads the reconnects of clients dropped together.
-  await stream.write(`retry: ${Math.round(1_000 + Math.random() * 1_000)}\n\n`);
+  await stream.write(`retry: ${Math.floor(1_000 + Math.random() * 1_000)}\n\n`);
   let next: JobState | 'unchanged' | 'gone' = state;
   while (!signal.aborted && next !== 'gone') {
     if (next === 'unchanged') await stream.write(': still there\n\n');
