@@ -3,16 +3,17 @@ import { type Billing, createBilling } from '@tally/billing';
 import {
   connectRedis,
   createLogger,
+  isId,
   loadConfig,
   redisReady,
   type SealKeys,
   sealKeysOf,
+  TallyError,
   warnOfRedis,
 } from '@tally/core';
-import { connectDatabase } from '@tally/db';
+import { type Account, connectDatabase, type Database, findAccount, findAccountByEmail } from '@tally/db';
 import { openQueues, type Queues } from '@tally/queue';
 import { tasks } from '@tally/tasks';
-import { requireAccount } from './find-account.ts';
 
 export type OpsServices = Billing & { billing: Billing; queues: Queues; production: boolean; sealKeys: SealKeys };
 
@@ -50,4 +51,11 @@ export async function withServices(verb: (services: OpsServices) => Promise<numb
 export async function accountOf({ db }: Billing, email: string | undefined): Promise<string | undefined> {
   if (email === undefined) return undefined;
   return (await requireAccount(db, email)).id;
+}
+
+/** By e-mail address, or by id, which an erased account still has. @throws TallyError `not_found` */
+export async function requireAccount(db: Database, emailOrId: string): Promise<Account> {
+  const account = await (isId(emailOrId) ? findAccount(db, emailOrId) : findAccountByEmail(db, emailOrId));
+  if (account === undefined) throw new TallyError('not_found', `There is no account ${emailOrId}`);
+  return account;
 }

@@ -1,6 +1,6 @@
 /** Authorization middleware and checks: account, login, recent login, operator, password. */
 import { type Config, sealKeysOf, TallyError } from '@tally/core';
-import { type Account, findAccount } from '@tally/db';
+import { type Account, type Database, findAccount } from '@tally/db';
 import type { Context, MiddlewareHandler } from 'hono';
 import { originOf } from '../http/origin.ts';
 import { limits } from '../limits.ts';
@@ -88,8 +88,7 @@ export async function requirePassword(
   c: Context<ApiEnv>,
   given: { password: string; code?: string | undefined },
 ): Promise<Account> {
-  const account = await findAccount(db, c.get('identity').accountId);
-  if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+  const account = await readOwnAccount(db, c);
   const sealKeys = sealKeysOf(config);
   const known = await rateLimits.passwordAttempt(account.email, originOf(c, config), () =>
     checkCredentials({ db, rateLimits, sealKeys }, account, given),
@@ -97,4 +96,11 @@ export async function requirePassword(
   if (known === undefined) throw new TallyError('unauthenticated', 'The current password, or the code, is wrong');
   requireCodeOf(account, given.code);
   return known;
+}
+
+/** The row of a logged-in account. @throws TallyError `unauthenticated` where it has been erased meanwhile */
+export async function readOwnAccount(db: Database, c: Context<ApiEnv>): Promise<Account> {
+  const account = await findAccount(db, c.get('identity').accountId);
+  if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+  return account;
 }

@@ -2,6 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance } from '@tally/billing';
 import { listPlans, readStorage, readUsage } from '@tally/db';
+import { bodyOf } from '../rows.ts';
 import {
   AiUsage,
   bearer,
@@ -14,6 +15,15 @@ import {
 } from '../schemas.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';
 
+const Usage = z.object({
+  day: z.string(),
+  task: z.string(),
+  model: z.string(),
+  calls: z.int(),
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  tokens_billed: z.int(),
+});
 const base = { tags: ['Billing'], security: bearer };
 const overview = createRoute({
   ...base,
@@ -62,17 +72,7 @@ const usage = createRoute({
   request: { query: z.object({ days: z.coerce.number().int().min(1).max(366).default(31) }) },
   responses: {
     200: jsonResponse('Newest day first', {
-      usage: z.array(
-        z.object({
-          day: z.string(),
-          task: z.string(),
-          model: z.string(),
-          calls: z.int(),
-          input_tokens: z.int(),
-          output_tokens: z.int(),
-          tokens_billed: z.int(),
-        }),
-      ),
+      usage: z.array(Usage),
     }),
     ...errorResponses(400, 401),
   },
@@ -83,22 +83,11 @@ export function billingRoutes({ db, billing }: ApiServices) {
     .openapi(overview, async (c) => {
       const { accountId } = c.get('identity');
       const [standing, storage] = await Promise.all([getBalance(billing, accountId), readStorage(db.pool, accountId)]);
-      const { balance } = standing;
+      const { total_tokens_consumed: ai_tokens_total, ...tokens } = toAiUsage(standing);
       const { status, refusal } = toSubscription(standing);
-      return c.json(
-        {
-          success: true as const,
-          ai_tokens_total: balance.consumedTokens,
-          original_tokens_included: balance.grantedTokens,
-          actual_tokens_remaining: balance.remainingTokens,
-          tokens_held: balance.heldTokens,
-          storage_bytes_used: storage.usedBytes,
-          storage_bytes_limit: storage.limitBytes,
-          status,
-          refusal,
-        },
-        200,
-      );
+      const stored = { storage_bytes_used: storage.usedBytes, storage_bytes_limit: storage.limitBytes };
+      const body = { ai_tokens_total, ...tokens, tokens_held: standing.balance.heldTokens, ...stored, status, refusal };
+      return c.json({ success: true as const, ...body }, 200);
     })
     .openapi(subscription, async (c) => {
       const standing = await getBalance(billing, c.get('identity').accountId);
@@ -106,35 +95,12 @@ export function billingRoutes({ db, billing }: ApiServices) {
     })
     .openapi(plans, async (c) => {
       const [all, standing] = await Promise.all([listPlans(db), getBalance(billing, c.get('identity').accountId)]);
-      return c.json(
-        {
-          success: true as const,
-          plans: all.map(({ id, name, tokens, periodDays }) => ({ id, name, tokens, period_days: periodDays })),
-          current: {
-            plan: standing.subscription?.plan.id ?? null,
-            tokens_remaining: standing.balance.remainingTokens,
-            ai_usage: toAiUsage(standing),
-          },
-        },
-        200,
-      );
+      const tokens = { tokens_remaining: standing.balance.remainingTokens, ai_usage: toAiUsage(standing) };
+      const current = { plan: standing.subscription?.plan.id ?? null, ...tokens };
+      return c.json({ success: true as const, plans: all.map(bodyOf(Plan)), current }, 200);
     })
     .openapi(usage, async (c) => {
       const rows = await readUsage(db, c.get('identity').accountId, c.req.valid('query').days);
-      return c.json(
-        {
-          success: true as const,
-          usage: rows.map((row) => ({
-            day: row.day,
-            task: row.task,
-            model: row.model,
-            calls: row.calls,
-            input_tokens: row.inputTokens,
-            output_tokens: row.outputTokens,
-            tokens_billed: row.billedTokens,
-          })),
-        },
-        200,
-      );
+      return c.json({ success: true as const, usage: rows.map(bodyOf(Usage)) }, 200);
     });
 }

@@ -1,11 +1,10 @@
 /** Liveness (/health), readiness (/ready) and metrics (/metrics). */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TallyError } from '@tally/core';
+import { isSameSecret, TallyError } from '@tally/core';
 import { countWorkers, providerKeys, readProviderState } from '@tally/queue';
 import { Hono } from 'hono';
 import { bearerOf, operatorRefusal } from '../auth/require.ts';
-import { isSameSecret } from '../auth/same-secret.ts';
 import { sendError } from '../http/errors.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiEnv, ApiServices } from '../services.ts';

@@ -3,8 +3,7 @@ import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import { passageKinds } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { maxQuestionCharacters } from '../limits.ts';
-import { minTokensOf } from '../min-tokens.ts';
+import { maxQuestionCharacters, minTokensOf } from '../text-size.ts';
 import { toMessages } from './prompt.ts';
 
 const passagesShown = 4;

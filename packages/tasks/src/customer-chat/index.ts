@@ -3,8 +3,7 @@ import { boundedText, idFrom } from '@tally/core';
 import { z } from 'zod';
 import { type ChatTurn, type Message, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { maxCustomerCharacters, maxQuestionCharacters } from '../limits.ts';
-import { minTokensOf } from '../min-tokens.ts';
+import { maxCustomerCharacters, maxQuestionCharacters, minTokensOf } from '../text-size.ts';
 import { toBusiness, toContext } from '../untrusted-text.ts';
 
 const instructions = `You answer a customer of a business in a chat.

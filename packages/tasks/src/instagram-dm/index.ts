@@ -4,8 +4,7 @@ import { z } from 'zod';
 import { describeProduct } from '../../../extraction/src/describe-product.ts';
 import { type Said, silenceReasons } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { maxQuestionCharacters } from '../limits.ts';
-import { minTokensOf } from '../min-tokens.ts';
+import { maxQuestionCharacters, minTokensOf } from '../text-size.ts';
 import { toBusiness, toContext } from '../untrusted-text.ts';
 
 const instructions = `You answer, in a private message, somebody who commented on a business's post on Instagram.

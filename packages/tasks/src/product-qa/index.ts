@@ -4,8 +4,7 @@ import { checkPageAddress, describeProduct, maxUrlCharacters } from '@tally/extr
 import { z } from 'zod';
 import type { QaPair, QaSource, TaskContext } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { maxSourceCharacters } from '../limits.ts';
-import { minTokensOf } from '../min-tokens.ts';
+import { maxSourceCharacters, minTokensOf } from '../text-size.ts';
 import { isSupported } from './evidence.ts';
 import { toMessages } from './prompt.ts';
 import { cutSource, pieceCharacters } from './source.ts';

@@ -3,8 +3,7 @@ import { boundedText } from '@tally/core';
 import { z } from 'zod';
 import type { Message } from '../context.ts';
 import { defineTask } from '../define-task.ts';
-import { maxQuestionCharacters } from '../limits.ts';
-import { minTokensOf } from '../min-tokens.ts';
+import { maxQuestionCharacters, minTokensOf } from '../text-size.ts';
 import { delimit } from '../untrusted-text.ts';
 
 const instructions = `You write the instructions by which an assistant answers a business's customers.

@@ -1,9 +1,15 @@
 /** Routes that grant and revoke access: password, API keys, logout everywhere. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { boundedText, hashPassword, TallyError } from '@tally/core';
-import { deleteApiKey, type EndedSessions, endSessions, findAccount, insertApiKey, listApiKeys } from '@tally/db';
+import { deleteApiKey, type EndedSessions, endSessions, insertApiKey, listApiKeys } from '@tally/db';
 import { newApiKey } from '../../auth/authenticate.ts';
-import { refuseOldLogin, requireLogin, requirePassword, requireRecentLogin } from '../../auth/require.ts';
+import {
+  readOwnAccount,
+  refuseOldLogin,
+  requireLogin,
+  requirePassword,
+  requireRecentLogin,
+} from '../../auth/require.ts';
 import { limits } from '../../limits.ts';
 import { sendLink } from '../../mail/links.ts';
 import { bodyOf } from '../../rows.ts';
@@ -125,12 +131,10 @@ export function accessRoutes(services: ApiServices) {
       return c.json({ success: true as const, ...body, ...toKeyCounts(ended) }, 200);
     })
     .openapi(resend, async (c) => {
-      const { accountId } = c.get('identity');
-      const account = await findAccount(db, accountId);
-      if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      const account = await readOwnAccount(db, c);
       if (account.emailConfirmedAt !== null) throw new TallyError('conflict', 'The address is confirmed already');
       await rateLimits.mail(account.email);
-      await sendLink(services, { accountId, email: account.email, purpose: 'confirm' });
+      await sendLink(services, { accountId: account.id, email: account.email, purpose: 'confirm' });
       return c.json({ success: true as const }, 202);
     })
     .openapi(logoutEverywhere, async (c) => {

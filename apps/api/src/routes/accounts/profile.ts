@@ -1,11 +1,18 @@
 /** Routes on an account's own profile and overview. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { getBalance, remainingPercent } from '@tally/billing';
-import { TallyError } from '@tally/core';
-import { findAccount } from '@tally/db';
+import { readOwnAccount } from '../../auth/require.ts';
+import { bodyOf } from '../../rows.ts';
 import { bearer, Created, errorResponses, jsonResponse, Subscription, toSubscription } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
 
+const Profile = z.object({
+  id: z.uuid(),
+  email: z.string(),
+  role: z.enum(['tenant', 'operator']),
+  created_at: Created,
+});
+const toProfile = bodyOf(Profile);
 const percent = z.number().min(0).max(100);
 const base = { tags: ['Accounts'], security: bearer };
 const profile = createRoute({
@@ -15,13 +22,10 @@ const profile = createRoute({
   summary: 'Who am I, and how much is left',
   responses: {
     200: jsonResponse('The account', {
-      id: z.uuid(),
-      email: z.string(),
+      ...Profile.shape,
       email_confirmed: z.boolean(),
-      role: z.enum(['tenant', 'operator']),
       token_usage_remaining: percent,
       subscription_remaining: percent,
-      created_at: Created,
     }),
     ...errorResponses(401),
   },
@@ -40,32 +44,19 @@ const overview = createRoute({
 export function profileRoutes({ db, billing }: ApiServices) {
   return new OpenAPIHono<ApiEnv>()
     .openapi(profile, async (c) => {
-      const { accountId } = c.get('identity');
-      const [account, standing] = await Promise.all([findAccount(db, accountId), getBalance(billing, accountId)]);
-      if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
-      return c.json(
-        {
-          success: true as const,
-          id: account.id,
-          email: account.email,
-          email_confirmed: account.emailConfirmedAt !== null,
-          role: account.role,
-          token_usage_remaining: remainingPercent(standing).tokens,
-          subscription_remaining: remainingPercent(standing).days,
-          created_at: account.createdAt.toISOString(),
-        },
-        200,
-      );
+      const [account, standing] = await Promise.all([
+        readOwnAccount(db, c),
+        getBalance(billing, c.get('identity').accountId),
+      ]);
+      const { tokens: token_usage_remaining, days: subscription_remaining } = remainingPercent(standing);
+      const email_confirmed = account.emailConfirmedAt !== null;
+      const body = { ...toProfile(account), email_confirmed, token_usage_remaining, subscription_remaining };
+      return c.json({ success: true as const, ...body }, 200);
     })
     .openapi(overview, async (c) => {
       const standing = await getBalance(billing, c.get('identity').accountId);
-      return c.json(
-        {
-          success: true as const,
-          token_usage_remaining: remainingPercent(standing).tokens,
-          current_subscription: toSubscription(standing),
-        },
-        200,
-      );
+      const { tokens: token_usage_remaining } = remainingPercent(standing);
+      const current_subscription = toSubscription(standing);
+      return c.json({ success: true as const, token_usage_remaining, current_subscription }, 200);
     });
 }

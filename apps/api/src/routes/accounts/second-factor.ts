@@ -1,8 +1,8 @@
 /** Routes that enable and disable the second factor. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { seal, sealKeysOf, TallyError } from '@tally/core';
-import { disableSecondFactor, enableSecondFactor, findAccount, prepareSecondFactor, totpContext } from '@tally/db';
-import { requirePassword, requireRecentLogin } from '../../auth/require.ts';
+import { disableSecondFactor, enableSecondFactor, prepareSecondFactor, totpContext } from '@tally/db';
+import { readOwnAccount, requirePassword, requireRecentLogin } from '../../auth/require.ts';
 import { isCode, newRecoveryCodes, newTotp } from '../../auth/second-factor.ts';
 import { bearer, Code, errorResponses, GivenPassword, jsonBody, jsonResponse } from '../../schemas.ts';
 import type { ApiEnv, ApiServices } from '../../services.ts';
@@ -56,8 +56,7 @@ export function secondFactorRoutes(services: ApiServices) {
       return c.json({ success: true as const, secret, uri }, 201);
     })
     .openapi(enable, async (c) => {
-      const account = await findAccount(db, c.get('identity').accountId);
-      if (account === undefined) throw new TallyError('unauthenticated', 'The account is gone');
+      const account = await readOwnAccount(db, c);
       if (account.totpEnabledAt !== null || account.totpSecret === null)
         throw new TallyError('conflict', 'Get a secret first, and turn it on once');
       await rateLimits.codes.check(account.id);

@@ -71,13 +71,14 @@ const grant = createRoute({
   },
 });
 
+const acted = { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) };
 const unbook = createRoute({
   ...base,
   method: 'delete',
   path: '/api/admin/subscriptions/booked',
   summary: 'Take back a subscription that was booked and has not begun',
   request: { query: z.object({ email: z.email() }) },
-  responses: { 200: jsonResponse('The running subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+  responses: acted,
 });
 const suspend = createRoute({
   ...base,
@@ -85,7 +86,7 @@ const suspend = createRoute({
   path: '/api/admin/accounts/suspend',
   summary: 'Suspend an account: its tasks are refused, its period, balance and numbers stay as they are',
   request: jsonBody(z.object({ email: z.email(), reason: Reason })),
-  responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+  responses: acted,
 });
 const resume = createRoute({
   ...base,
@@ -93,7 +94,7 @@ const resume = createRoute({
   path: '/api/admin/accounts/resume',
   summary: 'End a suspension: nothing starts anew',
   request: jsonBody(z.object({ email: z.email() })),
-  responses: { 200: jsonResponse('The subscription', Acted), ...errorResponses(400, 401, 403, 404) },
+  responses: acted,
 });
 
 export function adminRoutes(services: ApiServices) {
@@ -126,6 +127,12 @@ export function adminRoutes(services: ApiServices) {
     email,
     subscription: toSubscription(await getBalance(billing, id)),
   });
+  const setReason = async (by: string, email: string, reason: string | null) => {
+    const account = await accountByEmail(email);
+    await setSuspended(db, account.id, reason);
+    log.info({ account_id: account.id, by }, reason === null ? 'account resumed' : 'account suspended');
+    return show(account);
+  };
   return new OpenAPIHono<ApiEnv>()
     .openapi(subscribeRoute, async (c) => {
       const input = c.req.valid('json');
@@ -171,15 +178,9 @@ export function adminRoutes(services: ApiServices) {
     })
     .openapi(suspend, async (c) => {
       const { email, reason } = c.req.valid('json');
-      const account = await accountByEmail(email);
-      await setSuspended(db, account.id, reason);
-      log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account suspended');
-      return c.json(await show(account), 200);
+      return c.json(await setReason(c.get('identity').accountId, email, reason), 200);
     })
-    .openapi(resume, async (c) => {
-      const account = await accountByEmail(c.req.valid('json').email);
-      await setSuspended(db, account.id, null);
-      log.info({ account_id: account.id, by: c.get('identity').accountId }, 'account resumed');
-      return c.json(await show(account), 200);
-    });
+    .openapi(resume, async (c) =>
+      c.json(await setReason(c.get('identity').accountId, c.req.valid('json').email, null), 200),
+    );
 }

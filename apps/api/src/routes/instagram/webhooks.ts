@@ -1,9 +1,8 @@
 /** Instagram's webhooks: verification handshake and signed events. Unsigned requests get a status and nothing else. */
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { TallyError } from '@tally/core';
+import { isSameSecret, TallyError } from '@tally/core';
 import { Hono } from 'hono';
-import { isSameSecret } from '../../auth/same-secret.ts';
 import { createArrivingBodies } from '../../http/arriving-bodies.ts';
 import { readEvents } from '../../instagram/read-events.ts';
 import { receiveEvents } from '../../instagram/receive.ts';

@@ -3,7 +3,8 @@ import type { Database } from '../../connect.ts';
 import type { aiUsageLog } from '../../schema/index.ts';
 
 type Usage = typeof aiUsageLog.$inferSelect;
-export type UsageRow = Pick<Usage, 'task' | 'model' | 'inputTokens' | 'outputTokens' | 'billedTokens'> & {
+export type UsageRow = Pick<Usage, 'task' | 'model' | 'inputTokens' | 'outputTokens'> & {
+  tokensBilled: number;
   day: string;
   calls: number;
 };
@@ -12,7 +13,7 @@ export type UsageRow = Pick<Usage, 'task' | 'model' | 'inputTokens' | 'outputTok
 export async function readUsage(db: Database, accountId: string, days: number): Promise<UsageRow[]> {
   const { rows } = await db.pool.query<UsageRow>(
     `select to_char(created_at at time zone 'utc', 'YYYY-MM-DD') as day, task, model, count(*) as calls,
-       sum(input_tokens) as "inputTokens", sum(output_tokens) as "outputTokens", sum(billed_tokens) as "billedTokens"
+       sum(input_tokens) as "inputTokens", sum(output_tokens) as "outputTokens", sum(billed_tokens) as "tokensBilled"
      from ai_usage_log
      where account_id = $1 and created_at >=
        (date_trunc('day', now() at time zone 'utc') - make_interval(days => $2 - 1)) at time zone 'utc'
