@@ -1,20 +1,13 @@
-/** The operator's commands: `npm run ops -- --help`. */
+/** The operator's commands: `npm run ops -- --help`. Each is loaded when it is called, so that `migrate` starts fast. */
 
 import { migrate } from '@tally/db';
 import { Command, InvalidArgumentError } from 'commander';
-import { showAlarms } from './commands/alarms.ts';
-import { cancelCommand } from './commands/cancel.ts';
-import { createOperator } from './commands/create-operator.ts';
-import { eraseAccount } from './commands/erase-account.ts';
-import { exportTo } from './commands/export-account.ts';
-import { rebuildRedis } from './commands/rebuild-redis.ts';
-import { releaseHolds } from './commands/release-holds.ts';
-import { type RequeueOptions, requeueCommand } from './commands/requeue.ts';
-import { reseal } from './commands/reseal.ts';
-import { resetSecondFactor } from './commands/reset-second-factor.ts';
-import { verify } from './commands/verify.ts';
-import { seedDemo } from './demo/seed-demo.ts';
-import { withServices } from './services.ts';
+import type { RequeueOptions } from './commands/requeue.ts';
+import { withDatabase } from './database.ts';
+import type { OpsServices } from './services.ts';
+
+const withServices = async (verb: (services: OpsServices) => Promise<number>) =>
+  (await import('./services.ts')).withServices(verb);
 
 const program = new Command('npm run ops --').description('Commands for the operators of a Tally installation.');
 
@@ -22,7 +15,7 @@ program
   .command('migrate')
   .description('bring the database schema up to date')
   .action(() =>
-    withServices(async ({ db }) => {
+    withDatabase(async (db) => {
       const applied = await migrate(db);
       console.log(applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`);
       return 0;
@@ -34,6 +27,7 @@ program
   .description('create the demo accounts (password tally-demo) where they are missing')
   .action(() =>
     withServices(async ({ billing, production }) => {
+      const { seedDemo } = await import('./demo/seed-demo.ts');
       const created = await seedDemo(billing, { withKey: !production });
       console.log(created.length === 0 ? 'The demo accounts are there.' : `Created ${created.join(', ')}.`);
       return 0;
@@ -43,33 +37,41 @@ program
 program
   .command('create-operator <email>')
   .description('create an operator, or make an account one; prints a new password where it made one')
-  .action((email: string) => withServices((billing) => createOperator(billing, email)));
+  .action((email: string) =>
+    withServices(async (billing) => (await import('./commands/create-operator.ts')).createOperator(billing, email)),
+  );
 
 program
   .command('reset-second-factor <email>')
   .description('turn a second factor off whose device and codes are lost; make sure first who asks')
-  .action((email: string) => withServices(({ db }) => resetSecondFactor(db, email)));
+  .action((email: string) =>
+    withDatabase(async (db) => (await import('./commands/reset-second-factor.ts')).resetSecondFactor(db, email)),
+  );
 
 program
   .command('export <email>')
   .description('write everything that is kept for an account to standard output, as JSON lines')
-  .action((email: string) => withServices(({ db }) => exportTo(process.stdout, db, email)));
+  .action((email: string) =>
+    withDatabase(async (db) => (await import('./commands/export-account.ts')).exportTo(process.stdout, db, email)),
+  );
 
 program
   .command('erase <email>')
   .description('shut an account for good and remove what it holds; the ledger stays')
   .option('--dry-run', 'only say what would be removed')
-  .action((email: string, options: { dryRun?: boolean }) => withServices(({ db }) => eraseAccount(db, email, options)));
+  .action((email: string, options: { dryRun?: boolean }) =>
+    withDatabase(async (db) => (await import('./commands/erase-account.ts')).eraseAccount(db, email, options)),
+  );
 
 program
   .command('verify')
   .description('recompute every balance from the ledger and compare it with the tables and with Redis')
-  .action(() => withServices(verify));
+  .action(() => withServices(async (services) => (await import('./commands/verify.ts')).verify(services)));
 
 program
   .command('alarms')
   .description('show what the audit found that no program may mend; exit code 1 where there is something')
-  .action(() => withServices(showAlarms));
+  .action(() => withServices(async (services) => (await import('./commands/alarms.ts')).showAlarms(services)));
 
 program
   .command('requeue [jobs...]')
@@ -80,7 +82,7 @@ program
   .option('--since <hours>', 'those that ended within so many hours', hours)
   .option('--dry-run', 'show them, and change nothing')
   .action((jobs: string[], options: RequeueOptions) =>
-    withServices((services) => requeueCommand(services, jobs, options)),
+    withServices(async (services) => (await import('./commands/requeue.ts')).requeueCommand(services, jobs, options)),
   );
 
 program
@@ -88,7 +90,7 @@ program
   .description('end queued and running jobs')
   .option('--dry-run', 'show them, and change nothing')
   .action((jobs: string[], options: { dryRun?: boolean }) =>
-    withServices((services) => cancelCommand(services, jobs, options)),
+    withServices(async (services) => (await import('./commands/cancel.ts')).cancelCommand(services, jobs, options)),
   );
 
 program
@@ -97,7 +99,7 @@ program
   .option('--account <email>', 'those of this account')
   .option('--dry-run', 'show them, and change nothing')
   .action((options: { account?: string; dryRun?: boolean }) =>
-    withServices((services) => releaseHolds(services, options)),
+    withServices(async (services) => (await import('./commands/release-holds.ts')).releaseHolds(services, options)),
   );
 
 program
@@ -106,13 +108,13 @@ program
   .option('--account <email>', 'the balances of this account alone')
   .option('--dry-run', 'count them, and change nothing')
   .action((options: { account?: string; dryRun?: boolean }) =>
-    withServices((services) => rebuildRedis(services, options)),
+    withServices(async (services) => (await import('./commands/rebuild-redis.ts')).rebuildRedis(services, options)),
   );
 
 program
   .command('reseal')
   .description('seal stored secrets anew with ENCRYPTION_KEY, where they were sealed with ENCRYPTION_KEY_ALSO')
-  .action(() => withServices(reseal));
+  .action(() => withServices(async (services) => (await import('./commands/reseal.ts')).reseal(services)));
 
 function hours(text: string): number {
   const value = Number(text);

@@ -80,11 +80,9 @@ describe('parsing a page in a child process', { timeout: 60_000 }, () => {
   });
 
   it('is killed at its timeout, and the next page gets a new child', async () => {
-    const read = open({ deadlineMs: 3_000 });
-    const { outcome, blockedMs } = await measured(() =>
-      Promise.all([deep, deep, deep].map((each) => failure(read(each)))),
-    );
-    expect(outcome).toEqual([tooComplex, tooComplex, tooComplex]);
+    const read = open({ deadlineMs: 5_000 });
+    const { outcome, blockedMs } = await measured(() => Promise.all([deep, deep].map((each) => failure(read(each)))));
+    expect(outcome).toEqual([tooComplex, tooComplex]);
     expect(blockedMs).toBeLessThan(2_000);
     expect(await read(plain)).toBe('Shop\nHello');
   });

@@ -4,5 +4,5 @@ export { ModelAnswer, ModelProduct } from './model/answer.ts';
 export * from './page.ts';
 export * from './page-address.ts';
 export * from './product.ts';
-export type { PageHead } from './read-page.ts';
-export * as pageReading from './read-page.ts';
+// Its parser is loaded only where pages are read: import it from @tally/extraction/read-page.
+export type { PageHead, pageReading } from './read-page.ts';

@@ -62,3 +62,6 @@ export function readPageText({ page, maxCharacters }: { page: RenderedPage; maxC
   const lines = passages.filter(({ beside }) => !beside).map((passage) => passage.text);
   return [title, ...lines].join('\n').slice(0, maxCharacters);
 }
+
+/** By name, as the worker asks a child process for them. */
+export const pageReading = { readProducts, concludeProducts, readPageText };

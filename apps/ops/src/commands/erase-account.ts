@@ -1,7 +1,7 @@
 /** `npm run ops -- erase EMAIL [--dry-run]`: closes an account and removes its data; the ledger is kept. */
 import { hashUnknownPassword } from '@tally/core';
 import { beginErasure, countErasable, type Database, eraseRows, type Removed } from '@tally/db';
-import { requireAccount } from '../services.ts';
+import { requireAccount } from '../database.ts';
 
 /** Erases, or prints what would be removed. Repeating it by id resumes an erasure. Returns the exit code. */
 export async function eraseAccount(

@@ -2,7 +2,7 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Database, exportAccount } from '@tally/db';
-import { requireAccount } from '../services.ts';
+import { requireAccount } from '../database.ts';
 
 /** Writes the account's lines to `out` with backpressure, and leaves it open. Returns the exit code. */
 export async function exportTo(out: Writable, db: Database, emailOrId: string): Promise<number> {

@@ -2,8 +2,9 @@
 import { repairRedis } from '@tally/billing';
 import { listSubscriptionIds } from '@tally/db';
 import { forgetQueues } from '@tally/queue';
+import { accountOf } from '../database.ts';
 import { eachPage } from '../pages.ts';
-import { accountOf, type OpsServices } from '../services.ts';
+import type { OpsServices } from '../services.ts';
 
 /**
  * The ledger's accounts are hydrated by their next reserve. The queues are refilled by a worker within seconds;

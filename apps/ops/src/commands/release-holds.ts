@@ -1,8 +1,9 @@
 /** `npm run ops -- release-holds`: releases holds of calls that can no longer be settled. */
 import { removeFromRedis } from '@tally/billing';
 import { deleteHolds, listDeadHolds } from '@tally/db';
+import { accountOf } from '../database.ts';
 import { eachPage } from '../pages.ts';
-import { accountOf, type OpsServices } from '../services.ts';
+import type { OpsServices } from '../services.ts';
 
 /** Releases them in Postgres, then in Redis; holds of running calls stay. Returns the exit code. */
 export async function releaseHolds(

@@ -2,8 +2,9 @@
 import { isId } from '@tally/core';
 import { type EndedJob, listRequeueable } from '@tally/db';
 import { requeue } from '@tally/queue';
+import { accountOf } from '../database.ts';
 import { eachPage } from '../pages.ts';
-import { accountOf, type OpsServices } from '../services.ts';
+import type { OpsServices } from '../services.ts';
 
 export type RequeueOptions = {
   code?: string;

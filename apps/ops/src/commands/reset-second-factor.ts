@@ -1,6 +1,6 @@
 /** `npm run ops -- reset-second-factor EMAIL`: for an account whose device and recovery codes are lost. */
 import { type Database, disableSecondFactor, endSessions } from '@tally/db';
-import { requireAccount } from '../services.ts';
+import { requireAccount } from '../database.ts';
 
 /** Disables the second factor and ends every session. Returns the exit code. */
 export async function resetSecondFactor(db: Database, email: string): Promise<number> {

@@ -1,6 +1,6 @@
 /** A child process that parses pages, one at a time, and exits with the worker that started it. */
 import { Worker } from 'node:worker_threads';
-import { pageReading } from '@tally/extraction';
+import { pageReading } from '@tally/extraction/read-page';
 import { worker } from 'workerpool';
 import type { Outcome } from './pool.ts';
 

@@ -1,7 +1,8 @@
 /** Runs the extraction task on HTML with a model function, without browser, network or database. */
 import { randomUUID } from 'node:crypto';
 import { createLogger } from '@tally/core';
-import { type ExtractedProduct, type ModelAnswer, type ModelProduct, pageReading } from '@tally/extraction';
+import type { ExtractedProduct, ModelAnswer, ModelProduct } from '@tally/extraction';
+import { pageReading } from '@tally/extraction/read-page';
 import type { AnswerFormat, LlmRequest, TaskContext } from '../../src/context.ts';
 import { productExtraction } from '../../src/product-extraction/index.ts';
 

@@ -1,6 +1,7 @@
 /** Runs one Chromium: started when the first page needs it, and restarted after it ended. */
 import { type Logger, TallyError } from '@tally/core';
-import { type Browser, type BrowserContext, type CDPSession, chromium } from 'playwright';
+import type { Browser, BrowserContext, CDPSession } from 'playwright';
+import { playwright } from './find-chromium.ts';
 import { type MemoryWatch, watchMemory } from './memory-watch.ts';
 import { chromiumCommand } from './run-as.ts';
 
@@ -142,6 +143,7 @@ async function launch(chromiumPath: string | undefined, log: Logger): Promise<Br
   if (command === undefined)
     throw new TallyError('internal', 'Chromium is not installed on the worker, so no page can be read');
   const { executablePath, env, hasSandbox } = command;
+  const chromium = await playwright();
   return chromium.launch({
     executablePath,
     args: flags,

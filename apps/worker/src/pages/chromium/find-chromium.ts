@@ -3,7 +3,6 @@
 import { execFile } from 'node:child_process';
 import { homedir, tmpdir } from 'node:os';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright';
 
 const installed = [
   '/usr/bin/chromium',
@@ -29,10 +28,13 @@ export const chromiumEnvironment = {
  * chromium-browser may be a stub that prints how to install one. @param configured the only path to try (CHROMIUM_PATH)
  */
 export async function findChromium(configured?: string): Promise<string | undefined> {
-  for (const path of configured ? [configured] : [chromium.executablePath(), ...installed])
-    if (await runs(path)) return path;
+  const paths = configured ? [configured] : [(await playwright()).executablePath(), ...installed];
+  for (const path of paths) if (await runs(path)) return path;
   return undefined;
 }
+
+/** Loaded with the first page: a process that opens none starts a third of a second sooner. */
+export const playwright = async () => (await import('playwright')).chromium;
 
 async function runs(path: string): Promise<boolean> {
   try {
