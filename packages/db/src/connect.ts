@@ -1,8 +1,9 @@
 /** Connections to Postgres: a pool for hot statements, one for everything else, and a connection for advisory locks. */
+
 import { isUnreachable, type Logger } from '@tally/core';
-import { DrizzleQueryError } from 'drizzle-orm';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
+import { DrizzleQueryError, drizzle } from './drizzle.ts';
 
 /** Everything that queries need. Made by {@link connectDatabase}, closed by its owner. */
 export type Database = {

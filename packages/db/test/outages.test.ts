@@ -1,6 +1,6 @@
-import { DrizzleQueryError } from 'drizzle-orm';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { DrizzleQueryError } from '../src/drizzle.ts';
 import { isSerializationConflict, isUnavailable, isUniqueViolation } from '../src/index.ts';
 
 const refusal = (code: string, severity = 'ERROR') =>

@@ -1,12 +1,14 @@
 /** The Drizzle schema and the migrated database have the same tables and columns. */
+
 import { newDatabase, testLog } from '@tally/testing/vitest';
-import { is, SQL, sql } from 'drizzle-orm';
-import { getTableConfig, type PgColumn, PgDialect, PgTable } from 'drizzle-orm/pg-core';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 import { expect, it, onTestFinished } from 'vitest';
+import { getTableConfig, is, PgDialect, PgTable, SQL, sql } from '../src/drizzle.ts';
 import { connectDatabase, type Database } from '../src/index.ts';
 import * as schema from '../src/schema/index.ts';
 
-const toSql = (expression: SQL): string => new PgDialect().sqlToQuery(expression.inlineParams()).sql;
+const toSql = (expression: InstanceType<typeof SQL>): string =>
+  new PgDialect().sqlToQuery(expression.inlineParams()).sql;
 
 /** A column's definition in `create table`. */
 function toDefinition(column: PgColumn): string {

@@ -1,7 +1,9 @@
 /** Statements that many tables share: an account's row, a page of its rows, and the deletion of one. */
-import { and, desc, eq, lt, type SQL } from 'drizzle-orm';
+
+import type { SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../connect.ts';
+import { and, desc, eq, lt } from '../drizzle.ts';
 import type { Selected, Selection } from '../schema/columns.ts';
 
 type OwnTable = PgTable & { accountId: PgColumn; id: PgColumn };

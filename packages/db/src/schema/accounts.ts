@@ -1,5 +1,5 @@
 /** Accounts and their credentials. */
-import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { integer, pgTable, text, uuid } from '../drizzle.ts';
 import { bytea, int8, timestamptz } from './types.ts';
 
 export const accounts = pgTable('accounts', {

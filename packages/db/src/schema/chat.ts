@@ -1,5 +1,5 @@
 /** Conversations with customers, by API or on Instagram. */
-import { boolean, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { boolean, pgTable, text, uuid } from '../drizzle.ts';
 import { timestamptz } from './types.ts';
 
 export const conversations = pgTable('conversations', {

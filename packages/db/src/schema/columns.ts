@@ -1,6 +1,8 @@
 /** Selections of columns, for Drizzle, for SQL and for row types. */
-import { type GetColumnData, getTableColumns, type InferSelectModel, type SQL } from 'drizzle-orm';
+
+import type { GetColumnData, InferSelectModel, SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
+import { getTableColumns } from '../drizzle.ts';
 
 type Columns = Record<string, PgColumn>;
 type ColumnsOf<Table extends PgTable> = Table['_']['columns'];

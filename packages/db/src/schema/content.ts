@@ -1,5 +1,5 @@
 /** The content that answers are drawn from. */
-import { boolean, customType, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { boolean, customType, integer, jsonb, pgTable, text, uuid } from '../drizzle.ts';
 import { bytea, money, timestamptz } from './types.ts';
 
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });

@@ -1,6 +1,5 @@
 /** Instagram: connected accounts, workflows for comments, received events, and sent messages. */
-import { sql } from 'drizzle-orm';
-import { boolean, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { boolean, integer, jsonb, pgTable, sql, text, uuid } from '../drizzle.ts';
 import { timestamptz } from './types.ts';
 
 export const instagramAccounts = pgTable('instagram_accounts', {

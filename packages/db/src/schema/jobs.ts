@@ -1,5 +1,5 @@
 /** Jobs, the stored outputs of their steps, and idempotency keys. */
-import { integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { integer, jsonb, pgTable, text, uuid } from '../drizzle.ts';
 import { bytea, timestamptz } from './types.ts';
 
 /** A job's life: `queued → running → completed | failed | rejected | cancelled`. */

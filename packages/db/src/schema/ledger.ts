@@ -1,5 +1,5 @@
 /** Plans and periods, the ledger's two logs and their balances, traits of models, and alarms. */
-import { boolean, integer, jsonb, pgTable, real, text, uuid } from 'drizzle-orm/pg-core';
+import { boolean, integer, jsonb, pgTable, real, text, uuid } from '../drizzle.ts';
 import { int8, timestamptz } from './types.ts';
 
 export const plans = pgTable('plans', {

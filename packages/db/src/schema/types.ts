@@ -1,5 +1,5 @@
 /** Column types that several tables share. */
-import { bigint, customType, numeric, timestamp } from 'drizzle-orm/pg-core';
+import { bigint, customType, numeric, timestamp } from '../drizzle.ts';
 
 export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 export const timestamptz = <Name extends string>(name: Name) => timestamp(name, { withTimezone: true });

@@ -1,7 +1,8 @@
 /** Accounts and their API keys. */
+
 import { newId } from '@tally/core';
-import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { and, eq, inArray, isNotNull, isNull, sql } from '../../drizzle.ts';
 import { pickColumns, type Selected } from '../../schema/columns.ts';
 import { accounts, apiKeys } from '../../schema/index.ts';
 import { deleteOwn, listOwn } from '../own-rows.ts';

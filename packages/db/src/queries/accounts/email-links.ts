@@ -1,8 +1,9 @@
 /** Links sent by e-mail, which prove that their reader has the address. */
+
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
-import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { and, eq, gt, isNull, sql } from '../../drizzle.ts';
 import { accounts, apiKeys, emailLinks, recoveryCodes, signupPlans, subscriptions } from '../../schema/index.ts';
 import { type NewPeriod, startPeriodIn } from '../ledger/subscriptions.ts';
 import type { Account } from './accounts.ts';

@@ -1,7 +1,8 @@
 /** Erasing an account: its content is deleted, the ledger stays. Begun at once, finished in pages, safe to repeat. */
+
 import { minId } from '@tally/core';
-import { and, asc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
+import { and, asc, eq, isNotNull, isNull, sql } from '../../drizzle.ts';
 import { accounts, apiKeys, instagramAccounts } from '../../schema/index.ts';
 import { endSubscription } from '../ledger/subscriptions.ts';
 import type { Account } from './accounts.ts';

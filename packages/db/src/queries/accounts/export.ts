@@ -1,7 +1,8 @@
 /** The export of an account's data as JSON lines, under the columns' own names. */
-import { getTableColumns, getTableName } from 'drizzle-orm';
+
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../../connect.ts';
+import { getTableColumns, getTableName } from '../../drizzle.ts';
 import { omitColumns, pickColumns } from '../../schema/columns.ts';
 import * as tables from '../../schema/index.ts';
 import { summaryColumns } from '../jobs/jobs.ts';

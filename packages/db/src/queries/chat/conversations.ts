@@ -1,7 +1,8 @@
 /** Conversations as their owner sees them: reading, pausing, answering by hand, correcting. */
+
 import { newId } from '@tally/core';
-import { and, desc, eq, ne, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
+import { and, desc, eq, ne, sql } from '../../drizzle.ts';
 import { omitColumns, pickColumns, type Selected } from '../../schema/columns.ts';
 import { conversations, messages } from '../../schema/index.ts';
 import { requireStorage } from '../accounts/storage.ts';

@@ -1,6 +1,7 @@
 /** The reply of a job to the messages that it has claimed. */
-import { and, eq, isNull, sql } from 'drizzle-orm';
+
 import type { Transaction } from '../../connect.ts';
+import { and, eq, isNull, sql } from '../../drizzle.ts';
 import type { RowOf } from '../../schema/columns.ts';
 import { conversations, messages } from '../../schema/index.ts';
 import { type ChatJob, type Conversation, closeUnanswered, type PendingMessage } from './turns.ts';

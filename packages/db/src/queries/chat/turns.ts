@@ -1,7 +1,9 @@
 /** Turns of a conversation: messages are answered in order, and those that come together get one reply. */
+
 import { newId } from '@tally/core';
-import { and, desc, eq, gt, isNull, type SQL, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import type { Transaction } from '../../connect.ts';
+import { and, desc, eq, gt, isNull, sql } from '../../drizzle.ts';
 import { pickColumns, type Selected } from '../../schema/columns.ts';
 import { conversations, messages } from '../../schema/index.ts';
 import { isOptedOut } from '../instagram/sends.ts';

@@ -1,8 +1,9 @@
 /** Products: upserted by extractions, corrected by their owner, searched for answers. */
+
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
-import { and, eq, inArray, not, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { and, eq, inArray, not, sql } from '../../drizzle.ts';
 import { omitColumns, type Selected, selectList } from '../../schema/columns.ts';
 import { qaPairs, products as table } from '../../schema/index.ts';
 import { normalise } from '../../search-terms.ts';

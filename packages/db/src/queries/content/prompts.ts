@@ -1,6 +1,7 @@
 /** A business's instructions for its answers, in versions; the highest is in use. */
-import { and, desc, eq, lte } from 'drizzle-orm';
+
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { and, desc, eq, lte } from '../../drizzle.ts';
 import { omitColumns, type RowOf, type Selected, selectList } from '../../schema/columns.ts';
 import { prompts } from '../../schema/index.ts';
 

@@ -1,7 +1,8 @@
 /** Connected Instagram accounts: their state and their sealed access tokens. */
+
 import { newId } from '@tally/core';
-import { and, eq, ne, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
+import { and, eq, ne, sql } from '../../drizzle.ts';
 import { omitColumns, pickColumns, type Selected, selectList } from '../../schema/columns.ts';
 import { instagramAccounts } from '../../schema/index.ts';
 import { lockAccount } from '../accounts/accounts.ts';

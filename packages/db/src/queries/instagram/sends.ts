@@ -1,6 +1,7 @@
 /** Sending at most once: a send is recorded before it begins, and its outcome after it. */
-import { and, eq, isNull, max, ne, sql } from 'drizzle-orm';
+
 import { type Database, inRepeatedTransaction, type Transaction } from '../../connect.ts';
+import { and, eq, isNull, max, ne, sql } from '../../drizzle.ts';
 import { pickColumns, type Selected, selectList, toArrays } from '../../schema/columns.ts';
 import { instagramOptOuts, instagramSends, messages } from '../../schema/index.ts';
 

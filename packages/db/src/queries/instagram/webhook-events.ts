@@ -1,7 +1,8 @@
 /** Webhook events, each stored once, and their effects, in the transaction that is committed before the 200. */
+
 import { newId } from '@tally/core';
-import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../connect.ts';
+import { and, desc, eq, sql } from '../../drizzle.ts';
 import { omitColumns, pickColumns, type RowOf, type Selected, selectList, toArrays } from '../../schema/columns.ts';
 import type { instagramOptOuts, messages, workflows } from '../../schema/index.ts';
 import { instagramAccounts, jobs, webhookEvents } from '../../schema/index.ts';

@@ -1,7 +1,8 @@
 /** Workflows: which comments are answered, and with what. */
+
 import { newId, TallyError } from '@tally/core';
-import { eq, getTableColumns } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { eq, getTableColumns } from '../../drizzle.ts';
 import { products, workflows } from '../../schema/index.ts';
 import { lockAccount } from '../accounts/accounts.ts';
 import { deleteOwn, findOwn, isOwn, listOwn, type OwnPage } from '../own-rows.ts';

@@ -1,6 +1,7 @@
 /** Writes under a job's fence, which only the worker that owns the job may make. */
-import { eq } from 'drizzle-orm';
+
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { eq } from '../../drizzle.ts';
 import { toArrays } from '../../schema/columns.ts';
 import { jobs } from '../../schema/index.ts';
 

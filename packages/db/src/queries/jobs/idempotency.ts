@@ -1,6 +1,7 @@
 /** Idempotency keys and what they were first used for. They live 24 hours and belong to one account. */
-import { and, eq, isNull, sql } from 'drizzle-orm';
+
 import type { Database } from '../../connect.ts';
+import { and, eq, isNull, sql } from '../../drizzle.ts';
 import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';
 import { idempotencyKeys } from '../../schema/index.ts';
 

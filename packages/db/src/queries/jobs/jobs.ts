@@ -1,6 +1,7 @@
 /** Jobs as clients and operators see them. */
-import { eq } from 'drizzle-orm';
+
 import type { Database } from '../../connect.ts';
+import { eq } from '../../drizzle.ts';
 import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';
 import { type JobStatus, jobs } from '../../schema/index.ts';
 import { listOwn, type OwnPage } from '../own-rows.ts';

@@ -1,7 +1,8 @@
 /** Alarms: faults that need an operator. */
+
 import { newId } from '@tally/core';
-import { and, asc, eq, gt, isNull, lt, lte, notInArray, sql } from 'drizzle-orm';
 import type { Database } from '../../connect.ts';
+import { and, asc, eq, gt, isNull, lt, lte, notInArray, sql } from '../../drizzle.ts';
 import { pickColumns, type Selected } from '../../schema/columns.ts';
 import { type AlarmKind, alarms } from '../../schema/index.ts';
 

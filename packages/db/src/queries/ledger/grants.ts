@@ -1,7 +1,8 @@
 /** Grants: adding tokens to a subscription, and taking them back. */
+
 import { newId } from '@tally/core';
-import { eq, sql } from 'drizzle-orm';
 import { type Database, inTransaction } from '../../connect.ts';
+import { eq, sql } from '../../drizzle.ts';
 import { tokenGrants } from '../../schema/index.ts';
 
 type Grant = typeof tokenGrants.$inferSelect;

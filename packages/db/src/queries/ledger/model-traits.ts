@@ -1,6 +1,7 @@
 /** What workers have learnt about a model, shared between them and kept over restarts. */
-import { and, eq, sql } from 'drizzle-orm';
+
 import type { Database } from '../../connect.ts';
+import { and, eq, sql } from '../../drizzle.ts';
 import { omitColumns, type Selected } from '../../schema/columns.ts';
 import { modelTraits } from '../../schema/index.ts';
 

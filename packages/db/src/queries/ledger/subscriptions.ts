@@ -1,7 +1,8 @@
 /** Plans and periods: starting, booking, renewing and ending them. */
+
 import { newId } from '@tally/core';
-import { and, asc, eq, sql } from 'drizzle-orm';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
+import { and, asc, eq, sql } from '../../drizzle.ts';
 import type { RowOf } from '../../schema/columns.ts';
 import { bookedPeriods, plans, subscriptions, type tokenGrants } from '../../schema/index.ts';
 
