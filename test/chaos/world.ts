@@ -1,5 +1,4 @@
 /** The environment of a run: installation, processes, proxy, sandbox, tenants and journal. */
-
 import { type Installation, startInstallation, startProxy, type TcpProxy } from '@tally/testing';
 import { openTenants, type Tenants } from './clients/tenants.ts';
 import { type Fleet, startFleet } from './fleet.ts';

@@ -1,5 +1,4 @@
 /** Sends random, nearly valid bodies to every operation: no answer may be a 5xx. */
-
 import type { Answer } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import fc from 'fast-check';

@@ -1,5 +1,4 @@
 /** Rate limits on guessing passwords and e-mail addresses; apps/api/test/rate-limits.test.ts has the basics. */
-
 import { type Answer, testPassword } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';

@@ -1,5 +1,4 @@
 /** Sends SQL, patterns and control characters in every text field of every documented route. */
-
 import type { Answer, CallOptions, Person } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';

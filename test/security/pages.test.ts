@@ -1,5 +1,4 @@
 /** The queue board and the docs in a real browser, under their Content-Security-Policy. */
-
 import { testPassword } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { type Browser, chromium } from 'playwright';

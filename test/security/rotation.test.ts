@@ -1,5 +1,4 @@
 /** Rotation of JWT_SECRET and ENCRYPTION_KEY, with processes of two steps running at the same time. */
-
 import { testPassword } from '@tally/testing';
 import { startPlatform, testLog } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';

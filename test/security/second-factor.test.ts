@@ -1,5 +1,4 @@
 /** The second factor of logins, and the scopes of operators' API keys. */
-
 import { type Answer, type Person, testPassword } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { Secret, TOTP } from 'otpauth';

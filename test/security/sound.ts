@@ -1,5 +1,4 @@
 /** The assertion for every answer to an attack. */
-
 import type { Answer } from '@tally/testing';
 import { expect } from 'vitest';
 

@@ -1,5 +1,4 @@
 /** Crashes of workers, Redis and Postgres, with real processes and real signals. */
-
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expectConsistent, newTenant, type Tenant } from './tenant.ts';

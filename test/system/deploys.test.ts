@@ -1,5 +1,4 @@
 /** Deploys under load: processes receive SIGTERM while they work. */
-
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expectConsistent, newTenant } from './tenant.ts';

@@ -1,5 +1,4 @@
 /** Provider refusals have the same effect on jobs in every dialect. */
-
 import { type Person, type Platform, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';

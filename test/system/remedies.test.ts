@@ -1,5 +1,4 @@
 /** Operator commands on a running installation, each with --dry-run first. */
-
 import { type Installation, type Process, readMetrics, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectConsistent, newTenant, type Tenant } from './tenant.ts';

@@ -1,5 +1,4 @@
 /** Demand for more tokens than an account has. */
-
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectConsistent, newTenant } from './tenant.ts';

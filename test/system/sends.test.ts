@@ -1,5 +1,4 @@
 /** A message to Instagram is sent at most once, wherever its worker is killed; with real processes and signals. */
-
 import { type Installation, type Process, startInstallation, until } from '@tally/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expectConsistent, newTenant, type Tenant } from './tenant.ts';

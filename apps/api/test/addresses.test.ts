@@ -1,5 +1,4 @@
 /** Ownership of e-mail addresses: confirmation, claims, plans for new accounts, password resets. */
-
 import { type Platform, testPassword, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,4 @@
 /** Billed steps of jobs that don't complete: their results are kept, and a retry doesn't bill them again. */
-
 import { type Job, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';

@@ -1,5 +1,4 @@
 /** 402 responses and rejected jobs of accounts that can't pay or may not use AI. */
-
 import { questionPath } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';

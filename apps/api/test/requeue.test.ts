@@ -1,5 +1,4 @@
 /** Requeueing failed and rejected jobs, by an operator's request and by Bull Board's buttons. */
-
 import { costlyQuestion, type Job, type Person, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,4 @@
 /** Limits of workflows and keywords per account: every comment is matched against all of them. */
-
 import { startPlatform } from '@tally/testing/vitest';
 import { expect, it } from 'vitest';
 import { limits } from '../src/limits.ts';

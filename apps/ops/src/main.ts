@@ -1,5 +1,4 @@
 /** The operator's commands: `npm run ops -- --help`. Each is loaded when it is called, so that `migrate` starts fast. */
-
 import { migrate } from '@tally/db';
 import { Command, InvalidArgumentError } from 'commander';
 import type { RequeueOptions } from './commands/requeue.ts';

@@ -1,5 +1,4 @@
 /** Claims that Postgres commits and whose answer the worker never receives. */
-
 import { startProxy } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { expect, it, onTestFinished } from 'vitest';

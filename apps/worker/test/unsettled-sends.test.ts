@@ -1,5 +1,4 @@
 /** Instagram messages that are prepared, snoozed or in flight, when their job is cancelled, requeued or echoed. */
-
 import { type Body, type Person, until } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';
 import { beforeEach, expect, test } from 'vitest';

@@ -1,5 +1,4 @@
 /** Connections to Postgres: a pool for hot statements, one for everything else, and a connection for advisory locks. */
-
 import { isUnreachable, type Logger } from '@tally/core';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';

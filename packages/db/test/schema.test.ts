@@ -1,5 +1,4 @@
 /** The Drizzle schema and the migrated database have the same tables and columns. */
-
 import { newDatabase, testLog } from '@tally/testing/vitest';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { expect, it, onTestFinished } from 'vitest';

@@ -1,5 +1,4 @@
 /** Creates a database cluster with `initdb` and `CREATE DATABASE`, atomically. */
-
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

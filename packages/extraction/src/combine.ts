@@ -1,5 +1,4 @@
 /** Merges structured data and the model's answer into products. */
-
 import { surroundingsOf } from './page/page-images.ts';
 import type { PageView } from './page/page-view.ts';
 import type { ExtractedProduct } from './product.ts';

@@ -2,7 +2,6 @@
  * Entry points for reading a page: pure functions that run in a worker thread with limits on time and memory, because
  * the page's author determines how long they take. Inputs and outputs can be cloned between threads.
  */
-
 import { combine, finish } from './combine.ts';
 import type { ModelAnswer } from './model/answer.ts';
 import { checkAnswer } from './model/evidence.ts';

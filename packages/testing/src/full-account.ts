@@ -1,5 +1,4 @@
 /** Creates an account with a row in every table; each text names its table and column, so that tests can trace it. */
-
 import type { Billing } from '@tally/billing';
 import { grantTokens } from '@tally/billing';
 import { newId } from '@tally/core';

@@ -1,5 +1,4 @@
 /** Runs a folder's cases for Instagram webhooks: handshakes, signatures, payloads and sequences. */
-
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ConfigError } from '@tally/core';

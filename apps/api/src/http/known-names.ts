@@ -1,5 +1,4 @@
 /** Refuses query parameters and body fields unknown to the route's schemas, which zod would ignore silently. */
-
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { TallyError } from '@tally/core';
 import { distance } from 'fastest-levenshtein';

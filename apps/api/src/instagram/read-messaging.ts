@@ -1,5 +1,4 @@
 /** Reads one item of a webhook entry's `messaging[]` into an event. */
-
 import { blank, type EntryContext, type EventKind, invalidEvent, rawKey, type WebhookEvent } from './event.ts';
 import { asId, asObject, asText, asTime, isObject } from './loose-json.ts';
 

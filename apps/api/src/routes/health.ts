@@ -1,5 +1,4 @@
 /** Liveness (/health), readiness (/ready) and metrics (/metrics). */
-
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSameSecret, TallyError } from '@tally/core';
 import { countWorkers, providerKeys, readProviderState } from '@tally/queue';

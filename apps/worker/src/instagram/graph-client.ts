@@ -1,5 +1,4 @@
 /** A client for the parts of Meta's Graph API that Tally uses: one request per call, without retries. */
-
 import { readBounded } from '@tally/core';
 import { z } from 'zod';
 import { retryAfterMs } from '../model/retry-after.ts';

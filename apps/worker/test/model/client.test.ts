@@ -1,5 +1,4 @@
 /** The requests that the client sends, and what it learns from refusals, against a scripted HTTP server. */
-
 import type { Scripted } from '@tally/testing';
 import { startScriptedModel, testLog } from '@tally/testing/vitest';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,4 @@
 /** Provider faults, and their effect on the job, the ledger and the tenant's bill. */
-
 import { listAlarms } from '@tally/db';
 import type { Job } from '@tally/testing';
 import { startPlatform } from '@tally/testing/vitest';

@@ -1,5 +1,4 @@
 /** The life cycle of the browser: its environment, its replacement after failures, and its clean-up. */
-
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

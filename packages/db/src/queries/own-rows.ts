@@ -1,5 +1,4 @@
 /** Statements that many tables share: an account's row, a page of its rows, and the deletion of one. */
-
 import type { SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../connect.ts';

@@ -1,5 +1,4 @@
 /** Selections of columns, for Drizzle, for SQL and for row types. */
-
 import type { GetColumnData, InferSelectModel, SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { getTableColumns } from '../drizzle.ts';

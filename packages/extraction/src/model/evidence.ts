@@ -1,5 +1,4 @@
 /** Verifies a model's answer against the page and drops whatever the page does not support. */
-
 import { isPrice, type MoneyPassage, type PageView, placeOf } from '../page/page-view.ts';
 import { passagesOf } from '../page/shown-prices.ts';
 import type { Availability } from '../product.ts';

@@ -1,5 +1,4 @@
 /** Finds the prices that a page shows near a product's name, and compares structured data with them. */
-
 import { saidAvailability } from '../text/availability.ts';
 import type { Money } from '../text/money.ts';
 import { compareAmounts, type Decimal, shift } from '../text/price.ts';

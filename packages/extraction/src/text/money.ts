@@ -1,5 +1,4 @@
 /** Finds amounts of money in a text and classifies them. */
-
 import { type AmountKind, kindOf } from './amount-kind.ts';
 import { type CurrencyMark, markPattern, readCurrency } from './currency.ts';
 import { type Decimal, isZero, parseAmount, toAsciiDigits, usesDecimalComma } from './price.ts';

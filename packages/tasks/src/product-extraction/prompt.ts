@@ -1,5 +1,4 @@
 /** Builds the prompt for a page. The page's text is untrusted data: delimited and without authority. */
-
 import { maxUrlCharacters, type PageHead } from '@tally/extraction';
 import type { Message } from '../context.ts';
 import { delimit } from '../untrusted-text.ts';

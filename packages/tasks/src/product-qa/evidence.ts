@@ -1,5 +1,4 @@
 /** Checks that a generated pair is supported by its source, because a model may invent facts. */
-
 import { wordsOf } from '../../../extraction/src/text/names.ts';
 import { toAsciiDigits } from '../../../extraction/src/text/price.ts';
 import type { QaPair } from '../context.ts';

@@ -1,5 +1,4 @@
 /** Instagram's webhooks: verification handshake and signed events. Unsigned requests get a status and nothing else. */
-
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { isSameSecret, TallyError } from '@tally/core';
 import { Hono } from 'hono';

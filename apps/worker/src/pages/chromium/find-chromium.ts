@@ -1,5 +1,4 @@
 /** Finds an installed Chromium; the set-up script uses this too, so that both look in the same places. */
-
 import { execFile } from 'node:child_process';
 import { homedir, tmpdir } from 'node:os';
 import { promisify } from 'node:util';

@@ -1,5 +1,4 @@
 /** Accounts and their API keys. */
-
 import { newId } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
 import { and, eq, inArray, isNotNull, isNull, sql } from '../../drizzle.ts';

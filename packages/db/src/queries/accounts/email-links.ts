@@ -1,5 +1,4 @@
 /** Links sent by e-mail, which prove that their reader has the address. */
-
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';

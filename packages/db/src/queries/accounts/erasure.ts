@@ -1,5 +1,4 @@
 /** Erasing an account: its content is deleted, the ledger stays. Begun at once, finished in pages, safe to repeat. */
-
 import { minId } from '@tally/core';
 import { type Database, inTransaction } from '../../connect.ts';
 import { and, asc, eq, isNotNull, isNull, sql } from '../../drizzle.ts';

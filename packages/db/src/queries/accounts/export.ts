@@ -1,5 +1,4 @@
 /** The export of an account's data as JSON lines, under the columns' own names. */
-
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../../connect.ts';
 import { getTableColumns, getTableName } from '../../drizzle.ts';

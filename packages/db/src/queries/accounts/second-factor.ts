@@ -1,5 +1,4 @@
 /** The second factor of an account: its sealed TOTP secret, the last time step used, and its recovery codes. */
-
 import { type Database, inTransaction } from '../../connect.ts';
 import { and, eq, isNull, lt } from '../../drizzle.ts';
 import { accounts, recoveryCodes } from '../../schema/index.ts';

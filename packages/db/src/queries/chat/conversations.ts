@@ -1,5 +1,4 @@
 /** Conversations as their owner sees them: reading, pausing, answering by hand, correcting. */
-
 import { newId } from '@tally/core';
 import { type Database, inTransaction } from '../../connect.ts';
 import { and, desc, eq, ne, sql } from '../../drizzle.ts';

@@ -1,5 +1,4 @@
 /** The reply of a job to the messages that it has claimed. */
-
 import type { Transaction } from '../../connect.ts';
 import { and, eq, isNull, sql } from '../../drizzle.ts';
 import type { RowOf } from '../../schema/columns.ts';

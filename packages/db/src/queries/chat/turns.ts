@@ -1,5 +1,4 @@
 /** Turns of a conversation: messages are answered in order, and those that come together get one reply. */
-
 import { newId } from '@tally/core';
 import type { SQL } from 'drizzle-orm';
 import type { Transaction } from '../../connect.ts';

@@ -1,5 +1,4 @@
 /** Products: upserted by extractions, corrected by their owner, searched for answers. */
-
 import { createHash } from 'node:crypto';
 import { newId } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';

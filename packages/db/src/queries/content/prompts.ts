@@ -1,5 +1,4 @@
 /** A business's instructions for its answers, in versions; the highest is in use. */
-
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
 import { and, desc, eq, lte } from '../../drizzle.ts';
 import { omitColumns, type RowOf, type Selected, selectList } from '../../schema/columns.ts';

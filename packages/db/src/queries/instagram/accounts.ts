@@ -1,5 +1,4 @@
 /** Connected Instagram accounts: their state and their sealed access tokens. */
-
 import { newId } from '@tally/core';
 import { type Database, inTransaction } from '../../connect.ts';
 import { and, eq, ne, sql } from '../../drizzle.ts';

@@ -1,5 +1,4 @@
 /** Sending at most once: a send is recorded before it begins, and its outcome after it. */
-
 import { type Database, inRepeatedTransaction, type Transaction } from '../../connect.ts';
 import { and, eq, isNull, max, ne, sql } from '../../drizzle.ts';
 import { pickColumns, type Selected, selectList, toArrays } from '../../schema/columns.ts';

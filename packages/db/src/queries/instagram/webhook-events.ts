@@ -1,5 +1,4 @@
 /** Webhook events, each stored once, and their effects, in the transaction that is committed before the 200. */
-
 import { newId } from '@tally/core';
 import type { Database, Transaction } from '../../connect.ts';
 import { and, desc, eq, sql } from '../../drizzle.ts';

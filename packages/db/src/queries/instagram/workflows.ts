@@ -1,5 +1,4 @@
 /** Workflows: which comments are answered, and with what. */
-
 import { newId, TallyError } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
 import { eq, getTableColumns } from '../../drizzle.ts';

@@ -1,5 +1,4 @@
 /** Writes under a job's fence, which only the worker that owns the job may make. */
-
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
 import { eq } from '../../drizzle.ts';
 import { toArrays } from '../../schema/columns.ts';

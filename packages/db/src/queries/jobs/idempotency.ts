@@ -1,5 +1,4 @@
 /** Idempotency keys and what they were first used for. They live 24 hours and belong to one account. */
-
 import type { Database } from '../../connect.ts';
 import { and, eq, isNull, sql } from '../../drizzle.ts';
 import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';

@@ -1,5 +1,4 @@
 /** Jobs as clients and operators see them. */
-
 import type { Database } from '../../connect.ts';
 import { eq } from '../../drizzle.ts';
 import { pickColumns, type Selected, selectList } from '../../schema/columns.ts';

@@ -1,5 +1,4 @@
 /** Alarms: faults that need an operator. */
-
 import { newId } from '@tally/core';
 import type { Database } from '../../connect.ts';
 import { and, asc, eq, gt, isNull, lt, lte, notInArray, sql } from '../../drizzle.ts';

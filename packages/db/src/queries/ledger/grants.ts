@@ -1,5 +1,4 @@
 /** Grants: adding tokens to a subscription, and taking them back. */
-
 import { newId } from '@tally/core';
 import { type Database, inTransaction } from '../../connect.ts';
 import { eq, sql } from '../../drizzle.ts';

@@ -1,5 +1,4 @@
 /** What workers have learnt about a model, shared between them and kept over restarts. */
-
 import type { Database } from '../../connect.ts';
 import { and, eq, sql } from '../../drizzle.ts';
 import { omitColumns, type Selected } from '../../schema/columns.ts';

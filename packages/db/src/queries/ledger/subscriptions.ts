@@ -1,5 +1,4 @@
 /** Plans and periods: starting, booking, renewing and ending them. */
-
 import { newId } from '@tally/core';
 import { type Database, inTransaction, type Transaction } from '../../connect.ts';
 import { and, asc, eq, sql } from '../../drizzle.ts';
