@@ -7,10 +7,17 @@ const channelOf = (keyPrefix: string): string => `${keyPrefix}:job-changes`;
 /** A job's status after a change of any kind, such as a change of its progress. */
 export type JobNews = { jobId: string; status: JobStatus };
 
-/** Publishes a change to all subscribers. Call it after the change is committed. */
+/** Publishes a committed change to all subscribers. */
 export async function announceChange(redis: RedisClient, keyPrefix: string, news: JobNews): Promise<void> {
   await redis.publish(channelOf(keyPrefix), `${news.jobId} ${news.status}`);
 }
+
+/** The same without waiting: a client that misses it reads the row within a second. */
+export const announce = (
+  { redis, keyPrefix }: { redis: RedisClient; keyPrefix: string },
+  jobId: string,
+  status: JobStatus,
+): void => void announceChange(redis, keyPrefix, { jobId, status }).catch(() => undefined);
 
 /** Calls `onNews` for every announcement; `redis` is a connection used only for subscriptions. */
 export async function listenForChanges(

@@ -10,11 +10,10 @@ import {
   writeProgress,
 } from '@tally/db';
 import { describeProduct, type ExtractedProduct, StoredProduct } from '@tally/extraction';
-import { enqueueSoon } from '@tally/queue';
+import { announce, enqueueSoon } from '@tally/queue';
 import { findTask, type TaskContext } from '@tally/tasks';
 import { createCommentReplies } from '../instagram/comments.ts';
 import type { ClaimedJob, WorkerServices } from '../services.ts';
-import { announce } from './announce.ts';
 import type { Attempt } from './attempt.ts';
 import { createChat } from './chat.ts';
 import { Snoozed } from './stops.ts';
