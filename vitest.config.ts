@@ -21,6 +21,6 @@ export default defineConfig({
     isolate: false,
     sequence: { sequencer: LongestFirst },
     // Most of the time is spent waiting for leases and processes; two cores are shared with all of these.
-    maxWorkers: 3,
+    maxWorkers: 4,
   },
 });

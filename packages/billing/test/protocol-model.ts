@@ -106,8 +106,12 @@ type State = {
 };
 type Move = { name: string; to: State; breaks?: Promised | undefined };
 
-/** Explores every order of events breadth-first; returns the shortest run that breaks a promise, if any. */
-export function explore(world: World, options: { checksLiveness: boolean } = { checksLiveness: false }): Verdict {
+/** Explores every order of up to `maxEvents` events breadth-first; returns the shortest run that breaks a promise, if any. */
+export function explore(
+  world: World,
+  options: { checksLiveness?: boolean; maxEvents?: number | undefined } = {},
+): Verdict {
+  const { maxEvents = Number.POSITIVE_INFINITY } = options;
   const start = startOf(world);
   const indexOf = new Map([[encode(start), 0]]);
   const cameFrom = [-1];
@@ -119,7 +123,7 @@ export function explore(world: World, options: { checksLiveness: boolean } = { c
     for (let i = index; i > 0; i = cameFrom[i] as number) run.unshift(names[i] as string);
     return run;
   };
-  for (let layer = [start], first = 0; layer.length > 0; ) {
+  for (let layer = [start], first = 0, events = 1; layer.length > 0 && events <= maxEvents; events++) {
     const next: State[] = [];
     const firstOfNext = cameFrom.length;
     for (const [i, state] of layer.entries()) {
