@@ -64,6 +64,7 @@ describe('operators’ routes', () => {
       ['subscriptions', { email, plan: 'starter', status: 'ended' }, 'status'],
       ['subscriptions', { email, plan: 'starter', ends_at: 'tomorrow' }, 'ends_at'],
       ['subscriptions', { email, plan: 'starter', starts_at: '2026-02-30T00:00:00Z' }, 'starts_at'],
+      ['subscriptions', { email, plan: 'starter', starts_at: '9999-12-31T23:59:59Z' }, 'starts_at'],
       [
         'subscriptions',
         { email, plan: 'starter', starts_at: '2026-02-02T00:00:00Z', ends_at: '2026-02-01T00:00:00Z' },

@@ -12,6 +12,10 @@ const Reason = boundedText(limits.maxReasonCharacters);
 const AllowUnconfirmed = z.boolean().default(false).openapi({
   description: 'Also where nobody has confirmed the address yet: whoever has the account may be anybody',
 });
+// A period that began later would end beyond the years that ISO 8601 writes with four digits.
+const Moment = z.iso
+  .datetime({ offset: true })
+  .refine((text) => Date.parse(text) < Date.UTC(9_999, 0), 'must be before the year 9999');
 const Acted = { email: z.string(), subscription: Subscription };
 const Headers = z.object({ 'idempotency-key': z.string().min(1).max(limits.maxIdempotencyKeyCharacters).optional() });
 
@@ -30,8 +34,8 @@ const subscribeRoute = createRoute({
         allow_unconfirmed: AllowUnconfirmed,
         tokens: z.int().min(0).max(limits.maxGrantTokens).optional(),
         status: z.enum(['active', 'inactive', 'expired']).default('active'),
-        starts_at: z.iso.datetime({ offset: true }).optional(),
-        ends_at: z.iso.datetime({ offset: true }).optional(),
+        starts_at: Moment.optional(),
+        ends_at: Moment.optional(),
         renews: z.boolean().optional().openapi({ description: 'By default true, unless `ends_at` is given' }),
       }),
     ),
