@@ -5,10 +5,8 @@
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
-
 const orm = require('drizzle-orm') as typeof import('drizzle-orm');
 const pg = require('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core');
-
 export const { drizzle } = require('drizzle-orm/node-postgres') as typeof import('drizzle-orm/node-postgres');
 export const { DrizzleQueryError, SQL, getTableColumns, getTableName, is, sql } = orm;
 export const { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, max, ne, not, notInArray } = orm;
