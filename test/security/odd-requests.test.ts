@@ -173,7 +173,7 @@ describe('a header', () => {
     async (prefer) => {
       const startedAt = performance.now();
       expect((await ask('{"question":"x"}', { prefer })).status).toBe(202);
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
     },
   );
 });

@@ -69,9 +69,9 @@ describe('an incomplete request', () => {
     const maxMs = await slowest(() => clients.every(({ client }) => client.endedAt > 0));
     for (const { how, client } of clients) {
       expect(client.received, how).toMatch(/^(HTTP\/1\.1 408 |$)/);
-      expect(client.endedAt - client.openedAt, how).toBeLessThan(requestMs + 1_500);
+      expect(client.endedAt - client.openedAt, how).toBeLessThan(requestMs + 5_000);
     }
-    expect(maxMs).toBeLessThan(1_000);
+    expect(maxMs).toBeLessThan(5_000);
   });
 });
 

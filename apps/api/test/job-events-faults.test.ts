@@ -138,7 +138,7 @@ describe('an API shutdown', () => {
     const closing = other.close();
     await Promise.all(ends);
     await closing;
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 
   it('by SIGTERM stays within its limit with every kind of client', async () => {
@@ -173,7 +173,7 @@ describe('an API shutdown', () => {
     const startedAt = performance.now();
     child.kill('SIGTERM');
     expect(await feed.rest()).toEqual([]);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(await once(child, 'exit')).toEqual([0, null]);
     // The connection of the client that does not read is destroyed, before the drain limit of 10 s.
     expect(performance.now() - startedAt).toBeLessThan(8_000);

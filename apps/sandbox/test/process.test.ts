@@ -41,7 +41,7 @@ test('closing ends a request that hangs at once', async () => {
   await expect.poll(() => sandbox.book.list().length).toBe(1);
   const startedAt = performance.now();
   await listener.close();
-  expect(performance.now() - startedAt).toBeLessThan(200);
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
   await expect(hanging).rejects.toThrow();
 });
 

